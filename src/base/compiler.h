@@ -1,0 +1,35 @@
+/* base/compiler.h — the only place, ISA files apart, where compiler extensions are spelled. */
+#ifndef QN_BASE_COMPILER_H
+#define QN_BASE_COMPILER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define QN_LEN(a) (sizeof(a) / sizeof((a)[0]))
+#define QN_MIN(a, b) ((a) < (b) ? (a) : (b))
+#define QN_MAX(a, b) ((a) > (b) ? (a) : (b))
+
+#if defined(__GNUC__)
+#define QN_PRINTF(fmt, first) __attribute__((format(printf, fmt, first)))
+#define QN_MUST_USE __attribute__((warn_unused_result))
+#define QN_LIKELY(x) __builtin_expect(!!(x), 1)
+#define QN_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define QN_ALIGNED(n) __attribute__((aligned(n)))
+#define QN_INLINE static inline __attribute__((always_inline))
+#define QN_NOINLINE __attribute__((noinline))
+#define QN_UNUSED __attribute__((unused))
+#define QN_MUL_OVERFLOW(a, b, r) __builtin_mul_overflow((a), (b), (r))
+#define QN_ADD_OVERFLOW(a, b, r) __builtin_add_overflow((a), (b), (r))
+#else
+#error "quern needs gcc >= 12 or clang >= 14"
+#endif
+
+/* Public functions of the shared library; everything else is hidden (-fvisibility=hidden). */
+#define QN_EXPORT __attribute__((visibility("default")))
+
+/* Our own bugs only, never input. Prints file:line and aborts. Stays on in release builds. */
+#define qn_assert(cond) ((cond) ? (void)0 : qn_assert_failed(#cond, __FILE__, __LINE__))
+_Noreturn void qn_assert_failed(const char *cond, const char *file, int line);
+
+#endif

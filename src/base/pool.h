@@ -1,0 +1,30 @@
+/* base/pool.h — one explicit pool of threads. The caller's thread is worker 0 and works too.
+ *
+ * Two ways in, one region at a time per pool:
+ *   qn_parallel(pool, tiles, fn, arg)   fn(arg, tile, worker) for each tile, claimed in ascending order;
+ *   qn_pool_run(pool, fn, arg)          fn(arg, worker) once on every worker, which meet at qn_pool_barrier and share
+ *                                       out tiles with qn_pool_claim: a whole graph runs in one region.
+ * Tiles never depend on the number of threads, so results do not either. Waiting spins shortly, then sleeps.
+ * Never fork while a pool lives. pool == NULL runs everything on the caller. */
+#ifndef QN_BASE_POOL_H
+#define QN_BASE_POOL_H
+
+#include "base/err.h"
+
+typedef struct qn_pool qn_pool;
+typedef void qn_tile_fn(void *arg, int64_t tile, int worker);
+typedef void qn_region_fn(void *arg, int worker);
+
+int qn_pool_new(qn_pool **out, int threads);     /* threads 1…1024; 0 = the CPUs this process may use */
+void qn_pool_free(qn_pool *p);
+int qn_pool_threads(const qn_pool *p);           /* 1 for NULL */
+
+void qn_parallel(qn_pool *p, int64_t tiles, qn_tile_fn *fn, void *arg);
+
+void qn_pool_run(qn_pool *p, qn_region_fn *fn, void *arg);
+/* Inside a region: waits for all workers. Everything written before is visible after. Also resets the claim counter. */
+void qn_pool_barrier(qn_pool *p, int worker);
+/* Inside a region: the next unclaimed tile since the last barrier (0, 1, 2 …; the caller stops at its tile count). */
+int64_t qn_pool_claim(qn_pool *p);
+
+#endif
