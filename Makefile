@@ -1,0 +1,56 @@
+# quern's front door. The build itself is CMakeLists.txt.
+#
+#   make            build build/release/quern          make asan, tsan, scalar   quick tests in that build
+#   make demo       fetch a real model, talk to it      make levels               quick tests once per ISA level
+#   make test       build and run all tests             make fuzz SECONDS=60      every parser under libFuzzer
+#   make bench      measure this machine                make install PREFIX=/usr/local
+#   make deps       install what is missing (apt)       make clean
+
+PREFIX ?= /usr/local
+JOBS ?= $(shell nproc 2>/dev/null || echo 2)
+SECONDS ?= 60
+WERROR ?= OFF
+GENERATOR := $(if $(shell command -v ninja),Ninja,Unix Makefiles)
+RELEASE := build/release
+export JOBS
+
+.PHONY: all help deps ready demo test levels bench asan tsan scalar fuzz install clean
+.NOTPARALLEL:
+
+all: ready
+	@tools/build.sh release '$(GENERATOR)' $(JOBS) -DQUERN_WERROR=$(WERROR)
+
+help:
+	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
+
+deps:
+	@tools/deps.sh install
+
+ready:
+	@tools/deps.sh check
+
+demo: all
+	@tools/demo.sh $(RELEASE)/quern
+
+test: all
+	@tools/test.sh $(RELEASE) 'quick|full|style'
+
+levels: all
+	@tools/test.sh $(RELEASE) level
+
+bench: all
+	@tools/bench.sh $(RELEASE)/quern
+
+asan tsan scalar: ready
+	@tools/build.sh $@ '$(GENERATOR)' $(JOBS)
+	@tools/test.sh build/$@ $(if $(filter tsan,$@),threads,quick)
+
+fuzz: ready
+	@tools/build.sh fuzz '$(GENERATOR)' $(JOBS)
+	@tools/fuzz.sh build/fuzz $(SECONDS)
+
+install: all
+	cmake --install $(RELEASE) --prefix $(PREFIX)
+
+clean:
+	rm -rf build/release build/debug build/asan build/tsan build/scalar build/fuzz

@@ -1,0 +1,9 @@
+#!/bin/sh
+# tools/check_size.sh — the command stays small: under 2 MB without its symbols. QUERN names the binary.
+limit=2000000
+copy=$(mktemp) || exit 1
+trap 'rm -f "$copy"' EXIT
+strip -o "$copy" "$QUERN" || exit 77
+size=$(wc -c < "$copy")
+echo "$size bytes stripped, limit $limit"
+[ "$size" -lt "$limit" ]
