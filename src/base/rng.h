@@ -7,6 +7,8 @@
 
 typedef enum { QN_RNG_SAMPLE = 1, QN_RNG_INIT, QN_RNG_DROPOUT, QN_RNG_ORDER, QN_RNG_DATA, QN_RNG_TEST } qn_rng_purpose;
 
+/* Key = seed; counter words = index low, index high, step low, step high ^ rotl(purpose, 24). Draws with different
+ * arguments are different blocks as long as step < 2^56 (and step < 2^32 where a purpose is 256 or more). */
 typedef struct { uint32_t v[4]; } qn_rng_block;
 qn_rng_block qn_rng(uint64_t seed, uint32_t purpose, uint64_t step, uint64_t index);
 uint64_t qn_rng_u64(uint64_t seed, uint32_t purpose, uint64_t step, uint64_t index);

@@ -44,9 +44,12 @@ bool qn_strmap_get(const qn_strmap *m, qn_str key, int64_t *value);
 void qn_strmap_drop(qn_strmap *m);
 uint64_t qn_hash_bytes(const void *p, size_t n, uint64_t seed);      /* 64-bit, good mixing, same on every machine */
 
-/* Numbers from strings, whole string, range-checked, independent of the locale. */
+/* Numbers from strings, whole string, decimal, range-checked, independent of the locale. No infinities, no NaN. */
 bool qn_parse_i64(qn_str s, int64_t *out);
-bool qn_parse_f64(qn_str s, double *out);
+bool qn_parse_f64(qn_str s, double *out);                            /* correctly rounded; too small becomes 0 */
+/* The shortest text that reads back to v, NUL-terminated; its length. (printf would write the locale's comma.) */
+#define QN_F64_TEXT 32
+size_t qn_f64_text(double v, char out[QN_F64_TEXT]);
 
 /* Closest of `names` (n of them) to `word` by edit distance, for "did you mean"; NULL if none is near. */
 const char *qn_nearest(const char *word, const char *const *names, size_t n);
