@@ -20,6 +20,11 @@
 
 typedef void qn_real;
 
+/* x86-64 builds have the rows of kernel_list_x86.inc unless the build asks for the scalar engine alone. */
+#if defined(__x86_64__) && !defined(QN_SCALAR_ONLY)
+#define QN_KERNELS_X86 1
+#endif
+
 /* Levels in ascending order; a cap of L allows every row whose level is <= L and whose instructions the CPU has. */
 typedef enum { QN_ISA_SCALAR, QN_ISA_AVX2, QN_ISA_AVX512, QN_ISA_AVX512VNNI, QN_ISA_AVX512BF16, QN_ISA_LEVELS } qn_isa;
 const char *qn_isa_name(qn_isa isa);             /* "avx512bf16" */
@@ -175,12 +180,13 @@ const qn_kernels *qn_kernels_judge(void);      /* double */
 /* The row for m activation rows; its fn is called with any number of rows in its range. */
 qn_linear_fn *qn_linear_pick(const qn_kernels *k, qn_dtype weight, int64_t m);
 
-/* Declarations of every row of the list. */
+/* Declarations of every row of the lists. */
 #define QN_LINEAR(weight, m_min, m_max, isa, fn) qn_linear_fn fn;
 #define QN_ATTN(kv, isa, fn) qn_attn_fn fn;
 #define QN_PACK(form, isa, fn) qn_act_pack_fn fn;
 #define QN_KERNEL(family, isa, fn) qn_##family##_fn fn;
 #include "kernels/kernel_list.inc"
+#include "kernels/kernel_list_judge.inc"
 #undef QN_LINEAR
 #undef QN_ATTN
 #undef QN_PACK
