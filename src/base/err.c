@@ -19,10 +19,24 @@ static void defuse(char *s) {
     }
 }
 
+/* Ends s after n bytes, or a little earlier where that would split a UTF-8 character. */
+static void cut(char *s, size_t n) {
+    size_t tails = 0;
+    while (tails < 3 && tails < n && ((unsigned char)s[n - 1 - tails] & 0xc0) == 0x80)
+        tails++;
+    size_t lead = n > tails ? n - 1 - tails : 0;
+    unsigned char c = (unsigned char)s[lead];
+    size_t whole = c >= 0xf0 ? 4 : c >= 0xe0 ? 3 : c >= 0xc0 ? 2 : 1;
+    s[whole > tails + 1 ? lead : n] = 0;
+}
+
 /* Formats aside first: the arguments may point into `message` itself. */
 QN_PRINTF(2, 0) static void format(char out[MESSAGE_SIZE], const char *fmt, va_list args) {
-    if (vsnprintf(out, MESSAGE_SIZE, fmt, args) < 0)
+    int n = vsnprintf(out, MESSAGE_SIZE, fmt, args);
+    if (n < 0)
         snprintf(out, MESSAGE_SIZE, "(a message that cannot be formatted)");
+    else if (n >= MESSAGE_SIZE)
+        cut(out, MESSAGE_SIZE - 1);
     defuse(out);
 }
 
@@ -49,6 +63,8 @@ int qn_fail_in(int code, const char *fmt, ...) {
     memcpy(message + n, ": ", sep);
     memcpy(message + n + sep, text, rest);
     message[n + sep + rest] = 0;
+    if (rest < strlen(text))
+        cut(message, n + sep + rest);
     return code;
 }
 
