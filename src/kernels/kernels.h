@@ -141,8 +141,8 @@ typedef enum { QN_ACT_RELU, QN_ACT_GELU, QN_ACT_GELU_TANH, QN_ACT_SILU, QN_ACT_R
 typedef double qn_rmsnorm_fn(qn_real *y, const qn_real *x, const qn_real *w, int64_t n, double eps);
 /* dx += r(g·w − x·r²·mean(g·w·x)), dw += g·x·r. */
 typedef void qn_rmsnorm_grad_fn(qn_real *dx, qn_real *dw, const qn_real *g, const qn_real *x, const qn_real *w, double r, int64_t n);
-/* y = (x − mean)·rstd·w + b (b may be NULL); stat[0] = mean, stat[1] = rstd. */
-typedef void qn_layernorm_fn(qn_real *y, const qn_real *x, const qn_real *w, const qn_real *b, int64_t n, double eps, qn_real stat[2]);
+/* y = (x − mean)·rstd·w + b (b may be NULL); stat[0] = mean, stat[1] = rstd (stat has room for 2). */
+typedef void qn_layernorm_fn(qn_real *y, const qn_real *x, const qn_real *w, const qn_real *b, int64_t n, double eps, qn_real *stat);
 typedef void qn_softmax_fn(qn_real *y, const qn_real *x, int64_t n);
 typedef double qn_logsumexp_fn(const qn_real *x, int64_t n);
 typedef int64_t qn_argmax_fn(const qn_real *x, int64_t n);           /* the first of equals; NaN never wins */

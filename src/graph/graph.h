@@ -1,0 +1,62 @@
+/* graph/graph.h — storey 3: a model as nodes, planned once, run many times.
+ *
+ *   tensor.h   typed, shaped, borrowed memory          op.h     what an operation is
+ *   graph.c    values, nodes, names                    plan.c   liveness, one arena for all activations
+ *   exec.c     phases over the thread pool             (the reverse walk comes with training)
+ *
+ *     build:   x = qn_graph_input(g, "ids", QN_I32, shape);  y = qn_graph_node(g, &qn_op_rmsnorm, "blk.0.attn_norm", …)
+ *     plan:    qn_exec_new(&e, g, kernels, max T, max S)     — allocates the arena, checks nothing is missing
+ *     run:     qn_exec_bind(e, input, data); qn_exec_run(e, T, S, pool, run data)
+ *
+ * Dimensions may be symbols (T, S); the plan is made for their maxima and nothing is rebuilt per token. */
+#ifndef QN_GRAPH_GRAPH_H
+#define QN_GRAPH_GRAPH_H
+
+#include "base/pool.h"
+#include "graph/op.h"
+
+typedef struct qn_graph qn_graph;
+typedef int32_t qn_ref;                 /* a value of a graph; <0 is an error, forwarded by every builder function */
+
+int qn_graph_new(qn_graph **out);
+void qn_graph_free(qn_graph *g);
+
+/* A value that the caller binds before each run. */
+qn_ref qn_graph_input(qn_graph *g, const char *name, qn_dtype dtype, qn_shape shape);
+/* A parameter: bound once; t's memory must outlive the graph. */
+qn_ref qn_graph_param(qn_graph *g, const char *name, const qn_tensor *t);
+/* One node. attr is copied (op->attr_size bytes). The name is copied; "%d"-free: callers format it. Returns its first
+ * output; the others follow as ref + 1 …. */
+qn_ref qn_graph_node(qn_graph *g, const qn_op *op, const char *name, const qn_ref *in, int n_in, int n_out, const void *attr);
+/* The value survives the run (results; tapped values are marked by qn_exec_tap). */
+void qn_graph_keep(qn_graph *g, qn_ref v);
+
+qn_ref qn_graph_find(const qn_graph *g, const char *name);            /* <0: QN_ENOTFOUND */
+const char *qn_graph_name(const qn_graph *g, qn_ref v);
+int qn_graph_nodes(const qn_graph *g);
+
+/* ---- running ---- */
+typedef struct qn_exec qn_exec;
+typedef struct { int64_t max_t, max_s; int workers; } qn_exec_limits;
+
+/* A tap sees a node's value after the node has run (on one thread) and may change it. Declared before planning, because a
+ * tapped value keeps its memory to itself until the tap has run. The pointer is valid during the call. */
+typedef void qn_tap_fn(void *arg, const char *name, const qn_tensor *value);
+int qn_graph_tap(qn_graph *g, qn_ref v, qn_tap_fn *fn, void *arg);
+
+int qn_exec_new(qn_exec **out, qn_graph *g, const qn_kernels *k, const qn_exec_limits *lim);   /* borrows g and k */
+void qn_exec_free(qn_exec *e);
+void qn_exec_bind(qn_exec *e, qn_ref input, void *data);              /* borrowed until the next bind */
+/* T rows, S wanted rows, both within the limits. run is handed to every op (qn_op_ctx.run). No allocation, cannot fail. */
+void qn_exec_run(qn_exec *e, int64_t T, int64_t S, qn_pool *pool, const void *run);
+const qn_tensor *qn_exec_value(const qn_exec *e, qn_ref v);           /* of a kept value, after a run */
+
+typedef struct { size_t arena_bytes, scratch_bytes, partial_bytes; int nodes, barriers; int64_t flops; } qn_exec_info;
+qn_exec_info qn_exec_info_get(const qn_exec *e);                      /* barriers and flops: of the last run */
+
+/* Time per op, for bench --profile; off by default. ns and calls are accumulated per op name over runs. */
+typedef struct { const char *op; int64_t ns, calls; } qn_op_time;
+void qn_exec_profile(qn_exec *e, bool on);
+int qn_exec_times(const qn_exec *e, qn_op_time *out, int cap);        /* how many were written */
+
+#endif

@@ -1,0 +1,71 @@
+/* graph/op.h — what an operation is: shape, forward, backward, and the cases that prove them.
+ *
+ * Forward and backward are each one to four phases with a barrier in between. A phase says how many tiles it has and does
+ * one; tiles depend on shapes only, never on the number of threads. An op declares
+ *   - partials: bytes shared by its phases and tiles, owned by the executor, not cleared;
+ *   - scratch:  bytes private to a worker;
+ *   - saved:    values that forward leaves for backward (their data is NULL when no gradient will be taken).
+ * It reaches its numbers through the kernel table: the same code runs in float, and in double as its own judge. */
+#ifndef QN_GRAPH_OP_H
+#define QN_GRAPH_OP_H
+
+#include "graph/tensor.h"
+#include "kernels/kernels.h"
+
+enum { QN_OP_INS = 8, QN_OP_OUTS = 3, QN_OP_SAVED = 2, QN_OP_PHASES = 4 };
+
+typedef struct qn_op_ctx {
+    const qn_kernels *k;
+    const void *attr;
+    const void *run;                        /* what the caller bound for this run (qn_run_data), for ops that need it */
+    int n_in, n_out;
+    qn_tensor in[QN_OP_INS], out[QN_OP_OUTS];
+    qn_tensor saved[QN_OP_SAVED];
+    const qn_tensor *dout;                  /* backward: gradients of the outputs [n_out], read; NULL in forward */
+    const qn_tensor *din;                   /* backward: gradients of the inputs [n_in], added to; data NULL = not wanted */
+    char *partials;
+} qn_op_ctx;
+
+typedef struct {
+    int64_t (*tiles)(const qn_op_ctx *c);
+    void (*run)(const qn_op_ctx *c, int64_t tile, void *scratch);
+} qn_phase;
+
+typedef struct {
+    int n_in, n_out;
+    qn_shape in[QN_OP_INS];
+    qn_dtype dtype[QN_OP_INS];
+    const void *attr;
+} qn_op_args;
+
+/* What shape() answers for each output. */
+typedef struct { qn_shape shape; qn_dtype dtype; qn_layout layout; } qn_op_out;
+
+/* One case of the registry walk: plain real inputs of the given shapes, drawn from [-hi, hi] away from zero by lo. */
+typedef struct {
+    qn_shape in[QN_OP_INS];
+    int n_in;
+    const void *attr;
+    double lo, hi;                          /* 0,0 = 0,1 */
+} qn_op_case;
+
+typedef struct qn_op {
+    const char *name;
+    int n_in_min, n_in_max;
+    size_t attr_size;
+    int panels_mask;                        /* bit i: input i is a matrix packed in panels */
+    int (*shape)(const qn_op_args *a, qn_op_out *out);      /* checks everything; kernels cannot fail afterwards */
+    qn_phase forward[QN_OP_PHASES], backward[QN_OP_PHASES];
+    size_t (*partials)(const qn_op_ctx *c, bool backward);  /* NULL: none. Monotone in T and S: planned for the maxima */
+    size_t (*scratch)(const qn_op_ctx *c, bool backward);
+    size_t saved_bytes[QN_OP_SAVED];        /* per row of the first input, in elements of the table's real type */
+    const char *no_grad;                    /* why there is no backward half (NULL: there is one) */
+    int64_t (*flops)(const qn_op_ctx *c);   /* multiply and add count as two; NULL: negligible */
+    const qn_op_case *cases;
+    int n_cases;
+} qn_op;
+
+/* Every operation of the house (ops/op_list.inc), ended by NULL; the tests walk it. */
+extern const qn_op *const qn_ops[];
+
+#endif
