@@ -1,5 +1,6 @@
-/* fuzz/replay_main.c — turns a fuzz target into an ordinary test: every file of its corpus as it is, then some thousands
- * of seeded mutations of them. The same bytes on every machine and in every run, so a failure can be replayed:
+/* fuzz/replay_main.c — turns a fuzz target into an ordinary test: every file of its corpus as it is, then some
+ * thousands of seeded mutations of them. The same bytes on every machine and in every run, so a failure can be
+ * replayed:
  *
  *     replay_gguf fuzz/corpus/gguf                 what the test runs
  *     replay_gguf fuzz/corpus/gguf/v3.gguf 1234    only mutation 1234 of that file (0: the file as it is)
