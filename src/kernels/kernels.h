@@ -127,8 +127,10 @@ size_t qn_attn_scratch(int64_t rows, int64_t Dh);                   /* in reals 
 /* Merges a later partial (m, l, o[Dh]) into (M, L, O[Dh]) by the rule above: split-KV gives the bits of the serial walk. */
 typedef void qn_attn_merge_fn(qn_real *M, qn_real *L, qn_real *O, const qn_real *m, const qn_real *l, const qn_real *o, int64_t Dh);
 size_t qn_kv_block_bytes(qn_dtype t, int64_t Dh);                   /* of one K or one V block of one head */
-/* Stores one head's key or value vector (float[Dh]) at `slot` of a block, rounded to t (nearest even). */
+/* Stores one head's key (or value) vector, Dh numbers, at `slot` of a K (or V) block, rounded to t (nearest even). Writes
+ * the slot's own bytes only: neighbours may be stored by other threads at the same time. */
 typedef void qn_kv_store_fn(void *block, qn_dtype t, int64_t slot, const qn_real *src, int64_t Dh);
+typedef qn_kv_store_fn qn_kv_store_k_fn, qn_kv_store_v_fn;
 void qn_kv_load_k(float *dst, const void *block, qn_dtype t, int64_t slot, int64_t Dh);      /* tests, traces */
 void qn_kv_load_v(float *dst, const void *block, qn_dtype t, int64_t slot, int64_t Dh);
 
@@ -157,7 +159,7 @@ typedef void qn_rope_fn(qn_real *y, const qn_real *x, const qn_real *cs, int64_t
 /* ---- the table ------------------------------------------------------------------------------------------------------ */
 #define QN_ROW_FAMILIES(F)                                                                                              \
     F(rmsnorm) F(rmsnorm_grad) F(layernorm) F(softmax) F(logsumexp) F(argmax) F(act) F(glu) F(add) F(scale) F(rope)     \
-    F(attn_merge) F(kv_store) F(linear_dx) F(linear_dw)
+    F(attn_merge) F(kv_store_k) F(kv_store_v) F(linear_dx) F(linear_dw)
 typedef qn_linear_grad_fn qn_linear_dx_fn, qn_linear_dw_fn;
 
 enum { QN_LINEAR_ROWS = 4 };       /* implementations of one dtype at one level, by row count */
