@@ -41,14 +41,14 @@ static void on_signal(int number) {
 void __sanitizer_set_death_callback(void (*callback)(void)) __attribute__((weak));
 
 static void watch_for_crashes(void) {
-    static const int numbers[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGALRM};
-    if (__sanitizer_set_death_callback) {
+    static const int ours[] = {SIGALRM, SIGABRT, SIGILL}, theirs[] = {SIGSEGV, SIGBUS, SIGFPE};
+    for (size_t i = 0; i < QN_LEN(ours); i++)
+        signal(ours[i], on_signal);
+    if (__sanitizer_set_death_callback)
         __sanitizer_set_death_callback(say_current);
-        signal(SIGALRM, on_signal);
-        return;
-    }
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
-        signal(numbers[i], on_signal);
+    else
+        for (size_t i = 0; i < QN_LEN(theirs); i++)
+            signal(theirs[i], on_signal);
 }
 
 static uint8_t *read_whole(const char *path, size_t *n) {
@@ -73,7 +73,7 @@ static uint64_t draw(source *s, uint64_t below) {
 static size_t mutate_once(uint8_t *b, size_t n, source *s) {
     static const uint64_t hostile[] = {0, 1, 0x7f, 0x80, 0xff, 0x7fff, 0xffff, 0x7fffffff, 0x80000000, 0xffffffff,
                                        0x7fffffffffffffff, 0x8000000000000000, 0xffffffffffffffff, 1ull << 40};
-    uint64_t value = hostile[draw(s, sizeof hostile / sizeof *hostile)];
+    uint64_t value = hostile[draw(s, QN_LEN(hostile))];
     size_t at = n ? draw(s, n) : 0, span = 1 + draw(s, 64);
     if (n == 0) {
         b[0] = (uint8_t)value;
