@@ -1,8 +1,8 @@
 /* num/poly.h — the constants of the float functions, for the scalar versions (mathf.c) and the vector kernels alike.
  *
  * The coefficients are minimax (Remez exchange in 400 bits, tools/num_poly.py), rounded to float one by one, lowest first,
- * the rest fitted again after each. Polynomials go by Horner's rule. Where a step below is written with a product and a sum, a kernel may fuse them: the
- * stated bounds hold both ways, the bits differ between levels. */
+ * the rest fitted again after each. Polynomials go by Horner's rule. Where a step below is written with a product and a
+ * sum, a kernel may fuse them: the stated bounds hold both ways, the bits differ between levels. */
 #ifndef QN_NUM_POLY_H
 #define QN_NUM_POLY_H
 
