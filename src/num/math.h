@@ -12,7 +12,7 @@
 
 double qn_exp(double x);        /* inf above 709.78, gradual below −708.4, 0 below −745.13; exp(0) = 1 exactly */
 double qn_expm1(double x);      /* exp(x) − 1; ±0 to itself, −inf to −1 */
-double qn_log(double x);        /* 0 to −inf, negative to NaN, log(1) = +0; denormals as any other number */
+double qn_ln(double x);         /* natural; 0 to −inf, negative to NaN, log(1) = +0; denormals as any other number */
 double qn_log1p(double x);      /* log(1 + x); ±0 to itself, −1 to −inf, below −1 NaN */
 double qn_tanh(double x);       /* ±0 to itself, ±inf to ±1 */
 double qn_erf(double x);        /* ±0 to itself, ±inf to ±1 */
@@ -25,7 +25,7 @@ double qn_pow(double x, double y);
 /* ---- float: what the vector kernels compute, one element at a time (constants and formulas in poly.h) ---- */
 
 float qn_expf(float x);         /* <= 1 ulp; inf above 88.72, gradual below −87.33, 0 below −103.97; exp(0) = 1 exactly */
-float qn_logf(float x);         /* <= 1 ulp; special values as qn_log */
+float qn_logf(float x);         /* <= 1 ulp; special values as qn_ln */
 float qn_tanhf(float x);        /* <= 2 ulp; odd, never beyond ±1 */
 float qn_sigmoidf(float x);     /* <= 2 ulp where the result is normal; 1/2 at 0, 0 and 1 at the infinities */
 float qn_erff(float x);         /* <= 2 ulp; odd, never beyond ±1 */
