@@ -1,0 +1,203 @@
+/* kernels/pack.c — weights from storage into panels of 32 columns, and one row back out of them (kernels.h draws the layouts).
+ *
+ * Where storage and panel have the same dtype the stored bits move and nothing is computed: quantized blocks arrive exactly as
+ * the file has them. Otherwise a row passes through f32 in chunks and the target dtype's own encoder rounds it.
+ *
+ * A stored block of 32 elements fits a panel's block without touching a nibble: byte j of ggml's 4-bit blocks holds element j
+ * low and element j + 16 high, and a panel wants the bytes of one column in groups of four:
+ *
+ *   stored   d m  b0 b1 b2 b3 | b4 b5 b6 b7 | b8 … b15          one row
+ *   panel    d[32] m[32]  g0: { b0…b3 of column 0, b0…b3 of column 1, … }  g1: { b4…b7 of column 0, … }  … */
+#include "kernels/kernels.h"
+
+enum { CHUNK = 256, BLOCK = 32 };            /* elements of a row that are on their way at once; per quantized block */
+
+qn_act_form qn_act_form_of(qn_dtype weight) {
+    switch (weight) {
+    case QN_F64: return QN_ACT_F64;
+    case QN_BF16: return QN_ACT_BF16;
+    case QN_Q8_0: case QN_Q4_0: case QN_Q4_1: return QN_ACT_Q8B32;
+    default: return QN_ACT_F32;
+    }
+}
+
+static size_t round_64(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
+
+size_t qn_act_row_bytes(qn_act_form f, int64_t K) {
+    const size_t n = (size_t)K;
+    switch (f) {
+    case QN_ACT_F64: return round_64(n * sizeof(double));
+    case QN_ACT_BF16: return round_64((n + 1) / 2 * 4);
+    case QN_ACT_Q8B32: return round_64(n + n / BLOCK * (sizeof(float) + sizeof(int32_t)));
+    case QN_ACT_F32: break;
+    }
+    return round_64(n * sizeof(float));
+}
+
+/* Bytes that `k` elements of each of the 32 columns take; k a multiple of the block, or of 2 for BF16. */
+static size_t panel_offset(qn_dtype t, int64_t k) {
+    const size_t n = (size_t)k;
+    switch (t) {
+    case QN_F64: return n * QN_PANEL * 8;
+    case QN_F32: return n * QN_PANEL * 4;
+    case QN_F16: case QN_BF16: return n * QN_PANEL * 2;
+    case QN_Q8_0: return n / BLOCK * 1088;
+    case QN_Q4_0: return n / BLOCK * 576;
+    case QN_Q4_1: return n / BLOCK * 640;
+    default: break;
+    }
+    qn_assert(!"a dtype that multiplies");
+    return 0;
+}
+
+size_t qn_panel_bytes(qn_dtype weight, int64_t K) {
+    return round_64(panel_offset(weight, weight == QN_BF16 ? (K + 1) & ~(int64_t)1 : K));
+}
+
+/* ---- in: n stored elements of one row become column c of the panel's part that begins at `at` ---- */
+
+typedef void put_fn(uint8_t *at, int64_t c, const uint8_t *src, int64_t n);
+
+static void put_64(uint8_t *at, int64_t c, const uint8_t *src, int64_t n) {
+    for (int64_t k = 0; k < n; k++)
+        memcpy(at + (k * QN_PANEL + c) * 8, src + k * 8, 8);
+}
+
+static void put_32(uint8_t *at, int64_t c, const uint8_t *src, int64_t n) {
+    for (int64_t k = 0; k < n; k++)
+        memcpy(at + (k * QN_PANEL + c) * 4, src + k * 4, 4);
+}
+
+static void put_16(uint8_t *at, int64_t c, const uint8_t *src, int64_t n) {
+    for (int64_t k = 0; k < n; k++)
+        memcpy(at + (k * QN_PANEL + c) * 2, src + k * 2, 2);
+}
+
+/* A pair is one 32-bit word; the last of an odd K goes alone and its neighbour stays zero. */
+static void put_pairs(uint8_t *at, int64_t c, const uint8_t *src, int64_t n) {
+    put_32(at, c, src, n / 2);
+    if (n % 2)
+        memcpy(at + (n / 2 * QN_PANEL + c) * 4, src + (n - 1) * 2, 2);
+}
+
+/* `groups` words of four bytes per block, `scales` f16 in front of them. Q8_0 turns two's complement into offset 128. */
+QN_INLINE void put_blocks(uint8_t *at, int64_t c, const uint8_t *src, int64_t n, int scales, int groups, uint32_t flip) {
+    for (int64_t b = 0; b < n / BLOCK; b++) {
+        for (int i = 0; i < scales; i++)
+            memcpy(at + (i * QN_PANEL + c) * 2, src + i * 2, 2);
+        at += scales * QN_PANEL * 2;
+        src += scales * 2;
+        for (int g = 0; g < groups; g++) {
+            uint32_t word;
+            memcpy(&word, src + g * 4, 4);
+            word ^= flip;
+            memcpy(at + (g * QN_PANEL + c) * 4, &word, 4);
+        }
+        at += groups * QN_PANEL * 4;
+        src += groups * 4;
+    }
+}
+
+static void put_q8_0(uint8_t *at, int64_t c, const uint8_t *src, int64_t n) {
+    put_blocks(at, c, src, n, 1, 8, 0x80808080u);
+}
+static void put_q4_0(uint8_t *at, int64_t c, const uint8_t *src, int64_t n) { put_blocks(at, c, src, n, 1, 4, 0); }
+static void put_q4_1(uint8_t *at, int64_t c, const uint8_t *src, int64_t n) { put_blocks(at, c, src, n, 2, 4, 0); }
+
+static put_fn *const puts_of[QN_DTYPES] = {
+    [QN_F64] = put_64, [QN_F32] = put_32, [QN_F16] = put_16, [QN_BF16] = put_pairs,
+    [QN_Q8_0] = put_q8_0, [QN_Q4_0] = put_q4_0, [QN_Q4_1] = put_q4_1,
+};
+
+/* Elements [k0, k0 + n) of `columns` rows that lie row_bytes apart. */
+static void pack_chunk(const qn_pack_args *a, uint8_t *at, const uint8_t *src, size_t row_bytes, int64_t columns, int64_t n) {
+    float values[CHUNK];
+    uint8_t stored[CHUNK * sizeof(double)];
+    put_fn *put = puts_of[a->to];
+    for (int64_t c = 0; c < columns; c++, src += row_bytes) {
+        if (a->from == a->to) {
+            put(at, c, src, n);
+            continue;
+        }
+        qn_dtype_get(a->from)->decode_row(values, src, n);
+        qn_dtype_get(a->to)->encode_row(stored, values, n);
+        put(at, c, stored, n);
+    }
+}
+
+void qn_pack_panels(const qn_pack_args *a) {
+    const size_t row_bytes = qn_dtype_row_bytes(a->from, a->K), panel_bytes = qn_panel_bytes(a->to, a->K);
+    qn_assert(a->n0 % QN_PANEL == 0 && a->K % qn_dtype_get(a->to)->block == 0);
+    for (int64_t r = 0; r < a->rows; r += QN_PANEL) {
+        uint8_t *panel = (uint8_t *)a->dst + (size_t)((a->n0 + r) / QN_PANEL) * panel_bytes;
+        const uint8_t *rows = (const uint8_t *)a->src + (size_t)r * row_bytes;
+        const int64_t columns = QN_MIN(a->rows - r, QN_PANEL);
+        if (columns < QN_PANEL)
+            memset(panel, 0, panel_bytes);
+        else if (a->to == QN_BF16 && a->K % 2)
+            memset(panel + panel_offset(QN_BF16, a->K - 1), 0, QN_PANEL * 4);
+        for (int64_t k = 0; k < a->K; k += CHUNK)
+            pack_chunk(a, panel + panel_offset(a->to, k), rows + qn_dtype_row_bytes(a->from, k), row_bytes, columns,
+                       QN_MIN(a->K - k, CHUNK));
+    }
+}
+
+/* ---- out: column c of a panel back to K floats ---- */
+
+static uint16_t load_16(const uint8_t *p) {
+    uint16_t u;
+    memcpy(&u, p, sizeof u);
+    return u;
+}
+
+static float half_at(const uint8_t *p, int64_t i) { return qn_f16_to_f32(load_16(p + i * 2)); }
+
+static void get_q8_0(float *dst, const uint8_t *at, int64_t c, int64_t K) {
+    for (int64_t k = 0; k < K; k += BLOCK, at += 1088) {
+        const uint8_t *q = at + QN_PANEL * 2 + c * 4;
+        for (int64_t j = 0; j < BLOCK; j++)
+            dst[k + j] = (float)(q[j / 4 * QN_PANEL * 4 + j % 4] - 128) * half_at(at, c);
+    }
+}
+
+static void get_q4(float *dst, const uint8_t *at, int64_t c, int64_t K, bool with_min) {
+    const int64_t head = QN_PANEL * (with_min ? 4 : 2), bytes = head + BLOCK / 2 * QN_PANEL;
+    const int offset = with_min ? 0 : 8;
+    for (int64_t k = 0; k < K; k += BLOCK, at += bytes) {
+        const float d = half_at(at, c), min = with_min ? half_at(at, QN_PANEL + c) : 0;
+        const uint8_t *q = at + head + c * 4;
+        for (int64_t j = 0; j < BLOCK / 2; j++) {
+            const uint8_t both = q[j / 4 * QN_PANEL * 4 + j % 4];
+            const float low = (float)((both & 15) - offset) * d, high = (float)((both >> 4) - offset) * d;
+            dst[k + j] = with_min ? low + min : low;
+            dst[k + j + BLOCK / 2] = with_min ? high + min : high;
+        }
+    }
+}
+
+void qn_unpack_row(float *dst, qn_dtype t, const void *packed, int64_t n, int64_t K) {
+    const uint8_t *panel = (const uint8_t *)packed + (size_t)(n / QN_PANEL) * qn_panel_bytes(t, K);
+    const int64_t c = n % QN_PANEL;
+    switch (t) {
+    case QN_F64:
+        for (int64_t k = 0; k < K; k++)
+            dst[k] = (float)((const double *)panel)[k * QN_PANEL + c];
+        break;
+    case QN_F32:
+        for (int64_t k = 0; k < K; k++)
+            dst[k] = ((const float *)panel)[k * QN_PANEL + c];
+        break;
+    case QN_F16:
+        for (int64_t k = 0; k < K; k++)
+            dst[k] = half_at(panel, k * QN_PANEL + c);
+        break;
+    case QN_BF16:
+        for (int64_t k = 0; k < K; k++)
+            dst[k] = qn_bf16_to_f32(load_16(panel + ((k / 2 * QN_PANEL + c) * 2 + k % 2) * 2));
+        break;
+    case QN_Q8_0: get_q8_0(dst, panel, c, K); break;
+    case QN_Q4_0: get_q4(dst, panel, c, K, false); break;
+    case QN_Q4_1: get_q4(dst, panel, c, K, true); break;
+    default: qn_assert(!"a dtype that multiplies");
+    }
+}
