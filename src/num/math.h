@@ -1,8 +1,8 @@
 /* num/math.h — elementary functions with the same bits on every machine: no libm, no tables, no fused operations.
  *
- * They reach a model (RoPE tables), a schedule, a sampler, the judges of the kernels. libm would choose its code by CPU.
- * Round to nearest is assumed. Bounds are in units in the last place of the exact result, for finite results; docs/
- * NUMERICS.md has the measured maxima. The floating-point exception flags are not part of the contract. */
+ * They reach a model (RoPE tables), a schedule, a sampler, the judges of kernels; libm would choose its code by CPU.
+ * Round to nearest is assumed. Bounds are in units in the last place of the exact result, for finite results;
+ * docs/NUMERICS.md has the measured maxima. The floating-point exception flags are not part of the contract. */
 #ifndef QN_NUM_MATH_H
 #define QN_NUM_MATH_H
 
@@ -24,7 +24,7 @@ double qn_pow(double x, double y);
 
 /* ---- float: what the vector kernels compute, one element at a time (constants and formulas in poly.h) ---- */
 
-float qn_expf(float x);         /* <= 1 ulp; inf above 88.72, gradual below −87.33, 0 below −103.97; exp(0) = 1 exactly */
+float qn_expf(float x);         /* <= 1 ulp; inf above 88.72, gradual below −87.33, 0 below −103.97; exp(0) = 1 */
 float qn_logf(float x);         /* <= 1 ulp; special values as qn_ln */
 float qn_tanhf(float x);        /* <= 2 ulp; odd, never beyond ±1 */
 float qn_sigmoidf(float x);     /* <= 2 ulp where the result is normal; 1/2 at 0, 0 and 1 at the infinities */

@@ -34,8 +34,8 @@ typedef struct {
     int ggml_id;                        /* number of the type in a GGUF file; -1 where there is none */
     int block;                          /* elements per block; 1 for plain numbers */
     int bytes;                          /* bytes per block */
-    /* n elements, n a multiple of block; dst and src do not overlap; neither needs alignment on its stored side. NULL for
-     * I32. Encoding rounds as the dtype's file says; it takes any float, NaN and infinities too. */
+    /* n elements, n a multiple of block; dst and src do not overlap; the stored side needs no alignment. NULL for I32.
+     * Encoding rounds as the dtype's file says; it takes any float, NaN and infinities too. */
     void (*decode_row)(float *dst, const void *src, int64_t n);
     void (*encode_row)(void *dst, const float *src, int64_t n);
 } qn_dtype_info;
@@ -65,8 +65,8 @@ static inline double qn_f64_from_bits(uint64_t u) { double x; memcpy(&x, &u, siz
  *   f16  s eeeee mmmmmmmmmm                     value = (-1)^s · 2^(e-15) · 1.m
  *   f32  s eeeeeeee mmmmmmmmmmmmmmmmmmmmmmm     exponent bias 127
  *
- * Exponent and mantissa move up by 13 bits; then the bias grows by 112 = 127 − 15. A denormal has no leading one: give it
- * the smallest exponent that has one and subtract that one again, exactly. */
+ * Exponent and mantissa move up by 13 bits; then the bias grows by 112 = 127 − 15. A denormal has no leading one: give
+ * it the smallest exponent that has one and subtract that one again, exactly. */
 static inline float qn_f16_to_f32(uint16_t h) {
     const uint32_t sign = (uint32_t)(h & 0x8000u) << 16, em = (uint32_t)(h & 0x7fffu) << 13;
     if (em >= 0x7c00u << 13)                                    /* infinity, NaN */
@@ -94,7 +94,7 @@ static inline uint16_t qn_f32_to_f16(float x) {
 
 static inline float qn_bf16_to_f32(uint16_t h) { return qn_f32_from_bits((uint32_t)h << 16); }
 
-/* f32 to BF16, nearest, ties to even. NaN is made quiet and then cut, as ggml does: rounding up could turn it into zero. */
+/* f32 to BF16, nearest, ties to even. NaN is made quiet and cut, as ggml does: rounding up could turn it into zero. */
 static inline uint16_t qn_f32_to_bf16(float x) {
     const uint32_t u = qn_f32_bits(x);
     if ((u & 0x7fffffffu) > 0x7f800000u)

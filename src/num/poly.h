@@ -1,8 +1,8 @@
 /* num/poly.h — the constants of the float functions, for the scalar versions (mathf.c) and the vector kernels alike.
  *
- * The coefficients are minimax (Remez exchange in 400 bits, tools/num_poly.py), rounded to float one by one, lowest first,
- * the rest fitted again after each. Polynomials go by Horner's rule. Where a step below is written with a product and a
- * sum, a kernel may fuse them: the stated bounds hold both ways, the bits differ between levels. */
+ * The coefficients are minimax (Remez exchange in 400 bits, tools/num_poly.py), rounded to float one by one,
+ * lowest first, the rest fitted again after each. Polynomials go by Horner's rule. Where a step below is written with a
+ * product and a sum, a kernel may fuse them: the stated bounds hold both ways, the bits differ between levels. */
 #ifndef QN_NUM_POLY_H
 #define QN_NUM_POLY_H
 
@@ -14,8 +14,8 @@
  *   e^r = 1 + (r + (r·r)·p)                      relative error of the polynomial 2^-28
  *   exp = e^r · 2^n                              as two factors 2^(n/2) · 2^(n − n/2) where n can be 128 or below −126
  *
- * Gives exactly 1 for 0. x > MAX is infinity. Below MIN the result is denormal: the scalar version rounds it gradually and
- * is 0 below ZERO; a kernel may give 0 for every x < MIN. −inf gives 0, NaN gives NaN. */
+ * Gives exactly 1 for 0. x > MAX is infinity. Below MIN the result is denormal: the scalar version rounds it gradually
+ * and is 0 below ZERO; a kernel may give 0 for every x < MIN. −inf gives 0, NaN gives NaN. */
 #define QN_EXPF_LOG2E  0x1.715476p0f
 #define QN_EXPF_MAGIC  0x1.8p23f
 #define QN_EXPF_LN2_HI 0x1.62e4p-1f

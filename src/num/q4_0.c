@@ -1,13 +1,15 @@
 /* num/q4_0.c — Q4_0: blocks of 32 nibbles with one scale, symmetric about zero. 4.5 bits per weight.
  *
  *   byte   0     2            3                       18
- *          | d   | q16 : q0   | q17 : q1   …   q31 : q15 |      d: f16; a byte holds the high nibble : the low nibble,
- *                                                              so the lower half of the block is in the low nibbles
+ *          | d   | q16 : q0   | q17 : q1   …   q31 : q15 |      d: f16
+ *
+ *   A byte holds high nibble : low nibble, so the lower half of the block lies in the low nibbles.
+ *
  *   x_i = d · (q_i − 8),   q_i in 0…15
  *
- * Encoding, as ggml's quantize_row_q4_0_ref: d = m / −8 in f32, m the element of largest magnitude (the first of equals)
- * with its sign, so that m itself falls on q = 0 exactly; q = min(15, cut(x·(1/d) + 8.5)), with d as it was before it is
- * rounded to f16; 1/d is 0 where d is 0. */
+ * Encoding, as ggml's quantize_row_q4_0_ref: d = m / −8 in f32, m the element of largest magnitude (the first of
+ * equals) with its sign, so that m itself falls on q = 0 exactly; q = min(15, cut(x·(1/d) + 8.5)), with d as it was
+ * before it is rounded to f16; 1/d is 0 where d is 0. */
 #include "num/quant.h"
 
 enum { BLOCK = 32, HALF = BLOCK / 2, BYTES = 18 };

@@ -1,12 +1,15 @@
 /* num/q4_1.c — Q4_1: blocks of 32 nibbles with a scale and a minimum. 5 bits per weight.
  *
  *   byte   0     2     4            5                       20
- *          | d   | m   | q16 : q0   | q17 : q1   …   q31 : q15 |      d, m: f16; a byte holds the high nibble : the low
- *                                                                    nibble
+ *          | d   | m   | q16 : q0   | q17 : q1   …   q31 : q15 |      d, m: f16
+ *
+ *   A byte holds high nibble : low nibble, so the lower half of the block lies in the low nibbles.
+ *
  *   x_i = d · q_i + m,   q_i in 0…15;   product and sum rounded one by one
  *
- * Encoding, as ggml's quantize_row_q4_1_ref: m = min x, d = (max x − m) / 15 in f32; q = min(15, cut((x − m)·(1/d) + 0.5)),
- * with d and m as they were before they are rounded to f16; 1/d is 0 where d is 0. */
+ * Encoding, as ggml's quantize_row_q4_1_ref: m = min x, d = (max x − m) / 15 in f32;
+ * q = min(15, cut((x − m)·(1/d) + 0.5)), with d and m as they were before they are rounded to f16; 1/d is 0 where d
+ * is 0. */
 #include "num/quant.h"
 
 #include <float.h>

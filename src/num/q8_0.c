@@ -5,8 +5,8 @@
  *
  *   x_i = d · q_i
  *
- * Encoding, as ggml's quantize_row_q8_0_ref: d = max|x| / 127 in f32; q = round(x · (1/d)), halves away from zero, with d as
- * it was before it is rounded to f16; 1/d is 0 where d is 0. */
+ * Encoding, as ggml's quantize_row_q8_0_ref: d = max|x| / 127 in f32; q = round(x · (1/d)), halves away from zero, with
+ * d as it was before it is rounded to f16; 1/d is 0 where d is 0. */
 #include "num/quant.h"
 
 enum { BLOCK = 32, BYTES = 34 };

@@ -15,8 +15,8 @@ static inline void qn_f16_store(unsigned char *at, float x) {
     memcpy(at, &h, sizeof h);
 }
 
-/* (int8_t)x as ggml's C gives it on x86: cut towards zero; NaN and what no int can hold give 0 (C leaves both undefined).
- * They arise only where a block's scale is not a useful number: denormal, infinite or NaN. */
+/* (int8_t)x as ggml's C gives it on x86: cut towards zero; NaN and what no int can hold give 0 (C leaves both
+ * undefined). They arise only where a block's scale is not a useful number: denormal, infinite or NaN. */
 static inline int qn_cut_i8(float x) {
     return x > -0x1p31f && x < 0x1p31f ? (int8_t)(int32_t)x : 0;
 }
