@@ -11,8 +11,9 @@
  *     QN_TRY(qn_json_end(&j));                              // nothing but white space may follow
  *
  * RFC 8259, strictly: UTF-8 checked, depth ≤ 64, no trailing commas, no comments. Lone surrogates in \u escapes are an
- * error. Errors name the document, line and column, what was found and what was expected. Keys are decoded into a buffer
- * of the parser and stay valid until the next call. */
+ * error. Errors name the document, line and column (in characters), what was found and what was expected: QN_EFORMAT,
+ * QN_EUTF8 for bytes that are not UTF-8, QN_ELIMIT for too deep nesting. After an error the parser is of no more use.
+ * Keys stay valid until the next call for a key. The text must outlive the parser and may end anywhere; no NUL is needed. */
 #ifndef QN_BASE_JSON_H
 #define QN_BASE_JSON_H
 
@@ -22,6 +23,7 @@
 
 typedef struct {
     const char *text, *at, *end, *name;
+    const char *last;               /* where the last key or value that was read begins */
     int depth;
     char stack[QN_JSON_DEPTH];      /* '{' or '[' per level */
     bool first[QN_JSON_DEPTH];      /* no item yet on this level */
@@ -44,11 +46,18 @@ int qn_json_null(qn_json *j);
 int qn_json_skip(qn_json *j);                         /* any value, checked all the same */
 int qn_json_raw(qn_json *j, qn_str *out);             /* any value, checked, as its bytes in the text */
 int qn_json_end(qn_json *j);
-/* An error at the current place: "config.json:3:17: <message>". */
+/* An error about the last key or value that was read: "config.json:3:17: <message>" with the place where it begins. */
 QN_PRINTF(3, 4) int qn_json_fail(qn_json *j, int code, const char *fmt, ...);
 
-/* Writer: commas and quoting are its business; output goes to a buffer. Indented when indent > 0. */
-typedef struct { qn_buf *out; int depth, indent; bool comma[QN_JSON_DEPTH], after_key; int rc; } qn_jw;
+/* Writer: commas and quoting are its business; output is appended to a buffer. Indented by `indent` blanks a level, or
+ * without any white space when 0. The first error (QN_ENOMEM, QN_ELIMIT for the depth) stays and silences the rest. */
+typedef struct {
+    qn_buf *out;
+    int depth, indent, rc;
+    char stack[QN_JSON_DEPTH];      /* '{' or '[' per level */
+    bool comma[QN_JSON_DEPTH];      /* the next item on this level follows another */
+    bool after_key;
+} qn_jw;
 void qn_jw_init(qn_jw *w, qn_buf *out, int indent);
 void qn_jw_open(qn_jw *w, char open);                 /* '{' or '[' */
 void qn_jw_close(qn_jw *w);

@@ -96,6 +96,18 @@ static bool scan_decimal(qn_str s, decimal *d) {
     return p == end;
 }
 
+/* Completes the digits to "…e±ddddd". By hand: printf would take as long as strtod. */
+static void end_with_exponent(decimal *d) {
+    int64_t e = QN_MAX(QN_MIN(d->exp, (int64_t)99999), (int64_t)-99999);
+    char *p = d->digits + d->n;
+    *p++ = 'e';
+    *p++ = e < 0 ? '-' : '+';
+    e = e < 0 ? -e : e;
+    for (int64_t unit = 10000; unit > 0; unit /= 10)
+        *p++ = (char)('0' + e / unit % 10);
+    *p = 0;
+}
+
 static const double ten_to[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,  1e8,  1e9,  1e10, 1e11,
                                 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22};
 
@@ -110,8 +122,7 @@ bool qn_parse_f64(qn_str s, double *out) {
         /* Both factors are exact, so one operation rounds once (Clinger 1990). */
         v = d.exp < 0 ? (double)d.head / ten_to[-d.exp] : (double)d.head * ten_to[d.exp];
     } else {
-        int64_t e = QN_MAX(QN_MIN(d.exp, (int64_t)99999), (int64_t)-99999);
-        snprintf(d.digits + d.n, sizeof d.digits - (size_t)d.n, "e%lld", (long long)e);
+        end_with_exponent(&d);
         v = strtod(d.digits, NULL);
         if (v > DBL_MAX)
             return false;
