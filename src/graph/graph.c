@@ -70,9 +70,9 @@ static int check_node(const qn_graph *g, const qn_op *op, const char *name, cons
         qn_assert((size_t)r < g->n_values);
         args.in[i] = g->value[r].shape;
         args.dtype[i] = g->value[r].dtype;
-        const bool want_panels = op->panels_mask >> i & 1;
-        if (want_panels != (g->value[r].layout == QN_LAYOUT_PANELS))
-            return qn_fail(QN_EINVAL, "%s: input %s %s packed panels", name, g->value[r].name, want_panels ? "is not in" : "is in");
+        args.layout[i] = g->value[r].layout;
+        if (args.layout[i] != QN_LAYOUT_ROWS && !op->takes_packed)
+            return qn_fail(QN_EINVAL, "%s: op %s takes plain rows, %s is packed", name, op->name, g->value[r].name);
     }
     const int rc = op->shape(&args, out);
     return rc < 0 ? qn_fail_in(rc, "%s", name) : 0;

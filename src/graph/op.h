@@ -35,6 +35,7 @@ typedef struct {
     int n_in, n_out;
     qn_shape in[QN_OP_INS];
     qn_dtype dtype[QN_OP_INS];
+    qn_layout layout[QN_OP_INS];
     const void *attr;
 } qn_op_args;
 
@@ -53,15 +54,16 @@ typedef struct qn_op {
     const char *name;
     int n_in_min, n_in_max;
     size_t attr_size;
-    int panels_mask;                        /* bit i: input i is a matrix packed in panels */
+    bool takes_packed;                      /* panels or activation forms may come in; shape() checks which where */
     int (*shape)(const qn_op_args *a, qn_op_out *out);      /* checks everything; kernels cannot fail afterwards */
     qn_phase forward[QN_OP_PHASES], backward[QN_OP_PHASES];
     size_t (*partials)(const qn_op_ctx *c, bool backward);  /* NULL: none. Monotone in T and S: planned for the maxima */
     size_t (*scratch)(const qn_op_ctx *c, bool backward);
     size_t saved_bytes[QN_OP_SAVED];        /* per row of the first input, in elements of the table's real type */
     const char *no_grad;                    /* why there is no backward half (NULL: there is one) */
+    int const_inputs;                       /* bit i: input i never gets a gradient (tables, indices) */
     int64_t (*flops)(const qn_op_ctx *c);   /* multiply and add count as two; NULL: negligible */
-    const qn_op_case *cases;
+    const qn_op_case *cases;                /* NULL where inputs are not plain reals: such ops are judged by the parity tests */
     int n_cases;
 } qn_op;
 

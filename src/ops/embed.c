@@ -1,0 +1,33 @@
+/* ops/embed.c — y[t] = W[ids[t]]: a row of the embedding for each token.
+ *
+ *   ids [T] i32   W [V,D] packed in panels   y [T,D] real
+ *
+ * W is often tied to the head and then lies in the head's panels: one row is decoded out of them. Ids were checked against
+ * V by whoever accepted the tokens. */
+#include "ops/ops.h"
+
+enum { IDS, W };
+
+static int shape(const qn_op_args *a, qn_op_out *out) {
+    const qn_shape *ids = &a->in[IDS], *w = &a->in[W];
+    if (ids->rank != 1 || a->dtype[IDS] != QN_I32)
+        return qn_fail(QN_ESHAPE, "embed: ids must be [T] i32, got %s %s", qn_shape_text(ids), qn_dtype_get(a->dtype[IDS])->name);
+    if (w->rank != 2 || a->layout[W] != QN_LAYOUT_PANELS)
+        return qn_fail(QN_ESHAPE, "embed: the table must be [V,D] in panels, got %s", qn_shape_text(w));
+    out[0] = (qn_op_out){{2, {ids->dim[0], w->dim[1]}}, QN_F32, QN_LAYOUT_ROWS};
+    return 0;
+}
+
+static void forward(const qn_op_ctx *c, int64_t tile, void *scratch) {
+    const qn_tensor *w = &c->in[W];
+    const qn_span rows = qn_tile_span(c->in[IDS].dim[0], QN_OP_ROWS, tile);
+    (void)scratch;
+    for (int64_t t = rows.begin; t < rows.end; t++)
+        qn_unpack_row(qn_row(&c->out[0], t), w->dtype, w->data, qn_i32(&c->in[IDS])[t], w->dim[1]);
+}
+
+const qn_op qn_op_embed = {
+    .name = "embed", .n_in_min = 2, .n_in_max = 2, .takes_packed = true, .shape = shape,
+    .forward = {{qn_op_row_tiles, forward}},
+    .no_grad = "not yet: the sparse gradient of an embedding comes with the training core",
+};

@@ -1,0 +1,41 @@
+/* ops/ops.h — storey 4: the operations, one file each, and their attributes.
+ *
+ *   embed      ids [T], W [V,D] (panels)                     → [T,D]      row ids[t] of W
+ *   rmsnorm    x [T,D], w [D]                                → [T,D]
+ *   act_pack   x [T,K]                                       → [T,K] in the activation form that a weight dtype asks for
+ *   linear     x [T,K], W0…W2 [Ni,K] (panels), b0…           → [T,Ni] each: products that share x share the barrier
+ *   rope_table positions [T]                                 → [T,rot]    cos then sin
+ *   rope       x [T,H,Dh], table [T,rot]                     → [T,H,Dh]
+ *   attention  q [T,H,Dh], k, v [T,Hkv,Dh]                   → [T,H,Dh]   stores k and v, attends to all keys so far
+ *   glu        gate, up [T,F]                                → [T,F]      act(gate)·up
+ *   add        a, b [T,D]                                    → [T,D]
+ *   rows       x [T,D], index [S]                            → [S,D]
+ *
+ * Values between ops are real: f32, or f64 where the judge runs. Weights of products are packed panels. */
+#ifndef QN_OPS_OPS_H
+#define QN_OPS_OPS_H
+
+#include "graph/op.h"
+
+#define QN_OP(name) extern const qn_op qn_op_##name;
+#include "ops/op_list.inc"
+#undef QN_OP
+
+enum { QN_OP_ROWS = 16 };               /* rows per tile of ops that treat rows one by one */
+
+/* Tiles of QN_OP_ROWS rows of the first input. */
+int64_t qn_op_row_tiles(const qn_op_ctx *c);
+
+typedef struct { double eps; } qn_rmsnorm_attr;
+typedef struct { qn_dtype weight; } qn_act_pack_attr;      /* the packed dtype of the weights that will read it */
+typedef struct { int n; int bias; } qn_linear_attr;        /* weights 1…3; bias: bit i = weight i has one */
+typedef struct { qn_act kind; } qn_glu_attr;
+
+enum { QN_ROPE_MAX = 256 };             /* widest rotated part of a head */
+typedef struct {
+    int64_t rot;                        /* rotated elements per head, even */
+    double freq[QN_ROPE_MAX / 2];       /* radians per position of pair i */
+    double factor;                      /* multiplies cos and sin (YaRN's attention factor); 1 otherwise */
+} qn_rope_attr;
+
+#endif

@@ -1,0 +1,98 @@
+/* ops/rope.c — rotary position embedding (Su et al. 2021, "RoFormer"), halves paired as in GPT-NeoX and Hugging Face.
+ *
+ *   rope_table   positions [T] i32 → table [T,rot]: row t = cos(p·f_i)·a for i < rot/2, then sin(p·f_i)·a
+ *   rope         x [T,H,Dh], table [T,rot] → y [T,H,Dh]
+ *
+ * The table is made once per run and serves all layers. Angles are computed in double: at position 100,000 a float angle
+ * would be off by 4e-3. Backward of rope is the rotation by −angle: dL/dx += rope(dL/dy, cos, −sin). */
+#include "num/math.h"
+#include "ops/ops.h"
+
+enum { X, TABLE };
+
+static void put(const qn_op_ctx *c, void *row, int64_t i, double v) {
+    if (c->k->real == sizeof(double))
+        ((double *)row)[i] = v;
+    else
+        ((float *)row)[i] = (float)v;
+}
+
+static int table_shape(const qn_op_args *a, qn_op_out *out) {
+    const qn_rope_attr *at = a->attr;
+    if (a->in[0].rank != 1 || a->dtype[0] != QN_I32)
+        return qn_fail(QN_ESHAPE, "rope_table: positions must be [T] i32, got %s", qn_shape_text(&a->in[0]));
+    if (at->rot <= 0 || at->rot % 2 || at->rot > QN_ROPE_MAX)
+        return qn_fail(QN_EUNSUPPORTED, "rope_table: %lld rotated elements per head; an even number up to %d is supported", (long long)at->rot, QN_ROPE_MAX);
+    out[0] = (qn_op_out){{2, {a->in[0].dim[0], at->rot}}, QN_F32, QN_LAYOUT_ROWS};
+    return 0;
+}
+
+static void table_forward(const qn_op_ctx *c, int64_t tile, void *scratch) {
+    const qn_rope_attr *at = c->attr;
+    const qn_span rows = qn_tile_span(c->in[0].dim[0], QN_OP_ROWS, tile);
+    (void)scratch;
+    for (int64_t t = rows.begin; t < rows.end; t++) {
+        const double p = qn_i32(&c->in[0])[t];
+        void *row = qn_row(&c->out[0], t);
+        for (int64_t i = 0; i < at->rot / 2; i++) {
+            put(c, row, i, qn_cos(p * at->freq[i]) * at->factor);
+            put(c, row, i + at->rot / 2, qn_sin(p * at->freq[i]) * at->factor);
+        }
+    }
+}
+
+const qn_op qn_op_rope_table = {
+    .name = "rope_table", .n_in_min = 1, .n_in_max = 1, .attr_size = sizeof(qn_rope_attr), .shape = table_shape,
+    .forward = {{qn_op_row_tiles, table_forward}},
+    .no_grad = "positions are integers",
+};
+
+static int shape(const qn_op_args *a, qn_op_out *out) {
+    const qn_shape *x = &a->in[X], *t = &a->in[TABLE];
+    if (x->rank != 3 || t->rank != 2 || t->dim[0] != x->dim[0] || t->dim[1] > x->dim[2] || t->dim[1] % 2)
+        return qn_fail(QN_ESHAPE, "rope: heads are %s, the table has %lld columns", qn_shape_text(x), (long long)t->dim[1]);
+    out[0] = (qn_op_out){*x, a->dtype[X], QN_LAYOUT_ROWS};
+    return 0;
+}
+
+static void forward(const qn_op_ctx *c, int64_t tile, void *scratch) {
+    const qn_tensor *x = &c->in[X];
+    const qn_span rows = qn_tile_span(x->dim[0], QN_OP_ROWS, tile);
+    (void)scratch;
+    for (int64_t t = rows.begin; t < rows.end; t++)
+        c->k->rope(qn_row(&c->out[0], t), qn_row(x, t), qn_row(&c->in[TABLE], t), x->dim[1], x->dim[2], c->in[TABLE].dim[1]);
+}
+
+/* scratch: rot reals (cos, −sin), then one row of heads */
+static void backward(const qn_op_ctx *c, int64_t tile, void *scratch) {
+    const qn_tensor *x = &c->in[X];
+    const int64_t rot = c->in[TABLE].dim[1], row = x->dim[1] * x->dim[2];
+    const qn_span rows = qn_tile_span(x->dim[0], QN_OP_ROWS, tile);
+    char *cs = scratch, *turned = cs + (size_t)rot * c->k->real;
+    const size_t half = (size_t)(rot / 2) * c->k->real;
+    for (int64_t t = rows.begin; t < rows.end; t++) {
+        const char *table = qn_row(&c->in[TABLE], t);
+        c->k->scale(cs, table, 1, rot / 2);
+        c->k->scale(cs + half, table + half, -1, rot / 2);
+        c->k->rope(turned, qn_row(&c->dout[0], t), cs, x->dim[1], x->dim[2], rot);
+        c->k->add(qn_row(&c->din[X], t), qn_row(&c->din[X], t), turned, row);
+    }
+}
+
+static int64_t backward_tiles(const qn_op_ctx *c) { return c->din[X].data ? qn_op_row_tiles(c) : 0; }
+
+static size_t scratch_bytes(const qn_op_ctx *c, bool is_backward) {
+    return is_backward ? (size_t)(c->in[TABLE].dim[1] + qn_tensor_row(&c->in[X])) * c->k->real : 0;
+}
+
+static const qn_op_case cases[] = {
+    {.n_in = 2, .in = {{3, {1, 1, 2}}, {2, {1, 2}}}},
+    {.n_in = 2, .in = {{3, {17, 3, 10}}, {2, {17, 10}}}},               /* two tiles, odd tail */
+    {.n_in = 2, .in = {{3, {3, 2, 12}}, {2, {3, 8}}}},                  /* partial rotation: the rest is copied */
+};
+
+const qn_op qn_op_rope = {
+    .name = "rope", .n_in_min = 2, .n_in_max = 2, .shape = shape,
+    .forward = {{qn_op_row_tiles, forward}}, .backward = {{backward_tiles, backward}}, .scratch = scratch_bytes,
+    .const_inputs = 1 << TABLE, .cases = cases, .n_cases = QN_LEN(cases),
+};
