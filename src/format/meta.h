@@ -4,7 +4,7 @@
  *     JSON   {"rope_parameters": {"rope_theta": 1e5}}   "rope_parameters.rope_theta"
  *
  * A JSON array of scalars of one kind is an array value. Any other array is QN_META_MIXED, holds only its count, and its
- * elements stand under "key.0", "key.1" …; a JSON object leaves only its members. JSON null is QN_META_NULL, which every
+ * elements stand before it under "key.0", "key.1" …; a JSON object leaves only its members. JSON null is QN_META_NULL, which every
  * look-up treats as absent: configurations write `"rope_scaling": null` for "none".
  *
  * Array elements are read where they lie: a vocabulary of a GGUF costs one offset per string, no copy. Views live as long
@@ -83,7 +83,7 @@ int qn_meta_put(qn_meta *m, const qn_meta_value *v);
 int qn_meta_intern(qn_meta *m, qn_str s, qn_str *out);
 void *qn_meta_alloc(qn_meta *m, size_t bytes);
 
-/* A JSON object as a table; everything is copied. `name` for messages. Memory beyond 8 × n + 1 MB is QN_ELIMIT: long keys
+/* A JSON object as a table; everything is copied. `name` for messages. Memory beyond n + 32 MB is QN_ELIMIT: long keys
  * over many members would multiply. */
 int qn_meta_from_json(qn_meta **out, const char *text, size_t n, const char *name);
 
