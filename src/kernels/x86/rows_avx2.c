@@ -1,0 +1,11 @@
+/* kernels/x86/rows_avx2.c — row and element kernels, AVX2. */
+#include "kernels/kernels.h"
+#include "num/math.h"
+
+#include <math.h>
+
+#include "kernels/x86/v16_avx2.h"
+#include "kernels/x86/v16_math.h"
+
+#define X86(name) qn_##name##_avx2
+#include "kernels/x86/rows_x86.inc"
