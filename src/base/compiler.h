@@ -21,6 +21,14 @@
 #define QN_UNUSED __attribute__((unused))
 #define QN_MUL_OVERFLOW(a, b, r) __builtin_mul_overflow((a), (b), (r))
 #define QN_ADD_OVERFLOW(a, b, r) __builtin_add_overflow((a), (b), (r))
+/* Tells the CPU that this thread is only looking at a word until another one changes it. */
+#if defined(__x86_64__) || defined(__i386__)
+#define QN_CPU_RELAX() __builtin_ia32_pause()
+#elif defined(__aarch64__)
+#define QN_CPU_RELAX() __asm__ volatile("yield")
+#else
+#define QN_CPU_RELAX() ((void)0)
+#endif
 #else
 #error "quern needs gcc >= 12 or clang >= 14"
 #endif

@@ -1,0 +1,266 @@
+/* base/pool.c — the threads.
+ *
+ * One region at a time. The caller publishes it by raising `epoch`; each worker runs it and lowers `busy`; the caller,
+ * having done its own share as worker 0, waits until `busy` is 0. Inside a region the workers meet at a sense-reversing
+ * barrier: whoever arrives last resets what is shared and then turns `phase`, which lets the others go.
+ *
+ *     caller    publish ── fn(arg, 0) ───┬─────────┬── wait for busy = 0
+ *     worker 1     └────── fn(arg, 1) ───┤ barrier ├── busy − 1, wait for the next epoch
+ *     worker 2     └────── fn(arg, 2) ───┴─────────┴── busy − 1, wait for the next epoch
+ *
+ * All three waits are the same: for a 32-bit word to leave a value — by looking for some tens of microseconds, then asleep
+ * in the kernel (futex). Who changes a word makes a system call only if somebody sleeps on it. After the first looks, a
+ * waiting thread offers its turn now and then: the one it waits for may need this very CPU. */
+#include "base/pool.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <linux/futex.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define THREADS_MAX 1024
+#define LINE 64
+#define SPIN_SECONDS 40e-6
+#define LOOKS 32                    /* between two readings of the clock */
+
+/* A word to wait on, alone on its cache line. */
+typedef struct {
+    QN_ALIGNED(LINE) _Atomic uint32_t value;
+    _Atomic uint32_t sleepers;
+} gate;
+
+typedef struct {
+    qn_pool *pool;
+    pthread_t id;
+    int index;
+} thread;
+
+struct qn_pool {
+    gate epoch;                 /* counts regions; worker threads wait for the next one */
+    gate busy;                  /* worker threads still in the region; the caller waits for 0 */
+    gate phase;                 /* counts barriers; those who arrived wait for the next one */
+    QN_ALIGNED(LINE) _Atomic int64_t claimed;
+    QN_ALIGNED(LINE) _Atomic int arrived;
+    _Atomic bool running;       /* a region is: only to catch a second one */
+    int threads, started;       /* workers, the caller included; threads that really run */
+    thread *workers;            /* [threads], the first unused */
+    qn_region_fn *fn;           /* published by epoch, with the two below */
+    void *arg;
+    bool stop;
+};
+
+/* Tiles claimed where there is no pool; a region without one never leaves its thread. */
+static _Thread_local int64_t claimed_alone;
+
+/* ---- waiting ---- */
+
+/* Sleeps unless the word has changed meanwhile. Spurious returns are fine: callers look again. */
+static void futex_sleep(_Atomic uint32_t *word, uint32_t seen) {
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, NULL, NULL, 0);
+}
+
+static void futex_wake_all(_Atomic uint32_t *word) {
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT32_MAX, NULL, NULL, 0);
+}
+
+static bool gate_look(gate *g, uint32_t seen) {
+    for (int i = 0; i < LOOKS; i++) {
+        if (atomic_load_explicit(&g->value, memory_order_acquire) != seen)
+            return true;
+        QN_CPU_RELAX();
+    }
+    return false;
+}
+
+/* Looks at the word for a while: whether it left `seen`. The first looks cost no system call. */
+static bool gate_spin(gate *g, uint32_t seen) {
+    if (gate_look(g, seen))
+        return true;
+    for (double deadline = qn_now() + SPIN_SECONDS; qn_now() < deadline;) {
+        sched_yield();
+        if (gate_look(g, seen))
+            return true;
+    }
+    return false;
+}
+
+/* Waits until the word is no longer `seen`; what its writer did before is visible then. */
+static void gate_wait(gate *g, uint32_t seen) {
+    if (gate_spin(g, seen))
+        return;
+    /* Here: announce, look, sleep. There: change, look for sleepers, wake. All of it sequentially consistent, so one of
+     * the two sees the other and no waking is lost. */
+    atomic_fetch_add(&g->sleepers, 1);
+    while (atomic_load(&g->value) == seen)
+        futex_sleep(&g->value, seen);
+    atomic_fetch_sub(&g->sleepers, 1);
+}
+
+/* After a change of the word by a sequentially consistent operation. */
+static void gate_wake(gate *g) {
+    if (atomic_load(&g->sleepers) != 0)
+        futex_wake_all(&g->value);
+}
+
+/* ---- workers ---- */
+
+static void *worker_main(void *arg) {
+    thread *t = arg;
+    qn_pool *p = t->pool;
+    uint32_t epoch = 0;
+    for (;;) {
+        gate_wait(&p->epoch, epoch);
+        epoch++;                                          /* never more than one region ahead: it waits for us */
+        if (p->stop)
+            return NULL;
+        p->fn(p->arg, t->index);
+        if (atomic_fetch_sub(&p->busy.value, 1) == 1)
+            gate_wake(&p->busy);
+    }
+}
+
+static void publish(qn_pool *p) {
+    atomic_fetch_add(&p->epoch.value, 1);
+    gate_wake(&p->epoch);
+}
+
+static int cpus_allowed(void) {
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0)
+        return QN_MAX(CPU_COUNT(&set), 1);
+    long n = sysconf(_SC_NPROCESSORS_ONLN);               /* more CPUs than a cpu_set_t holds */
+    return n < 1 ? 1 : (int)QN_MIN(n, (long)THREADS_MAX);
+}
+
+/* Signals are the program's business: worker threads take none but those of their own faults. */
+static int start_thread(thread *t) {
+    static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGPROF};
+    sigset_t block, before;
+    sigfillset(&block);
+    for (size_t i = 0; i < QN_LEN(own); i++)
+        sigdelset(&block, own[i]);
+    pthread_sigmask(SIG_SETMASK, &block, &before);
+    int e = pthread_create(&t->id, NULL, worker_main, t);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (e == 0)
+        return 0;
+    char text[128];
+    return qn_fail(QN_ELIMIT, "thread %d of %d cannot be started (%s); ask for fewer", t->index + 1, t->pool->threads,
+                   strerror_r(e, text, sizeof text));
+}
+
+int qn_pool_new(qn_pool **out, int threads) {
+    int rc;
+    *out = NULL;
+    if (threads < 0 || threads > THREADS_MAX)
+        return qn_fail(QN_EINVAL, "%d threads: expected 1 to %d, or 0 for all CPUs", threads, THREADS_MAX);
+    qn_pool *p = qn_zalloc(QN_MEM_BASE, 1, sizeof *p);
+    if (!p)
+        return QN_ENOMEM;
+    p->threads = threads ? threads : QN_MIN(cpus_allowed(), THREADS_MAX);
+    p->workers = qn_zalloc(QN_MEM_BASE, (size_t)p->threads, sizeof *p->workers);
+    rc = p->workers ? 0 : QN_ENOMEM;
+    QN_TRY_OUT(rc);
+    for (p->started = 1; p->started < p->threads; p->started++) {
+        thread *t = &p->workers[p->started];
+        *t = (thread){.pool = p, .index = p->started};
+        QN_TRY_OUT(start_thread(t));
+    }
+    *out = p;
+    return 0;
+out:
+    qn_pool_free(p);
+    return rc;
+}
+
+void qn_pool_free(qn_pool *p) {
+    if (!p)
+        return;
+    qn_assert(!atomic_load(&p->running));
+    p->stop = true;
+    publish(p);
+    for (int i = 1; i < p->started; i++)
+        pthread_join(p->workers[i].id, NULL);
+    qn_free(p->workers);
+    qn_free(p);
+}
+
+int qn_pool_threads(const qn_pool *p) {
+    return p ? p->threads : 1;
+}
+
+/* ---- regions ---- */
+
+void qn_pool_run(qn_pool *p, qn_region_fn *fn, void *arg) {
+    if (!p) {
+        int64_t outer = claimed_alone;                    /* of a region around this one, on this thread */
+        claimed_alone = 0;
+        fn(arg, 0);
+        claimed_alone = outer;
+        return;
+    }
+    qn_assert(!atomic_exchange(&p->running, true));
+    p->fn = fn;
+    p->arg = arg;
+    atomic_store_explicit(&p->claimed, 0, memory_order_relaxed);
+    if (p->threads > 1) {
+        atomic_store_explicit(&p->busy.value, (uint32_t)(p->threads - 1), memory_order_relaxed);
+        publish(p);
+    }
+    fn(arg, 0);
+    uint32_t busy;
+    while ((busy = atomic_load_explicit(&p->busy.value, memory_order_acquire)) != 0)
+        gate_wait(&p->busy, busy);
+    atomic_store(&p->running, false);
+}
+
+void qn_pool_barrier(qn_pool *p, int worker) {
+    qn_assert(worker >= 0 && worker < qn_pool_threads(p));
+    if (!p) {
+        claimed_alone = 0;
+        return;
+    }
+    uint32_t phase = atomic_load_explicit(&p->phase.value, memory_order_relaxed);     /* cannot turn without us */
+    if (atomic_fetch_add_explicit(&p->arrived, 1, memory_order_acq_rel) + 1 < p->threads) {
+        gate_wait(&p->phase, phase);
+        return;
+    }
+    atomic_store_explicit(&p->arrived, 0, memory_order_relaxed);
+    atomic_store_explicit(&p->claimed, 0, memory_order_relaxed);
+    atomic_fetch_add(&p->phase.value, 1);                 /* everybody still waits until here */
+    gate_wake(&p->phase);
+}
+
+int64_t qn_pool_claim(qn_pool *p) {
+    return p ? atomic_fetch_add_explicit(&p->claimed, 1, memory_order_relaxed) : claimed_alone++;
+}
+
+typedef struct {
+    qn_tile_fn *fn;
+    void *arg;
+    int64_t tiles;
+    qn_pool *pool;
+} tile_job;
+
+static void claim_tiles(void *arg, int worker) {
+    const tile_job *job = arg;
+    int64_t tile;
+    while ((tile = qn_pool_claim(job->pool)) < job->tiles)
+        job->fn(job->arg, tile, worker);
+}
+
+void qn_parallel(qn_pool *p, int64_t tiles, qn_tile_fn *fn, void *arg) {
+    tile_job job = {fn, arg, tiles, p};
+    if (tiles > 1 && qn_pool_threads(p) > 1) {
+        qn_pool_run(p, claim_tiles, &job);
+        return;
+    }
+    for (int64_t tile = 0; tile < tiles; tile++)          /* nobody to share with */
+        fn(arg, tile, 0);
+}
