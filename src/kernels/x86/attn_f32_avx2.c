@@ -1,0 +1,12 @@
+/* kernels/x86/attn_f32_avx2.c — attention over F32 keys and values, AVX2. */
+#include "kernels/kernels.h"
+
+#include "kernels/x86/v16_avx2.h"
+
+#define ATTN_NAME qn_attn_f32_avx2
+#define MAX_R 6
+#define MAX_C 1
+#define ATTN_HALF 0
+#include "kernels/x86/attn_step_float.h"
+
+#include "kernels/x86/attn_x86.inc"
