@@ -1,7 +1,199 @@
-/* cli/cli.h — storey 9, the command line. */
+/* cli/cli.h — storey 9: what a command sees of the command line.
+ *
+ *   main.c          first and last lines of the process; reads the environment
+ *   commands.c      the table of verbs (cmd_list.inc), looking one up
+ *   options.c       argv against a command's option table; the values by name
+ *   help.c          help texts out of the same tables
+ *   output.c        stdout (text and JSON), reading a TEXT argument
+ *   progress.c      stderr: remarks of the library, bar with rate and ETA
+ *   cancel.c        Ctrl-C as a flag
+ *   state.c         files of ours that outlive a command
+ *   line.c          line editing with history for `chat`
+ *   cmd_<verb>.c    one command each
+ *
+ * A command is one file and one row of cmd_list.inc. Its file is a table of options, some examples, a run function and
+ * a qn_cmd; out of the table come parsing, --help, shell completion and the manual page:
+ *
+ *     static const qn_opt opts[] = {
+ *         QN_OPT_FILE("f", "file", NULL, "read the text from FILE (- for standard input)"),
+ *         QN_OPT_FLAG("", "count", "print how many"),
+ *         QN_OPT_INT("n", "tokens", "128", 1, 1e6, "stop after N tokens"),
+ *         QN_OPT_JSON,
+ *         QN_OPT_END
+ *     };
+ *     static int run(qn_cli *c) { … qn_cli_arg(c, 0) … qn_cli_int(c, "tokens") … }
+ *     const qn_cmd qn_cmd_tokenize = {"tokenize", "MODEL [TEXT]", "text to tokens", opts, examples, run};
+ *
+ * run returns 0 or a negative QN_E*; main prints the message and exits with the code of the error list. The result goes
+ * to stdout through qn_out_*, remarks go through qn_log to stderr. Asking for an option that is not in the table, or by
+ * the wrong kind, is our own bug (qn_assert). */
 #ifndef QN_CLI_CLI_H
 #define QN_CLI_CLI_H
 
-int qn_cli_version(void);
+#include <stdatomic.h>
+
+#include "base/base.h"
+#include "base/json.h"
+#include "base/pool.h"
+#include "kernels/kernels.h"
+
+typedef struct qn_cli qn_cli;
+
+/* ---- tables --------------------------------------------------------------------------------------------------- */
+
+typedef enum {
+    QN_KIND_NONE, QN_KIND_FLAG, QN_KIND_INT, QN_KIND_FLOAT, QN_KIND_STRING, QN_KIND_FILE, QN_KIND_ENUM, QN_KIND_LIST
+} qn_opt_kind;
+
+typedef struct {
+    qn_opt_kind kind;
+    const char *brief;      /* one letter, or "" */
+    const char *name;       /* without the dashes */
+    const char *def;        /* the default as a user would write it; NULL: none */
+    double lo, hi;          /* numbers: inclusive range */
+    const char *value;      /* what stands for the value in the help; an enum's choices, "f32|bf16" */
+    const char *help;
+} qn_opt;
+
+#define QN_NO_LIMIT (1.0 / 0.0)     /* as hi; as lo with a minus */
+#define QN_OPT_FLAG(brief, name, help) {QN_KIND_FLAG, brief, name, NULL, 0, 0, NULL, help}
+#define QN_OPT_INT(brief, name, def, lo, hi, help) {QN_KIND_INT, brief, name, def, lo, hi, "N", help}
+#define QN_OPT_FLOAT(brief, name, def, lo, hi, help) {QN_KIND_FLOAT, brief, name, def, lo, hi, "X", help}
+#define QN_OPT_STRING(brief, name, def, value, help) {QN_KIND_STRING, brief, name, def, 0, 0, value, help}
+#define QN_OPT_FILE(brief, name, def, help) {QN_KIND_FILE, brief, name, def, 0, 0, "FILE", help}
+#define QN_OPT_ENUM(brief, name, def, choices, help) {QN_KIND_ENUM, brief, name, def, 0, 0, choices, help}
+#define QN_OPT_LIST(brief, name, value, help) {QN_KIND_LIST, brief, name, NULL, 0, 0, value, help}    /* repeatable */
+#define QN_OPT_JSON QN_OPT_FLAG("", "json", "print the result as JSON")
+#define QN_OPT_END {QN_KIND_NONE, NULL, NULL, NULL, 0, 0, NULL, NULL}
+
+typedef struct {
+    const char *name;                   /* "tokenize", or two words: "eval ppl" */
+    const char *args;                   /* "MODEL [TEXT]": optional ones in brackets, "FILE..." for one or more */
+    const char *about;                  /* one line, no full stop */
+    const qn_opt *opts;                 /* NULL: none of its own */
+    const char *const *examples;        /* whole command lines, NULL-terminated */
+    int (*run)(qn_cli *c);
+    const char *notes;                  /* optional paragraphs at the end of the help */
+} qn_cmd;
+
+extern const qn_cmd *const qn_commands[];           /* in the order of cmd_list.inc, NULL-terminated */
+extern const qn_opt qn_global_opts[];               /* understood before and after every verb */
+#define QN_CMD(name) extern const qn_cmd qn_cmd_##name;
+#include "cli/cmd_list.inc"
+#undef QN_CMD
+
+/* ---- what the user asked for ----------------------------------------------------------------------------------- */
+
+/* What main read from the environment; NULL where unset. Borrowed. */
+typedef struct { const char *cpu, *state_home, *home; } qn_cli_env;
+
+typedef struct {
+    bool given;
+    int64_t i;                  /* INT; FLAG 0 or 1; ENUM the index of the choice */
+    double f;                   /* FLOAT */
+    const char *s;              /* STRING, FILE, ENUM */
+    const char **list;          /* LIST */
+    size_t n, cap;
+} qn_cli_value;
+
+struct qn_cli {
+    const qn_cmd *cmd;
+    qn_cli_value *value;        /* one per option of cmd */
+    qn_cli_value *global;       /* one per global option */
+    const char **arg;           /* what is no option; borrowed from argv */
+    size_t n_args, arg_cap;
+    bool help, version;         /* --help, --version were seen: nothing else is checked */
+    qn_cli_env env;
+    qn_pool *pool;
+    qn_buf out;                 /* stdout, not written yet */
+    int out_fd;
+    bool out_closed;            /* the reader went away: nothing more is written, the work is cancelled */
+    qn_buf json;
+    qn_jw jw;
+    bool err_tty, bar;          /* stderr is a terminal; a progress bar stands on its last line */
+};
+
+/* Options by name. `given` means that the user wrote it; without that and without a default INT is 0, FLOAT 0, strings
+ * NULL. Strings are borrowed for the life of the command. */
+bool qn_cli_given(const qn_cli *c, const char *name);
+bool qn_cli_flag(const qn_cli *c, const char *name);
+int64_t qn_cli_int(const qn_cli *c, const char *name);
+double qn_cli_float(const qn_cli *c, const char *name);
+const char *qn_cli_str(const qn_cli *c, const char *name);                      /* STRING, FILE, ENUM */
+int qn_cli_enum(const qn_cli *c, const char *name);                             /* index of the choice; -1 unset */
+const char *const *qn_cli_list(const qn_cli *c, const char *name, size_t *n);
+bool qn_cli_json(const qn_cli *c);                                              /* false without QN_OPT_JSON */
+
+/* Arguments: the i-th, or NULL where an optional one was left out. */
+const char *qn_cli_arg(const qn_cli *c, size_t i);
+size_t qn_cli_args(const qn_cli *c);
+/* One of several words as the i-th argument: its index; QN_EUSAGE with a suggestion; -1 stands for "left out". */
+int qn_cli_word(const qn_cli *c, size_t i, const char *const *words, size_t n, int *index);
+
+/* --threads, as a pool of this process: created at the first call, freed after the command. */
+int qn_cli_pool(qn_cli *c, qn_pool **pool);
+/* --isa or QUERN_CPU: the highest level that kernels may use. */
+qn_isa qn_cli_isa(const qn_cli *c);
+/* A file of ours that outlives the command, e.g. "history": $XDG_STATE_HOME/quern or ~/.local/state/quern, made when
+ * needed. QN_ENOTFOUND where there is no home. */
+int qn_cli_state_path(const qn_cli *c, const char *name, qn_buf *path);
+
+/* A text: checked UTF-8, without a promise of a NUL behind it. */
+typedef struct { const char *s; size_t n; qn_buf own; } qn_text;
+/* The i-th argument, or --file (with - as either: standard input). Exactly one of them must be there: QN_EUSAGE;
+ * QN_EUTF8 names the byte. */
+int qn_cli_text(const qn_cli *c, size_t i, qn_text *t);
+/* The same where the text itself is an option (-p TEXT | -f FILE). */
+int qn_cli_text_opt(const qn_cli *c, const char *text_option, qn_text *t);
+void qn_text_drop(qn_text *t);
+
+/* ---- the result: stdout ------------------------------------------------------------------------------------------
+ * Buffered. An error stays until qn_out_flush, which main calls last: a command need not look at each of them, only a
+ * loop that prints for long does well to. A reader that goes away (`| head`) cancels the command quietly. */
+int qn_out_put(qn_cli *c, const char *bytes, size_t n);
+int qn_out_puts(qn_cli *c, const char *z);
+QN_PRINTF(2, 3) int qn_out_printf(qn_cli *c, const char *fmt, ...);
+int qn_out_flush(qn_cli *c);                        /* now: after each token of a stream */
+/* One JSON value: take the writer, fill it, end it. `indent` 0 puts it on one line, for streams of lines. */
+qn_jw *qn_out_json(qn_cli *c, int indent);
+int qn_out_json_end(qn_cli *c);
+
+/* ---- progress: stderr --------------------------------------------------------------------------------------------
+ * A bar with rate and ETA on a terminal, a plain line every few seconds otherwise, nothing with --quiet. */
+typedef struct {
+    qn_cli *c;
+    const char *what, *unit;        /* "scoring", "tokens"; borrowed */
+    int64_t total, done;            /* total 0: not known */
+    double start, shown;            /* seconds */
+    char note[64];                  /* behind the bar: "ppl 23.5" */
+} qn_progress;
+void qn_progress_init(qn_progress *p, qn_cli *c, const char *what, int64_t total, const char *unit);
+void qn_progress_set(qn_progress *p, int64_t done);
+QN_PRINTF(2, 3) void qn_progress_note(qn_progress *p, const char *fmt, ...);
+void qn_progress_drop(qn_progress *p);              /* wipes the bar and says how long it took */
+int64_t qn_cli_peak_bytes(void);                    /* peak resident memory of this process (VmHWM); 0 unknown */
+
+/* ---- Ctrl-C --------------------------------------------------------------------------------------------------------
+ * The first one sets a flag that long work looks at (and returns QN_ECANCEL); a second one ends the process. */
+extern atomic_bool qn_cancel_flag;
+bool qn_cancelled(void);
+int qn_cancel_check(void);                          /* 0, or QN_ECANCEL with its message */
+void qn_cancel_reset(void);                         /* `chat`: the answer was stopped, the talk goes on */
+
+/* ---- for main and the tests ------------------------------------------------------------------------------------ */
+void qn_cli_init(qn_cli *c, qn_cli_env env);
+void qn_cli_drop(qn_cli *c);
+int qn_cli_parse(qn_cli *c, int argc, const char *const *argv);     /* argv without the program's name */
+int qn_cli_parse_as(qn_cli *c, const qn_cmd *cmd, int argc, const char *const *argv);   /* the same behind a verb */
+const qn_cmd *qn_cmd_find(const char *first, const char *second, int *words);
+int qn_cmd_unknown(const char *name, const char *second);           /* QN_EUSAGE with a suggestion */
+void qn_cmd_arity(const qn_cmd *cmd, size_t *least, size_t *most);
+void qn_cancel_install(void);
+void qn_progress_log(void *cli, qn_log_level level, const char *message);       /* the log sink */
+int qn_help_overview(qn_buf *b);
+int qn_help_command(qn_buf *b, const qn_cmd *cmd);
+/* "-f, --file FILE" and "read … (default 1)" of one option: the two columns of the help. */
+int qn_help_left(qn_buf *b, const qn_opt *o);
+int qn_help_right(qn_buf *b, const qn_opt *o);
 
 #endif

@@ -1,8 +1,24 @@
-/* cli/cmd_version.c — `quern version`: which quern this is. */
+/* cli/cmd_version.c — `quern version`: which quern this is, and what it may use of this machine. */
+#include "base/version.h"
 #include "cli/cli.h"
 
-#include <stdio.h>
+static const qn_opt opts[] = {QN_OPT_JSON, QN_OPT_END};
 
-#include "base/version.h"
+static const char *const examples[] = {"quern version", "quern version --json", NULL};
 
-int qn_cli_version(void) { return printf("quern %s\n", QN_VERSION) < 0 ? -1 : 0; }
+static int run(qn_cli *c) {
+    if (!qn_cli_json(c))
+        return qn_out_puts(c, "quern " QN_VERSION "\n");
+    qn_jw *w = qn_out_json(c, 2);
+    qn_jw_open(w, '{');
+    qn_jw_key(w, "version");
+    qn_jw_str(w, QN_STR(QN_VERSION));
+    qn_jw_key(w, "compiler");
+    qn_jw_str(w, qn_str_of(__VERSION__));
+    qn_jw_close(w);
+    return qn_out_json_end(c);
+}
+
+const qn_cmd qn_cmd_version = {
+    "version", "", "which quern this is", opts, examples, run, NULL
+};
