@@ -12,7 +12,7 @@
 
 double qn_exp(double x);        /* inf above 709.78, gradual below −708.4, 0 below −745.13; exp(0) = 1 exactly */
 double qn_expm1(double x);      /* exp(x) − 1; ±0 to itself, −inf to −1 */
-double qn_ln(double x);         /* natural; 0 to −inf, negative to NaN, log(1) = +0; denormals as any other number */
+double qn_ln(double x);         /* natural (qn_log is the log sink); 0 to −inf, negative to NaN, ln(1) = +0 */
 double qn_log1p(double x);      /* log(1 + x); ±0 to itself, −1 to −inf, below −1 NaN */
 double qn_tanh(double x);       /* ±0 to itself, ±inf to ±1 */
 double qn_erf(double x);        /* ±0 to itself, ±inf to ±1 */
