@@ -1,0 +1,325 @@
+/* tok/bpe.c — byte-pair encoding of one word: the word's first symbols, merges (bpe_merge.c), and a cache of words.
+ *
+ * Two alphabets. Byte level: the text's bytes are the symbols, looked up in a table of 256; the vocabulary's spelling
+ * (bytelevel.c) is undone once, when the tokenizer is made. Otherwise a symbol is a character, looked up as the
+ * vocabulary spells it; what it lacks falls back to bytes ("<0x0A>"), to the unknown token, or is lost, in this order.
+ *
+ * Prose repeats its words: a direct-mapped cache of fixed entries answers most of them with one probe. */
+#include <stdio.h>
+
+#include "tok/tok_internal.h"
+
+#define CACHE_BITS 14
+#define CACHE_KEY 30
+#define CACHE_IDS 8
+
+/* One cache line. n_ids 0: empty. */
+typedef struct { uint8_t n_key, n_ids; char key[CACHE_KEY]; int32_t id[CACHE_IDS]; } cache_entry;
+
+struct qn_bpe_work {
+    cache_entry *cache;             /* [1 << CACHE_BITS] */
+    qn_bpe_symbols symbols;
+    qn_buf key;                     /* a symbol as spelled with prefix and suffix */
+};
+
+struct qn_bpe {
+    const qn_tok *tok;
+    bool byte_level, byte_fallback, ignore_merges, fuse_unk;
+    int32_t unk;                    /* −1: what cannot be spelled is lost */
+    qn_str prefix, suffix;          /* of sub-words not first, and last; owned */
+    char *affixes;
+    int32_t byte_id[2][2][256];     /* byte level: [not first][last][byte] → id, −1 */
+    int32_t fallback_id[256];       /* "<0xXX>" → id, −1 */
+    qn_strmap words;                /* ignore_merges at byte level: the bytes of a token → id */
+    qn_buf word_bytes;
+    qn_bpe_merges merges;
+    int32_t *result;                /* [merges] rank → id */
+};
+
+/* ---- building ---------------------------------------------------------------------------------------------------- */
+
+static int copy_affixes(qn_bpe *b, const qn_tok_spec *spec) {
+    size_t n = spec->continuing_prefix.n, k = spec->end_suffix.n;
+    b->affixes = qn_alloc(QN_MEM_TOK, n + k);
+    if (!b->affixes)
+        return QN_ENOMEM;
+    if (n)
+        memcpy(b->affixes, spec->continuing_prefix.s, n);
+    if (k)
+        memcpy(b->affixes + n, spec->end_suffix.s, k);
+    b->prefix = (qn_str){b->affixes, n};
+    b->suffix = (qn_str){b->affixes + n, k};
+    return 0;
+}
+
+/* The id of a symbol with its affixes, or −1. */
+static int symbol_id(const qn_bpe *b, qn_buf *key, qn_str symbol, bool not_first, bool last, int32_t *id) {
+    bool prefixed = not_first && b->prefix.n, suffixed = last && b->suffix.n;
+    if (prefixed || suffixed) {
+        qn_buf_clear(key);
+        if (prefixed)
+            QN_TRY(qn_buf_put(key, b->prefix.s, b->prefix.n));
+        QN_TRY(qn_buf_put(key, symbol.s, symbol.n));
+        if (suffixed)
+            QN_TRY(qn_buf_put(key, b->suffix.s, b->suffix.n));
+        symbol = qn_buf_view(key);
+    }
+    int64_t v;
+    *id = qn_strmap_get(&b->tok->ids, symbol, &v) ? (int32_t)v : -1;
+    return 0;
+}
+
+static int build_byte_ids(qn_bpe *b, qn_buf *key) {
+    for (int byte = 0; byte < 256; byte++) {
+        char text[8];
+        int n = qn_utf8_encode(qn_bytelevel_char((uint8_t)byte), text);
+        for (int not_first = 0; not_first < 2; not_first++)
+            for (int last = 0; last < 2; last++)
+                QN_TRY(symbol_id(b, key, (qn_str){text, (size_t)n}, not_first, last, &b->byte_id[not_first][last][byte]));
+        snprintf(text, sizeof text, "<0x%02X>", (unsigned)byte);
+        int64_t v;
+        b->fallback_id[byte] = b->byte_fallback && qn_strmap_get(&b->tok->ids, qn_str_of(text), &v) ? (int32_t)v : -1;
+    }
+    return 0;
+}
+
+static int bad_merge(const qn_tok_spec *spec, size_t i, const char *what) {
+    return qn_fail(QN_EFORMAT, "tokenizer: merge %zu, \"%.*s\" + \"%.*s\": %s is not in the vocabulary", i,
+                   QN_STR_ARG(spec->merges[i].left), QN_STR_ARG(spec->merges[i].right), what);
+}
+
+static int build_merges(qn_bpe *b, const qn_tok_spec *spec, qn_buf *key) {
+    size_t skipped = 0;
+    b->result = qn_zalloc(QN_MEM_TOK, spec->n_merges, sizeof *b->result);
+    if (!b->result)
+        return QN_ENOMEM;
+    QN_TRY(qn_bpe_merges_init(&b->merges, spec->n_merges));
+    b->merges.result = b->result;
+    for (size_t i = 0; i < spec->n_merges; i++) {
+        const qn_tok_merge *m = &spec->merges[i];
+        int64_t left, right, id;
+        qn_str tail = m->right;
+        if (b->prefix.n && tail.n >= b->prefix.n) {
+            tail.s += b->prefix.n;
+            tail.n -= b->prefix.n;
+        }
+        qn_buf_clear(key);
+        QN_TRY(qn_buf_put(key, m->left.s, m->left.n));
+        QN_TRY(qn_buf_put(key, tail.s, tail.n));
+        const char *missing = !qn_strmap_get(&b->tok->ids, m->left, &left)             ? "the first"
+                              : !qn_strmap_get(&b->tok->ids, m->right, &right)         ? "the second"
+                              : !qn_strmap_get(&b->tok->ids, qn_buf_view(key), &id)    ? "what they make"
+                                                                                       : NULL;
+        if (missing && !spec->skip_bad_merges)
+            return bad_merge(spec, i, missing);
+        if (missing) {
+            skipped++;
+            continue;
+        }
+        b->result[i] = (int32_t)id;
+        qn_bpe_merges_put(&b->merges, (int32_t)left, (int32_t)right, (uint32_t)i, (int32_t)id);
+    }
+    if (skipped)
+        qn_log(QN_LOG_WARN, "tokenizer: %zu of %zu merges name tokens that are not in the vocabulary; left out", skipped,
+               spec->n_merges);
+    return 0;
+}
+
+/* ignore_merges looks whole words up: at byte level by their bytes. */
+static int build_words(qn_bpe *b, const qn_tok_spec *spec) {
+    size_t total = 0;
+    for (size_t i = 0; i < spec->n_vocab; i++)
+        total += spec->vocab[i].text.n;
+    QN_TRY(qn_buf_reserve(&b->word_bytes, total));          /* exact: keys borrow from here and must not move */
+    QN_TRY(qn_strmap_reserve(&b->words, spec->n_vocab));
+    for (size_t i = spec->n_vocab; i-- > 0;) {
+        char *bytes = b->word_bytes.s + b->word_bytes.n;
+        size_t n;
+        if (b->tok->special[i] || spec->vocab[i].text.n == 0 || !qn_bytelevel_unspell(spec->vocab[i].text, bytes, &n))
+            continue;
+        b->word_bytes.n += n;
+        QN_TRY(qn_strmap_put(&b->words, (qn_str){bytes, n}, (int64_t)i));
+    }
+    return 0;
+}
+
+int qn_bpe_new(qn_bpe **out, const qn_tok *t, const qn_tok_spec *spec, bool byte_level) {
+    int rc = 0;
+    qn_buf key = {0};
+    qn_bpe *b = qn_zalloc(QN_MEM_TOK, 1, sizeof *b);
+    if (!b)
+        return QN_ENOMEM;
+    b->tok = t;
+    b->byte_level = byte_level;
+    b->byte_fallback = spec->byte_fallback;
+    b->ignore_merges = spec->ignore_merges;
+    b->fuse_unk = spec->fuse_unk;
+    b->unk = spec->use_unk ? spec->unk : -1;
+    if (spec->n_merges >= UINT32_MAX) {
+        rc = qn_fail(QN_ELIMIT, "tokenizer: %zu merges", spec->n_merges);
+        goto out;
+    }
+    QN_TRY_OUT(copy_affixes(b, spec));
+    QN_TRY_OUT(build_byte_ids(b, &key));
+    QN_TRY_OUT(build_merges(b, spec, &key));
+    if (b->ignore_merges && byte_level)
+        QN_TRY_OUT(build_words(b, spec));
+    *out = b;
+    b = NULL;
+out:
+    qn_buf_drop(&key);
+    qn_bpe_free(b);
+    return rc;
+}
+
+void qn_bpe_free(qn_bpe *b) {
+    if (!b)
+        return;
+    qn_free(b->affixes);
+    qn_free(b->merges.slot);
+    qn_free(b->result);
+    qn_strmap_drop(&b->words);
+    qn_buf_drop(&b->word_bytes);
+    qn_free(b);
+}
+
+int qn_bpe_work_new(qn_bpe_work **out) {
+    qn_bpe_work *w = qn_zalloc(QN_MEM_TOK, 1, sizeof *w);
+    if (!w)
+        return QN_ENOMEM;
+    w->cache = qn_zalloc(QN_MEM_TOK, (size_t)1 << CACHE_BITS, sizeof *w->cache);
+    if (!w->cache) {
+        qn_free(w);
+        return QN_ENOMEM;
+    }
+    *out = w;
+    return 0;
+}
+
+void qn_bpe_work_free(qn_bpe_work *w) {
+    if (!w)
+        return;
+    qn_free(w->cache);
+    qn_free(w->symbols.id);
+    qn_free(w->symbols.link);
+    qn_free(w->symbols.heap);
+    qn_buf_drop(&w->key);
+    qn_free(w);
+}
+
+/* ---- a word's first symbols -------------------------------------------------------------------------------------- */
+
+static int push_symbol(qn_bpe_symbols *s, int32_t id) {
+    QN_TRY(QN_GROW(QN_MEM_TOK, s->id, s->cap, s->n + 1));
+    s->id[s->n++] = id;
+    return 0;
+}
+
+/* A character that the vocabulary lacks: its bytes where all of them have tokens, else the unknown token. */
+static int push_missing(const qn_bpe *b, qn_bpe_symbols *s, qn_str spelled, bool after_unk, bool *is_unk) {
+    bool bytes = b->byte_fallback;
+    for (size_t i = 0; i < spelled.n && bytes; i++)
+        bytes = b->fallback_id[(uint8_t)spelled.s[i]] >= 0;
+    for (size_t i = 0; i < spelled.n && bytes; i++)
+        QN_TRY(push_symbol(s, b->fallback_id[(uint8_t)spelled.s[i]]));
+    *is_unk = !bytes && b->unk >= 0;
+    if (*is_unk && !(b->fuse_unk && after_unk))
+        QN_TRY(push_symbol(s, b->unk));
+    return 0;
+}
+
+static int first_symbols(const qn_bpe *b, qn_bpe_work *w, const char *s, size_t n) {
+    bool after_unk = false;
+    w->symbols.n = 0;
+    for (size_t i = 0; i < n;) {
+        uint32_t c;
+        size_t len = b->byte_level ? 1 : (size_t)qn_utf8_decode(s + i, n - i, &c);
+        bool not_first = i > 0, last = i + len == n, is_unk = false;
+        int32_t id;
+        if (b->byte_level)
+            id = b->byte_id[not_first][last][(uint8_t)s[i]];
+        else
+            QN_TRY(symbol_id(b, &w->key, (qn_str){s + i, len}, not_first, last, &id));
+        if (id >= 0) {
+            QN_TRY(push_symbol(&w->symbols, id));
+        } else {
+            char text[4];
+            qn_str missing = {s + i, len};
+            if (b->byte_level)
+                missing = (qn_str){text, (size_t)qn_utf8_encode(qn_bytelevel_char((uint8_t)s[i]), text)};
+            QN_TRY(push_missing(b, &w->symbols, missing, after_unk, &is_unk));
+        }
+        after_unk = is_unk;
+        i += len;
+    }
+    return 0;
+}
+
+/* ---- a word ------------------------------------------------------------------------------------------------------ */
+
+static int append(qn_ids *ids, const int32_t *id, size_t n) {
+    if (ids->cap - ids->n < n)
+        QN_TRY(QN_GROW(QN_MEM_TOK, ids->v, ids->cap, ids->n + n));
+    for (size_t i = 0; i < n; i++)
+        ids->v[ids->n + i] = id[i];
+    ids->n += n;
+    return 0;
+}
+
+static bool whole_word(const qn_bpe *b, const char *s, size_t n, int32_t *id) {
+    int64_t v;
+    if (!qn_strmap_get(b->byte_level ? &b->words : &b->tok->ids, (qn_str){s, n}, &v) || b->tok->special[v])
+        return false;
+    *id = (int32_t)v;
+    return true;
+}
+
+static int encode(const qn_bpe *b, qn_bpe_work *w, const char *s, size_t n) {
+    int32_t id;
+    w->symbols.n = 0;
+    if (b->ignore_merges && whole_word(b, s, n, &id))
+        return push_symbol(&w->symbols, id);
+    QN_TRY(first_symbols(b, w, s, n));
+    return qn_bpe_merge_all(&b->merges, &w->symbols);
+}
+
+static uint64_t load64(const char *p) {
+    uint64_t v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+/* Any mixing will do here: the cache compares whole keys. n ≤ CACHE_KEY. */
+QN_INLINE size_t hash_word(const char *s, size_t n) {
+    uint64_t h = n * UINT64_C(0x9E3779B97F4A7C15);
+    if (n >= 8) {
+        h ^= load64(s + n - 8);
+        for (size_t i = 0; i + 8 < n; i += 8)
+            h = (h ^ load64(s + i)) * UINT64_C(0xD6E8FEB86659FD93);
+    } else {
+        uint64_t v = 0;
+        for (size_t i = 0; i < n; i++)
+            v = v << 8 | (uint8_t)s[i];
+        h ^= v;
+    }
+    h *= UINT64_C(0xD6E8FEB86659FD93);
+    return (size_t)(h >> (64 - CACHE_BITS));
+}
+
+int qn_bpe_word(const qn_bpe *b, qn_bpe_work *w, const char *s, size_t n, qn_ids *ids) {
+    if (n > CACHE_KEY) {
+        QN_TRY(encode(b, w, s, n));
+        return append(ids, w->symbols.id, w->symbols.n);
+    }
+    cache_entry *e = &w->cache[hash_word(s, n)];
+    if (e->n_key == n && e->n_ids && memcmp(e->key, s, n) == 0)
+        return append(ids, e->id, e->n_ids);
+    QN_TRY(encode(b, w, s, n));
+    if (w->symbols.n > 0 && w->symbols.n <= CACHE_IDS) {
+        e->n_key = (uint8_t)n;
+        e->n_ids = (uint8_t)w->symbols.n;
+        memcpy(e->key, s, n);
+        memcpy(e->id, w->symbols.id, w->symbols.n * sizeof *e->id);
+    }
+    return append(ids, w->symbols.id, w->symbols.n);
+}

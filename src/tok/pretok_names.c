@@ -1,0 +1,124 @@
+/* tok/pretok_names.c — the pipelines behind the names of `tokenizer.ggml.pre`.
+ *
+ * A GGUF file names its pre-tokenizer instead of spelling it out. The names and what they stand for are llama.cpp's;
+ * the patterns below are those of the models' own tokenizer.json where llama.cpp rewrites them for its regex engine.
+ * Each stage isolates its matches and splits what the stages before have left; byte level closes every pipeline.
+ * More than one name for a set is the rule. A name that is missing here is refused, never guessed. */
+#include "tok/tok_internal.h"
+
+#define CONTRACTIONS "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+#define GPT2 "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
+/* GPT-4's shape: a letter run may take one sign in front; numbers in groups; signs take their line ends. */
+#define GPT4(numbers) CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|" numbers "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|" \
+    "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define UPPER "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]"
+#define LOWER "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"
+/* Words split where the case falls: "HelloWorld" is two. */
+#define CASED(suffix, numbers) "[^\\r\\n\\p{L}\\p{N}]?" UPPER "*" LOWER "+" suffix "|[^\\r\\n\\p{L}\\p{N}]?" UPPER "+" LOWER \
+    "*" suffix "|" numbers "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define DEEPSEEK_CJK "[一-龥぀-ゟ゠-ヿ]+"
+#define DEEPSEEK3 "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+|" \
+    " ?[\\p{P}\\p{S}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+/* The cased scripts, as DeepSeek LLM lists them: Latin, Greek, Cyrillic, Armenian, Georgian, Cherokee … */
+#define DEEPSEEK_LETTERS "\\s?[A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚ" \
+    "Ḁ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-ώᾀ-ᾴᾶ-ᾼιῂ-ῄῆ-ῌῐ-ΐῖ-Ίῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤΩℨK-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳ" \
+    "Ꙁ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃]+"
+
+typedef struct { const char *stage[6]; } pattern_set;           /* NULL ends it */
+
+enum {
+    SET_GPT2, SET_DIGITS_GPT2, SET_LLAMA3, SET_QWEN2, SET_QWEN35, SET_DEEPSEEK_LLM, SET_DEEPSEEK_CODER, SET_DEEPSEEK3,
+    SET_FALCON, SET_BLOOM, SET_VIKING, SET_TEKKEN, SET_GPT4O, SET_SEED_CODER, SET_BAILING, SET_CHAMELEON, SET_DEFAULT
+};
+
+static const pattern_set sets[] = {
+    [SET_GPT2] = {{GPT2}},
+    [SET_DIGITS_GPT2] = {{"\\p{N}", GPT2}},
+    [SET_LLAMA3] = {{GPT4("\\p{N}{1,3}")}},
+    [SET_QWEN2] = {{GPT4("\\p{N}")}},
+    [SET_QWEN35] = {{CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+[\\r\\n]*|"
+                     "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"}},
+    [SET_DEEPSEEK_LLM] = {{"[\\r\\n]", DEEPSEEK_LETTERS, "\\s?[!-/:-~！-／：-～‘-‟　-。]+", "\\s+$",
+                           "[一-龥ࠀ-一가-퟿]+", "\\p{N}+"}},
+    [SET_DEEPSEEK_CODER] = {{"[\\r\\n]", "\\s?\\p{L}+", "\\s?\\p{P}+", "[一-龥ࠀ-一가-퟿]+", "\\p{N}"}},
+    [SET_DEEPSEEK3] = {{"\\p{N}{1,3}", DEEPSEEK_CJK, DEEPSEEK3}},
+    [SET_FALCON] = {{"[\\p{P}$+<=>^~|`]+", GPT2, "[0-9][0-9][0-9]"}},
+    [SET_BLOOM] = {{" ?[^(\\s|.,!?…。，、।۔،)]+"}},
+    [SET_VIKING] = {{" ?[^(\\s|.,!?…。，、।۔،)]+", "\\p{N}"}},
+    [SET_TEKKEN] = {{CASED("", "\\p{N}")}},
+    [SET_GPT4O] = {{CASED(CONTRACTIONS "?", "\\p{N}{1,3}")}},
+    [SET_SEED_CODER] = {{CONTRACTIONS "|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}\\r\\n]+|\\s*[\\r\\n]+|"
+                         "\\s+(?!\\S)|\\s+"}},
+    [SET_BAILING] = {{"'(?i:[sdmt]|ll|ve|re)|[^\\r\\n\\p{L}\\p{N}]?+\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]++[\\r\\n]*|"
+                      "\\s*[\\r\\n]|\\s+(?!\\S)|\\s+"}},
+    [SET_CHAMELEON] = {{"<sentinel:[0-9]+>", "(IMGIMG)((A|B|C|D|E|F|G|H|I){1,4})Z", "([\\t\\n]|    |  )", "\\p{N}",
+                        "[\\p{P}!-/:-@\\[-`{-~]", GPT2}},
+    [SET_DEFAULT] = {{"[\\p{P}$+<=>^~|]+", GPT2, "\\p{N}+", "[0-9][0-9][0-9]"}},
+};
+
+enum { WHOLE_WORDS = 1, ADD_BOS = 2 };      /* ignore_merges; add_bos unless the file says otherwise */
+
+static const struct { const char *name; uint8_t set, flags; } names[] = {
+    {"gpt-2", SET_GPT2, 0}, {"gpt2", SET_GPT2, 0}, {"phi-2", SET_GPT2, 0}, {"mpt", SET_GPT2, 0}, {"olmo", SET_GPT2, 0},
+    {"jais", SET_GPT2, 0}, {"gigachat", SET_GPT2, 0}, {"mellum", SET_GPT2, 0}, {"modern-bert", SET_GPT2, 0},
+    {"exaone4", SET_GPT2, 0}, {"trillion", SET_GPT2, 0}, {"granite-docling", SET_GPT2, 0}, {"a.x-4.0", SET_GPT2, 0},
+    {"starcoder", SET_DIGITS_GPT2, 0}, {"refact", SET_DIGITS_GPT2, 0}, {"command-r", SET_DIGITS_GPT2, 0},
+    {"smollm", SET_DIGITS_GPT2, 0}, {"codeshell", SET_DIGITS_GPT2, 0}, {"exaone", SET_DIGITS_GPT2, 0},
+    {"minerva-7b", SET_DIGITS_GPT2, 0}, {"mellum2", SET_DIGITS_GPT2, 0},
+    {"llama3", SET_LLAMA3, WHOLE_WORDS | ADD_BOS}, {"llama-v3", SET_LLAMA3, WHOLE_WORDS | ADD_BOS},
+    {"llama-bpe", SET_LLAMA3, WHOLE_WORDS | ADD_BOS}, {"falcon3", SET_LLAMA3, WHOLE_WORDS | ADD_BOS},
+    {"falcon-h1", SET_LLAMA3, WHOLE_WORDS | ADD_BOS}, {"pixtral", SET_LLAMA3, WHOLE_WORDS | ADD_BOS},
+    {"midm-2.0", SET_LLAMA3, WHOLE_WORDS | ADD_BOS}, {"lfm2", SET_LLAMA3, WHOLE_WORDS | ADD_BOS},
+    {"dbrx", SET_LLAMA3, 0}, {"smaug-bpe", SET_LLAMA3, 0}, {"glm4", SET_LLAMA3, 0}, {"chatglm-bpe", SET_LLAMA3, 0},
+    {"qwen2", SET_QWEN2, 0}, {"stablelm2", SET_QWEN2, 0}, {"deepseek-r1-qwen", SET_QWEN2, 0}, {"megrez", SET_QWEN2, 0},
+    {"hunyuan", SET_QWEN2, 0}, {"kormo", SET_QWEN2, 0}, {"grok-2", SET_QWEN2, 0}, {"solar-open", SET_QWEN2, 0},
+    {"qwen35", SET_QWEN35, 0},
+    {"deepseek-llm", SET_DEEPSEEK_LLM, 0}, {"deepseek-coder", SET_DEEPSEEK_CODER, 0},
+    {"deepseek-v3", SET_DEEPSEEK3, 0}, {"hunyuan-dense", SET_DEEPSEEK3, 0}, {"joyai-llm", SET_DEEPSEEK3, 0},
+    {"falcon", SET_FALCON, 0}, {"poro-chat", SET_BLOOM, 0}, {"bloom", SET_BLOOM, 0}, {"gpt3-finnish", SET_BLOOM, 0},
+    {"viking", SET_VIKING, 0}, {"tekken", SET_TEKKEN, WHOLE_WORDS | ADD_BOS},
+    {"gpt-4o", SET_GPT4O, 0}, {"llama4", SET_GPT4O, 0}, {"kanana2", SET_GPT4O, 0}, {"minimax-m2", SET_GPT4O, 0},
+    {"seed-coder", SET_SEED_CODER, 0}, {"bailingmoe", SET_BAILING, 0}, {"bailingmoe2", SET_BAILING, 0},
+    {"llada-moe", SET_BAILING, 0}, {"chameleon", SET_CHAMELEON, ADD_BOS}, {"default", SET_DEFAULT, 0},
+};
+
+static int find_name(qn_str name) {
+    for (size_t i = 0; i < QN_LEN(names); i++)
+        if (qn_str_is(name, names[i].name))
+            return (int)i;
+    return -1;
+}
+
+static int refuse(qn_str name) {
+    char word[64];
+    const char *all[QN_LEN(names)];
+    size_t n = QN_MIN(name.n, sizeof word - 1);
+    memcpy(word, name.s ? name.s : "", name.s ? n : 0);
+    word[name.s ? n : 0] = '\0';
+    for (size_t i = 0; i < QN_LEN(names); i++)
+        all[i] = names[i].name;
+    const char *near = qn_nearest(word, all, QN_LEN(names));
+    return qn_fail(QN_EUNSUPPORTED, "tokenizer.ggml.pre: the pre-tokenizer \"%.*s\" is not known%s%s%s", QN_STR_ARG(name),
+                   near ? " (nearest: \"" : "; a model directory with tokenizer.json does not need the name",
+                   near ? near : "", near ? "\")" : "");
+}
+
+bool qn_pretok_name_adds_bos(qn_str name) {
+    int i = find_name(name);
+    return i >= 0 && (names[i].flags & ADD_BOS);
+}
+
+/* An absent name means "default", as it always has for files older than the key. */
+int qn_tok_spec_pre_name(qn_tok_spec *s, qn_str name) {
+    int found = find_name(name.n ? name : QN_STR("default"));
+    if (found < 0)
+        return refuse(name);
+    const pattern_set *set = &sets[names[found].set];
+    for (size_t i = 0; i < QN_LEN(set->stage) && set->stage[i]; i++) {
+        qn_tok_pretok p = {.kind = QN_PRETOK_SPLIT, .pattern = qn_str_of(set->stage[i]), .regex = true};
+        QN_TRY(qn_tok_spec_pretok(s, &p));
+    }
+    if (names[found].flags & WHOLE_WORDS)
+        s->ignore_merges = true;
+    return qn_tok_spec_pretok(s, &(qn_tok_pretok){.kind = QN_PRETOK_BYTE_LEVEL});
+}

@@ -1,0 +1,139 @@
+/* tok/tok_internal.h — what the files of tok/ share. Nothing outside includes it. */
+#ifndef QN_TOK_INTERNAL_H
+#define QN_TOK_INTERNAL_H
+
+#include <stdatomic.h>
+#include <string.h>
+
+#include "tok/tok.h"
+
+/* ---- bytelevel.c ---- */
+uint32_t qn_bytelevel_char(uint8_t byte);
+int qn_bytelevel_byte(uint32_t c);                                      /* −1: not of the alphabet */
+int qn_bytelevel_spell(qn_buf *out, qn_str bytes);                      /* bytes → spelled text, appended */
+bool qn_bytelevel_unspell(qn_str text, char *out, size_t *n);           /* out: text.n bytes; false: other characters */
+
+/* ---- unicode.c: character classes as Hugging Face's components use them ---- */
+bool qn_char_is_space(uint32_t c);                                      /* White_Space */
+bool qn_char_is_number(uint32_t c);                                     /* N* */
+bool qn_char_is_punctuation(uint32_t c);                                /* ASCII punctuation, P* */
+bool qn_char_is_word(uint32_t c);                                       /* \w: Alphabetic, M*, Nd, Pc, joiners */
+bool qn_char_is_mark(uint32_t c);                                       /* M* */
+
+/* ---- regex.c ---- */
+typedef struct qn_regex qn_regex;
+typedef struct qn_regex_work qn_regex_work;                             /* match data and JIT stack: one per thread */
+int qn_regex_new(qn_regex **out, qn_str pattern);                       /* QN_EUNSUPPORTED says what is not understood */
+void qn_regex_free(qn_regex *re);
+int qn_regex_work_new(qn_regex_work **out);
+void qn_regex_work_free(qn_regex_work *w);
+/* The first match in s (valid UTF-8) from offset `from`, at a character's border: 1 and its range, 0, or <0. */
+int qn_regex_find(const qn_regex *re, qn_regex_work *w, const char *s, size_t n, size_t from, size_t *begin,
+                  size_t *end);
+
+/* ---- added.c ---- */
+typedef struct qn_added qn_added;                                       /* a matcher over added tokens */
+typedef bool qn_added_allow_fn(const void *arg, size_t token, size_t begin, size_t end);
+int qn_added_new(qn_added **out);
+void qn_added_free(qn_added *a);
+int qn_added_insert(qn_added *a, qn_str text, size_t token);            /* token: the caller's number for it */
+bool qn_added_empty(const qn_added *a);
+/* Leftmost-longest among the allowed matches in s from `from`. False: none. */
+bool qn_added_find(const qn_added *a, const char *s, size_t n, size_t from, qn_added_allow_fn *allow, const void *arg,
+                   size_t *token, size_t *begin, size_t *end);
+
+/* ---- normalize.c ---- */
+typedef struct { qn_norm_kind kind; qn_str pattern, content; qn_regex *regex; bool left, right; } qn_norm_step;
+typedef struct {
+    qn_buf text[2];                                                     /* steps write in turn into one and the other */
+    int32_t *cps;                                                       /* code points being composed */
+    size_t cap_cps;
+} qn_norm_work;
+int qn_norm_run(const qn_norm_step *steps, size_t n_steps, qn_norm_work *w, qn_regex_work *rw, qn_str in, qn_str *out);
+void qn_norm_work_drop(qn_norm_work *w);
+
+/* ---- bpe.c ---- */
+typedef struct qn_bpe qn_bpe;                                           /* immutable */
+typedef struct qn_bpe_work qn_bpe_work;                                 /* cache and scratch: one per thread */
+int qn_bpe_new(qn_bpe **out, const qn_tok *t, const qn_tok_spec *spec, bool byte_level);
+void qn_bpe_free(qn_bpe *b);
+int qn_bpe_work_new(qn_bpe_work **out);
+void qn_bpe_work_free(qn_bpe_work *w);
+int qn_bpe_word(const qn_bpe *b, qn_bpe_work *w, const char *s, size_t n, qn_ids *ids);
+/* bpe_merge.c: applies merges to w's symbols until none is left. */
+typedef struct { uint64_t pair; uint32_t rank; int32_t id; } qn_bpe_slot;
+typedef struct { qn_bpe_slot *slot; size_t cap; const int32_t *result; } qn_bpe_merges;     /* result[rank] = id */
+typedef struct { int32_t id; uint32_t prev, next; } qn_bpe_link;
+typedef struct {
+    int32_t *id; size_t n, cap;                                         /* symbols of the word being encoded */
+    qn_bpe_link *link; size_t cap_link;                                 /* long words only */
+    uint64_t *heap; size_t n_heap, cap_heap;
+} qn_bpe_symbols;
+int qn_bpe_merges_init(qn_bpe_merges *m, size_t n);
+void qn_bpe_merges_put(qn_bpe_merges *m, int32_t left, int32_t right, uint32_t rank, int32_t id);
+int qn_bpe_merge_all(const qn_bpe_merges *m, qn_bpe_symbols *s);
+
+/* ---- pretok.c ---- */
+typedef struct {
+    qn_tok_pretok p;
+    qn_regex *regex;
+    bool spell;             /* BYTE_LEVEL that is not the last step: the text itself is respelled */
+} qn_pretok_step;
+typedef struct qn_tok_work qn_tok_work;
+int qn_pretok_step_init(qn_pretok_step *step, const qn_tok_pretok *p, bool last);
+void qn_pretok_step_drop(qn_pretok_step *step);
+/* Splits s and hands each word to the model. first: s begins where the whole text begins. */
+int qn_pretok_run(qn_tok_work *w, const char *s, size_t n, bool first);
+bool qn_pretok_name_adds_bos(qn_str name);
+
+/* ---- decode.c ---- */
+typedef struct {
+    qn_str *piece;          /* by id: what it stands for */
+    qn_buf bytes;           /* where pieces live */
+    bool join_spaces;       /* no decoder: a space between pieces */
+    int64_t strip;          /* so many `strip_char` may go from the start of the text */
+    char strip_char[4];
+    size_t strip_len;
+    qn_str drop_first;      /* all of these characters go from the first piece */
+} qn_decode_plan;
+int qn_decode_plan_init(qn_decode_plan *p, const qn_tok *t, const qn_tok_spec *spec);
+void qn_decode_plan_drop(qn_decode_plan *p);
+
+/* ---- tok.c ---- */
+#define QN_TOK_WORKS 16     /* idle workspaces kept; more threads than this make and free their own */
+#define QN_TOK_MAX_STEPS 64
+
+struct qn_tok {
+    qn_tok_entry *vocab;    /* [n] by id; texts in `text` */
+    int32_t n;
+    bool *special;          /* [n] */
+    qn_strmap ids;          /* spelled text → id; added tokens win */
+    qn_buf text;
+    qn_tok_added *added;    /* [n_added] */
+    size_t n_added;
+    qn_added *raw, *normed; /* matchers before and after normalization */
+    qn_added *mixed;        /* raw plus the special tokens of normed: where only parts are trusted */
+    qn_norm_step *norms;
+    size_t n_norms;
+    qn_pretok_step *steps;
+    size_t n_steps;
+    qn_bpe *bpe;
+    qn_decode_plan decode;
+    int32_t *prefix, *suffix;
+    size_t n_prefix, n_suffix;
+    int32_t bos, eos, unk, pad;
+    _Atomic(qn_tok_work *) idle[QN_TOK_WORKS];
+};
+
+/* All that one encoding needs besides the tokenizer. */
+struct qn_tok_work {
+    const qn_tok *tok;
+    qn_regex_work *regex;
+    qn_bpe_work *bpe;
+    qn_norm_work norm;
+    qn_buf *step_text;      /* [n_steps] text that a step wrote anew … */
+    qn_buf *spelled;        /* [n_steps] … and respelled on its way out; both in one block */
+    qn_ids *ids;            /* where words go */
+};
+
+#endif

