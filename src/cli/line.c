@@ -13,6 +13,7 @@
 
 #ifdef QN_HAVE_LIBEDIT
 #include <histedit.h>
+#include <locale.h>
 #endif
 
 #define HISTORY_LINES 1000
@@ -91,6 +92,8 @@ static int give_character(EditLine *edit, wchar_t *out) {
 
 static void start_editing(qn_line *l) {
     HistEvent event;
+    /* A text is UTF-8 here, whatever the machine's locale is; only libedit asks. Numbers stay as in C. */
+    setlocale(LC_CTYPE, "C.UTF-8");
     l->edit = el_init("quern", stdin, stdout, stderr);
     l->history = l->edit ? history_init() : NULL;
     if (!l->history) {

@@ -17,7 +17,7 @@ typedef struct qn_line qn_line;
 
 /* history: name of the state file, NULL for none. Without a home directory the history is not kept. */
 int qn_line_open(qn_line **out, qn_cli *c, const char *history);
-/* Replaces *text by the next line without its newline: 1 a line, 0 the end of the input, <0 error (QN_ECANCEL: Ctrl-C). */
+/* Replaces *text by the next line without its newline: 1 a line, 0 no more input, <0 error (QN_ECANCEL: Ctrl-C). */
 int qn_line_read(qn_line *l, const char *prompt, qn_buf *text);
 void qn_line_close(qn_line *l);
 

@@ -2,7 +2,6 @@
  *
  *     QUERN_CPU         caps the instruction level, as --isa does
  *     XDG_STATE_HOME    where the history of `chat` is kept (else ~/.local/state) */
-#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,7 +50,6 @@ static void report(qn_cli *c, int rc) {
 int main(int argc, char **argv) {
     double start = qn_now();
     qn_cli c;
-    setlocale(LC_CTYPE, "");        /* for line editing; numbers stay in the C locale */
     qn_cancel_install();
     qn_cli_init(&c, (qn_cli_env){env("QUERN_CPU"), env("XDG_STATE_HOME"), env("HOME")});
     c.err_tty = isatty(STDERR_FILENO) == 1;

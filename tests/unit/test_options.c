@@ -46,8 +46,8 @@ TEST(defaults_and_absence) {
 
 TEST(every_spelling_of_a_value) {
     const char *const *const spellings[] = {
-        WORDS("m", "--tokens", "7"), WORDS("--tokens=7", "m"), WORDS("-n", "7", "m"), WORDS("m", "-n7"), WORDS("-xn7", "m"),
-        WORDS("m", "-n", "3", "-n", "7")
+        WORDS("m", "--tokens", "7"), WORDS("--tokens=7", "m"), WORDS("-n", "7", "m"), WORDS("m", "-n7"),
+        WORDS("-xn7", "m"), WORDS("m", "-n", "3", "-n", "7")
     };
     for (size_t i = 0; i < QN_LEN(spellings); i++) {
         qn_cli c;
@@ -62,8 +62,8 @@ TEST(every_spelling_of_a_value) {
 TEST(values_of_each_kind) {
     qn_cli c;
     size_t n;
-    CHECK_OK(parse(&c, &sample, WORDS("m", "--temp", "1e-3", "-p", "-v", "--weights=as-is", "--stop", "a", "--stop=", "-q",
-                                      "--isa", "avx2", "--", "--text")));
+    CHECK_OK(parse(&c, &sample, WORDS("m", "--temp", "1e-3", "-p", "-v", "--weights=as-is", "--stop", "a", "--stop=",
+                                      "-q", "--isa", "avx2", "--", "--text")));
     CHECK_NEAR(qn_cli_float(&c, "temp"), 1e-3, 0);
     CHECK_STR(qn_cli_str(&c, "prompt"), "-v", "a value may begin with a dash");
     CHECK_INT(qn_cli_enum(&c, "weights"), 2);
@@ -147,8 +147,8 @@ TEST(level_names_are_those_of_the_kernels) {
 
 TEST(arity_of_usage_lines) {
     static const struct { const char *args; size_t least, most; } cases[] = {
-        {"", 0, 0}, {"MODEL", 1, 1}, {"MODEL [TEXT]", 1, 2}, {"MODEL|FILE", 1, 1}, {"[WORD]", 0, 1}, {"FILE...", 1, SIZE_MAX},
-        {"MODEL [FILE...]", 1, SIZE_MAX}
+        {"", 0, 0}, {"MODEL", 1, 1}, {"MODEL [TEXT]", 1, 2}, {"MODEL|FILE", 1, 1}, {"[WORD]", 0, 1},
+        {"FILE...", 1, SIZE_MAX}, {"MODEL [FILE...]", 1, SIZE_MAX}
     };
     for (size_t i = 0; i < QN_LEN(cases); i++) {
         qn_cmd cmd = sample;
@@ -177,8 +177,8 @@ static void check_table(const char *verb, const qn_opt *table) {
         CHECK(strlen(o->brief) <= 1 && strlen(o->name) >= 2, "%s --%s", verb, o->name);
         CHECK(o->help[0] && o->help[strlen(o->help) - 1] != '.', "%s --%s", verb, o->name);
         for (const qn_opt *other = table; other < o; other++)
-            CHECK(strcmp(o->name, other->name) && (!o->brief[0] || strcmp(o->brief, other->brief)), "%s --%s twice", verb,
-                  o->name);
+            CHECK(strcmp(o->name, other->name) && (!o->brief[0] || strcmp(o->brief, other->brief)), "%s --%s twice",
+                  verb, o->name);
         for (const qn_opt *g = qn_global_opts; table != qn_global_opts && g->kind != QN_KIND_NONE; g++)
             CHECK(strcmp(o->name, g->name) && (!o->brief[0] || strcmp(o->brief, g->brief)), "%s --%s is global", verb,
                   o->name);

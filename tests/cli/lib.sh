@@ -1,0 +1,51 @@
+# tests/cli/lib.sh — whole commands: run one, look at its exit code, stdout and stderr. Sourced by the tests beside it.
+#
+#     . "$(dirname "$0")/lib.sh"
+#     run "$QUERN" version                        runs a command; it has no stdin unless one is piped in
+#     code 0                                      its exit code
+#     out_is 'quern 0.1.0'                        stdout, exactly (without the last newline)
+#     out_has 'quern '; err_has 'did you mean'    a fixed string anywhere in it
+#     err_is ''
+#     done_testing                                last line: says how many checks ran, fails if one did
+#
+# QUERN names the binary. QUERN_CPU beyond this machine skips the whole file (exit code 77).
+set -u
+: "${QUERN:?QUERN must name the binary}"
+case "${QUERN_CPU:-}" in
+avx2) grep -qw avx2 /proc/cpuinfo || { echo "skipped: no AVX2 here"; exit 77; } ;;
+avx512) grep -qw avx512bw /proc/cpuinfo || { echo "skipped: no AVX-512 here"; exit 77; } ;;
+esac
+
+scratch=$(mktemp -d) || exit 1
+trap 'rm -rf "$scratch"' EXIT
+checks=0 failures=0 last=
+
+run() {
+    last=$*
+    if [ -t 0 ]; then exec </dev/null; fi
+    "$@" >"$scratch/out" 2>"$scratch/err"
+    status=$?
+}
+
+verdict() {     # true|false, what was expected
+    checks=$((checks + 1))
+    $1 && return
+    failures=$((failures + 1))
+    printf 'FAILED: %s\n  expected %s\n' "$last" "$2"
+    printf '  exit code %s\n' "$status"
+    sed 's/^/  stdout: /' "$scratch/out" | head -n 20
+    sed 's/^/  stderr: /' "$scratch/err" | head -n 20
+}
+
+holds() { if "$@"; then echo true; else echo false; fi; }
+code() { verdict "$(holds test "$status" -eq "$1")" "exit code $1"; }
+out_is() { verdict "$(holds test "$(cat "$scratch/out")" = "$1")" "stdout: $1"; }
+err_is() { verdict "$(holds test "$(cat "$scratch/err")" = "$1")" "stderr: $1"; }
+out_has() { verdict "$(holds grep -qF -- "$1" "$scratch/out")" "in stdout: $1"; }
+err_has() { verdict "$(holds grep -qF -- "$1" "$scratch/err")" "in stderr: $1"; }
+out_lacks() { verdict "$(holds test -z "$(grep -F -- "$1" "$scratch/out")")" "not in stdout: $1"; }
+
+done_testing() {
+    echo "$checks checks, $failures failed"
+    [ "$checks" -gt 0 ] && [ "$failures" -eq 0 ]
+}
