@@ -1,0 +1,46 @@
+/* kernels/x86/act_pack_avx512.c — activation rows, the bits of the scalar twins (linear_ref.inc tells the rules). */
+#include "kernels/kernels.h"
+
+#include <immintrin.h>
+
+/* Nearest even by integers: vcvtneps2bf16 would flush denormals. 16 values to the lower halves of 16 words. */
+static inline __m512i bf16_of(__m512 x) {
+    const __m512i u = _mm512_castps_si512(x), one = _mm512_set1_epi32(1);
+    const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(u, 16), one);
+    const __m512i rounded = _mm512_srli_epi32(_mm512_add_epi32(u, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff))), 16);
+    const __m512i quiet = _mm512_or_si512(_mm512_srli_epi32(u, 16), _mm512_set1_epi32(0x40));
+    return _mm512_mask_mov_epi32(rounded, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), quiet);
+}
+
+void qn_act_pack_bf16_avx512(void *dst, const qn_real *src, int64_t K) {
+    uint16_t *h = dst;
+    const float *x = src;
+    for (int64_t k = 0; k < K; k += 16) {
+        const __mmask16 in = (__mmask16)(K - k >= 16 ? 0xffff : (1u << (K - k)) - 1);
+        const __mmask16 out = (__mmask16)(in | (in << 1 & 0xaaaa));              /* an odd tail takes its zero along */
+        _mm512_mask_cvtepi32_storeu_epi16(h + k, out, bf16_of(_mm512_maskz_loadu_ps(in, x + k)));
+    }
+}
+
+void qn_act_pack_q8b32_avx512(void *dst, const qn_real *src, int64_t K) {
+    const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
+    int8_t *q = dst;
+    float *d = (float *)(void *)(q + K);
+    int32_t *s = (int32_t *)(void *)(d + K / 32);
+    for (int64_t b = 0; b < K / 32; b++, q += 32) {
+        const __m512 x0 = _mm512_loadu_ps((const float *)src + b * 32), x1 = _mm512_loadu_ps((const float *)src + b * 32 + 16);
+        const uint32_t amax = _mm512_reduce_max_epu32(_mm512_max_epu32(
+            _mm512_and_si512(_mm512_castps_si512(x0), magnitude), _mm512_and_si512(_mm512_castps_si512(x1), magnitude)));
+        const bool finite = amax < 0x7f800000u;
+        const float scale = qn_f32_from_bits(amax) / 127.0f;
+        const bool zero = !finite || scale < 0x1p-126f;
+        const __mmask16 keep = zero ? 0 : 0xffff;
+        const __m512 divisor = _mm512_set1_ps(scale);
+        const __m512i q0 = _mm512_maskz_cvtps_epi32(keep, _mm512_div_ps(x0, divisor));
+        const __m512i q1 = _mm512_maskz_cvtps_epi32(keep, _mm512_div_ps(x1, divisor));
+        _mm_storeu_si128((__m128i *)(void *)q, _mm512_cvtepi32_epi8(q0));
+        _mm_storeu_si128((__m128i *)(void *)(q + 16), _mm512_cvtepi32_epi8(q1));
+        d[b] = zero ? (finite ? 0.0f : qn_f32_from_bits(0x7fc00000u)) : scale;
+        s[b] = _mm512_reduce_add_epi32(_mm512_add_epi32(q0, q1));
+    }
+}

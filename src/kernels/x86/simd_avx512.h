@@ -1,0 +1,63 @@
+/* kernels/x86/simd_avx512.h — the vector words that the product templates are written in, for AVX-512. */
+#ifndef QN_KERNELS_X86_SIMD_AVX512_H
+#define QN_KERNELS_X86_SIMD_AVX512_H
+
+#include "kernels/kernels.h"
+
+#include <immintrin.h>
+
+enum { LANES = 16 };
+typedef __m512 vec;              /* 16 floats */
+typedef __m512i ivec;            /* 16 × int32, or 64 bytes */
+
+#define VECS_OF(rows) 2          /* vectors of columns in one tile: always the whole panel */
+
+QN_INLINE vec vec_zero(void) { return _mm512_setzero_ps(); }
+QN_INLINE vec vec_load(const void *p) { return _mm512_loadu_ps(p); }
+QN_INLINE vec vec_load_f16(const void *p) { return _mm512_cvtph_ps(_mm256_loadu_si256(p)); }
+QN_INLINE vec vec_set1(float x) { return _mm512_set1_ps(x); }
+QN_INLINE vec vec_mul(vec a, vec b) { return _mm512_mul_ps(a, b); }
+QN_INLINE vec vec_fma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
+QN_INLINE vec vec_of_ints(ivec a) { return _mm512_cvtepi32_ps(a); }
+QN_INLINE vec vec_of_bits(ivec a) { return _mm512_castsi512_ps(a); }
+
+/* The first n lanes, n >= LANES: all of them; n <= 0: none. Touches nothing else. */
+QN_INLINE void vec_store(float *p, vec a, int64_t n) {
+    if (QN_LIKELY(n >= LANES))
+        _mm512_storeu_ps(p, a);
+    else if (n > 0)
+        _mm512_mask_storeu_ps(p, (__mmask16)((1u << n) - 1), a);
+}
+
+QN_INLINE ivec ivec_zero(void) { return _mm512_setzero_si512(); }
+QN_INLINE ivec ivec_load(const void *p) { return _mm512_loadu_si512(p); }
+QN_INLINE ivec ivec_set1(int32_t x) { return _mm512_set1_epi32(x); }
+QN_INLINE ivec ivec_and(ivec a, ivec b) { return _mm512_and_si512(a, b); }
+QN_INLINE ivec ivec_xor(ivec a, ivec b) { return _mm512_xor_si512(a, b); }
+QN_INLINE ivec ivec_sub(ivec a, ivec b) { return _mm512_sub_epi32(a, b); }
+#define ivec_shl(a, n) _mm512_slli_epi32((a), (n))
+#define ivec_shr(a, n) _mm512_srli_epi32((a), (n))
+
+/* Dot products of four bytes, weights unsigned, activations signed. `dots` is what a block's sums are kept in; it holds any
+ * sum of one 32-block. */
+typedef ivec dots;
+#ifdef __AVX512VNNI__
+enum { SIGNED_WEIGHTS = 0 };
+QN_INLINE dots dots_add(dots sum, ivec w, ivec x) { return _mm512_dpbusd_epi32(sum, w, x); }
+QN_INLINE dots dots_add_nibbles(dots sum, ivec w, ivec x) { return _mm512_dpbusd_epi32(sum, w, x); }
+QN_INLINE ivec dots_end_nibbles(dots sum) { return sum; }
+#else
+/* Bytes of 0…255 would overflow the 16-bit pair sums of maddubs: weights are taken as they are signed, and their sign moves
+ * to the activation: |w| <= 128, 2·128·127 < 2¹⁵. */
+enum { SIGNED_WEIGHTS = 1 };
+QN_INLINE dots dots_add(dots sum, ivec w, ivec x) {
+    const ivec moved = _mm512_mask_sub_epi8(x, _mm512_movepi8_mask(w), ivec_zero(), x);
+    const ivec pairs = _mm512_maddubs_epi16(_mm512_abs_epi8(w), moved);
+    return _mm512_add_epi32(sum, _mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
+}
+/* Nibbles: 16 products of a block meet in one 16-bit sum, 16·15·127 < 2¹⁵. */
+QN_INLINE dots dots_add_nibbles(dots sum, ivec w, ivec x) { return _mm512_add_epi16(sum, _mm512_maddubs_epi16(w, x)); }
+QN_INLINE ivec dots_end_nibbles(dots sum) { return _mm512_madd_epi16(sum, _mm512_set1_epi16(1)); }
+#endif
+
+#endif
