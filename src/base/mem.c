@@ -14,6 +14,7 @@
 #define ALIGN 64
 #define HUGE_PAGE ((size_t)2 << 20)
 #define PAGE ((size_t)4096)
+#define BLOCK_MAX ((size_t)1 << 39)       /* a single block beyond this is a mistake, not a wish; arenas may be larger */
 #define MAGIC_LIVE 0x514e4c56u
 #define MAGIC_DEAD 0x51444544u
 
@@ -99,10 +100,8 @@ static head *head_of(void *p) {
 /* posix_memalign rather than aligned_alloc: the size stays exact, so the address sanitizer sees an overrun by one. */
 void *qn_alloc(qn_mem_tag tag, size_t bytes) {
     qn_assert((unsigned)tag < QN_MEM_TAGS);
-    size_t total;
     void *raw = NULL;
-    if (must_fail() || QN_ADD_OVERFLOW(bytes, sizeof(head), &total) || total > PTRDIFF_MAX ||
-        posix_memalign(&raw, ALIGN, total) != 0)
+    if (must_fail() || bytes > BLOCK_MAX || posix_memalign(&raw, ALIGN, sizeof(head) + bytes) != 0)
         return no_memory(tag, bytes);
     head *h = raw;
     h->bytes = bytes;

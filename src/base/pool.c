@@ -41,18 +41,19 @@ typedef struct {
     int index;
 } thread;
 
+/* What is written often stands apart, each on a cache line of its own. */
 struct qn_pool {
-    gate epoch;                 /* counts regions; worker threads wait for the next one */
-    gate busy;                  /* worker threads still in the region; the caller waits for 0 */
-    gate phase;                 /* counts barriers; those who arrived wait for the next one */
-    QN_ALIGNED(LINE) _Atomic int64_t claimed;
-    QN_ALIGNED(LINE) _Atomic int arrived;
-    _Atomic bool running;       /* a region is: only to catch a second one */
     int threads, started;       /* workers, the caller included; threads that really run */
     thread *workers;            /* [threads], the first unused */
     qn_region_fn *fn;           /* published by epoch, with the two below */
     void *arg;
     bool stop;
+    _Atomic bool running;       /* a region is: only to catch a second one */
+    gate epoch;                 /* counts regions; worker threads wait for the next one */
+    gate busy;                  /* worker threads still in the region; the caller waits for 0 */
+    gate phase;                 /* counts barriers; those who arrived wait for the next one */
+    QN_ALIGNED(LINE) _Atomic int64_t claimed;
+    QN_ALIGNED(LINE) _Atomic int arrived;
 };
 
 /* Tiles claimed where there is no pool; a region without one never leaves its thread. */
