@@ -12,11 +12,10 @@ typedef struct { const char *start, *at, *end; } qn_cursor;
 static inline size_t qn_cursor_left(const qn_cursor *c) { return (size_t)(c->end - c->at); }
 static inline size_t qn_cursor_offset(const qn_cursor *c) { return (size_t)(c->at - c->start); }
 
-/* The little-endian number of `width` (1, 2, 4 or 8) bytes at p. */
+/* The little-endian number of `width` (1, 2, 4 or 8) bytes at p, as is the machine. */
 static inline uint64_t qn_le_load(const char *p, int width) {
     uint64_t v = 0;
-    for (int i = width; i-- > 0;)
-        v = v << 8 | (unsigned char)p[i];
+    memcpy(&v, p, (size_t)width);
     return v;
 }
 

@@ -12,9 +12,10 @@
  *   tokenizer_json.h  tokenizer.json into the plain tables of tok/
  *   jsonl.h .c        one JSON document per line, streamed
  *
- * Readers are total: any bytes give a result or an error that names the file and the place, never a crash. Every length
- * is held against the bytes that remain and every product against overflow before anything is allocated. Views point into
- * the mapped file and live as long as the reader. What is read, what is checked and the limits: docs/FORMATS.md. */
+ * Readers are total: any bytes give a result or an error that names the file and the place, never a crash. Every
+ * length is held against the bytes that remain and every product against overflow before anything is allocated. Views
+ * point into the mapped file and live as long as the reader. What is read, what is checked and the limits:
+ * docs/FORMATS.md. */
 #ifndef QN_FORMAT_FORMAT_H
 #define QN_FORMAT_FORMAT_H
 

@@ -1,5 +1,6 @@
-/* format/ggml_types.h — how many bytes a tensor of each ggml type has. Which types can be decoded is num/'s business; the
- * sizes are known for all, so that a file's offsets can be checked whatever it holds. Names: qn_ggml_type_name in num/. */
+/* format/ggml_types.h — how many bytes a tensor of each ggml type has. Which types can be decoded is num/'s business;
+ * the sizes are known for all, so that a file's offsets can be checked whatever it holds. Names: qn_ggml_type_name in
+ * num/. */
 #ifndef QN_FORMAT_GGML_TYPES_H
 #define QN_FORMAT_GGML_TYPES_H
 

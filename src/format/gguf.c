@@ -1,12 +1,13 @@
 /* format/gguf.c — reads GGUF:
  *
  *     "GGUF"  u32 version  u64 tensors  u64 keys
- *     keys    × { string key, u32 type, value }             string = u64 length, bytes; array = u32 type, u64 n, elements
+ *     keys    × { string key, u32 type, value }
  *     tensors × { string name, u32 rank, u64 dims[rank], u32 type, u64 offset }           dims[0] is the fastest
  *     padding to the alignment
  *     data    each tensor at its offset from here
  *
- * All little-endian. Counts and lengths are believed only as far as the bytes that remain could hold them. */
+ * A string is u64 length and its bytes; an array is u32 type, u64 n and its elements. All little-endian. Counts and
+ * lengths are believed only as far as the bytes that remain could hold them. */
 #include "format/gguf.h"
 
 #include "format/cursor.h"
@@ -72,11 +73,11 @@ static int check_version(const reader *r, uint32_t version) {
     if (version == 2 || version == 3)
         return 0;
     if (swapped >= 1 && swapped <= 3)
-        return qn_fail(QN_EUNSUPPORTED, "%s: a big-endian GGUF (version %u); quern reads little-endian files, convert it "
-                       "with gguf_convert_endian.py", r->name, swapped);
+        return qn_fail(QN_EUNSUPPORTED, "%s: a big-endian GGUF (version %u); quern reads little-endian files, convert "
+                       "it with gguf_convert_endian.py", r->name, swapped);
     if (version == 1)
-        return qn_fail(QN_EUNSUPPORTED, "%s: GGUF version 1 of 2023; quern reads versions 2 and 3, convert the model again",
-                       r->name);
+        return qn_fail(QN_EUNSUPPORTED, "%s: GGUF version 1 of 2023; quern reads versions 2 and 3, convert the model "
+                       "again", r->name);
     return qn_fail(QN_EUNSUPPORTED, "%s: GGUF version %u; quern reads versions 2 and 3", r->name, version);
 }
 
@@ -115,8 +116,8 @@ static int read_string(reader *r, qn_str *out, const char *inside) {
     if (!qn_cursor_u64(&r->c, &n))
         return ends(r, inside);
     if (n > qn_cursor_left(&r->c))
-        return qn_fail(QN_ETRUNC, "%s: %s at byte %zu says that it has %llu bytes; only %zu remain in the file", r->name,
-                       inside, qn_cursor_offset(&r->c), (unsigned long long)n, qn_cursor_left(&r->c));
+        return qn_fail(QN_ETRUNC, "%s: %s at byte %zu says that it has %llu bytes; only %zu remain in the file",
+                       r->name, inside, qn_cursor_offset(&r->c), (unsigned long long)n, qn_cursor_left(&r->c));
     *out = (qn_str){r->c.at, (size_t)n};
     r->c.at += n;
     return 0;
@@ -127,7 +128,8 @@ static int read_label(reader *r, qn_str *out, size_t max, const char *what) {
     const size_t at = qn_cursor_offset(&r->c);
     QN_TRY(read_string(r, out, what));
     if (out->n == 0 || out->n > max)
-        return qn_fail(QN_EFORMAT, "%s: %s at byte %zu has %zu bytes; expected 1 to %zu", r->name, what, at, out->n, max);
+        return qn_fail(QN_EFORMAT, "%s: %s at byte %zu has %zu bytes; expected 1 to %zu", r->name, what, at, out->n,
+                       max);
     for (size_t i = 0; i < out->n; i++)
         if ((unsigned char)out->s[i] < ' ' || out->s[i] == 0x7f)
             return qn_fail(QN_EFORMAT, "%s: %s at byte %zu contains the control character 0x%02x", r->name, what, at,
@@ -183,7 +185,8 @@ static int index_strings(reader *r, uint64_t n, qn_meta_value *v) {
         QN_TRY(read_string(r, &ignored, "a string of an array"));
     }
     offset[n] = (size_t)(r->c.at - start);
-    v->as.a = (qn_meta_array){.kind = QN_META_STRING, .count = (size_t)n, .prefix = 8, .bytes = start, .offset = offset};
+    v->as.a = (qn_meta_array){.kind = QN_META_STRING, .count = (size_t)n, .prefix = 8, .bytes = start,
+                              .offset = offset};
     return 0;
 }
 
@@ -193,7 +196,8 @@ static int read_array(reader *r, qn_meta_value *v) {
     if (!qn_cursor_u32(&r->c, &type) || !qn_cursor_u64(&r->c, &n))
         return ends(r, "an array");
     if (type >= T_COUNT)
-        return qn_fail(QN_EFORMAT, "%s: key \"%.*s\": array elements of unknown type %u", r->name, QN_STR_ARG(v->key), type);
+        return qn_fail(QN_EFORMAT, "%s: key \"%.*s\": array elements of unknown type %u", r->name, QN_STR_ARG(v->key),
+                       type);
     if (type == T_ARRAY)
         return qn_fail(QN_EUNSUPPORTED, "%s: key \"%.*s\": an array of arrays, which no known model uses", r->name,
                        QN_STR_ARG(v->key));
@@ -240,8 +244,8 @@ static int read_entry(reader *r, entry *e) {
     if (!qn_cursor_u32(&r->c, &e->rank))
         return ends(r, "a tensor's entry");
     if (e->rank < 1 || e->rank > RANK_MAX)
-        return qn_fail(QN_EFORMAT, "%s: tensor \"%.*s\" has rank %u; expected 1 to %d", r->name, QN_STR_ARG(e->name), e->rank,
-                       RANK_MAX);
+        return qn_fail(QN_EFORMAT, "%s: tensor \"%.*s\" has rank %u; expected 1 to %d", r->name, QN_STR_ARG(e->name),
+                       e->rank, RANK_MAX);
     for (uint32_t i = 0; i < e->rank; i++)
         if (!qn_cursor_u64(&r->c, &e->dims[i]))
             return ends(r, "a tensor's shape");
@@ -255,8 +259,8 @@ static int measure(const reader *r, const entry *e, qn_tensor_info *t) {
     int elements, bytes;
     int64_t total = 1;
     if (!qn_ggml_type_block(e->type, &elements, &bytes))
-        return qn_fail(QN_EUNSUPPORTED, "%s: tensor \"%.*s\" has type number %u: %s", r->name, QN_STR_ARG(e->name), e->type,
-                       qn_ggml_type_hint(e->type));
+        return qn_fail(QN_EUNSUPPORTED, "%s: tensor \"%.*s\" has type number %u: %s", r->name, QN_STR_ARG(e->name),
+                       e->type, qn_ggml_type_hint(e->type));
     const char *type = qn_ggml_type_name((int)e->type);
     *t = (qn_tensor_info){.name = e->name, .type = type ? type : "unknown", .dtype = qn_dtype_from_ggml((int)e->type),
                           .rank = (int)e->rank, .map = r->map, .dims = {1, 1, 1, 1, 1, 1, 1, 1}};
@@ -282,8 +286,8 @@ static int place(const reader *r, const entry *e, qn_tensor_info *t) {
         return qn_fail(QN_EFORMAT, "%s: tensor \"%.*s\": offset %llu is no multiple of the alignment %zu", r->name,
                        QN_STR_ARG(e->name), (unsigned long long)e->offset, r->alignment);
     if (e->offset > room || t->bytes > room - e->offset)
-        return qn_fail(QN_ETRUNC, "%s: tensor \"%.*s\" needs %zu bytes from byte %llu of the data, but only %zu bytes of data "
-                       "are in the file; fetch it again", r->name, QN_STR_ARG(e->name), t->bytes,
+        return qn_fail(QN_ETRUNC, "%s: tensor \"%.*s\" needs %zu bytes from byte %llu of the data, but only %zu bytes "
+                       "of data are in the file; fetch it again", r->name, QN_STR_ARG(e->name), t->bytes,
                        (unsigned long long)e->offset, room);
     t->data = r->c.start + r->data + e->offset;
     return 0;
@@ -293,8 +297,8 @@ static int read_alignment(reader *r) {
     int64_t alignment = ALIGNMENT_DEFAULT;
     QN_TRY(qn_meta_get_i64(r->meta, "general.alignment", &alignment));
     if (alignment < ALIGNMENT_MIN || alignment > ALIGNMENT_MAX || (alignment & (alignment - 1)) != 0)
-        return qn_fail(QN_EFORMAT, "%s: key \"general.alignment\" is %lld; expected a power of two from %d to %d", r->name,
-                       (long long)alignment, ALIGNMENT_MIN, ALIGNMENT_MAX);
+        return qn_fail(QN_EFORMAT, "%s: key \"general.alignment\" is %lld; expected a power of two from %d to %d",
+                       r->name, (long long)alignment, ALIGNMENT_MIN, ALIGNMENT_MAX);
     r->alignment = (size_t)alignment;
     return 0;
 }
@@ -334,7 +338,8 @@ static int split_number(const reader *r, const char *key, int64_t *out) {
     *out = 0;
     QN_TRY(qn_meta_get_i64(r->meta, key, out));
     if (*out < 0 || *out > SHARDS_MAX)
-        return qn_fail(QN_EFORMAT, "%s: key \"%s\" is %lld; expected 0 to %d", r->name, key, (long long)*out, SHARDS_MAX);
+        return qn_fail(QN_EFORMAT, "%s: key \"%s\" is %lld; expected 0 to %d", r->name, key, (long long)*out,
+                       SHARDS_MAX);
     return 0;
 }
 
@@ -350,8 +355,8 @@ static int open_shard(qn_gguf *g, const char *path, int64_t no, int64_t count) {
     QN_TRY_OUT(split_number(&r, "split.no", &has_no));
     QN_TRY_OUT(split_number(&r, "split.count", &has_count));
     if (has_no != no || has_count != count)
-        rc = qn_fail(QN_EFORMAT, "%s: says that it is shard %lld of %lld; expected %lld of %lld", path, (long long)has_no + 1,
-                     (long long)has_count, (long long)no + 1, (long long)count);
+        rc = qn_fail(QN_EFORMAT, "%s: says that it is shard %lld of %lld; expected %lld of %lld", path,
+                     (long long)has_no + 1, (long long)has_count, (long long)no + 1, (long long)count);
 out:
     qn_meta_free(r.meta);
     return rc;
@@ -384,7 +389,7 @@ static int complete_split(qn_gguf *g, const reader *r, const char *path) {
     if (count <= 1)
         return 0;
     if (!path)
-        return qn_fail(QN_EUNSUPPORTED, "%s: one of %lld shards; a split model is opened by the path of its first shard",
+        return qn_fail(QN_EUNSUPPORTED, "%s: one of %lld shards; a split model is opened by its first shard's path",
                        r->name, (long long)count);
     if (no != 0)
         return qn_fail(QN_EUNSUPPORTED, "%s: shard %lld of %lld; open the first one, NAME-00001-of-%05lld.gguf", path,

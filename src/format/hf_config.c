@@ -46,8 +46,8 @@ int qn_hf_config_open(qn_hf_config *c, const char *dir) {
     QN_TRY_OUT(read_json(&c->generation, dir, "generation_config.json"));
     QN_TRY_OUT(read_json(&c->tokenizer, dir, "tokenizer_config.json"));
     QN_TRY_OUT(read_optional(&c->template_file, dir, "chat_template.jinja", &there));
-    if (there)
-        QN_TRY_OUT(qn_buf_put(&c->template_file, "", 0));       /* an empty file is a template too: s must not be NULL */
+    if (there)                          /* an empty file is a template too: s must not stay NULL */
+        QN_TRY_OUT(qn_buf_put(&c->template_file, "", 0));
     return 0;
 out:
     qn_hf_config_close(c);

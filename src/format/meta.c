@@ -1,4 +1,4 @@
-/* format/meta.c — the table behind meta.h: entries in file order, a map by key, and memory that lives as long as both. */
+/* format/meta.c — the table behind meta.h: entries in file order, a map by key, memory that lives as long as both. */
 #include "format/meta.h"
 
 #include "format/cursor.h"
@@ -240,10 +240,11 @@ int qn_meta_get_array(const qn_meta *m, const char *key, qn_meta_kind kind, qn_m
         return 0;
     if (v->kind != QN_META_ARRAY)
         return wrong_kind(m, v, expected[kind]);
-    if (!array_serves(&v->as.a, kind))
-        return qn_fail(QN_EFORMAT, "%s: key \"%s\" is an array of which each element is %s%s; expected %s", m->name, key,
-                       kind_names[v->as.a.kind], kind == QN_META_INT && v->as.a.kind == QN_META_UINT
-                       ? ", some beyond 2^63 - 1" : "", expected[kind]);
+    if (!array_serves(&v->as.a, kind)) {
+        const bool too_large = kind == QN_META_INT && v->as.a.kind == QN_META_UINT;
+        return qn_fail(QN_EFORMAT, "%s: key \"%s\" is an array of which each element is %s%s; expected %s", m->name,
+                       key, kind_names[v->as.a.kind], too_large ? ", some beyond 2^63 - 1" : "", expected[kind]);
+    }
     *out = v->as.a;
     return 1;
 }
@@ -267,8 +268,8 @@ bool qn_meta_array_bool(const qn_meta_array *a, size_t i) {
     return a->bytes[i] != 0;
 }
 
-/* The length comes from the offsets that were checked at the door, not from the mapped bytes: should the file change under
- * the map, a text can be wrong but never out of bounds. */
+/* The length comes from the offsets that were checked at the door, not from the mapped bytes: should the file change
+ * under the map, a text can be wrong but never out of bounds. */
 qn_str qn_meta_array_str(const qn_meta_array *a, size_t i) {
     qn_assert(i < a->count && a->kind == QN_META_STRING);
     const size_t from = a->offset[i] + (size_t)a->prefix;
@@ -291,7 +292,8 @@ int qn_meta_get_i64s(const qn_meta *m, const char *key, int64_t *out, size_t cap
     qn_meta_array a;
     QN_TRY(qn_meta_get_array(m, key, QN_META_INT, &a));
     if (a.count > cap)
-        return qn_fail(QN_ELIMIT, "%s: key \"%s\" holds %zu values; at most %zu are expected", m->name, key, a.count, cap);
+        return qn_fail(QN_ELIMIT, "%s: key \"%s\" holds %zu values; at most %zu are expected", m->name, key, a.count,
+                       cap);
     for (size_t i = 0; i < a.count; i++)
         out[i] = qn_meta_array_i64(&a, i);
     *n = a.count;

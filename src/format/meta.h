@@ -3,13 +3,13 @@
  *     GGUF   llama.rope.freq_base = 100000.0            key as it stands
  *     JSON   {"rope_parameters": {"rope_theta": 1e5}}   "rope_parameters.rope_theta"
  *
- * A JSON array of scalars of one kind is an array value. Any other array is QN_META_MIXED, holds only its count, and its
- * elements stand before it under "key.0", "key.1" …; a JSON object leaves only its members. JSON null is QN_META_NULL, which every
- * look-up treats as absent: configurations write `"rope_scaling": null` for "none".
+ * A JSON array of scalars of one kind is an array value. Any other array is QN_META_MIXED, holds only its count, and
+ * its elements stand before it under "key.0", "key.1" …; a JSON object leaves only its members. JSON null is
+ * QN_META_NULL, which every look-up treats as absent: configurations write `"rope_scaling": null` for "none".
  *
- * Array elements are read where they lie: a vocabulary of a GGUF costs one offset per string, no copy. Views live as long
- * as the table and, for GGUF, as the open file. A table is immutable once its reader has filled it, hence free to share
- * among threads. */
+ * Array elements are read where they lie: a vocabulary of a GGUF costs one offset per string, no copy. Views live as
+ * long as the table and, for GGUF, as the open file. A table is immutable once its reader has filled it, hence free to
+ * share among threads. */
 #ifndef QN_FORMAT_META_H
 #define QN_FORMAT_META_H
 
@@ -46,14 +46,14 @@ typedef struct {
 
 typedef struct qn_meta qn_meta;
 
-/* Look-ups: 1 found and *out set; 0 absent (or null), *out untouched; <0 the value has another kind, with a message that
- * names file and key. An i64 takes any integer that fits and a float without fraction; an f64 takes any number. */
+/* Look-ups: 1 found and *out set; 0 absent (or null), *out untouched; <0 the value has another kind, with a message
+ * that names file and key. An i64 takes any integer that fits and a float without fraction; an f64 takes any number. */
 int qn_meta_get_i64(const qn_meta *m, const char *key, int64_t *out);
 int qn_meta_get_f64(const qn_meta *m, const char *key, double *out);
 int qn_meta_get_bool(const qn_meta *m, const char *key, bool *out);
 int qn_meta_get_str(const qn_meta *m, const char *key, qn_str *out);
-/* `kind` of the elements: BOOL, INT (any integers that fit an int64_t), FLOAT (any numbers) or STRING. An empty array is
- * of any kind. */
+/* `kind` of the elements: BOOL, INT (any integers that fit an int64_t), FLOAT (any numbers) or STRING. An empty array
+ * is of any kind. */
 int qn_meta_get_array(const qn_meta *m, const char *key, qn_meta_kind kind, qn_meta_array *out);
 /* One integer or an array of them, as in `"eos_token_id": 2` and `[2, 32000]` or a head count per layer: sets *n and
  * out[0 … *n). More than cap is QN_ELIMIT. */

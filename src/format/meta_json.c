@@ -1,5 +1,5 @@
-/* format/meta_json.c — a JSON object as a flat table: nested members get dotted keys, arrays of one kind of scalar become
- * one value, other arrays are taken apart element by element. Everything is copied; the text may go afterwards. */
+/* format/meta_json.c — a JSON object as a flat table: nested members get dotted keys, arrays of one kind of scalar
+ * become one value, other arrays are taken apart element by element. Everything is copied; the text may go after. */
 #include "format/meta.h"
 
 #include <stdio.h>
@@ -70,8 +70,8 @@ static qn_meta_kind join(qn_meta_kind so_far, qn_meta_kind k) {
     return numbers ? QN_META_FLOAT : QN_META_MIXED;
 }
 
-/* Reads ahead with a copy of the parser: kind of the elements, their count and the bytes of their text. Stops at the first
- * element that is no scalar, so that nested arrays are not read twice per level. */
+/* Reads ahead with a copy of the parser: kind of the elements, their count and the bytes of their text. Stops at the
+ * first element that is no scalar, so that nested arrays are not read twice per level. */
 static int survey(flattener *f, qn_meta_array *a, size_t *text_bytes) {
     qn_json ahead = f->j;
     ahead.key = (qn_buf){0};

@@ -88,8 +88,8 @@ static int read_offsets(reader *r, qn_tensor_info *t) {
     if (at[0] < 0 || at[1] < at[0])
         return tensor_fail(r, t, "\"data_offsets\" do not ascend");
     if ((uint64_t)at[1] > r->data_n)
-        return qn_json_fail(&r->j, QN_EFORMAT, "tensor \"%.*s\": its data end at byte %lld, but the file holds %zu bytes of "
-                            "data; fetch it again", QN_STR_ARG(t->name), (long long)at[1], r->data_n);
+        return qn_json_fail(&r->j, QN_EFORMAT, "tensor \"%.*s\": its data end at byte %lld, but the file holds %zu "
+                            "bytes of data; fetch it again", QN_STR_ARG(t->name), (long long)at[1], r->data_n);
     t->data = r->data + at[0];
     t->bytes = (size_t)(at[1] - at[0]);
     return 0;
@@ -109,8 +109,9 @@ static int check_span(reader *r, const qn_tensor_info *t, int bits) {
     if (QN_MUL_OVERFLOW(total, (int64_t)bits, &all_bits))
         return tensor_fail(r, t, "its size overflows");
     if (all_bits % 8 != 0 || (uint64_t)(all_bits / 8) != t->bytes)
-        return qn_json_fail(&r->j, QN_EFORMAT, "tensor \"%.*s\": shape and dtype %s need %lld bits, but \"data_offsets\" span "
-                            "%zu bytes", QN_STR_ARG(t->name), t->type, (long long)all_bits, t->bytes);
+        return qn_json_fail(&r->j, QN_EFORMAT, "tensor \"%.*s\": shape and dtype %s need %lld bits, but "
+                            "\"data_offsets\" span %zu bytes", QN_STR_ARG(t->name), t->type, (long long)all_bits,
+                            t->bytes);
     return 0;
 }
 
@@ -196,12 +197,12 @@ static int read_header(reader *r) {
 
 int qn_safetensors_read(qn_safetensors *st, const char *name, int map, const char *bytes, size_t n) {
     if (n < 8)
-        return qn_fail(QN_ETRUNC, "%s: a safetensors file begins with 8 bytes that tell the header's length; it has %zu",
-                       name, n);
+        return qn_fail(QN_ETRUNC, "%s: a safetensors file begins with 8 bytes that tell its header's length; it has "
+                       "%zu", name, n);
     const uint64_t header = qn_le_load(bytes, 8);
     if (header > n - 8)
-        return qn_fail(QN_EFORMAT, "%s: header length %llu, but only %zu bytes follow; not a safetensors file, or cut short",
-                       name, (unsigned long long)header, n - 8);
+        return qn_fail(QN_EFORMAT, "%s: header length %llu, but only %zu bytes follow; not a safetensors file, or cut "
+                       "short", name, (unsigned long long)header, n - 8);
     if (header > QN_SAFETENSORS_HEADER_MAX)
         return qn_fail(QN_ELIMIT, "%s: header length %llu; at most %zu are read", name, (unsigned long long)header,
                        QN_SAFETENSORS_HEADER_MAX);

@@ -100,15 +100,16 @@ const qn_tensor_info *qn_tensor_find(const qn_tensor_file *f, const char *name) 
 int qn_tensor_need(const qn_tensor_file *f, const char *name, const qn_tensor_info **out) {
     *out = qn_tensor_find(f, name);
     if (!*out)
-        return qn_fail(QN_ENOTFOUND, "%s: tensor \"%s\" is missing (the file holds %zu tensors)", f->name, name, f->count);
+        return qn_fail(QN_ENOTFOUND, "%s: tensor \"%s\" is missing (the file holds %zu tensors)", f->name, name,
+                       f->count);
     return 0;
 }
 
 int qn_tensor_need_dtype(const qn_tensor_file *f, const qn_tensor_info *t) {
     if (t->dtype >= 0)
         return 0;
-    return qn_fail(QN_EUNSUPPORTED, "%s: tensor \"%.*s\" has type %s, which quern cannot compute with; supported are %s",
-                   f->name, QN_STR_ARG(t->name), t->type, qn_dtypes_supported());
+    return qn_fail(QN_EUNSUPPORTED, "%s: tensor \"%.*s\" has type %s, which quern cannot compute with; supported are "
+                   "%s", f->name, QN_STR_ARG(t->name), t->type, qn_dtypes_supported());
 }
 
 int64_t qn_tensor_elements(const qn_tensor_info *t) {
@@ -137,7 +138,8 @@ int qn_tensor_check_size(const qn_tensor_file *f) {
         const qn_map_file *m = &f->map[i];
         struct stat st;
         if (fstat(m->fd, &st) != 0 || (uint64_t)st.st_size < m->n)
-            return qn_fail(QN_EIO, "%s: the file became shorter while it was open; restore it and start again", m->path);
+            return qn_fail(QN_EIO, "%s: the file became shorter while it was open; restore it and start again",
+                           m->path);
     }
     return 0;
 }
