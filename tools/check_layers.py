@@ -29,9 +29,8 @@ EQUALS = {}
 # Outside libraries and the rooms that may know them; a library used in one place can be replaced in one place.
 LIBRARIES = {
     "pcre2.h": "tok",
-    "utf8proc.h": "tok base",
-    "zlib.h": "base format",
-    "editline/readline.h": "cli",
+    "utf8proc.h": "tok chat",
+    "zlib.h": "format",
     "histedit.h": "cli",
 }
 
