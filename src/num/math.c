@@ -1,7 +1,7 @@
 /* num/math.c — exp, expm1, ln, log1p, tanh, erf and pow in double, each within 1 ulp. (sin and cos: trig.c)
  *
- * One method throughout: reduce the argument in double-double (dd.h), evaluate the leading terms of the series there and
- * the small rest as a minimax polynomial in double (tools/num_poly.py makes the coefficients), round once at the end.
+ * One method throughout: reduce the argument in double-double (dd.h), evaluate the leading terms of the series there,
+ * the small rest as a minimax polynomial in double (coefficients from tools/num_poly.py), and round once at the end.
  * Speed is secondary here: these fill tables, schedules and judges; what runs per element is float (mathf.c and the
  * kernels). */
 #include "num/math.h"
@@ -75,7 +75,8 @@ static qn_dd exp_reduced(qn_dd x, int *k) {
     const double magic = 0x1.8p52, whole = (x.hi * LOG2E + magic) - magic;
     *k = (int)whole;
     const qn_dd d = qn_dd_sum(x.hi - whole * LN2_HI, -(whole * LN2_LO));
-    const double r = d.hi, rl = d.lo + x.lo;
+    const qn_dd rest = qn_dd_sum(d.hi, d.lo + x.lo);        /* x.lo goes with x, not with what is left of it */
+    const double r = rest.hi, rl = rest.lo;
     const qn_dd square = qn_dd_product(r, r);
     const qn_dd p = qn_dd_fast_sum(r, 0.5 * square.hi);
     const double small = 0.5 * square.lo + rl * (1 + r) + r * square.hi * POLYNOMIAL(exp_tail, r);
@@ -178,14 +179,24 @@ double qn_tanh(double x) {
     return x < 0 ? -(y.hi + y.lo) : y.hi + y.lo;
 }
 
-/* Below 1: x + x·small(x²). Above: 1 − erfc, erfc(a) = exp(−a²)·large(t)/(1 + 2a),   t = (a − 2)/(a + 2), where a² must
- * be known beyond double: e^−a² repeats its absolute error as a relative one. */
+/* x + x·small(x²), |x| < 1, the two lowest terms of the polynomial in double-double: they are large and of opposite
+ * sign. */
+static double erf_near_zero(double x) {
+    const qn_dd z = qn_dd_product(x, x);
+    const double rest = z.hi * polynomial(erf_small + 2, (int)QN_LEN(erf_small) - 2, z.hi);
+    const qn_dd p = qn_dd_add((qn_dd){erf_small[0], 0}, qn_dd_mul(z, qn_dd_sum(erf_small[1], rest)));
+    const qn_dd y = qn_dd_add((qn_dd){x, 0}, qn_dd_mul((qn_dd){x, 0}, p));
+    return y.hi + y.lo;
+}
+
+/* Above 1: 1 − erfc, erfc(a) = exp(−a²)·large(t)/(1 + 2a),   t = (a − 2)/(a + 2), where a² must be known beyond double:
+ * e^−a² repeats its absolute error as a relative one. */
 double qn_erf(double x) {
     const double a = x < 0 ? -x : x;
-    if (a < 0x1p-900)                           /* keep the small product out of the denormals */
+    if (a < 0x1p-500)                           /* keep the small products out of the denormals */
         return (x * 0x1p100 + x * 0x1p100 * erf_small[0]) * 0x1p-100;
     if (a < 1)
-        return x + x * POLYNOMIAL(erf_small, x * x);
+        return erf_near_zero(x);
     if (!(a < 6))                               /* erfc(6) < 2^-55; also NaN */
         return x == x ? (x < 0 ? -1 : 1) : x;
     const qn_dd square = qn_dd_product(a, a);

@@ -55,19 +55,23 @@ float qn_logf(float x) {
     return k * QN_EXPF_LN2_HI + (f + low);
 }
 
+static float magnitude(float x) { return qn_f32_from_bits(qn_f32_bits(x) & 0x7fffffffu); }
+
+/* a >= 0 with the sign of x; −0 keeps its own. */
+static float with_sign(float a, float x) { return qn_f32_from_bits(qn_f32_bits(a) | (qn_f32_bits(x) & 0x80000000u)); }
+
 float qn_tanhf(float x) {
-    const float a = x < 0 ? -x : x;
+    const float a = magnitude(x);
     if (a < QN_TANHF_SMALL) {
-        const float z = x * x;
+        const float z = a * a;
         float p = QN_TANHF_T4;
         p = p * z + QN_TANHF_T3;
         p = p * z + QN_TANHF_T2;
         p = p * z + QN_TANHF_T1;
         p = p * z + QN_TANHF_T0;
-        return x + x * (z * p);
+        return with_sign(a + a * (z * p), x);
     }
-    const float t = 1.0f - 2.0f / (qn_expf(2.0f * a) + 1.0f);
-    return x < 0 ? -t : t;
+    return with_sign(1.0f - 2.0f / (qn_expf(2.0f * a) + 1.0f), x);
 }
 
 float qn_sigmoidf(float x) {
@@ -75,9 +79,9 @@ float qn_sigmoidf(float x) {
 }
 
 float qn_erff(float x) {
-    const float a = x < 0 ? -x : x;
+    const float a = magnitude(x);
     if (a < QN_ERFF_SMALL) {
-        const float z = x * x;
+        const float z = a * a;
         float p = QN_ERFF_S6;
         p = p * z + QN_ERFF_S5;
         p = p * z + QN_ERFF_S4;
@@ -85,7 +89,7 @@ float qn_erff(float x) {
         p = p * z + QN_ERFF_S2;
         p = p * z + QN_ERFF_S1;
         p = p * z + QN_ERFF_S0;
-        return x + x * p;
+        return with_sign(a + a * p, x);
     }
     const float b = a > QN_ERFF_MAX ? QN_ERFF_MAX : a;      /* NaN stays NaN */
     float p = QN_ERFF_L6;
@@ -95,6 +99,5 @@ float qn_erff(float x) {
     p = p * b + QN_ERFF_L2;
     p = p * b + QN_ERFF_L1;
     p = p * b + QN_ERFF_L0;
-    const float e = 1.0f - qn_expf(-p);
-    return x < 0 ? -e : e;
+    return with_sign(1.0f - qn_expf(-p), x);
 }

@@ -8,7 +8,7 @@
  *   q4_0.c    Q4_0               32 × 4 bits, one scale, symmetric
  *   q4_1.c    Q4_1               32 × 4 bits, scale and minimum
  *   dtype.c   the table and the look-ups by name and by file format
- *   math.h    exp, ln, tanh, erf, pow (math.c), sin, cos (trig.c) and float versions (mathf.c): the same bits everywhere
+ *   math.h    exp, ln, tanh, erf, pow (math.c), sin, cos (trig.c) and float versions (mathf.c): our own bits everywhere
  *   poly.h    the constants of the float functions, shared with the vector kernels
  *
  * A row is n elements that lie one after the other; n is a multiple of the dtype's block. Rows have no alignment: files

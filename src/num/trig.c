@@ -1,8 +1,8 @@
 /* num/trig.c — sin and cos in double, within 1 ulp for every finite argument, however large.
  *
- * Reduction after Payne and Hanek ("Radian reduction for trigonometric functions", SIGNUM Newsletter 18, 1983): x·2/π is
- * formed in integers, with just those bits of 2/π that matter for x, so nothing cancels; there is no second path that
- * could disagree. The remainder in double-double goes into minimax polynomials on ±π/4
+ * Reduction after Payne and Hanek ("Radian reduction for trigonometric functions", SIGNUM Newsletter 18, 1983): x·2/π
+ * is formed in integers, with just those bits of 2/π that matter for x, so nothing cancels; there is no second path
+ * that could disagree. The remainder in double-double goes into minimax polynomials on ±π/4
  * (tools/num_poly.py). */
 #include "num/dd.h"
 #include "num/math.h"
@@ -38,8 +38,8 @@ static double polynomial(const double *c, int n, double x) {
 #define POLYNOMIAL(c, x) polynomial((c), (int)QN_LEN(c), (x))
 
 enum {
-    /* Words of 2/π used: 224 bits, of which up to 31 lie above the quadrant, 53 are blurred by what was left out, and at
-     * most 62 cancel (no double is nearer to a multiple of π/2): 78 remain. */
+    /* Words of 2/π used: 224 bits, of which up to 31 lie above the quadrant, 53 are blurred by what was left out, and
+     * at most 62 cancel (no double is nearer to a multiple of π/2): 78 remain. */
     WINDOW = 7,
     PRODUCT = WINDOW + 2
 };
@@ -82,7 +82,7 @@ static int reduce(double x, qn_dd *r) {
     const int quadrant = (int)(p[0] >> 30);
     const bool upper = p[0] >> 29 & 1;                          /* fraction >= ½: one quadrant more, fraction − 1 */
     shift_left(p, 2);
-    if (upper)                                                  /* 1 − fraction; one unit in the last place is nothing */
+    if (upper)                                                  /* 1 − fraction, but for the last of its bits */
         for (int i = 0; i < PRODUCT; i++)
             p[i] = ~p[i];
     double weight = 0x1p-32;
