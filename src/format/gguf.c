@@ -431,7 +431,7 @@ out:
 }
 
 int qn_gguf_open(qn_gguf **out, const char *path) {
-    return open_gguf(out, path, NULL, 0);
+    return open_gguf(out, path, "", 0);
 }
 
 int qn_gguf_open_memory(qn_gguf **out, const void *bytes, size_t n) {
