@@ -23,7 +23,8 @@ int qn_isa_from_name(const char *name) {
     for (int i = 0; i < QN_ISA_LEVELS; i++)
         if (strcmp(names[i], name) == 0)
             return i;
-    return qn_fail(QN_EINVAL, "unknown instruction set \"%s\"; known: scalar, avx2, avx512, avx512vnni, avx512bf16", name);
+    return qn_fail(QN_EINVAL, "unknown instruction set \"%s\"; known: scalar, avx2, avx512, avx512vnni, avx512bf16",
+                   name);
 }
 
 #ifdef QN_KERNELS_X86

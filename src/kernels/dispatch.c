@@ -1,8 +1,8 @@
 /* kernels/dispatch.c — from the list of rows to tables of functions: one per level, and the judge's.
  *
- * Of the rows of a family that a level allows the last in the list wins, so the list stands in ascending order. A product may
- * have several rows at one level, by the number of activation rows; a higher level's rows replace a lower level's together,
- * because levels never mix in a run. */
+ * Of the rows of a family that a level allows the last in the list wins, so the list stands in ascending order. A
+ * product may have several rows at one level, by the number of activation rows; a higher level's rows replace a lower
+ * level's together, because levels never mix in a run. */
 #include "kernels/kernels.h"
 
 #include <stdatomic.h>
@@ -47,7 +47,8 @@ static void judge_fill(qn_kernels *k) {
 #undef QN_PACK
 #undef QN_KERNEL
 
-/* Whoever comes first makes all tables; the others wait for the microseconds that it takes. Returns the machine's level. */
+/* Whoever comes first makes all tables; the others wait for the microseconds that it takes. Returns the machine's
+ * level. */
 static qn_isa tables_make_once(void) {
     enum { NOT_YET, BUSY, DONE };
     static atomic_int state = NOT_YET;

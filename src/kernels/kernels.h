@@ -3,15 +3,17 @@
  *   cpu.c           which instruction sets this CPU and OS have
  *   dispatch.c      fills a qn_kernels table: of the rows that fit, the last whose ISA is allowed
  *   pack.c          weights from storage into panels; one row back out of them
- *   *_ref.inc       the scalar twins, compiled as float (…_ref_f32.c: portable fallback) and as double (…_ref_f64.c: judge)
+ *   *_ref.inc       the scalar twins, compiled as float (…_ref_f32.c: portable) and as double (…_ref_f64.c: judge)
  *   x86/ (_avx2.c …)  specialisations; they include this header, num/poly.h, num/num.h and intrinsics only
  *   selftest.c      every row against the judge; rows of one (dtype, ISA) against each other, bit for bit
  *   peak.c, bench_kernels.c   the machine's limits, and each row's share of them
  *
- * Kernels are single-threaded pure functions over a tile; they cannot fail: shapes were checked when the graph was bound.
- * A product's arithmetic belongs to the packed dtype and the ISA level, never to the number of rows (docs/NUMERICS.md).
+ * Kernels are single-threaded pure functions over a tile; they cannot fail: shapes were checked when the graph was
+ * bound. A product's arithmetic belongs to the packed dtype and the ISA level, never to the number of rows
+ * (docs/NUMERICS.md).
  *
- * `qn_real *` is an array of the table's real type: float in every product table, double in the judge's (qn_kernels.real). */
+ * `qn_real *` is an array of the table's real type: float in every product table, double in the judge's
+ * (qn_kernels.real). */
 #ifndef QN_KERNELS_KERNELS_H
 #define QN_KERNELS_KERNELS_H
 
@@ -30,7 +32,7 @@ typedef enum { QN_ISA_SCALAR, QN_ISA_AVX2, QN_ISA_AVX512, QN_ISA_AVX512VNNI, QN_
 const char *qn_isa_name(qn_isa isa);             /* "avx512bf16" */
 int qn_isa_from_name(const char *name);          /* <0 unknown; message lists the names */
 qn_isa qn_isa_detect(void);                      /* the highest level this machine has (CPUID and XCR0) */
-bool qn_isa_has(qn_isa isa);                     /* has this very level (AVX512BF16 without VNNI does not exist for us) */
+bool qn_isa_has(qn_isa isa);                     /* levels nest: AVX512BF16 without VNNI does not exist for us */
 
 /* ---- products: y[M,N] = x[M,K] · W[N,K]ᵀ ---------------------------------------------------------------------------
  *
@@ -38,24 +40,26 @@ bool qn_isa_has(qn_isa isa);                     /* has this very level (AVX512B
  *
  *   F32, F16   panel = [K][32]                         element k of column c at k·32 + c          (F64 for the judge)
  *   BF16       panel = [ceil(K/2)][32][2]              pairs along K; odd K is padded with zero
- *   Q8_0       panel = [K/32] blocks of 1088 bytes     { f16 d[32];  u8 q[8][32][4] }      q = stored + 128, k = 4·g + i
- *   Q4_0       panel = [K/32] blocks of  576 bytes     { f16 d[32];  u8 q[4][32][4] }      low nibble: k = 4·g + i
- *   Q4_1       panel = [K/32] blocks of  640 bytes     { f16 d[32]; f16 m[32]; u8 q[4][32][4] }   high nibble: k = 16 + 4·g + i
+ *   Q8_0       panel = [K/32] blocks of 1088 bytes     { f16 d[32]; u8 q[8][32][4] }   q = stored + 128, k = 4·g + i
+ *   Q4_0       panel = [K/32] blocks of  576 bytes     { f16 d[32]; u8 q[4][32][4] }   low nibble: k = 4·g + i,
+ *   Q4_1       panel = [K/32] blocks of  640 bytes     { f16 d[32]; f16 m[32]; u8 q[4][32][4] }   high: k = 16+4·g+i
  *
  * Columns beyond N in the last panel are zero (scales 0). Panels are aligned to 64 bytes.
  *
  * Activations come in the form that the weight dtype asks for:
  *   F32 rows   float[K]                                                                        for F32, F16
  *   BF16 rows  bf16[K rounded up to 2], pad zero, nearest even                                 for BF16
- *   Q8B32 rows { int8 q[K]; float d[K/32]; int32 s[K/32] }, d = amax/127, q = round-half-even(x/d), s = Σq    for Q8_0, Q4_0, Q4_1
+ *   Q8B32 rows { int8 q[K]; float d[K/32]; int32 s[K/32] }                                     for Q8_0, Q4_0, Q4_1
+ *              d = amax/127, q = round-half-even(x/d), s = Σq; a block with a NaN or an infinity becomes d = NaN, q = 0
  *
  * Arithmetic per output (all float; K ascending, one chain):
  *   F32, F16   y = fma(w_k, x_k, y)
- *   BF16       y = dot2(w_2k..2k+1, x_2k..2k+1, y); levels without the instruction: y = fma(w_k, x_k, y) on the rounded values
+ *   BF16       y = dot2(w_2k..2k+1, x_2k..2k+1, y);  without the instruction: y = fma(w_k, x_k, y), rounded values
  *   Q8_0       i = Σ (q_w)(q_x) exactly;  y = fma((float)i, d_w·d_x, y)                         per 32-block
  *   Q4_0       i = Σ (q_w − 8)(q_x);      y = fma((float)i, d_w·d_x, y)
  *   Q4_1       i = Σ q_w q_x;             y = fma((float)i, d_w·d_x, y);  y = fma(m_w, d_x·(float)s, y)
- * The scalar level writes mul and add where the others write fma (no hardware promise there); levels never mix in a run. */
+ * The scalar level writes mul and add where the others write fma (no hardware promise there); levels never
+ * mix in a run. */
 enum { QN_PANEL = 32 };
 #define QN_ANY INT64_MAX
 
@@ -75,8 +79,8 @@ typedef struct {
 } qn_linear_args;
 typedef void qn_linear_fn(const qn_linear_args *a);
 
-/* From storage to panels. src holds rows [n0, n0+rows) of W in `from`, row-major, K per row; they become columns n0… of the
- * packed matrix `dst` (panel 0 at dst). n0 is a multiple of 32. Conversion from ≠ to goes through f32. */
+/* From storage to panels. src holds rows [n0, n0+rows) of W in `from`, row-major, K per row; they become columns n0…
+ * of the packed matrix `dst` (panel 0 at dst). n0 is a multiple of 32. Conversion from ≠ to goes through f32. */
 typedef struct { qn_dtype from, to; const void *src; void *dst; int64_t n0, rows, K; } qn_pack_args;
 void qn_pack_panels(const qn_pack_args *a);
 /* One row (output column n) of a packed matrix back to K floats, e.g. a tied embedding. */
@@ -85,7 +89,8 @@ void qn_unpack_row(float *dst, qn_dtype t, const void *packed, int64_t n, int64_
 /* Activation rows: K floats to one row of the form. */
 typedef void qn_act_pack_fn(void *dst, const qn_real *src, int64_t K);
 
-/* Gradients of a product with F32 (judge: F64) panels: dx[m,K] += dy[m,n]·W;  dw, laid out [n,K] row-major, += dyᵀ·x. */
+/* Gradients of a product with F32 (judge: F64) panels:  dx[m,K] += dy[m,n]·W  (16 lane sums over n, then the tree);
+ * dw, laid out [n,K] row-major, += dyᵀ·x  (rows ascending). */
 typedef struct {
     const qn_real *dy; int64_t lddy;
     const qn_real *x;  int64_t ldx;      /* elements; for dw */
@@ -105,9 +110,10 @@ typedef void qn_linear_grad_fn(const qn_linear_grad_args *a);
  *   s_j = scale · Σ_d q_d k_jd  (soft-capped: cap·tanh(s/cap) if cap > 0) (+ slope_r · (j − rel_r), ALiBi, if slopes)
  *   m = max s_j;  p_j = exp(s_j − m), rounded to bf16 where t is BF16;  l = Σ p_j;  o = Σ p_j v_j
  * and the chunk's (m, l, o) is merged into the row's running state, chunks in ascending order:
- *   first chunk: state = (m, l, o);  then M = max(M₀, m), a = exp(M₀ − M), b = exp(m − M): L = L₀a + l·b, O = O₀a + o·b.
- * Sums over keys: 16 lane sums over j = lane, lane+16 …, then the tree (8,4,2,1). Blocks in which no row sees a key are not
- * read. The result of a row does not depend on the other rows of the tile. */
+ *   first chunk: state = (m, l, o)
+ *   then         M = max(M₀, m), a = exp(M₀ − M), b = exp(m − M):  L = L₀a + l·b, O = O₀a + o·b
+ * Sums over keys: 16 lane sums over j = lane, lane+16 …, then the tree (8,4,2,1). Blocks in which no row sees a
+ * key are not read. The result of a row does not depend on the other rows of the tile. */
 enum { QN_KEY_BLOCK = 64, QN_KEY_CHUNK = 256, QN_CHUNK_BLOCKS = QN_KEY_CHUNK / QN_KEY_BLOCK };
 
 typedef struct {
@@ -117,48 +123,56 @@ typedef struct {
     const int32_t *lo, *hi;                   /* [rows] */
     const float *slope, *rel;                 /* [rows] or NULL: ALiBi slope and query position relative to the chunk */
     qn_real *M, *L, *O;                       /* running state: [rows], [rows], [rows, Dh]; */
-    const bool *merge;                        /* [rows]: false = first visible chunk of the row, state is written fresh */
+    const bool *merge;                        /* [rows]: false = the row's first chunk: state is written fresh */
     qn_real *scratch;                         /* qn_attn_scratch(rows, Dh) reals, aligned to 64 */
     int64_t rows, Dh;
     float scale, cap;
 } qn_attn_args;
 typedef void qn_attn_fn(const qn_attn_args *a);
 size_t qn_attn_scratch(int64_t rows, int64_t Dh);                   /* in reals */
-/* Merges a later partial (m, l, o[Dh]) into (M, L, O[Dh]) by the rule above: split-KV gives the bits of the serial walk. */
-typedef void qn_attn_merge_fn(qn_real *M, qn_real *L, qn_real *O, const qn_real *m, const qn_real *l, const qn_real *o, int64_t Dh);
+/* Merges a later partial (m, l, o[Dh]) into (M, L, O[Dh]) by the rule above: split-KV gives the bits of the serial
+ * walk. */
+typedef void qn_attn_merge_fn(qn_real *M, qn_real *L, qn_real *O, const qn_real *m, const qn_real *l, const qn_real *o,
+                              int64_t Dh);
 size_t qn_kv_block_bytes(qn_dtype t, int64_t Dh);                   /* of one K or one V block of one head */
-/* Stores one head's key (or value) vector, Dh numbers, at `slot` of a K (or V) block, rounded to t (nearest even). Writes
- * the slot's own bytes only: neighbours may be stored by other threads at the same time. */
+/* Stores one head's key (or value) vector, Dh numbers, at `slot` of a K (or V) block, rounded to t (nearest even).
+ * Writes the slot's own bytes only: neighbours may be stored by other threads at the same time. */
 typedef void qn_kv_store_fn(void *block, qn_dtype t, int64_t slot, const qn_real *src, int64_t Dh);
 typedef qn_kv_store_fn qn_kv_store_k_fn, qn_kv_store_v_fn;
 void qn_kv_load_k(float *dst, const void *block, qn_dtype t, int64_t slot, int64_t Dh);      /* tests, traces */
 void qn_kv_load_v(float *dst, const void *block, qn_dtype t, int64_t slot, int64_t Dh);
 
 /* ---- rows and elements ----------------------------------------------------------------------------------------------
- * Reductions over a row of n: 16 lane sums (lane = index mod 16, indices ascending, fma where the level has it), then the tree 8,4,2,1. Pointers
- * need no alignment; y may equal x unless said otherwise; odd tails give the same bits as full vectors. */
-typedef enum { QN_ACT_RELU, QN_ACT_GELU, QN_ACT_GELU_TANH, QN_ACT_SILU, QN_ACT_RELU2, QN_ACT_TANH, QN_ACT_SIGMOID, QN_ACTS } qn_act;
+ * Reductions over a row of n: 16 lane sums (lane = index mod 16, indices ascending, fma where the level has it), then
+ * the tree 8,4,2,1. Pointers need no alignment; y may equal x unless said otherwise; odd tails give the same bits as
+ * full vectors. */
+typedef enum {
+    QN_ACT_RELU, QN_ACT_GELU, QN_ACT_GELU_TANH, QN_ACT_SILU, QN_ACT_RELU2, QN_ACT_TANH, QN_ACT_SIGMOID, QN_ACTS
+} qn_act;
 
 /* y = x·r·w, r = 1/sqrt(mean(x²)+eps), returned. */
 typedef double qn_rmsnorm_fn(qn_real *y, const qn_real *x, const qn_real *w, int64_t n, double eps);
 /* dx += r(g·w − x·r²·mean(g·w·x)), dw += g·x·r. */
-typedef void qn_rmsnorm_grad_fn(qn_real *dx, qn_real *dw, const qn_real *g, const qn_real *x, const qn_real *w, double r, int64_t n);
+typedef void qn_rmsnorm_grad_fn(qn_real *dx, qn_real *dw, const qn_real *g, const qn_real *x, const qn_real *w,
+                                double r, int64_t n);
 /* y = (x − mean)·rstd·w + b (b may be NULL); stat[0] = mean, stat[1] = rstd (stat has room for 2). */
-typedef void qn_layernorm_fn(qn_real *y, const qn_real *x, const qn_real *w, const qn_real *b, int64_t n, double eps, qn_real *stat);
+typedef void qn_layernorm_fn(qn_real *y, const qn_real *x, const qn_real *w, const qn_real *b, int64_t n, double eps,
+                             qn_real *stat);
 typedef void qn_softmax_fn(qn_real *y, const qn_real *x, int64_t n);
 typedef double qn_logsumexp_fn(const qn_real *x, int64_t n);
 typedef int64_t qn_argmax_fn(const qn_real *x, int64_t n);           /* the first of equals; NaN never wins */
 typedef void qn_act_fn(qn_real *y, const qn_real *x, int64_t n, qn_act kind);
-typedef void qn_glu_fn(qn_real *y, const qn_real *gate, const qn_real *up, int64_t n, qn_act kind);    /* act(gate)·up */
+typedef void qn_glu_fn(qn_real *y, const qn_real *gate, const qn_real *up, int64_t n, qn_act kind);  /* act(gate)·up */
 typedef void qn_add_fn(qn_real *y, const qn_real *a, const qn_real *b, int64_t n);
 typedef void qn_scale_fn(qn_real *y, const qn_real *x, double s, int64_t n);
-/* Rotates pairs (i, i + rot/2), i < rot/2, of each of `heads` vectors [Dh]: cs = cos[rot/2] then sin[rot/2]; the rest is copied.
- *   y_i = x_i·cos − x_{i+rot/2}·sin,  y_{i+rot/2} = x_{i+rot/2}·cos + x_i·sin      (Su et al. 2021, halves as in GPT-NeoX) */
+/* Rotates pairs (i, i + rot/2), i < rot/2, of each of `heads` vectors [Dh]: cs = cos[rot/2] then sin[rot/2]; the rest
+ * is copied.
+ *   y_i = x_i·cos − x_{i+rot/2}·sin,  y_{i+rot/2} = x_{i+rot/2}·cos + x_i·sin   (Su et al. 2021; halves as GPT-NeoX) */
 typedef void qn_rope_fn(qn_real *y, const qn_real *x, const qn_real *cs, int64_t heads, int64_t Dh, int64_t rot);
 
-/* ---- the table ------------------------------------------------------------------------------------------------------ */
-#define QN_ROW_FAMILIES(F)                                                                                              \
-    F(rmsnorm) F(rmsnorm_grad) F(layernorm) F(softmax) F(logsumexp) F(argmax) F(act) F(glu) F(add) F(scale) F(rope)     \
+/* ---- the table -------------------------------------------------------------------------------------------------- */
+#define QN_ROW_FAMILIES(F)                                                                                          \
+    F(rmsnorm) F(rmsnorm_grad) F(layernorm) F(softmax) F(logsumexp) F(argmax) F(act) F(glu) F(add) F(scale) F(rope) \
     F(attn_merge) F(kv_store_k) F(kv_store_v) F(linear_dx) F(linear_dw)
 typedef qn_linear_grad_fn qn_linear_dx_fn, qn_linear_dw_fn;
 

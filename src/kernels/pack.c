@@ -1,10 +1,12 @@
-/* kernels/pack.c — weights from storage into panels of 32 columns, and one row back out of them (kernels.h draws the layouts).
+/* kernels/pack.c — weights from storage into panels of 32 columns, and one row back out of them (kernels.h draws the
+ * layouts).
  *
- * Where storage and panel have the same dtype the stored bits move and nothing is computed: quantized blocks arrive exactly as
- * the file has them. Otherwise a row passes through f32 in chunks and the target dtype's own encoder rounds it.
+ * Where storage and panel have the same dtype the stored bits move and nothing is computed: quantized blocks arrive
+ * exactly as the file has them. Otherwise a row passes through f32 in chunks and the target dtype's own encoder
+ * rounds it.
  *
- * A stored block of 32 elements fits a panel's block without touching a nibble: byte j of ggml's 4-bit blocks holds element j
- * low and element j + 16 high, and a panel wants the bytes of one column in groups of four:
+ * A stored block of 32 elements fits a panel's block without touching a nibble: byte j of ggml's 4-bit blocks holds
+ * element j low and element j + 16 high, and a panel wants the bytes of one column in groups of four:
  *
  *   stored   d m  b0 b1 b2 b3 | b4 b5 b6 b7 | b8 … b15          one row
  *   panel    d[32] m[32]  g0: { b0…b3 of column 0, b0…b3 of column 1, … }  g1: { b4…b7 of column 0, … }  … */
@@ -80,8 +82,10 @@ static void put_pairs(uint8_t *at, int64_t c, const uint8_t *src, int64_t n) {
         memcpy(at + (n / 2 * QN_PANEL + c) * 4, src + (n - 1) * 2, 2);
 }
 
-/* `groups` words of four bytes per block, `scales` f16 in front of them. Q8_0 turns two's complement into offset 128. */
-QN_INLINE void put_blocks(uint8_t *at, int64_t c, const uint8_t *src, int64_t n, int scales, int groups, uint32_t flip) {
+/* `groups` words of four bytes per block, `scales` f16 in front of them. Q8_0 turns two's complement into offset
+ * 128. */
+QN_INLINE void put_blocks(uint8_t *at, int64_t c, const uint8_t *src, int64_t n, int scales, int groups,
+                          uint32_t flip) {
     for (int64_t b = 0; b < n / BLOCK; b++) {
         for (int i = 0; i < scales; i++)
             memcpy(at + (i * QN_PANEL + c) * 2, src + i * 2, 2);
@@ -110,7 +114,8 @@ static put_fn *const puts_of[QN_DTYPES] = {
 };
 
 /* Elements [k0, k0 + n) of `columns` rows that lie row_bytes apart. */
-static void pack_chunk(const qn_pack_args *a, uint8_t *at, const uint8_t *src, size_t row_bytes, int64_t columns, int64_t n) {
+static void pack_chunk(const qn_pack_args *a, uint8_t *at, const uint8_t *src, size_t row_bytes, int64_t columns,
+                       int64_t n) {
     float values[CHUNK];
     uint8_t stored[CHUNK * sizeof(double)];
     put_fn *put = puts_of[a->to];

@@ -5,9 +5,9 @@
 
 /* Nearest even by integers: vcvtneps2bf16 would flush denormals. 16 values to the lower halves of 16 words. */
 static inline __m512i bf16_of(__m512 x) {
-    const __m512i u = _mm512_castps_si512(x), one = _mm512_set1_epi32(1);
-    const __m512i odd = _mm512_and_si512(_mm512_srli_epi32(u, 16), one);
-    const __m512i rounded = _mm512_srli_epi32(_mm512_add_epi32(u, _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff))), 16);
+    const __m512i u = _mm512_castps_si512(x), odd = _mm512_and_si512(_mm512_srli_epi32(u, 16), _mm512_set1_epi32(1));
+    const __m512i half = _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff));
+    const __m512i rounded = _mm512_srli_epi32(_mm512_add_epi32(u, half), 16);
     const __m512i quiet = _mm512_or_si512(_mm512_srli_epi32(u, 16), _mm512_set1_epi32(0x40));
     return _mm512_mask_mov_epi32(rounded, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), quiet);
 }
@@ -28,9 +28,11 @@ void qn_act_pack_q8b32_avx512(void *dst, const qn_real *src, int64_t K) {
     float *d = (float *)(void *)(q + K);
     int32_t *s = (int32_t *)(void *)(d + K / 32);
     for (int64_t b = 0; b < K / 32; b++, q += 32) {
-        const __m512 x0 = _mm512_loadu_ps((const float *)src + b * 32), x1 = _mm512_loadu_ps((const float *)src + b * 32 + 16);
-        const uint32_t amax = _mm512_reduce_max_epu32(_mm512_max_epu32(
-            _mm512_and_si512(_mm512_castps_si512(x0), magnitude), _mm512_and_si512(_mm512_castps_si512(x1), magnitude)));
+        const float *x = (const float *)src + b * 32;
+        const __m512 x0 = _mm512_loadu_ps(x), x1 = _mm512_loadu_ps(x + 16);
+        const __m512i a0 = _mm512_and_si512(_mm512_castps_si512(x0), magnitude);
+        const __m512i a1 = _mm512_and_si512(_mm512_castps_si512(x1), magnitude);
+        const uint32_t amax = _mm512_reduce_max_epu32(_mm512_max_epu32(a0, a1));
         const bool finite = amax < 0x7f800000u;
         const float scale = qn_f32_from_bits(amax) / 127.0f;
         const bool zero = !finite || scale < 0x1p-126f;

@@ -1,4 +1,5 @@
-/* kernels/x86/linear_bf16_avx512bf16.c — BF16 weights and activations with the dot product of pairs: 12 rows × 32 columns. */
+/* kernels/x86/linear_bf16_avx512bf16.c — BF16 weights and activations with the dot product of pairs: 12 rows × 32
+ * columns. */
 #include "kernels/x86/simd_avx512.h"
 
 #define NAME qn_linear_bf16_avx512bf16

@@ -1,5 +1,6 @@
-/* kernels/x86/linear_pairs.h — pairs of BF16 without an instruction for them: a 32-bit word is the even element low and the odd
- * element high, and each becomes a float by moving it to the upper half of a word of its own. One fma each, even first. */
+/* kernels/x86/linear_pairs.h — pairs of BF16 without an instruction for them: a 32-bit word is the even element low
+ * and the odd element high, and each becomes a float by moving it to the upper half of a word of its own. One fma
+ * each, even first. */
 #ifndef QN_KERNELS_X86_LINEAR_PAIRS_H
 #define QN_KERNELS_X86_LINEAR_PAIRS_H
 

@@ -1,6 +1,6 @@
-/* kernels/x86/linear_walk.h — how a product's tile is walked: blocks of rows whose activations stay in the second cache, all
- * panels for each, and inside a panel register tiles of up to `most` rows. The order touches speed only: each output is
- * one chain over K whatever the walk. */
+/* kernels/x86/linear_walk.h — how a product's tile is walked: blocks of rows whose activations stay in the second
+ * cache, all panels for each, and inside a panel register tiles of up to `most` rows. The order touches speed only:
+ * each output is one chain over K whatever the walk. */
 #ifndef QN_KERNELS_X86_LINEAR_WALK_H
 #define QN_KERNELS_X86_LINEAR_WALK_H
 
@@ -26,7 +26,8 @@ typedef void tile_fn(const tile *t);
 #define UNROLL _Pragma("GCC unroll 16")
 #endif
 
-/* Panels lie one behind the other, so the stream is prefetched straight across their borders; past the end is harmless. */
+/* Panels lie one behind the other, so the stream is prefetched straight across their borders; past the end is
+ * harmless. */
 enum { PREFETCH_AHEAD = 2048 };
 QN_INLINE void prefetch(const uint8_t *at, int bytes) {
     UNROLL

@@ -41,8 +41,9 @@ QN_INLINE ivec ivec_sub(ivec a, ivec b) { return _mm256_sub_epi32(a, b); }
 #define ivec_shl(a, n) _mm256_slli_epi32((a), (n))
 #define ivec_shr(a, n) _mm256_srli_epi32((a), (n))
 
-/* Dot products of four bytes without an instruction for it. Bytes of 0…255 would overflow the 16-bit pair sums of maddubs:
- * weights are taken as they are signed, and their sign moves to the activation: |w| <= 128, 2·128·127 < 2¹⁵. */
+/* Dot products of four bytes without an instruction for it. Bytes of 0…255 would overflow the 16-bit pair sums of
+ * maddubs: weights are taken as they are signed, and their sign moves to the activation: |w| <= 128, 2·128·127 <
+ * 2¹⁵. */
 typedef ivec dots;
 enum { SIGNED_WEIGHTS = 1 };
 QN_INLINE dots dots_add(dots sum, ivec w, ivec x) {

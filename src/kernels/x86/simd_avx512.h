@@ -38,8 +38,8 @@ QN_INLINE ivec ivec_sub(ivec a, ivec b) { return _mm512_sub_epi32(a, b); }
 #define ivec_shl(a, n) _mm512_slli_epi32((a), (n))
 #define ivec_shr(a, n) _mm512_srli_epi32((a), (n))
 
-/* Dot products of four bytes, weights unsigned, activations signed. `dots` is what a block's sums are kept in; it holds any
- * sum of one 32-block. */
+/* Dot products of four bytes, weights unsigned, activations signed. `dots` is what a block's sums are kept in; it
+ * holds any sum of one 32-block. */
 typedef ivec dots;
 #ifdef __AVX512VNNI__
 enum { SIGNED_WEIGHTS = 0 };
@@ -47,8 +47,8 @@ QN_INLINE dots dots_add(dots sum, ivec w, ivec x) { return _mm512_dpbusd_epi32(s
 QN_INLINE dots dots_add_nibbles(dots sum, ivec w, ivec x) { return _mm512_dpbusd_epi32(sum, w, x); }
 QN_INLINE ivec dots_end_nibbles(dots sum) { return sum; }
 #else
-/* Bytes of 0…255 would overflow the 16-bit pair sums of maddubs: weights are taken as they are signed, and their sign moves
- * to the activation: |w| <= 128, 2·128·127 < 2¹⁵. */
+/* Bytes of 0…255 would overflow the 16-bit pair sums of maddubs: weights are taken as they are signed, and their sign
+ * moves to the activation: |w| <= 128, 2·128·127 < 2¹⁵. */
 enum { SIGNED_WEIGHTS = 1 };
 QN_INLINE dots dots_add(dots sum, ivec w, ivec x) {
     const ivec moved = _mm512_mask_sub_epi8(x, _mm512_movepi8_mask(w), ivec_zero(), x);

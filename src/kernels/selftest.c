@@ -1,0 +1,492 @@
+/* kernels/selftest.c — products and activation rows against the f64 judge, on random and on hostile inputs.
+ *
+ * A product y = x·Wᵀ of n terms passes when
+ *
+ *     |got − ref| ≤ 2·n·2⁻²⁴·Σ|aᵢbᵢ| + n·2⁻¹²⁶            (docs/NUMERICS.md; dot instructions flush denormals)
+ *
+ * n counts the roundings of one chain: K for plain numbers, one or two per 32-block for quantized ones. Where Σ|aᵢbᵢ|
+ * leaves the range of f32, only a value that is not finite, or is right, is asked for. Buffers end at pages that must
+ * not be touched. */
+#include "kernels/selftest.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* ---- the report ---- */
+
+static void say(qn_selftest_report *r, bool ok, const char *fmt, va_list args) {
+    char line[256];
+    vsnprintf(line, sizeof line, fmt, args);
+    if (!ok && r->failures == 0)
+        qn_fail(QN_ETEST, "%s", line);
+    if (!ok)
+        r->failures++;
+    if (r->say)
+        r->say(r->arg, line, ok);
+}
+
+void qn_selftest_case(qn_selftest_report *r, bool ok, const char *fmt, ...) {
+    r->cases++;
+    if (ok)
+        return;
+    va_list args;
+    va_start(args, fmt);
+    say(r, false, fmt, args);
+    va_end(args);
+}
+
+void qn_selftest_row(qn_selftest_report *r, bool ok, const char *fmt, ...) {
+    r->rows++;
+    va_list args;
+    va_start(args, fmt);
+    char line[256];
+    vsnprintf(line, sizeof line, fmt, args);
+    va_end(args);
+    if (r->say)
+        r->say(r->arg, line, ok);
+}
+
+/* ---- guard pages ---- */
+
+int qn_guarded_new(qn_guarded *g, size_t bytes, bool before) {
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE), body = (bytes + page - 1) / page * page;
+    *g = (qn_guarded){.map_bytes = body + 2 * page};
+    uint8_t *map = mmap(NULL, g->map_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (map == MAP_FAILED)
+        return qn_fail(QN_ENOMEM, "self-test: no address space for a guarded buffer of %zu bytes", bytes);
+    g->map = map;
+    if (mprotect(map + page, body, PROT_READ | PROT_WRITE) != 0) {
+        qn_guarded_free(g);
+        return qn_fail(QN_ENOMEM, "self-test: no memory for a guarded buffer of %zu bytes", bytes);
+    }
+    g->p = before ? map + page : map + page + body - bytes;
+    return 0;
+}
+
+void qn_guarded_free(qn_guarded *g) {
+    if (g->map)
+        munmap(g->map, g->map_bytes);
+    *g = (qn_guarded){0};
+}
+
+/* ---- inputs ---- */
+
+typedef enum { RANDOM, ZEROS, TINY, WIDE, HUGE_VALUES, FULL, KINDS } kind;
+static const char *const kind_names[KINDS] = {"random", "zeros", "denormal", "wide", "max", "full bytes"};
+
+/* Element i of a stream: activations (big = what the form survives) and weights. */
+static float draw(kind how, uint32_t salt, int64_t i, float big) {
+    const float u = qn_fill_value(salt, (uint64_t)i, 1.0f);
+    const int shift = (int)(qn_fill_value(salt + 1, (uint64_t)i, 20.0f));
+    switch (how) {
+    case ZEROS: return i % 3 == 0 ? -0.0f : 0.0f;
+    case TINY: return u * 0x1p-130f;
+    case WIDE: return ldexpf(u, shift);
+    case FULL: return big;
+    case HUGE_VALUES: return i % 5 == 4 ? u : (u < 0 ? -big : big);
+    default: return u;
+    }
+}
+
+/* Weights: random beside zeros and denormals, so that the small side is the activations alone; some blocks of zeros. */
+static float draw_weight(kind how, uint32_t salt, int64_t i, float big) {
+    if (how == ZEROS && i / 32 % 3 == 0)
+        return 0;
+    return draw(how == WIDE || how == HUGE_VALUES ? how : RANDOM, salt, i, big);
+}
+
+/* The largest sums that a block can have: every byte at its end, as no encoder but any file may have it; all
+ * activations are ±max, one sign per row. */
+static void fill_bytes(qn_dtype t, uint8_t *row, int64_t K, bool odd) {
+    const qn_dtype_info *info = qn_dtype_get(t);
+    const int head = t == QN_Q4_1 ? 4 : 2;
+    for (int64_t b = 0; b < K / info->block; b++)
+        memset(row + b * info->bytes + head, t == QN_Q8_0 ? (odd ? 0x7f : 0x80) : (odd ? 0x00 : 0xff),
+               (size_t)(info->bytes - head));
+}
+
+static float big_weight(qn_dtype t) {
+    switch (t) {
+    case QN_F32: return FLT_MAX;
+    case QN_BF16: return 0x1.fep127f;
+    case QN_F16: return 65504.0f;
+    default: return 60000.0f;
+    }
+}
+
+/* ---- one product ---- */
+
+typedef struct {
+    qn_dtype weight;
+    kind how;
+    int64_t m, n, K;
+    bool before;                         /* where the guard pages lie that matter */
+    size_t ldx;
+    int64_t ldy;
+    qn_guarded stored, panels, x, y, alone;
+    double *ref, *reach;                 /* [m, n]: the judge's product, and Σ|aᵢbᵢ| */
+    float *row;                          /* [K] */
+} bench;
+
+static void bench_drop(bench *b) {
+    qn_guarded_free(&b->stored);
+    qn_guarded_free(&b->panels);
+    qn_guarded_free(&b->x);
+    qn_guarded_free(&b->y);
+    qn_guarded_free(&b->alone);
+    qn_free(b->ref);
+    qn_free(b->reach);
+    qn_free(b->row);
+}
+
+static bool quantized(qn_dtype t) { return qn_dtype_get(t)->block > 1; }
+
+static const float *floats(const void *p) { return p; }
+
+/* What activation k of a packed row is worth. */
+static double x_value(const bench *b, int64_t r, int64_t k) {
+    const uint8_t *row = (const uint8_t *)b->x.p + (size_t)r * b->ldx;
+    switch (qn_act_form_of(b->weight)) {
+    case QN_ACT_BF16: return qn_bf16_to_f32(((const uint16_t *)(const void *)row)[k]);
+    case QN_ACT_Q8B32: return (double)((const int8_t *)row)[k] * floats(row + b->K)[k / 32];
+    default: return floats(row)[k];
+    }
+}
+
+/* |w_k| as its terms enter the sum: Q4_1's q·d and m are two of them, and they cancel. */
+static double w_reach(const bench *b, const uint8_t *stored, int64_t k) {
+    double w = fabs((double)b->row[k]);
+    if (b->weight == QN_Q4_1) {
+        uint16_t min;
+        memcpy(&min, stored + k / 32 * 20 + 2, sizeof min);
+        w += 2 * fabs((double)qn_f16_to_f32(min));
+    }
+    return w;
+}
+
+static void fill_reach(bench *b) {
+    const size_t bytes = qn_dtype_row_bytes(b->weight, b->K);
+    for (int64_t n = 0; n < b->n; n++) {
+        const uint8_t *stored = (const uint8_t *)b->stored.p + (size_t)n * bytes;
+        qn_dtype_get(b->weight)->decode_row(b->row, stored, b->K);
+        for (int64_t r = 0; r < b->m; r++) {
+            double sum = 0;
+            for (int64_t k = 0; k < b->K; k++)
+                sum += w_reach(b, stored, k) * fabs(x_value(b, r, k));
+            b->reach[r * b->n + n] = sum;
+        }
+    }
+}
+
+static float big_act(const bench *b, int64_t r) {
+    if (b->how == FULL)
+        return r % 2 ? -1.0f : 1.0f;
+    return quantized(b->weight) ? 1e33f : FLT_MAX;
+}
+
+static void fill(bench *b) {
+    const size_t bytes = qn_dtype_row_bytes(b->weight, b->K);
+    for (int64_t n = 0; n < b->n; n++) {
+        for (int64_t k = 0; k < b->K; k++)
+            b->row[k] = draw_weight(b->how, 1, n * b->K + k, big_weight(b->weight));
+        qn_dtype_get(b->weight)->encode_row((uint8_t *)b->stored.p + (size_t)n * bytes, b->row, b->K);
+        if (b->how == FULL && quantized(b->weight))
+            fill_bytes(b->weight, (uint8_t *)b->stored.p + (size_t)n * bytes, b->K, n % 2);
+    }
+    memset(b->panels.p, 0xa5, qn_panel_bytes(b->weight, b->K) * (size_t)qn_panels(b->n));
+    qn_pack_panels(&(qn_pack_args){b->weight, b->weight, b->stored.p, b->panels.p, 0, b->n, b->K});
+    const qn_act_form form = qn_act_form_of(b->weight);
+    qn_act_pack_fn *pack = qn_kernels_at(QN_ISA_SCALAR)->act_pack[form];
+    for (int64_t r = 0; r < b->m; r++) {
+        uint8_t *x = (uint8_t *)b->x.p + (size_t)r * b->ldx;
+        for (int64_t k = 0; k < b->K; k++)
+            b->row[k] = draw(b->how, 7, r * b->K + k, big_act(b, r));
+        if (pack)
+            pack(x, b->row, b->K);
+        else
+            memcpy(x, b->row, (size_t)b->K * sizeof(float));
+    }
+}
+
+/* Rows as close together as the form allows: the last one ends where the forbidden page begins. */
+static size_t tight_row(qn_dtype weight, int64_t K) {
+    switch (qn_act_form_of(weight)) {
+    case QN_ACT_BF16: return (size_t)(K + 1) / 2 * 4;
+    case QN_ACT_Q8B32: return (size_t)(K + K / 32 * 8);
+    default: return (size_t)K * sizeof(float);
+    }
+}
+
+static int bench_init(bench *b) {
+    const size_t m = (size_t)b->m, n = (size_t)b->n;
+    int rc;
+    b->ldx = b->before ? qn_act_row_bytes(qn_act_form_of(b->weight), b->K) : tight_row(b->weight, b->K);
+    b->ldy = b->n + b->m % 3;
+    const size_t y_bytes = ((m - 1) * (size_t)b->ldy + n) * sizeof(float);
+    QN_TRY_OUT(qn_guarded_new(&b->stored, n * qn_dtype_row_bytes(b->weight, b->K), b->before));
+    QN_TRY_OUT(qn_guarded_new(&b->panels, qn_panel_bytes(b->weight, b->K) * (size_t)qn_panels(b->n), b->before));
+    QN_TRY_OUT(qn_guarded_new(&b->x, m * b->ldx, b->before));
+    QN_TRY_OUT(qn_guarded_new(&b->y, y_bytes, b->before));
+    QN_TRY_OUT(qn_guarded_new(&b->alone, y_bytes, b->before));
+    b->ref = qn_zalloc(QN_MEM_TEST, m * n, sizeof *b->ref);
+    b->reach = qn_zalloc(QN_MEM_TEST, m * n, sizeof *b->reach);
+    b->row = qn_zalloc(QN_MEM_TEST, (size_t)b->K, sizeof *b->row);
+    if (!b->ref || !b->reach || !b->row) {
+        rc = QN_ENOMEM;
+        goto out;
+    }
+    fill(b);
+    fill_reach(b);
+    qn_linear_pick(qn_kernels_judge(), b->weight, b->m)(
+        &(qn_linear_args){b->ref, b->n, b->x.p, b->ldx, b->panels.p, b->m, b->n, b->K});
+    return 0;
+out:
+    bench_drop(b);
+    return rc;
+}
+
+/* The share of the bound that one output uses; more than 1 is a failure. */
+static double share(const bench *b, float got, double ref, double reach) {
+    const double n = quantized(b->weight) ? (double)(b->K / 32) * (b->weight == QN_Q4_1 ? 2 : 1) + 2 : (double)b->K;
+    const double bound = 2 * n * 0x1p-24 * reach + (double)b->K * 0x1p-126, error = fabs((double)got - ref);
+    if (!(reach <= (double)FLT_MAX) && !isfinite(got))     /* also where an F16 scale of the weights overflowed */
+        return 0;
+    return error <= bound ? error / bound : INFINITY;
+}
+
+typedef struct { qn_dtype weight; int64_t m_min, m_max; qn_isa isa; qn_linear_fn *fn; const char *name; } product;
+#define QN_LINEAR(weight, m_min, m_max, level, f) {QN_##weight, m_min, m_max, QN_ISA_##level, f, #f},
+#define QN_ATTN(kv, level, f)
+#define QN_PACK(form, level, f)
+#define QN_KERNEL(family, level, f)
+static const product products[] = {
+#include "kernels/kernel_list.inc"
+};
+#undef QN_LINEAR
+#undef QN_PACK
+
+static bool same_bits(const float *a, const float *b, int64_t n) { return memcmp(a, b, (size_t)n * sizeof *a) == 0; }
+
+/* Every brother that takes one row must give row r the bits that it got among m rows; and so must a tile that begins
+ * at the second panel. */
+static void check_brothers(const product *p, const bench *b, qn_selftest_report *report) {
+    const float *y = b->y.p;
+    float *alone = b->alone.p;
+    const size_t panel = qn_panel_bytes(b->weight, b->K);
+    for (size_t i = 0; i < QN_LEN(products); i++) {
+        const product *q = &products[i];
+        if (q->weight != p->weight || q->isa != p->isa || q->m_min > 1)
+            continue;
+        bool same = true;
+        for (int64_t r = 0; r < b->m; r++) {
+            const uint8_t *x = (const uint8_t *)b->x.p + (size_t)r * b->ldx;
+            q->fn(&(qn_linear_args){alone, b->ldy, x, b->ldx, b->panels.p, 1, b->n, b->K});
+            same = same && same_bits(alone, y + r * b->ldy, b->n);
+        }
+        qn_selftest_case(report, same, "%s and %s differ: %lld rows at once, one by one, N %lld, K %lld, %s", p->name,
+                         q->name, (long long)b->m, (long long)b->n, (long long)b->K, kind_names[b->how]);
+    }
+    if (b->n <= QN_PANEL)
+        return;
+    p->fn(&(qn_linear_args){alone, b->ldy, b->x.p, b->ldx, (const uint8_t *)b->panels.p + panel, b->m,
+                            b->n - QN_PANEL, b->K});
+    bool same = true;
+    for (int64_t r = 0; r < b->m; r++)
+        same = same && same_bits(alone + r * b->ldy, y + r * b->ldy + QN_PANEL, b->n - QN_PANEL);
+    qn_selftest_case(report, same, "%s: a tile from the second panel differs: m %lld, N %lld, K %lld, %s", p->name,
+                     (long long)b->m, (long long)b->n, (long long)b->K, kind_names[b->how]);
+}
+
+static double check_product(const product *p, const bench *b, qn_selftest_report *report) {
+    const float untouched = 12345.0f;
+    float *y = b->y.p;
+    for (int64_t i = 0; i < (b->m - 1) * b->ldy + b->n; i++)
+        y[i] = untouched;
+    p->fn(&(qn_linear_args){y, b->ldy, b->x.p, b->ldx, b->panels.p, b->m, b->n, b->K});
+    double worst = 0;
+    bool kept = true;
+    for (int64_t r = 0; r < b->m; r++) {
+        for (int64_t n = 0; n < b->n; n++)
+            worst = fmax(worst, share(b, y[r * b->ldy + n], b->ref[r * b->n + n], b->reach[r * b->n + n]));
+        for (int64_t n = b->n; n < b->ldy && r + 1 < b->m; n++)
+            kept = kept && y[r * b->ldy + n] == untouched;
+    }
+    qn_selftest_case(report, worst <= 1, "%s: outside the bound: m %lld, N %lld, K %lld, %s", p->name, (long long)b->m,
+                     (long long)b->n, (long long)b->K, kind_names[b->how]);
+    qn_selftest_case(report, kept, "%s: wrote between the rows of y: m %lld, N %lld, K %lld", p->name, (long long)b->m,
+                     (long long)b->n, (long long)b->K);
+    check_brothers(p, b, report);
+    return worst;
+}
+
+/* One shape for each number of rows, so that odd tails of N and K meet every register tile. */
+static void shape_of(bench *b, int64_t m) {
+    static const int64_t columns[] = {1, 33, 32, 5, 64, 70, 31, 16, 17, 47}, depths[] = {1, 64, 7, 33, 2, 100, 257};
+    static const int64_t blocks[] = {1, 2, 5, 3};
+    b->m = m;
+    b->n = columns[m % (int64_t)QN_LEN(columns)];
+    b->K = quantized(b->weight) ? 32 * blocks[m % (int64_t)QN_LEN(blocks)] : depths[m % (int64_t)QN_LEN(depths)];
+    b->before = m % 4 == 3;
+    if (m == 40)                         /* deep enough for the walk to split the rows */
+        b->K = 8192;
+}
+
+/* All rows of one weight dtype on one set of inputs. */
+static int run_case(bench *b, qn_isa top, double *worst, qn_selftest_report *report) {
+    QN_TRY(bench_init(b));
+    for (size_t i = 0; i < QN_LEN(products); i++) {
+        const product *p = &products[i];
+        if (p->weight == b->weight && p->isa <= top && p->m_min <= b->m && b->m <= p->m_max)
+            worst[i] = fmax(worst[i], check_product(p, b, report));
+    }
+    bench_drop(b);
+    return 0;
+}
+
+static int run_products(qn_isa top, qn_selftest_report *report) {
+    double worst[QN_LEN(products)] = {0};
+    for (int t = 0; t < QN_DTYPES; t++) {
+        if (!qn_kernels_at(top)->linear[t][0].fn)
+            continue;
+        for (int64_t m = 1; m <= 40; m++)
+            for (int how = 0; how < (m == 40 ? 1 : KINDS); how++) {
+                bench b = {.weight = (qn_dtype)t, .how = (kind)how};
+                shape_of(&b, m);
+                QN_TRY(run_case(&b, top, worst, report));
+            }
+    }
+    for (size_t i = 0; i < QN_LEN(products); i++)
+        if (products[i].isa <= top) {
+            report->worst = fmax(report->worst, worst[i]);
+            qn_selftest_row(report, worst[i] <= 1, "%s: worst %.3f of the bound", products[i].name, worst[i]);
+        }
+    return 0;
+}
+
+/* ---- activation rows: the scalar twin's bytes, for whatever comes ---- */
+
+typedef struct { qn_act_form form; qn_isa isa; qn_act_pack_fn *fn; const char *name; } packer;
+#define QN_LINEAR(weight, m_min, m_max, level, f)
+#define QN_PACK(form, level, f) {QN_ACT_##form, QN_ISA_##level, f, #f},
+static const packer packers[] = {
+#include "kernels/kernel_list.inc"
+};
+#undef QN_LINEAR
+#undef QN_PACK
+#undef QN_ATTN
+#undef QN_KERNEL
+
+/* Beyond the kinds of the products: infinities and NaN here and there; and halves, the ties of rounding, under amax =
+ * 127. */
+enum { BROKEN = KINDS, TIES, PACK_KINDS };
+
+static float draw_act(int how, int64_t i) {
+    const float broken[] = {INFINITY, -INFINITY, NAN, qn_f32_from_bits(0x7f800001u)};
+    if (how == BROKEN)
+        return i % 67 == 3 ? broken[i % 4] : draw(WIDE, 3, i, 1);
+    if (how == TIES)
+        return i % 32 == 0 ? 127.0f : (float)(i % 251) - 125.0f + 0.5f;
+    return draw((kind)how, 3, i, FLT_MAX);
+}
+
+static int check_packer(const packer *p, int64_t K, int how, qn_selftest_report *report) {
+    const size_t bytes = tight_row(p->form == QN_ACT_BF16 ? QN_BF16 : QN_Q8_0, K);
+    qn_guarded x = {0}, got = {0}, want = {0};
+    int rc;
+    QN_TRY_OUT(qn_guarded_new(&x, (size_t)K * sizeof(float), K % 2));
+    QN_TRY_OUT(qn_guarded_new(&got, bytes, false));
+    QN_TRY_OUT(qn_guarded_new(&want, bytes, false));
+    for (int64_t k = 0; k < K; k++)
+        ((float *)x.p)[k] = draw_act(how, k);
+    memset(got.p, 0x5a, bytes);
+    p->fn(got.p, x.p, K);
+    qn_kernels_at(QN_ISA_SCALAR)->act_pack[p->form](want.p, x.p, K);
+    qn_selftest_case(report, memcmp(got.p, want.p, bytes) == 0, "%s: not the scalar twin's bytes, K %lld, inputs %d",
+                     p->name, (long long)K, how);
+    rc = 0;
+out:
+    qn_guarded_free(&x);
+    qn_guarded_free(&got);
+    qn_guarded_free(&want);
+    return rc;
+}
+
+static int run_packers(qn_isa top, qn_selftest_report *report) {
+    static const int64_t any[] = {1, 2, 7, 16, 17, 31, 33, 255, 576}, blocks[] = {32, 64, 96, 320, 576};
+    for (size_t i = 0; i < QN_LEN(packers); i++) {
+        const packer *p = &packers[i];
+        const bool plain = p->form == QN_ACT_BF16;
+        const int64_t before = report->failures;
+        if (p->isa > top)
+            continue;
+        for (int how = 0; how < PACK_KINDS; how++)
+            for (size_t k = 0; k < (plain ? QN_LEN(any) : QN_LEN(blocks)); k++)
+                QN_TRY(check_packer(p, plain ? any[k] : blocks[k], how, report));
+        qn_selftest_row(report, report->failures == before, "%s: the scalar twin's bytes", p->name);
+    }
+    return 0;
+}
+
+/* ---- gradients of products: F32 panels against the judge's F64 panels of the same numbers ---- */
+
+enum { GM = 13, GN = 45, GK = 70, GPANELS = 2 };
+typedef struct {
+    float w[GPANELS][GK][QN_PANEL], dy[GM][GN], x[GM][GK], dx[GM][GK], dw[GN][GK];
+    double w64[GPANELS][GK][QN_PANEL], dy64[GM][GN], x64[GM][GK], dx64[GM][GK], dw64[GN][GK];
+} grads;
+
+static void grads_fill(grads *g) {
+    for (int64_t i = 0; i < GPANELS * GK * QN_PANEL; i++)
+        (&g->w[0][0][0])[i] = (float)((&g->w64[0][0][0])[i] = draw(RANDOM, 21, i, 1));
+    for (int64_t i = 0; i < GM * GN; i++)
+        (&g->dy[0][0])[i] = (float)((&g->dy64[0][0])[i] = draw(RANDOM, 22, i, 1));
+    for (int64_t i = 0; i < GM * GK; i++)
+        (&g->x[0][0])[i] = (float)((&g->x64[0][0])[i] = draw(RANDOM, 23, i, 1));
+    for (int64_t i = 0; i < GM * GK; i++)
+        (&g->dx[0][0])[i] = (float)((&g->dx64[0][0])[i] = draw(RANDOM, 24, i, 1));
+    for (int64_t i = 0; i < GN * GK; i++)
+        (&g->dw[0][0])[i] = (float)((&g->dw64[0][0])[i] = draw(RANDOM, 25, i, 1));
+}
+
+/* All inputs are below 1, so that Σ|aᵢbᵢ| ≤ terms + 1. */
+static bool near(const float *got, const double *ref, int64_t n, double terms) {
+    for (int64_t i = 0; i < n; i++)
+        if (!(fabs((double)got[i] - ref[i]) <= 2 * (terms + 1) * (terms + 1) * 0x1p-24))
+            return false;
+    return true;
+}
+
+static int run_grads(qn_isa top, qn_selftest_report *report) {
+    const qn_kernels *k = qn_kernels_at(top), *judge = qn_kernels_judge();
+    grads *g = qn_alloc(QN_MEM_TEST, sizeof *g);
+    if (!g)
+        return QN_ENOMEM;
+    grads_fill(g);
+    const qn_linear_grad_args a = {g->dy, GN, g->x, GK, g->w, g->dx, GK, &g->dw[0][0], GM, GN, GK};
+    const qn_linear_grad_args ref = {g->dy64, GN, g->x64, GK, g->w64, g->dx64, GK, &g->dw64[0][0], GM, GN, GK};
+    k->linear_dx(&a);
+    judge->linear_dx(&ref);
+    k->linear_dw(&a);
+    judge->linear_dw(&ref);
+    const bool dx = near(&g->dx[0][0], &g->dx64[0][0], GM * GK, GN);
+    const bool dw = near(&g->dw[0][0], &g->dw64[0][0], GN * GK, GM);
+    qn_selftest_case(report, dx, "linear_dx at %s: outside the bound", qn_isa_name(top));
+    qn_selftest_row(report, dx, "linear_dx at %s", qn_isa_name(top));
+    qn_selftest_case(report, dw, "linear_dw at %s: outside the bound", qn_isa_name(top));
+    qn_selftest_row(report, dw, "linear_dw at %s", qn_isa_name(top));
+    qn_free(g);
+    return 0;
+}
+
+int qn_selftest_linear(qn_isa cap, qn_selftest_report *report) {
+    const qn_isa top = QN_MIN(cap, qn_isa_detect());
+    const int64_t before = report->failures;
+    QN_TRY(run_products(top, report));
+    QN_TRY(run_packers(top, report));
+    QN_TRY(run_grads(top, report));
+    return report->failures > before ? QN_ETEST : 0;
+}

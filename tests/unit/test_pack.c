@@ -1,0 +1,127 @@
+/* tests/unit/test_pack.c — panels: what goes in comes out, element by element at the place that kernels.h draws. */
+#include "test.h"
+
+#include "kernels/kernels.h"
+#include "num/num.h"
+
+enum { N = 70, K = 288, ODD = 77 };          /* two panels and six columns; one chunk of the packer and a bit */
+
+static const qn_dtype plain[] = {QN_F64, QN_F32, QN_F16, QN_BF16}, blocks[] = {QN_Q8_0, QN_Q4_0, QN_Q4_1};
+
+static float values[N][K];
+static uint8_t stored[N * K * 8], QN_ALIGNED(64) packed[3 * 32 * K * 8];
+
+static size_t row_bytes(qn_dtype t, int64_t k) { return qn_dtype_row_bytes(t, k); }
+
+static void store_rows(qn_dtype t, int64_t k) {
+    for (int n = 0; n < N; n++) {
+        for (int64_t i = 0; i < k; i++)
+            values[n][i] = qn_fill_value((uint32_t)t, (uint64_t)(n * k + i), 4.0f);
+        qn_dtype_get(t)->encode_row(stored + (size_t)n * row_bytes(t, k), values[n], k);
+        qn_dtype_get(t)->decode_row(values[n], stored + (size_t)n * row_bytes(t, k), k);
+    }
+}
+
+/* Rows in two calls, the first ending at a panel. */
+static void pack(qn_dtype from, qn_dtype to, int64_t k) {
+    memset(packed, 0xa5, sizeof packed);
+    qn_pack_panels(&(qn_pack_args){from, to, stored, packed, 0, 32, k});
+    qn_pack_panels(&(qn_pack_args){from, to, stored + 32 * row_bytes(from, k), packed, 32, N - 32, k});
+}
+
+static void check_same(qn_dtype t, int64_t k) {
+    static float row[K];
+    store_rows(t, k);
+    pack(t, t, k);
+    for (int n = 0; n < N; n++) {
+        qn_unpack_row(row, t, packed, n, k);
+        CHECK(memcmp(row, values[n], (size_t)k * sizeof *row) == 0, "%s row %d of K %d", qn_dtype_get(t)->name, n,
+              (int)k);
+    }
+}
+
+TEST(what_goes_in_comes_out) {
+    for (size_t i = 0; i < QN_LEN(plain); i++) {
+        check_same(plain[i], K);
+        check_same(plain[i], ODD);
+        check_same(plain[i], 1);
+    }
+    for (size_t i = 0; i < QN_LEN(blocks); i++) {
+        check_same(blocks[i], K);
+        check_same(blocks[i], 32);
+    }
+}
+
+/* The packed matrix of a conversion is the packed matrix of the converted rows. */
+static void check_conversion(qn_dtype from, qn_dtype to) {
+    static uint8_t QN_ALIGNED(64) got[sizeof packed];
+    const size_t bytes = qn_panel_bytes(to, K) * (size_t)qn_panels(N);
+    store_rows(from, K);
+    pack(from, to, K);
+    memcpy(got, packed, bytes);
+    for (int n = 0; n < N; n++)
+        qn_dtype_get(to)->encode_row(stored + (size_t)n * row_bytes(to, K), values[n], K);
+    pack(to, to, K);
+    CHECK(memcmp(got, packed, bytes) == 0, "%s to %s", qn_dtype_get(from)->name, qn_dtype_get(to)->name);
+}
+
+TEST(conversions_go_through_the_encoder) {
+    for (int from = 0; from < QN_I32; from++)
+        for (int to = 0; to < QN_I32; to++)
+            check_conversion((qn_dtype)from, (qn_dtype)to);
+}
+
+TEST(layout_of_plain_numbers) {
+    store_rows(QN_F32, ODD);
+    pack(QN_F32, QN_F32, ODD);
+    const size_t panel = qn_panel_bytes(QN_F32, ODD) / sizeof(float);
+    CHECK(((float *)(void *)packed)[panel + 7 * 32 + 5] == values[37][7]);
+    pack(QN_F32, QN_BF16, ODD);
+    const uint16_t *h = (const uint16_t *)(const void *)(packed + qn_panel_bytes(QN_BF16, ODD));
+    CHECK_INT(h[(7 / 2 * 32 + 5) * 2 + 1], qn_f32_to_bf16(values[37][7]), "the odd one of a pair");
+    CHECK_INT(h[(ODD / 2 * 32 + 5) * 2], qn_f32_to_bf16(values[37][ODD - 1]), "the last of an odd K");
+    CHECK_INT(h[(ODD / 2 * 32 + 5) * 2 + 1], 0, "and its pad");
+}
+
+TEST(layout_of_blocks) {
+    store_rows(QN_Q8_0, K);
+    pack(QN_Q8_0, QN_Q8_0, K);
+    const uint8_t *at = packed + qn_panel_bytes(QN_Q8_0, K) + 1088 * 2;      /* columns 32…, block 2 */
+    const uint8_t *in = stored + 37 * row_bytes(QN_Q8_0, K) + 34 * 2;
+    CHECK(memcmp(at + 5 * 2, in, 2) == 0, "the scale");
+    CHECK_INT(at[64 + (13 / 4 * 32 + 5) * 4 + 13 % 4], (int8_t)in[2 + 13] + 128);
+
+    store_rows(QN_Q4_1, K);
+    pack(QN_Q4_1, QN_Q4_1, K);
+    at = packed + qn_panel_bytes(QN_Q4_1, K) + 640 * 2;
+    in = stored + 37 * row_bytes(QN_Q4_1, K) + 20 * 2;
+    CHECK(memcmp(at + 5 * 2, in, 2) == 0, "the scale");
+    CHECK(memcmp(at + 64 + 5 * 2, in + 2, 2) == 0, "the minimum");
+    CHECK_INT(at[128 + (13 / 4 * 32 + 5) * 4 + 13 % 4], in[4 + 13], "elements 13 and 29");
+}
+
+TEST(columns_beyond_the_last_are_zero) {
+    static float row[K];
+    for (int t = 0; t < QN_I32; t++) {
+        store_rows((qn_dtype)t, K);
+        pack((qn_dtype)t, (qn_dtype)t, K);
+        for (int n = N; n < 96; n++) {
+            qn_unpack_row(row, (qn_dtype)t, packed, n, K);
+            for (int k = 0; k < K; k++)
+                CHECK(row[k] == 0, "%s column %d", qn_dtype_get((qn_dtype)t)->name, n);
+        }
+    }
+}
+
+TEST(sizes) {
+    CHECK_INT(qn_panel_bytes(QN_F32, 3), 3 * 128);
+    CHECK_INT(qn_panel_bytes(QN_F16, 3), 3 * 64);
+    CHECK_INT(qn_panel_bytes(QN_BF16, 3), 2 * 128);
+    CHECK_INT(qn_panel_bytes(QN_Q8_0, 64), 2 * 1088);
+    CHECK_INT(qn_panel_bytes(QN_Q4_0, 64), 2 * 576);
+    CHECK_INT(qn_panel_bytes(QN_Q4_1, 64), 2 * 640);
+    CHECK_INT(qn_act_row_bytes(QN_ACT_F32, 17), 128);
+    CHECK_INT(qn_act_row_bytes(QN_ACT_BF16, 33), 128);
+    CHECK_INT(qn_act_row_bytes(QN_ACT_Q8B32, 64), 128);
+    CHECK_INT(qn_act_row_bytes(QN_ACT_F64, 8), 64);
+}
