@@ -1,5 +1,5 @@
-/* fuzz/fuzz_json.c — any bytes: skipping and reading value by value must agree on what is JSON, and what the writer makes
- * of it must be JSON again, and the same again when read and written once more. */
+/* fuzz/fuzz_json.c — any bytes: skipping and reading value by value must agree on what is JSON, and what the writer
+ * makes of it must be JSON again, and the same again when read and written once more. */
 #include <stdint.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
-/* base/file.c — files. Reading maps or copies; writing goes to a temporary neighbour that takes the target's name at the
- * very end, so that at every instant the target is either the old file or the whole new one. */
+/* base/file.c — files. Reading maps or copies; writing goes to a temporary neighbour that takes the target's name at
+ * the very end, so that at every instant the target is either the old file or the whole new one. */
 #include "base/file.h"
 
 #include <errno.h>
@@ -170,7 +170,7 @@ static size_t dir_length(const char *path) {
     return slash ? (size_t)(slash - path) + 1 : 0;
 }
 
-/* The real target: through symbolic links, which stay links. An existing one must be a regular file; its mode is kept. */
+/* The real target, through symbolic links. One that exists must be a regular file; its mode is kept. */
 static int find_target(qn_out_file *f, const char *path, mode_t *mode) {
     struct stat st;
     bool exists = stat(path, &st) == 0;
@@ -241,7 +241,7 @@ int qn_out_write(qn_out_file *f, const void *bytes, size_t n) {
     return fail_errno(f->path, "write", ENOSPC);
 }
 
-/* Makes the new name itself durable. File systems that cannot sync a directory say EINVAL; there is no more to be had. */
+/* Makes the new name itself durable. File systems that cannot sync a directory say EINVAL, and that is that. */
 static int sync_directory(const char *path) {
     size_t dir = dir_length(path);
     char *name = dir ? qn_str_dup(QN_MEM_BASE, (qn_str){path, dir}) : qn_str_dup(QN_MEM_BASE, QN_STR("."));

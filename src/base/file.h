@@ -17,17 +17,17 @@ bool qn_is_file(const char *path);
 int qn_path_join(qn_buf *out, const char *dir, const char *name);        /* clears out first */
 
 /* Writing: to a temporary name in the same directory, fsync, rename, fsync of the directory. Until commit the target is
- * untouched; drop without commit removes the temporary file. Commit, failed or not, leaves nothing to drop (dropping again
- * is fine); a struct of {0} may be dropped too. A file that exists keeps its mode, a symbolic link stays one. Each
- * qn_out_write is a system call or more: gather small pieces in a qn_buf first. */
+ * untouched; drop without commit removes the temporary file. Commit, failed or not, leaves nothing to drop (dropping
+ * again is fine); a struct of {0} may be dropped too. A file that exists keeps its mode, a symbolic link stays one.
+ * Each qn_out_write is a system call or more: gather small pieces in a qn_buf first. */
 typedef struct { int fd; char *path, *temp; uint64_t written; } qn_out_file;
 int qn_out_open(qn_out_file *f, const char *path);
 int qn_out_write(qn_out_file *f, const void *bytes, size_t n);
 int qn_out_commit(qn_out_file *f);
 void qn_out_drop(qn_out_file *f);
 
-/* Tests: the n-th write from now (0 = the next) fails as on a full disk, half of it written; a commit counts as a write,
- * because a full disk may show only then. -1 switches off. */
+/* Tests: the n-th write from now (0 = the next) fails as on a full disk, half of it written; a commit counts as a
+ * write, because a full disk may show only then. -1 switches off. */
 void qn_file_fail_after(int64_t n);
 
 #endif

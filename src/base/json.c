@@ -94,7 +94,8 @@ static bool at_char(const qn_json *j, char c) {
 }
 
 static int hex_digit(char c) {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    int letter = (c | 0x20) - 'a';                        /* of either case */
+    return c >= '0' && c <= '9' ? c - '0' : letter >= 0 && letter < 6 ? letter + 10 : -1;
 }
 
 /* The four digits of \uXXXX at p, or -1. */
@@ -150,8 +151,8 @@ static const bool is_special[256] = {
 
 #define EACH(byte) (0x0101010101010101u * (byte))
 
-/* Whether one of eight bytes is special. x − 0x20… borrows into the top bit of a byte below 0x20, x − 0x01… into that of
- * a byte which was 0. A borrow may also run on into the byte above a hit, but never starts without one. */
+/* Whether one of eight bytes is special. x − 0x20… borrows into the top bit of a byte below 0x20, x − 0x01… into that
+ * of a byte which was 0. A borrow may also run on into the byte above a hit, but never starts without one. */
 static bool any_special(const char *p) {
     uint64_t w;
     memcpy(&w, p, 8);

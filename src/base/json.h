@@ -13,7 +13,7 @@
  * RFC 8259, strictly: UTF-8 checked, depth ≤ 64, no trailing commas, no comments. Lone surrogates in \u escapes are an
  * error. Errors name the document, line and column (in characters), what was found and what was expected: QN_EFORMAT,
  * QN_EUTF8 for bytes that are not UTF-8, QN_ELIMIT for too deep nesting. After an error the parser is of no more use.
- * Keys stay valid until the next call for a key. The text must outlive the parser and may end anywhere; no NUL is needed. */
+ * Keys stay valid until the next call for a key. The text must outlive the parser; no NUL need follow it. */
 #ifndef QN_BASE_JSON_H
 #define QN_BASE_JSON_H
 
@@ -37,7 +37,7 @@ void qn_json_drop(qn_json *j);
 int qn_json_peek(qn_json *j);
 int qn_json_enter(qn_json *j, char open);             /* '{' or '[' */
 int qn_json_key(qn_json *j, qn_str *key);             /* in an object: 1 and a key; 0 and the object is closed; <0 */
-int qn_json_item(qn_json *j);                         /* in an array: 1 a value follows; 0 and the array is closed; <0 */
+int qn_json_item(qn_json *j);                         /* in an array: 1 and a value; 0 and the array is closed; <0 */
 int qn_json_string(qn_json *j, qn_buf *out);          /* decoded, appended to out (may contain NUL) */
 int qn_json_i64(qn_json *j, int64_t *out);            /* 1e3 and 2.0 count as integers if exact */
 int qn_json_f64(qn_json *j, double *out);

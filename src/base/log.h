@@ -1,5 +1,5 @@
-/* base/log.h — the one sink for remarks. The library never prints: the command line installs a sink; without one, nothing
- * is said. And the clock. */
+/* base/log.h — the one sink for remarks. The library never prints: the command line installs a sink; without one,
+ * nothing is said. And the clock. */
 #ifndef QN_BASE_LOG_H
 #define QN_BASE_LOG_H
 

@@ -14,7 +14,7 @@
 #define ALIGN 64
 #define HUGE_PAGE ((size_t)2 << 20)
 #define PAGE ((size_t)4096)
-#define BLOCK_MAX ((size_t)1 << 39)       /* a single block beyond this is a mistake, not a wish; arenas may be larger */
+#define BLOCK_MAX ((size_t)1 << 39)       /* one block beyond this is a mistake, not a wish; arenas may be larger */
 #define MAGIC_LIVE 0x514e4c56u
 #define MAGIC_DEAD 0x51444544u
 

@@ -8,9 +8,9 @@
  *     worker 1     └────── fn(arg, 1) ───┤ barrier ├── busy − 1, wait for the next epoch
  *     worker 2     └────── fn(arg, 2) ───┴─────────┴── busy − 1, wait for the next epoch
  *
- * All three waits are the same: for a 32-bit word to leave a value — by looking for some tens of microseconds, then asleep
- * in the kernel (futex). Who changes a word makes a system call only if somebody sleeps on it. After the first looks, a
- * waiting thread offers its turn now and then: the one it waits for may need this very CPU. */
+ * All three waits are the same: for a 32-bit word to leave a value — by looking for some tens of microseconds, then
+ * asleep in the kernel (futex). Who changes a word makes a system call only if somebody sleeps on it. After the first
+ * looks, a waiting thread offers its turn now and then: the one it waits for may need this very CPU. */
 #include "base/pool.h"
 #include "base/log.h"
 #include "base/mem.h"

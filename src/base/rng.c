@@ -1,4 +1,4 @@
-/* base/rng.c — Philox-4x32-10: ten rounds of two 32×32→64 products that scramble a 128-bit counter under a 64-bit key. */
+/* base/rng.c — Philox-4x32-10: ten rounds of two 32×32→64 products that scramble a counter under a key. */
 #include "base/rng.h"
 
 /* One round: (v0, v1, v2, v3) → (hi(M1·v2) ^ v1 ^ k0, lo(M1·v2), hi(M0·v0) ^ v3 ^ k1, lo(M0·v0)) */

@@ -1,5 +1,5 @@
-/* base/rng.h — counter-based random numbers: a draw depends on (seed, purpose, step, index), never on the order of calls.
- * Philox-4x32-10 (Salmon, Moraes, Dror, Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011). */
+/* base/rng.h — counter-based random numbers: a draw depends on (seed, purpose, step, index), never on the order of
+ * calls. Philox-4x32-10 (Salmon, Moraes, Dror, Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011). */
 #ifndef QN_BASE_RNG_H
 #define QN_BASE_RNG_H
 
@@ -15,7 +15,8 @@ uint64_t qn_rng_u64(uint64_t seed, uint32_t purpose, uint64_t step, uint64_t ind
 double qn_rng_uniform(uint64_t seed, uint32_t purpose, uint64_t step, uint64_t index);   /* [0,1), 53 bits */
 
 /* The parameter fill that C and the Python fixture generators share (tests/fixtures, tools/fixtures):
- *   h = (i + 1)·0x9E3779B1 ^ salt;  h ^= h >> 16; h *= 0x85EBCA6B; h ^= h >> 13; h *= 0xC2B2AE35; h ^= h >> 16   (uint32)
+ *   h = (i + 1)·0x9E3779B1 ^ salt                                                                   (all of it uint32)
+ *   h ^= h >> 16;  h *= 0x85EBCA6B;  h ^= h >> 13;  h *= 0xC2B2AE35;  h ^= h >> 16
  *   value = scale · ((h >> 8) − 2²³) / 2²³      exactly representable steps, in [−scale, scale)
  * salt = FNV-1a 32 of the parameter's safetensors name. */
 uint32_t qn_fill_salt(const char *name);

@@ -17,7 +17,7 @@ static uint64_t load_le(const unsigned char *p, size_t n) {
     return w;
 }
 
-/* Each step is a bijection of 64 bits (Stafford's variant 13 of MurmurHash3's finalizer): nothing is lost on the way. */
+/* A bijection of 64 bits (Stafford's variant 13 of MurmurHash3's finalizer): nothing is lost on the way. */
 static uint64_t mix(uint64_t x) {
     x ^= x >> 30;
     x *= 0xbf58476d1ce4e5b9u;

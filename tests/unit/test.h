@@ -14,8 +14,8 @@
  *
  * That is all: TEST enters itself into the table, and main() is below.
  *
- * A check that fails says what was found, what was expected, and the message of the last QN_E* error. The format and its
- * arguments, last in each check, say which case of a loop it was; they may be left out. `./test_x PATTERN` runs
+ * A check that fails says what was found, what was expected, and the message of the last QN_E* error. The format and
+ * its arguments, last in each check, say which case of a loop it was; they may be left out. `./test_x PATTERN` runs
  * the tests whose names match (with * and ?). */
 #ifndef QN_TESTS_UNIT_TEST_H
 #define QN_TESTS_UNIT_TEST_H
@@ -99,8 +99,11 @@ QN_PRINTF(4, 0) static void qn_test_fail_(const char *file, int line, const char
     char which[512];
     vsnprintf(which, sizeof which, fmt, args);
     const char *error = qn_error_message();
-    print_error("%s%s%s%s%s%s\n", found, which[1] ? "\n  case:" : "", which[1] ? which : "", *error ? "\n  last error: \"" : "", error,
-                *error ? "\"" : "");
+    print_error("%s\n", found);
+    if (which[1])
+        print_error("  case:%s\n", which);
+    if (*error)
+        print_error("  last error: \"%s\"\n", error);
     _fail(file, line);
 }
 

@@ -100,7 +100,8 @@ static int skip_text(const char *text, size_t n) {
 #define TEXT(lit) {lit, sizeof(lit) - 1}
 
 static const qn_str good[] = {
-    TEXT("[]"), TEXT("{}"), TEXT("0"), TEXT("-0"), TEXT("\"\""), TEXT("true"), TEXT("false"), TEXT("null"), TEXT(" [ ] "),
+    TEXT("[]"), TEXT("{}"), TEXT("0"), TEXT("-0"), TEXT("\"\""), TEXT("true"), TEXT("false"), TEXT("null"),
+    TEXT(" [ ] "),
     TEXT("\t\r\n{ }\n"), TEXT("[1,2 , 3]"), TEXT("{\"a\":1,\"a\":2}"), TEXT("{\"\":0}"), TEXT("{\"a\" : [ {} , [] ] }"),
     TEXT("[123e65]"), TEXT("[0e+1]"), TEXT("[0e1]"), TEXT("[-0.0]"), TEXT("[1E22]"), TEXT("[1E-2]"), TEXT("[1e+2]"),
     TEXT("[123.456e78]"), TEXT("[-0.000000000000000000000000000000000000000000000000001]"),
@@ -111,22 +112,33 @@ static const qn_str good[] = {
 };
 
 static const qn_str bad[] = {
-    TEXT(""), TEXT(" "), TEXT("["), TEXT("]"), TEXT("{"), TEXT("}"), TEXT("[1"), TEXT("[1,"), TEXT("[1,]"), TEXT("[,1]"),
+    TEXT(""), TEXT(" "), TEXT("["), TEXT("]"), TEXT("{"), TEXT("}"), TEXT("[1"), TEXT("[1,"), TEXT("[1,]"),
+    TEXT("[,1]"),
     TEXT("[,]"), TEXT("[1,,2]"), TEXT("[1 2]"), TEXT("[1:2]"), TEXT("[]]"), TEXT("[]["), TEXT("[1}"), TEXT("{]"),
     TEXT("{\"a\"}"), TEXT("{\"a\":}"), TEXT("{\"a\":1,}"), TEXT("{,\"a\":1}"), TEXT("{\"a\" 1}"), TEXT("{\"a\",1}"),
-    TEXT("{a:1}"), TEXT("{'a':1}"), TEXT("{1:1}"), TEXT("{\"a\":1 \"b\":2}"), TEXT("{\"a\":1"), TEXT("{\"a\":"), TEXT("{\"a\""),
+    TEXT("{a:1}"), TEXT("{'a':1}"), TEXT("{1:1}"), TEXT("{\"a\":1 \"b\":2}"), TEXT("{\"a\":1"), TEXT("{\"a\":"),
+    TEXT("{\"a\""),
     TEXT("{\"a"), TEXT("{\"a\":1}}"), TEXT("{\"a\":1}#"), TEXT("{null:1}"), TEXT("{{}:1}"), TEXT("{\"a\"::1}"),
-    TEXT("01"), TEXT("-01"), TEXT("00"), TEXT("-"), TEXT("+1"), TEXT(".5"), TEXT("1."), TEXT("1.e1"), TEXT("1e"), TEXT("1e+"),
-    TEXT("1e-"), TEXT("0x1"), TEXT("1_000"), TEXT("- 1"), TEXT("1 e1"), TEXT("--1"), TEXT("1.2.3"), TEXT("1e1.5"), TEXT("-x"),
-    TEXT("NaN"), TEXT("Infinity"), TEXT("-Infinity"), TEXT("nan"), TEXT("inf"), TEXT("tru"), TEXT("True"), TEXT("truex"),
-    TEXT("nul"), TEXT("nulll"), TEXT("fals"), TEXT("TRUE"), TEXT("\""), TEXT("\"a"), TEXT("\"\\\""), TEXT("\"\\x\""), TEXT("\"\\"),
+    TEXT("01"), TEXT("-01"), TEXT("00"), TEXT("-"), TEXT("+1"), TEXT(".5"), TEXT("1."), TEXT("1.e1"), TEXT("1e"),
+    TEXT("1e+"),
+    TEXT("1e-"), TEXT("0x1"), TEXT("1_000"), TEXT("- 1"), TEXT("1 e1"), TEXT("--1"), TEXT("1.2.3"), TEXT("1e1.5"),
+    TEXT("-x"),
+    TEXT("NaN"), TEXT("Infinity"), TEXT("-Infinity"), TEXT("nan"), TEXT("inf"), TEXT("tru"), TEXT("True"),
+    TEXT("truex"),
+    TEXT("nul"), TEXT("nulll"), TEXT("fals"), TEXT("TRUE"), TEXT("\""), TEXT("\"a"), TEXT("\"\\\""), TEXT("\"\\x\""),
+    TEXT("\"\\"),
     TEXT("\"\\a\""), TEXT("\"\\\0\""), TEXT("\"\\u\""), TEXT("\"\\u12\""), TEXT("\"\\u12G4\""), TEXT("\"\\U0041\""),
-    TEXT("\"\\uD800\""), TEXT("\"\\uDC00\""), TEXT("\"\\uD800\\u0041\""), TEXT("\"\\uD800\\uD800\""), TEXT("\"\\uD800x\""),
-    TEXT("\"\\uDC00\\uD800\""), TEXT("\"\\uD800\\"), TEXT("\"\\uD800\\u"), TEXT("\"\\uD800\\uDC0\""), TEXT("'a'"), TEXT("\"a\nb\""),
+    TEXT("\"\\uD800\""), TEXT("\"\\uDC00\""), TEXT("\"\\uD800\\u0041\""), TEXT("\"\\uD800\\uD800\""),
+    TEXT("\"\\uD800x\""),
+    TEXT("\"\\uDC00\\uD800\""), TEXT("\"\\uD800\\"), TEXT("\"\\uD800\\u"), TEXT("\"\\uD800\\uDC0\""), TEXT("'a'"),
+    TEXT("\"a\nb\""),
     TEXT("\"a\tb\""), TEXT("\"\x1f\""), TEXT("\"\0\""), TEXT("\"a\" \"b\""), TEXT("1 2"), TEXT("[1]\0"), TEXT("\0"),
-    TEXT("// c\n1"), TEXT("/* c */1"), TEXT("[1/**/]"), TEXT("# c\n1"), TEXT("\xef\xbb\xbf{}"), TEXT("[\f1]"), TEXT("[\v1]"),
-    TEXT("[\xc2\xa0""1]"), TEXT("\"\xff\""), TEXT("\"\xc3\""), TEXT("\"\xc0\x80\""), TEXT("\"\xed\xa0\x80\""), TEXT("\"\xf4\x90\x80\x80\""),
-    TEXT("\"\xe2\x82\""), TEXT("\"\x80\""), TEXT("[\xe5]"), TEXT("{\"\xff\":1}"), TEXT("\xff"), TEXT("abc"), TEXT("undefined"), TEXT("<html>"),
+    TEXT("// c\n1"), TEXT("/* c */1"), TEXT("[1/**/]"), TEXT("# c\n1"), TEXT("\xef\xbb\xbf{}"), TEXT("[\f1]"),
+    TEXT("[\v1]"),
+    TEXT("[\xc2\xa0""1]"), TEXT("\"\xff\""), TEXT("\"\xc3\""), TEXT("\"\xc0\x80\""), TEXT("\"\xed\xa0\x80\""),
+    TEXT("\"\xf4\x90\x80\x80\""),
+    TEXT("\"\xe2\x82\""), TEXT("\"\x80\""), TEXT("[\xe5]"), TEXT("{\"\xff\":1}"), TEXT("\xff"), TEXT("abc"),
+    TEXT("undefined"), TEXT("<html>"),
 };
 
 TEST(accepts_what_is_json) {
@@ -253,10 +265,14 @@ TEST(depth_is_bounded) {
 
 TEST(numbers_at_the_edges) {
     static const struct { const char *text; int code; int64_t v; } cases[] = {
-        {"0", 0, 0}, {"-0", 0, 0}, {"-0.0", 0, 0}, {"0e99999999999999999999", 0, 0}, {"0.000e-5", 0, 0}, {"1e3", 0, 1000},
-        {"2.0", 0, 2}, {"1.5e1", 0, 15}, {"1.50e1", 0, 15}, {"1200e-2", 0, 12}, {"-12.5e1", 0, -125}, {"1e18", 0, 1000000000000000000},
-        {"9223372036854775807", 0, INT64_MAX}, {"-9223372036854775808", 0, INT64_MIN}, {"9223372036854775807.000", 0, INT64_MAX},
-        {"922337203685477580700e-2", 0, INT64_MAX}, {"-9.223372036854775808e18", 0, INT64_MIN}, {"9007199254740993.0", 0, 9007199254740993},
+        {"0", 0, 0}, {"-0", 0, 0}, {"-0.0", 0, 0}, {"0e99999999999999999999", 0, 0}, {"0.000e-5", 0, 0},
+        {"1e3", 0, 1000},
+        {"2.0", 0, 2}, {"1.5e1", 0, 15}, {"1.50e1", 0, 15}, {"1200e-2", 0, 12}, {"-12.5e1", 0, -125},
+        {"1e18", 0, 1000000000000000000},
+        {"9223372036854775807", 0, INT64_MAX}, {"-9223372036854775808", 0, INT64_MIN},
+        {"9223372036854775807.000", 0, INT64_MAX},
+        {"922337203685477580700e-2", 0, INT64_MAX}, {"-9.223372036854775808e18", 0, INT64_MIN},
+        {"9007199254740993.0", 0, 9007199254740993},
         {"9223372036854775808", QN_EFORMAT, 0}, {"-9223372036854775809", QN_EFORMAT, 0}, {"1e19", QN_EFORMAT, 0},
         {"9223372036854775808.0", QN_EFORMAT, 0}, {"1e999999999999999999999", QN_EFORMAT, 0}, {"1.5", QN_EFORMAT, 0},
         {"15e-1", QN_EFORMAT, 0}, {"1e-1", QN_EFORMAT, 0}, {"1e-99999999999999999999", QN_EFORMAT, 0},
@@ -283,7 +299,8 @@ TEST(numbers_at_the_edges) {
 TEST(strings_are_decoded) {
     static const struct { const char *text, *want; size_t n; } cases[] = {
         {"\"\"", "", 0}, {"\"plain\"", "plain", 5}, {"\"a\\nb\"", "a\nb", 3}, {"\"\\u0041\\u00e4\\u20AC\"", "Aä€", 6},
-        {"\"\\ud83d\\uDE00\"", "😀", 4}, {"\"x\\u0000y\"", "x\0y", 3}, {"\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\/\b\f\n\r\t", 8},
+        {"\"\\ud83d\\uDE00\"", "😀", 4}, {"\"x\\u0000y\"", "x\0y", 3},
+        {"\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"", "\"\\/\b\f\n\r\t", 8},
         {"\"\\\\u0041\"", "\\u0041", 6}, {"\"Ġthe quick\\tbrown fox\"", "Ġthe quick\tbrown fox", 21},
         {"\"\\ud800\\udc00\\udbff\\udfff\"", "\xf0\x90\x80\x80\xf4\x8f\xbf\xbf", 8},
     };
@@ -383,14 +400,16 @@ TEST(the_writer_places_commas_and_quotes) {
     qn_jw_init(&w, &b, 0);
     write_sample(&w);
     CHECK_OK(qn_jw_end(&w));
-    CHECK_STR(b.s, "{\"name\":\"a \\\"b\\\" \\\\ \\n\\u0001 ä\xef\xbf\xbd\",\"list\":[-9223372036854775808,0.1,null,true,[]],"
+    CHECK_STR(b.s, "{\"name\":\"a \\\"b\\\" \\\\ \\n\\u0001 ä\xef\xbf\xbd\","
+                   "\"list\":[-9223372036854775808,0.1,null,true,[]],"
                    "\"empty\":{},\"no\":false}");
     CHECK_OK(skip_text(b.s, b.n));
     qn_buf_clear(&b);
     qn_jw_init(&w, &b, 2);
     write_sample(&w);
     CHECK_OK(qn_jw_end(&w));
-    CHECK_STR(b.s, "{\n  \"name\": \"a \\\"b\\\" \\\\ \\n\\u0001 ä\xef\xbf\xbd\",\n  \"list\": [\n    -9223372036854775808,\n"
+    CHECK_STR(b.s, "{\n  \"name\": \"a \\\"b\\\" \\\\ \\n\\u0001 ä\xef\xbf\xbd\",\n"
+                   "  \"list\": [\n    -9223372036854775808,\n"
                    "    0.1,\n    null,\n    true,\n    []\n  ],\n  \"empty\": {},\n  \"no\": false\n}");
     CHECK_OK(skip_text(b.s, b.n));
     qn_buf_drop(&b);

@@ -45,7 +45,8 @@ TEST(doubles_agree_with_the_compiler) {
 
 TEST(what_is_no_double) {
     static const char *const cases[] = {"", "-", "+", ".", "e5", "1e", "1e+", "1e5x", "x", " 1", "1 ", "inf", "nan",
-                                        "0x1p3", "1,5", "1.2.3", "1e400", "-1e309", "1.8e308", "1e99999999999999999999"};
+                                        "0x1p3", "1,5", "1.2.3", "1e400", "-1e309", "1.8e308",
+                                        "1e99999999999999999999"};
     for (size_t i = 0; i < QN_LEN(cases); i++) {
         double v = 42;
         CHECK(!qn_parse_f64(qn_str_of(cases[i]), &v), "\"%s\"", cases[i]);
@@ -101,7 +102,8 @@ TEST(any_double_reads_back) {
             check_round_trip(v);
         check_round_trip((double)(int64_t)bits / 1000);
     }
-    static const double edges[] = {0, -0.0, 1, 1e15, 1e16, 1e17, 1e21, 123456789012345680, 0.1, 1e-4, 1e-5, DBL_MAX, DBL_MIN,
+    static const double edges[] = {0, -0.0, 1, 1e15, 1e16, 1e17, 1e21, 123456789012345680, 0.1, 1e-4, 1e-5, DBL_MAX,
+    DBL_MIN,
                                    DBL_TRUE_MIN, -DBL_MAX, 9007199254740992, 0x1p63, 1e22, 1e23, 5e-324};
     for (size_t i = 0; i < QN_LEN(edges); i++)
         check_round_trip(edges[i]);
@@ -111,7 +113,8 @@ TEST(texts_are_short) {
     static const struct { double v; const char *want; } cases[] = {
         {0, "0"}, {-0.0, "-0"}, {1, "1"}, {-3, "-3"}, {0.1, "0.1"}, {0.5, "0.5"}, {1.0 / 3, "0.3333333333333333"},
         {100, "100"}, {12.25, "12.25"}, {1e-3, "0.001"}, {1e-7, "1e-7"}, {1.5e-10, "1.5e-10"}, {1e21, "1e21"},
-        {1e300, "1e300"}, {5e-324, "5e-324"}, {1.7976931348623157e308, "1.7976931348623157e308"}, {1e16, "10000000000000000"},
+        {1e300, "1e300"}, {5e-324, "5e-324"}, {1.7976931348623157e308, "1.7976931348623157e308"},
+        {1e16, "10000000000000000"},
         {-0.000123, "-0.000123"}, {0.1 + 0.2, "0.30000000000000004"}, {9007199254740992, "9007199254740992"},
         {NAN, "nan"}, {INFINITY, "inf"}, {-INFINITY, "-inf"}, {1e-310, "1e-310"}, {123456.789, "123456.789"},
     };
