@@ -23,15 +23,14 @@ struct qn_bpe_work {
 };
 
 struct qn_bpe {
-    const qn_tok *tok;
+    const qn_idmap *ids;            /* of the tokenizer */
+    const bool *special;
     bool byte_level, byte_fallback, ignore_merges, fuse_unk;
     int32_t unk;                    /* −1: what cannot be spelled is lost */
     qn_str prefix, suffix;          /* of sub-words not first, and last; owned */
     char *affixes;
     int32_t byte_id[2][2][256];     /* byte level: [not first][last][byte] → id, −1 */
     int32_t fallback_id[256];       /* "<0xXX>" → id, −1 */
-    qn_strmap words;                /* ignore_merges at byte level: the bytes of a token → id */
-    qn_buf word_bytes;
     qn_bpe_merges merges;
     int32_t *result;                /* [merges] rank → id */
 };
@@ -64,8 +63,7 @@ static int symbol_id(const qn_bpe *b, qn_buf *key, qn_str symbol, bool not_first
             QN_TRY(qn_buf_put(key, b->suffix.s, b->suffix.n));
         symbol = qn_buf_view(key);
     }
-    int64_t v;
-    *id = qn_strmap_get(&b->tok->ids, symbol, &v) ? (int32_t)v : -1;
+    *id = qn_idmap_get(b->ids, symbol);
     return 0;
 }
 
@@ -77,8 +75,7 @@ static int build_byte_ids(qn_bpe *b, qn_buf *key) {
             for (int last = 0; last < 2; last++)
                 QN_TRY(symbol_id(b, key, (qn_str){text, (size_t)n}, not_first, last, &b->byte_id[not_first][last][byte]));
         snprintf(text, sizeof text, "<0x%02X>", (unsigned)byte);
-        int64_t v;
-        b->fallback_id[byte] = b->byte_fallback && qn_strmap_get(&b->tok->ids, qn_str_of(text), &v) ? (int32_t)v : -1;
+        b->fallback_id[byte] = b->byte_fallback ? qn_idmap_get(b->ids, qn_str_of(text)) : -1;
     }
     return 0;
 }
@@ -97,7 +94,7 @@ static int build_merges(qn_bpe *b, const qn_tok_spec *spec, qn_buf *key) {
     b->merges.result = b->result;
     for (size_t i = 0; i < spec->n_merges; i++) {
         const qn_tok_merge *m = &spec->merges[i];
-        int64_t left, right, id;
+        int32_t left = qn_idmap_get(b->ids, m->left), right = qn_idmap_get(b->ids, m->right);
         qn_str tail = m->right;
         if (b->prefix.n && tail.n >= b->prefix.n) {
             tail.s += b->prefix.n;
@@ -106,40 +103,20 @@ static int build_merges(qn_bpe *b, const qn_tok_spec *spec, qn_buf *key) {
         qn_buf_clear(key);
         QN_TRY(qn_buf_put(key, m->left.s, m->left.n));
         QN_TRY(qn_buf_put(key, tail.s, tail.n));
-        const char *missing = !qn_strmap_get(&b->tok->ids, m->left, &left)             ? "the first"
-                              : !qn_strmap_get(&b->tok->ids, m->right, &right)         ? "the second"
-                              : !qn_strmap_get(&b->tok->ids, qn_buf_view(key), &id)    ? "what they make"
-                                                                                       : NULL;
+        int32_t id = qn_idmap_get(b->ids, qn_buf_view(key));
+        const char *missing = left < 0 ? "the first" : right < 0 ? "the second" : id < 0 ? "what they make" : NULL;
         if (missing && !spec->skip_bad_merges)
             return bad_merge(spec, i, missing);
         if (missing) {
             skipped++;
             continue;
         }
-        b->result[i] = (int32_t)id;
-        qn_bpe_merges_put(&b->merges, (int32_t)left, (int32_t)right, (uint32_t)i, (int32_t)id);
+        b->result[i] = id;
+        qn_bpe_merges_put(&b->merges, left, right, (uint32_t)i, id);
     }
     if (skipped)
         qn_log(QN_LOG_WARN, "tokenizer: %zu of %zu merges name tokens that are not in the vocabulary; left out", skipped,
                spec->n_merges);
-    return 0;
-}
-
-/* ignore_merges looks whole words up: at byte level by their bytes. */
-static int build_words(qn_bpe *b, const qn_tok_spec *spec) {
-    size_t total = 0;
-    for (size_t i = 0; i < spec->n_vocab; i++)
-        total += spec->vocab[i].text.n;
-    QN_TRY(qn_buf_reserve(&b->word_bytes, total));          /* exact: keys borrow from here and must not move */
-    QN_TRY(qn_strmap_reserve(&b->words, spec->n_vocab));
-    for (size_t i = spec->n_vocab; i-- > 0;) {
-        char *bytes = b->word_bytes.s + b->word_bytes.n;
-        size_t n;
-        if (b->tok->special[i] || spec->vocab[i].text.n == 0 || !qn_bytelevel_unspell(spec->vocab[i].text, bytes, &n))
-            continue;
-        b->word_bytes.n += n;
-        QN_TRY(qn_strmap_put(&b->words, (qn_str){bytes, n}, (int64_t)i));
-    }
     return 0;
 }
 
@@ -149,7 +126,8 @@ int qn_bpe_new(qn_bpe **out, const qn_tok *t, const qn_tok_spec *spec, bool byte
     qn_bpe *b = qn_zalloc(QN_MEM_TOK, 1, sizeof *b);
     if (!b)
         return QN_ENOMEM;
-    b->tok = t;
+    b->ids = &t->ids;
+    b->special = t->special;
     b->byte_level = byte_level;
     b->byte_fallback = spec->byte_fallback;
     b->ignore_merges = spec->ignore_merges;
@@ -162,8 +140,6 @@ int qn_bpe_new(qn_bpe **out, const qn_tok *t, const qn_tok_spec *spec, bool byte
     QN_TRY_OUT(copy_affixes(b, spec));
     QN_TRY_OUT(build_byte_ids(b, &key));
     QN_TRY_OUT(build_merges(b, spec, &key));
-    if (b->ignore_merges && byte_level)
-        QN_TRY_OUT(build_words(b, spec));
     *out = b;
     b = NULL;
 out:
@@ -178,8 +154,6 @@ void qn_bpe_free(qn_bpe *b) {
     qn_free(b->affixes);
     qn_free(b->merges.slot);
     qn_free(b->result);
-    qn_strmap_drop(&b->words);
-    qn_buf_drop(&b->word_bytes);
     qn_free(b);
 }
 
@@ -266,18 +240,25 @@ static int append(qn_ids *ids, const int32_t *id, size_t n) {
     return 0;
 }
 
-static bool whole_word(const qn_bpe *b, const char *s, size_t n, int32_t *id) {
-    int64_t v;
-    if (!qn_strmap_get(b->byte_level ? &b->words : &b->tok->ids, (qn_str){s, n}, &v) || b->tok->special[v])
-        return false;
-    *id = (int32_t)v;
-    return true;
+/* ignore_merges: a word that is a token as it stands. Special tokens are no words. */
+static int whole_word(const qn_bpe *b, qn_bpe_work *w, qn_str word, int32_t *id) {
+    if (b->byte_level) {
+        qn_buf_clear(&w->key);
+        QN_TRY(qn_bytelevel_spell(&w->key, word));
+        word = qn_buf_view(&w->key);
+    }
+    *id = qn_idmap_get(b->ids, word);
+    if (*id >= 0 && b->special[*id])
+        *id = -1;
+    return 0;
 }
 
 static int encode(const qn_bpe *b, qn_bpe_work *w, const char *s, size_t n) {
-    int32_t id;
+    int32_t id = -1;
     w->symbols.n = 0;
-    if (b->ignore_merges && whole_word(b, s, n, &id))
+    if (b->ignore_merges)
+        QN_TRY(whole_word(b, w, (qn_str){s, n}, &id));
+    if (id >= 0)
         return push_symbol(&w->symbols, id);
     QN_TRY(first_symbols(b, w, s, n));
     return qn_bpe_merge_all(&b->merges, &w->symbols);

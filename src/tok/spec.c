@@ -124,6 +124,16 @@ int qn_tok_spec_suffix(qn_tok_spec *s, int64_t id) {
     return 0;
 }
 
+int32_t qn_tok_spec_find(const qn_tok_spec *s, qn_str text) {
+    for (size_t i = 0; i < s->n_added; i++)
+        if (qn_str_eq(s->added[i].text, text))
+            return s->added[i].id;
+    for (size_t i = 0; i < s->n_vocab; i++)
+        if (s->vocab[i].type != QN_TOKEN_HOLE && qn_str_eq(s->vocab[i].text, text))
+            return (int32_t)i;
+    return -1;
+}
+
 /* ---- from the arrays of a GGUF file ----------------------------------------------------------------------------- */
 
 static int gguf_token(qn_tok_spec *s, const qn_tok_gguf_tables *in, size_t id) {

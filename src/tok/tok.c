@@ -60,13 +60,13 @@ static int reserve_texts(qn_tok *t, const qn_tok_spec *spec) {
 
 static int copy_vocab(qn_tok *t, const qn_tok_spec *spec) {
     QN_TRY(reserve_texts(t, spec));
-    QN_TRY(qn_strmap_reserve(&t->ids, spec->n_vocab + spec->n_added));
+    QN_TRY(qn_idmap_init(&t->ids, t->vocab, spec->n_vocab + spec->n_added));
     for (size_t i = spec->n_vocab; i-- > 0;) {          /* downwards: of two equal texts the lower id stays */
         qn_token_type type = spec->vocab[i].type;
         t->vocab[i] = (qn_tok_entry){keep(t, spec->vocab[i].text), type};
         t->special[i] = type == QN_TOKEN_CONTROL || type == QN_TOKEN_UNKNOWN;
         if (type != QN_TOKEN_HOLE && spec->vocab[i].text.n)
-            QN_TRY(qn_strmap_put(&t->ids, t->vocab[i].text, (int64_t)i));
+            qn_idmap_put(&t->ids, (int32_t)i);
     }
     for (size_t i = 0; i < spec->n_added; i++) {
         qn_tok_added *a = &t->added[i];
@@ -77,7 +77,7 @@ static int copy_vocab(qn_tok *t, const qn_tok_spec *spec) {
         e->text = a->text;
         e->type = keeps_type ? e->type : a->special ? QN_TOKEN_CONTROL : QN_TOKEN_USER;
         t->special[a->id] = a->special;
-        QN_TRY(qn_strmap_put(&t->ids, a->text, a->id));
+        qn_idmap_put(&t->ids, a->id);
     }
     t->n_added = spec->n_added;
     return 0;
@@ -233,7 +233,7 @@ void qn_tok_free(qn_tok *t) {
     qn_added_free(t->mixed);
     qn_bpe_free(t->bpe);
     qn_decode_plan_drop(&t->decode);
-    qn_strmap_drop(&t->ids);
+    qn_idmap_drop(&t->ids);
     qn_buf_drop(&t->text);
     qn_free(t->vocab);
     qn_free(t->special);
@@ -446,8 +446,7 @@ int32_t qn_tok_unk(const qn_tok *t) { return t->unk; }
 int32_t qn_tok_pad(const qn_tok *t) { return t->pad; }
 
 int32_t qn_tok_id(const qn_tok *t, qn_str text) {
-    int64_t id;
-    return qn_strmap_get(&t->ids, text, &id) ? (int32_t)id : -1;
+    return qn_idmap_get(&t->ids, text);
 }
 
 qn_str qn_tok_text(const qn_tok *t, int32_t id) {

@@ -13,6 +13,14 @@ int qn_bytelevel_byte(uint32_t c);                                      /* −1:
 int qn_bytelevel_spell(qn_buf *out, qn_str bytes);                      /* bytes → spelled text, appended */
 bool qn_bytelevel_unspell(qn_str text, char *out, size_t *n);           /* out: text.n bytes; false: other characters */
 
+/* ---- idmap.c ---- */
+typedef struct { uint32_t tag; int32_t id; } qn_idmap_slot;             /* id −1: free */
+typedef struct { qn_idmap_slot *slot; size_t cap; const qn_tok_entry *entry; } qn_idmap;
+int qn_idmap_init(qn_idmap *m, const qn_tok_entry *entry, size_t keys); /* entry: borrowed, by id; at most so many puts */
+void qn_idmap_drop(qn_idmap *m);
+void qn_idmap_put(qn_idmap *m, int32_t id);                             /* a text that is there already changes its id */
+int32_t qn_idmap_get(const qn_idmap *m, qn_str text);                   /* −1: none */
+
 /* ---- unicode.c: character classes as Hugging Face's components use them ---- */
 bool qn_char_is_space(uint32_t c);                                      /* White_Space */
 bool qn_char_is_number(uint32_t c);                                     /* N* */
@@ -107,7 +115,7 @@ struct qn_tok {
     qn_tok_entry *vocab;    /* [n] by id; texts in `text` */
     int32_t n;
     bool *special;          /* [n] */
-    qn_strmap ids;          /* spelled text → id; added tokens win */
+    qn_idmap ids;           /* spelled text → id; added tokens win */
     qn_buf text;
     qn_tok_added *added;    /* [n_added] */
     size_t n_added;
