@@ -21,6 +21,10 @@
 #define QN_UNUSED __attribute__((unused))
 #define QN_MUL_OVERFLOW(a, b, r) __builtin_mul_overflow((a), (b), (r))
 #define QN_ADD_OVERFLOW(a, b, r) __builtin_add_overflow((a), (b), (r))
+#define QN_CTZ64(x) __builtin_ctzll(x)          /* zeros below the lowest one of x; x != 0 */
+#if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "quern maps files whose numbers are little-endian, so the machine has to be"
+#endif
 /* Tells the CPU that this thread is only looking at a word until another one changes it. */
 #if defined(__x86_64__) || defined(__i386__)
 #define QN_CPU_RELAX() __builtin_ia32_pause()
