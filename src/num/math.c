@@ -49,15 +49,6 @@ static const double erfc_large[] = {
     0x1.a57c33515d7bap-18, -0x1.543a375df4c56p-20,
 };
 
-/* Horner's rule, c[0] + c[1]·x + … */
-static double polynomial(const double *c, int n, double x) {
-    double y = c[n - 1];
-    for (int i = n - 2; i >= 0; i--)
-        y = y * x + c[i];
-    return y;
-}
-#define POLYNOMIAL(c, x) polynomial((c), (int)QN_LEN(c), (x))
-
 /* 2^k, −1022 <= k <= 1023 */
 static double pow2(int k) { return qn_f64_from_bits((uint64_t)(k + 1023) << 52); }
 
@@ -79,7 +70,7 @@ static qn_dd exp_reduced(qn_dd x, int *k) {
     const double r = rest.hi, rl = rest.lo;
     const qn_dd square = qn_dd_product(r, r);
     const qn_dd p = qn_dd_fast_sum(r, 0.5 * square.hi);
-    const double small = 0.5 * square.lo + rl * (1 + r) + r * square.hi * POLYNOMIAL(exp_tail, r);
+    const double small = 0.5 * square.lo + rl * (1 + r) + r * square.hi * QN_POLYNOMIAL(exp_tail, r);
     return qn_dd_fast_sum(p.hi, p.lo + small);
 }
 
@@ -138,7 +129,7 @@ static qn_dd log_dd(qn_dd x) {
     const qn_dd z = qn_dd_mul(s, s);
     const qn_dd third = {0x1.5555555555555p-2, 0x1.5555555555555p-56};
     const qn_dd fifth = {0x1.999999999999ap-3, -0x1.999999999999ap-57};
-    qn_dd t = qn_dd_add(fifth, (qn_dd){z.hi * POLYNOMIAL(log_tail, z.hi), 0});
+    qn_dd t = qn_dd_add(fifth, (qn_dd){z.hi * QN_POLYNOMIAL(log_tail, z.hi), 0});
     t = qn_dd_add(third, qn_dd_mul(z, t));
     t = qn_dd_add((qn_dd){1, 0}, qn_dd_mul(z, t));
     t = qn_dd_mul(s, t);
@@ -183,7 +174,7 @@ double qn_tanh(double x) {
  * sign. */
 static double erf_near_zero(double x) {
     const qn_dd z = qn_dd_product(x, x);
-    const double rest = z.hi * polynomial(erf_small + 2, (int)QN_LEN(erf_small) - 2, z.hi);
+    const double rest = z.hi * qn_polynomial(erf_small + 2, QN_LEN(erf_small) - 2, z.hi);
     const qn_dd p = qn_dd_add((qn_dd){erf_small[0], 0}, qn_dd_mul(z, qn_dd_sum(erf_small[1], rest)));
     const qn_dd y = qn_dd_add((qn_dd){x, 0}, qn_dd_mul((qn_dd){x, 0}, p));
     return y.hi + y.lo;
@@ -201,7 +192,7 @@ double qn_erf(double x) {
         return x == x ? (x < 0 ? -1 : 1) : x;
     const qn_dd square = qn_dd_product(a, a);
     const double e = exp_dd((qn_dd){-square.hi, -square.lo});
-    const double y = 1 - e * POLYNOMIAL(erfc_large, (a - 2) / (a + 2)) / (1 + 2 * a);
+    const double y = 1 - e * QN_POLYNOMIAL(erfc_large, (a - 2) / (a + 2)) / (1 + 2 * a);
     return x < 0 ? -y : y;
 }
 

@@ -29,14 +29,6 @@ static const double cos_tail[] = {
     0x1.1eed6d05dea4bp-29, -0x1.93713ee0dfcd9p-37, 0x1.9c35aad2c8affp-45,
 };
 
-static double polynomial(const double *c, int n, double x) {
-    double y = c[n - 1];
-    for (int i = n - 2; i >= 0; i--)
-        y = y * x + c[i];
-    return y;
-}
-#define POLYNOMIAL(c, x) polynomial((c), (int)QN_LEN(c), (x))
-
 enum {
     /* Words of 2/π used: 224 bits, of which up to 31 lie above the quadrant, 53 are blurred by what was left out, and
      * at most 62 cancel (no double is nearer to a multiple of π/2): 78 remain. */
@@ -100,13 +92,13 @@ static int reduce(double x, qn_dd *r) {
 /* sin(r + l) = r + (l·(1 − r²/2) + r³·tail) */
 static double sin_reduced(qn_dd r) {
     const double z = r.hi * r.hi;
-    return r.hi + (r.lo * (1 - 0.5 * z) + r.hi * z * POLYNOMIAL(sin_tail, z));
+    return r.hi + (r.lo * (1 - 0.5 * z) + r.hi * z * QN_POLYNOMIAL(sin_tail, z));
 }
 
 /* cos(r + l) = 1 − r²/2 + (r⁴·tail − r·l),   with what 1 − r²/2 loses in rounding put back */
 static double cos_reduced(qn_dd r) {
     const double z = r.hi * r.hi, half = 0.5 * z, w = 1 - half;
-    return w + (((1 - w) - half) + (z * z * POLYNOMIAL(cos_tail, z) - r.hi * r.lo));
+    return w + (((1 - w) - half) + (z * z * QN_POLYNOMIAL(cos_tail, z) - r.hi * r.lo));
 }
 
 void qn_sincos(double x, double *s, double *c) {
