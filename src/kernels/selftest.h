@@ -2,8 +2,8 @@
  * random and on hostile inputs; and every row of one (dtype, ISA) against its brothers, bit for bit.
  *
  *   selftest.c        products and activation rows (qn_selftest_linear); the report
- *   selftest_rows.c   norms, element-wise rows, then attention (qn_selftest_rows)
- *   selftest_attn.c   attention, its merging, keys and values (qn_selftest_attn, run by qn_selftest_rows) */
+ *   selftest_rows.c   norms, element-wise rows (qn_selftest_rows)
+ *   selftest_attn.c   attention, its merging, keys and values (qn_selftest_attn) */
 #ifndef QN_KERNELS_SELFTEST_H
 #define QN_KERNELS_SELFTEST_H
 
