@@ -35,7 +35,8 @@
 enum { QN_OK = 0, QN_ERROR_LIST(QN_ERROR_ENUM) };
 #undef QN_ERROR_ENUM
 
-/* Records the message (printf style; cut at 1023 bytes) and returns `code`. */
+/* Records the message (printf style) and returns `code`. It is cut at 1023 bytes, between characters; control codes but
+ * newline and tab become '?', so that names from strangers' files are safe to print. */
 QN_PRINTF(2, 3) int qn_fail(int code, const char *fmt, ...);
 /* Puts "context: " in front of the current message and returns `code` unchanged. */
 QN_PRINTF(2, 3) int qn_fail_in(int code, const char *fmt, ...);

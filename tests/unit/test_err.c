@@ -2,6 +2,8 @@
 #include "test.h"
 
 #include <pthread.h>
+#include <signal.h>
+#include <sys/wait.h>
 
 TEST(keeps_code_and_message) {
     CHECK_INT(qn_fail(QN_EFORMAT, "tensor %s: %d dims", "a.b", 9), QN_EFORMAT);
@@ -40,12 +42,19 @@ TEST(cuts_long_messages) {
 }
 
 TEST(cuts_between_characters) {
-    static char big[2000];
-    for (size_t i = 0; i + 2 < sizeof big; i += 2)
-        memcpy(big + i, "\xc3\xa4", 2);
-    qn_fail(QN_EINVAL, "%s", big);
-    CHECK_INT(strlen(qn_error_message()), 1022);
-    CHECK(qn_utf8_check(qn_error_message(), 1022) == QN_UTF8_OK);
+    static const char *const characters[] = {"ä", "€", "🜲"};
+    for (size_t k = 0; k < QN_LEN(characters); k++)
+        for (int front = 0; front < 4; front++) {
+            qn_buf b = {0};
+            size_t width = strlen(characters[k]), whole = (1023 - (size_t)front) / width;
+            CHECK_OK(qn_buf_printf(&b, "%.*s", front, "...."));
+            while (b.n < 1100)
+                CHECK_OK(qn_buf_puts(&b, characters[k]));
+            qn_fail(QN_EINVAL, "%s", b.s);
+            CHECK_INT(strlen(qn_error_message()), (size_t)front + whole * width, "%s after %d", characters[k], front);
+            CHECK(qn_utf8_check(qn_error_message(), strlen(qn_error_message())) == QN_UTF8_OK);
+            qn_buf_drop(&b);
+        }
 }
 
 TEST(control_codes_stay_out_of_messages) {
@@ -72,6 +81,7 @@ TEST(every_code_has_name_text_and_exit) {
     CHECK_INT(qn_error_exit(QN_ENOTFOUND), 4);
     CHECK_INT(qn_error_exit(0), 0);
     CHECK_STR(qn_error_text(-999), "unknown error");
+    CHECK_STR(qn_error_name(-999), "QN_E?");
     CHECK(qn_error_exit(-999) != 0);
 }
 
@@ -109,4 +119,26 @@ TEST(try_forwards_errors_only) {
     CHECK_FAIL(two_steps(0, QN_ESHAPE, &cleaned), QN_ESHAPE, "step");
     CHECK(cleaned);
     CHECK_INT(two_steps(1, 7, &cleaned), 7);
+}
+
+TEST(a_bug_of_ours_stops_the_program_and_says_where) {
+    int ends[2], status = 0;
+    char said[300] = "";
+    CHECK_INT(pipe(ends), 0);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        dup2(ends[1], STDERR_FILENO);
+        signal(SIGABRT, SIG_DFL);
+        qn_assert(1 + 1 == 2);
+        qn_assert(1 + 1 == 3);
+        _exit(0);
+    }
+    close(ends[1]);
+    CHECK(read(ends[0], said, sizeof said - 1) > 0);
+    close(ends[0]);
+    CHECK_INT(waitpid(child, &status, 0), child);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    CHECK_CONTAINS(said, "test_err.c:");
+    CHECK_CONTAINS(said, "(1 + 1 == 3) does not hold");
 }

@@ -119,6 +119,16 @@ TEST(reads_standard_input) {
     qn_buf_drop(&b);
 }
 
+/* A file whose size is not known beforehand, and a buffer with room for more than the limit. */
+TEST(the_limit_holds_for_streams) {
+    qn_buf b = {0};
+    CHECK_OK(qn_buf_reserve(&b, 1000));
+    CHECK_FAIL(qn_read_file(&b, "/proc/self/status", 10), QN_ELIMIT, "longer than the limit of 10 bytes");
+    CHECK_INT(b.n, 0);
+    CHECK_FAIL(qn_read_file(&b, "/dev/zero", 100000), QN_ELIMIT, "longer than the limit");
+    qn_buf_drop(&b);
+}
+
 TEST(tells_files_from_directories) {
     const char *path = qn_test_write("plain", "x", 1);
     CHECK(qn_is_file(path) && !qn_is_dir(path));
