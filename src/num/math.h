@@ -27,7 +27,7 @@ double qn_pow(double x, double y);
 float qn_expf(float x);         /* <= 1 ulp; inf above 88.72, gradual below −87.33, 0 below −103.97; exp(0) = 1 */
 float qn_logf(float x);         /* <= 1 ulp; special values as qn_ln */
 float qn_tanhf(float x);        /* <= 1.5 ulp; odd, never beyond ±1 */
-float qn_sigmoidf(float x);     /* <= 2.5 ulp where the result is normal; 1/2 at 0, 0 and 1 at the infinities */
+float qn_sigmoidf(float x);     /* <= 3 ulp where the result is normal; 1/2 at 0, 0 and 1 at the infinities */
 float qn_erff(float x);         /* <= 1.5 ulp; odd, never beyond ±1 */
 
 #endif

@@ -21,7 +21,7 @@ functions[] = {
     {"expf", qn_expf, qn_exp, -104.5f, 88.7228317f, 1.0},
     {"logf", qn_logf, qn_ln, 0x1p-149f, FLT_MAX, 0.9},
     {"tanhf", qn_tanhf, qn_tanh, -FLT_MAX, FLT_MAX, 1.5},
-    {"sigmoidf", qn_sigmoidf, sigmoid, -87.3f, FLT_MAX, 2.5},
+    {"sigmoidf", qn_sigmoidf, sigmoid, -87.3f, FLT_MAX, 3.0},
     {"erff", qn_erff, qn_erf, -FLT_MAX, FLT_MAX, 1.5},
 };
 
