@@ -129,6 +129,8 @@ static const qn_str bad[] = {
     TEXT("\"\\"),
     TEXT("\"\\a\""), TEXT("\"\\\0\""), TEXT("\"\\u\""), TEXT("\"\\u12\""), TEXT("\"\\u12G4\""), TEXT("\"\\U0041\""),
     TEXT("\"\\uD800\""), TEXT("\"\\uDC00\""), TEXT("\"\\uD800\\u0041\""), TEXT("\"\\uD800\\uD800\""),
+    TEXT("\"\\uD800\\uDBFF\""),
+    TEXT("\"\\uD800\\uE000\""), TEXT("\"\\uDC00\\uDC00\""),
     TEXT("\"\\uD800x\""),
     TEXT("\"\\uDC00\\uD800\""), TEXT("\"\\uD800\\"), TEXT("\"\\uD800\\u"), TEXT("\"\\uD800\\uDC0\""), TEXT("'a'"),
     TEXT("\"a\nb\""),
