@@ -35,7 +35,8 @@ static void bind_value(qn_exec *e, size_t i, const int64_t sym[QN_DIM_SYMBOLS]) 
         *t = v->bound;
         return;
     }
-    void *data = v->kind == VALUE_INPUT ? t->data : e->arena + v->offset;
+    const qn_value *home = v->kind == VALUE_VIEW ? &e->g->value[v->base] : v;
+    void *data = home->kind == VALUE_NODE ? e->arena + home->offset : e->value[home - e->g->value].data;
     const bool judged = v->dtype == QN_F32 && e->k->real == sizeof(double);     /* real values are double in the judge */
     *t = (qn_tensor){.dtype = judged ? QN_F64 : v->dtype, .layout = v->layout, .rank = v->shape.rank, .data = data};
     for (int d = 0; d < v->shape.rank; d++)

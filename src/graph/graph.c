@@ -21,21 +21,14 @@ void qn_graph_free(qn_graph *g) {
     qn_free(g);
 }
 
-/* A new value; index 0 of a node's outputs carries the node's plain name, the others a suffix. */
-static qn_ref add_value(qn_graph *g, const char *name, int index, qn_value v) {
+/* A new value under the given name, which must be new too. */
+static qn_ref add_value(qn_graph *g, qn_str name, qn_value v) {
     qn_assert(!g->planned);
     QN_TRY(QN_GROW(QN_MEM_GRAPH, g->value, g->cap_values, g->n_values + 1));
-    qn_buf text = {0};
-    int rc = index ? qn_buf_printf(&text, "%s.%d", name, index) : qn_buf_puts(&text, name);
-    if (rc < 0) {
-        qn_buf_drop(&text);
-        return rc;
-    }
-    v.name = qn_str_dup(QN_MEM_GRAPH, qn_buf_view(&text));
-    qn_buf_drop(&text);
+    v.name = qn_str_dup(QN_MEM_GRAPH, name);
     if (!v.name)
         return QN_ENOMEM;
-    rc = qn_strmap_put(&g->names, qn_str_of(v.name), (int64_t)g->n_values);
+    int rc = qn_strmap_put(&g->names, qn_str_of(v.name), (int64_t)g->n_values);
     if (rc <= 0) {
         if (rc == 0)
             rc = qn_fail(QN_EINVAL, "graph: two values are named %s", v.name);
@@ -47,15 +40,23 @@ static qn_ref add_value(qn_graph *g, const char *name, int index, qn_value v) {
     return (qn_ref)g->n_values++;
 }
 
+/* The next of the names separated by spaces; moves *names behind it. */
+static qn_str next_name(const char **names) {
+    const char *start = *names + strspn(*names, " ");
+    const size_t n = strcspn(start, " ");
+    *names = start + n;
+    return (qn_str){start, n};
+}
+
 qn_ref qn_graph_input(qn_graph *g, const char *name, qn_dtype dtype, qn_shape shape) {
-    return add_value(g, name, 0, (qn_value){.kind = VALUE_INPUT, .dtype = dtype, .shape = shape, .first = -1});
+    return add_value(g, qn_str_of(name), (qn_value){.kind = VALUE_INPUT, .dtype = dtype, .shape = shape, .first = -1});
 }
 
 qn_ref qn_graph_param(qn_graph *g, const char *name, const qn_tensor *t) {
     qn_value v = {.kind = VALUE_PARAM, .dtype = t->dtype, .layout = t->layout, .first = -1, .bound = *t};
     v.shape.rank = t->rank;
     memcpy(v.shape.dim, t->dim, sizeof v.shape.dim);
-    return add_value(g, name, 0, v);
+    return add_value(g, qn_str_of(name), v);
 }
 
 /* Gathers what shape() needs and lets the op check it. */
@@ -78,7 +79,7 @@ static int check_node(const qn_graph *g, const qn_op *op, const char *name, cons
     return rc < 0 ? qn_fail_in(rc, "%s", name) : 0;
 }
 
-qn_ref qn_graph_node(qn_graph *g, const qn_op *op, const char *name, const qn_ref *in, int n_in, int n_out, const void *attr) {
+qn_ref qn_graph_node(qn_graph *g, const qn_op *op, const char *names, const qn_ref *in, int n_in, int n_out, const void *attr) {
     qn_assert(n_in <= QN_OP_INS && n_out >= 1 && n_out <= QN_OP_OUTS);
     qn_node n = {.op = op, .n_in = n_in, .n_out = n_out};
     qn_op_out out[QN_OP_OUTS] = {0};
@@ -89,13 +90,14 @@ qn_ref qn_graph_node(qn_graph *g, const qn_op *op, const char *name, const qn_re
             return QN_ENOMEM;
         memcpy(n.attr, attr, op->attr_size);
     }
-    int rc = check_node(g, op, name, &n, out);
+    const char *rest = names;
+    int rc = check_node(g, op, names, &n, out);
     if (rc >= 0)
         rc = QN_GROW(QN_MEM_GRAPH, g->node, g->cap_nodes, g->n_nodes + 1);
     for (int i = 0; i < n_out && rc >= 0; i++) {
         const qn_value v = {.kind = VALUE_NODE, .dtype = out[i].dtype, .layout = out[i].layout, .shape = out[i].shape,
                             .first = (int)g->n_nodes};
-        rc = add_value(g, name, i, v);
+        rc = add_value(g, next_name(&rest), v);
         if (i == 0)
             n.out = rc;
     }
@@ -103,15 +105,27 @@ qn_ref qn_graph_node(qn_graph *g, const qn_op *op, const char *name, const qn_re
         qn_free(n.attr);
         return rc;
     }
-    for (int i = 0; i < n_in; i++)
-        g->value[n.in[i]].last = (int)g->n_nodes;
+    for (int i = 0; i < n_in; i++) {
+        const qn_value *v = &g->value[n.in[i]];
+        g->value[v->kind == VALUE_VIEW ? v->base : n.in[i]].last = (int)g->n_nodes;
+    }
     g->node[g->n_nodes++] = n;
     return n.out;
 }
 
+qn_ref qn_graph_view(qn_graph *g, const char *name, qn_ref of, qn_shape shape) {
+    if (of < 0)
+        return of;
+    const qn_value *v = &g->value[of];
+    if (v->layout != QN_LAYOUT_ROWS || shape.dim[0] != v->shape.dim[0] || qn_shape_row(&shape) != qn_shape_row(&v->shape))
+        return qn_fail(QN_ESHAPE, "%s: %s has other rows than the view asks for", name, v->name);
+    const qn_ref base = v->kind == VALUE_VIEW ? v->base : of;
+    return add_value(g, qn_str_of(name), (qn_value){.kind = VALUE_VIEW, .dtype = v->dtype, .shape = shape, .first = v->first, .base = base});
+}
+
 void qn_graph_keep(qn_graph *g, qn_ref v) {
     qn_assert(v >= 0 && (size_t)v < g->n_values && !g->planned);
-    g->value[v].keep = true;
+    g->value[g->value[v].kind == VALUE_VIEW ? g->value[v].base : v].keep = true;
 }
 
 int qn_graph_tap(qn_graph *g, qn_ref v, qn_tap_fn *fn, void *arg) {

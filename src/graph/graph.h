@@ -25,9 +25,11 @@ void qn_graph_free(qn_graph *g);
 qn_ref qn_graph_input(qn_graph *g, const char *name, qn_dtype dtype, qn_shape shape);
 /* A parameter: bound once; t's memory must outlive the graph. */
 qn_ref qn_graph_param(qn_graph *g, const char *name, const qn_tensor *t);
-/* One node. attr is copied (op->attr_size bytes). The name is copied; "%d"-free: callers format it. Returns its first
- * output; the others follow as ref + 1 …. */
-qn_ref qn_graph_node(qn_graph *g, const qn_op *op, const char *name, const qn_ref *in, int n_in, int n_out, const void *attr);
+/* One node. attr is copied (op->attr_size bytes). names is one name per output, separated by spaces: "blk.0.attn.q blk.0.attn.k".
+ * Returns the first output; the others follow as ref + 1 …. */
+qn_ref qn_graph_node(qn_graph *g, const qn_op *op, const char *names, const qn_ref *in, int n_in, int n_out, const void *attr);
+/* The same memory under another shape with as many elements per outermost row: [T,H·Dh] as [T,H,Dh]. */
+qn_ref qn_graph_view(qn_graph *g, const char *name, qn_ref of, qn_shape shape);
 /* The value survives the run (results; tapped values are marked by qn_exec_tap). */
 void qn_graph_keep(qn_graph *g, qn_ref v);
 

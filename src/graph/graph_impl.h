@@ -4,7 +4,7 @@
 
 #include "graph/graph.h"
 
-typedef enum { VALUE_INPUT, VALUE_PARAM, VALUE_NODE } qn_value_kind;
+typedef enum { VALUE_INPUT, VALUE_PARAM, VALUE_NODE, VALUE_VIEW } qn_value_kind;
 
 typedef struct {
     char *name;
@@ -16,6 +16,7 @@ typedef struct {
     bool keep;                      /* lives to the end of the run */
     size_t offset, bytes;           /* in the arena, at the maxima (VALUE_NODE) */
     qn_tensor bound;                /* VALUE_PARAM: the parameter */
+    qn_ref base;                    /* VALUE_VIEW: whose memory it is (never a view itself) */
     qn_tap_fn *tap;
     void *tap_arg;
 } qn_value;

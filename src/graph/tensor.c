@@ -17,7 +17,7 @@ int64_t qn_tensor_row(const qn_tensor *t) {
     return n;
 }
 
-int64_t qn_tensor_count(const qn_tensor *t) {
+int64_t qn_tensor_numel(const qn_tensor *t) {
     return t->rank ? t->dim[0] * qn_tensor_row(t) : 1;
 }
 

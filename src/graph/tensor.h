@@ -39,7 +39,7 @@ typedef struct {
 /* Elements of the dimensions behind the first: what one row holds. */
 int64_t qn_shape_row(const qn_shape *s);
 int64_t qn_tensor_row(const qn_tensor *t);
-int64_t qn_tensor_count(const qn_tensor *t);
+int64_t qn_tensor_numel(const qn_tensor *t);
 
 /* Row t of a QN_LAYOUT_ROWS tensor of plain elements (F64, F32, I32). */
 QN_INLINE void *qn_row(const qn_tensor *t, int64_t row) {

@@ -25,7 +25,7 @@ QN_INLINE void *qn_kv_block(const qn_kv_pool *p, int32_t page, int64_t layer, in
 }
 
 /* Rows [row, row + n) of the run are positions pos … of one sequence, whose pages cover position pos + n − 1. */
-typedef struct { int64_t row, n, pos; const int32_t *page; } qn_segment;
+typedef struct { int64_t row, n, pos; const int32_t *page; int64_t seq; } qn_segment;     /* seq: the owner's number for it */
 
 /* Some rows of one segment that attend together: the unit of work, shared by all layers. */
 typedef struct { int32_t segment, first, n; } qn_query_tile;

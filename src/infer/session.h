@@ -1,0 +1,62 @@
+/* infer/session.h — storey 6: a model at work. Front door.
+ *
+ *   session.c    sequences fed in pieces, logits out          kv.h .c     KV pages, sharing, copy on write
+ *   sampler.h .c logits to a token                            generate.h .c  prompt to text, stop rules
+ *
+ * A session is one mutable timeline of several sequences; it borrows model, kernel table and pool, and is used by one
+ * thread at a time. The logits of a token depend on the tokens before it in its sequence and on nothing else: not on the
+ * pieces it was fed in, its neighbours in a batch, the threads, or a shared prefix (docs/NUMERICS.md). */
+#ifndef QN_INFER_SESSION_H
+#define QN_INFER_SESSION_H
+
+#include <stdatomic.h>
+
+#include "infer/kv.h"
+#include "model/model.h"
+
+typedef struct qn_session qn_session;
+
+typedef struct {
+    int64_t context;            /* positions per sequence; 0: the model's */
+    int64_t sequences;          /* 0: 1 */
+    int64_t rows;               /* most tokens in one run; 0: 512 */
+    int kv;                     /* qn_dtype of the cache, or -1: the attention product of this model and level */
+    const atomic_bool *cancel;  /* looked at between runs; NULL: never */
+} qn_session_options;
+
+int qn_session_new(qn_session **out, const qn_model *m, const qn_kernels *k, qn_pool *pool, const qn_session_options *o);
+void qn_session_free(qn_session *s);
+
+/* Some tokens that continue one sequence. */
+typedef enum { QN_LOGITS_NONE, QN_LOGITS_LAST, QN_LOGITS_ALL } qn_logits_want;
+typedef struct { int64_t seq; const int32_t *tokens; int64_t n; qn_logits_want want; } qn_feed;
+
+/* Called for every wanted row, in order of feeds and positions: logits [V] of feed `feed` after its token i. The pointer is
+ * valid during the call. A negative return ends the feeding with that error. */
+typedef int qn_logits_fn(void *arg, int64_t feed, int64_t i, const float *logits);
+
+/* Runs the feeds. Everything is checked first: ids within the vocabulary (QN_EINVAL), room in the context (QN_ECONTEXT, with
+ * the numbers), the weights' epoch (QN_ESTALE); then nothing has changed. QN_ECANCEL leaves the sequences where they got to.
+ * No allocation. */
+int qn_session_feed(qn_session *s, const qn_feed *feeds, int64_t n, qn_logits_fn *fn, void *arg);
+
+int64_t qn_session_length(const qn_session *s, int64_t seq);
+int64_t qn_session_context(const qn_session *s);
+const qn_model *qn_session_model(const qn_session *s);
+const qn_kernels *qn_session_kernels(const qn_session *s);
+qn_dtype qn_session_kv_dtype(const qn_session *s);
+/* Forgets what lies behind `length`. */
+void qn_session_truncate(qn_session *s, int64_t seq, int64_t length);
+/* Sequence `to` starts over as the first n positions of `from`; the memory is shared. */
+int qn_session_share(qn_session *s, int64_t from, int64_t to, int64_t n);
+void qn_session_reset(qn_session *s);       /* all sequences, and the epoch */
+
+typedef struct { size_t weights, kv_used, kv_reserved, activations, scratch; int barriers; } qn_session_memory;
+qn_session_memory qn_session_memory_get(const qn_session *s);
+/* Time per op of body and head since profiling was switched on. */
+void qn_session_profile(qn_session *s, bool on);
+int qn_session_times(const qn_session *s, qn_op_time *out, int cap);
+/* The KV dtype that a session takes by default. */
+qn_dtype qn_default_kv(const qn_model *m, const qn_kernels *k);
+
+#endif

@@ -1,0 +1,84 @@
+/* model/arch.c — the registry of families, and reading their parameter tables. */
+#include "model/arch.h"
+
+#include <string.h>
+
+static const qn_arch *const archs[] = {
+#define QN_ARCH(name) &qn_arch_##name,
+#include "model/arch_list.inc"
+#undef QN_ARCH
+};
+
+static bool among(const char *const *names, qn_str s) {
+    for (int i = 0; i < 4 && names[i]; i++)
+        if (qn_str_is(s, names[i]))
+            return true;
+    return false;
+}
+
+const qn_arch *qn_arch_by_gguf(qn_str name) {
+    for (size_t i = 0; i < QN_LEN(archs); i++)
+        if (qn_str_is(name, archs[i]->name))
+            return archs[i];
+    return NULL;
+}
+
+const qn_arch *qn_arch_by_hf(qn_str class_name, qn_str model_type) {
+    for (size_t i = 0; i < QN_LEN(archs); i++)
+        if (class_name.n ? among(archs[i]->hf_class, class_name) : among(archs[i]->hf_type, model_type))
+            return archs[i];
+    return NULL;
+}
+
+const char *qn_arch_names(void) {
+    return ""
+#define QN_ARCH(name) #name " "
+#include "model/arch_list.inc"
+#undef QN_ARCH
+        ;
+}
+
+const qn_param *qn_arch_param(const qn_arch *a, qn_param_id id) {
+    for (size_t i = 0; i < a->n_params; i++)
+        if (a->params[i].id == id)
+            return &a->params[i];
+    return NULL;
+}
+
+bool qn_param_per_layer(const qn_param *p) { return strstr(p->gguf, "%d") != NULL; }
+
+/* One factor of a shape: a symbol or a number. */
+static int64_t factor(const qn_config *c, qn_str f) {
+    const struct { const char *symbol; int64_t value; } known[] = {
+        {"V", c->V}, {"D", c->D}, {"F", c->F}, {"H", c->heads}, {"Hkv", c->kv_heads}, {"Dh", c->Dh},
+    };
+    int64_t v = 0;
+    for (size_t i = 0; i < QN_LEN(known); i++)
+        if (qn_str_is(f, known[i].symbol))
+            return known[i].value;
+    qn_assert(qn_parse_i64(f, &v));
+    return v;
+}
+
+int qn_param_shape(const qn_param *p, const qn_config *c, int64_t dim[2]) {
+    int rank = 0;
+    for (const char *at = p->shape; *at; rank++) {
+        qn_assert(rank < 2);
+        dim[rank] = 1;
+        while (*at && *at != ' ') {
+            const size_t n = strcspn(at, "* ");
+            dim[rank] *= factor(c, (qn_str){at, n});
+            at += n + (at[n] == '*');
+        }
+        at += *at == ' ';
+    }
+    return rank;
+}
+
+int qn_param_name(const qn_param *p, bool is_gguf, int64_t layer, qn_buf *out) {
+    const char *name = is_gguf ? p->gguf : p->hf, *d = strstr(name, "%d");
+    qn_buf_clear(out);
+    if (!d)
+        return qn_buf_puts(out, name);
+    return qn_buf_printf(out, "%.*s%lld%s", (int)(d - name), name, (long long)layer, d + 2);
+}

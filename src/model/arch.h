@@ -1,0 +1,79 @@
+/* model/arch.h — a model family as three tables and a spec: config keys, parameters, wiring.
+ *
+ * From the parameter table come loader, (later) saver, init, optimizer groups, LoRA targets, quantization policy and
+ * `quern info`. Adding a family = one arch_<name>.c, one row of arch_list.inc, one fixture. */
+#ifndef QN_MODEL_ARCH_H
+#define QN_MODEL_ARCH_H
+
+#include "model/config.h"
+
+/* Roles that the shared stack knows. */
+typedef enum {
+    QN_P_EMBED, QN_P_ATTN_NORM, QN_P_Q, QN_P_K, QN_P_V, QN_P_O, QN_P_Q_BIAS, QN_P_K_BIAS, QN_P_V_BIAS, QN_P_O_BIAS,
+    QN_P_FFN_NORM, QN_P_GATE, QN_P_UP, QN_P_DOWN, QN_P_GATE_BIAS, QN_P_UP_BIAS, QN_P_DOWN_BIAS, QN_P_OUT_NORM, QN_P_HEAD,
+    QN_PARAMS
+} qn_param_id;
+
+enum {
+    QN_NO_DECAY = 1,            /* optimizers do not decay it */
+    QN_LORA = 2,                /* adapters may sit here */
+    QN_ROPE_PERMUTED = 4,       /* GGUF files hold the rows of each head interleaved: row 2i+j is half j, pair i */
+    QN_OPTIONAL = 8,            /* absent in many models of the family */
+    QN_TIED = 16,               /* absent when tied: the embedding serves */
+    QN_EMBEDDING = 32           /* quantization policies treat it apart */
+};
+
+typedef struct {
+    qn_param_id id;
+    const char *gguf, *hf;      /* names; %d is the layer. A name without it stands once */
+    const char *shape;          /* "H*Dh D": symbols V D F H Hkv Dh, products, numbers */
+    int flags;
+} qn_param;
+
+typedef enum { QN_NORM_RMS } qn_norm_type;
+typedef enum { QN_NORM_PRE } qn_norm_place;
+typedef enum { QN_POS_ROPE } qn_position;
+typedef enum { QN_MASK_CAUSAL } qn_mask;
+typedef enum { QN_FFN_GATED } qn_ffn;
+
+/* What the shared decoder stack (stack.c) does differently for different families. */
+typedef struct {
+    qn_norm_type norm;
+    qn_norm_place norm_place;
+    qn_position position;
+    qn_mask mask;
+    qn_ffn ffn;
+    qn_act act;
+    int64_t window;             /* 0 = none */
+    double score_scale;         /* 0 = 1/sqrt(Dh) */
+    double score_cap;           /* 0 = none */
+} qn_stack_spec;
+
+typedef struct qn_arch {
+    const char *name;                       /* general.architecture */
+    const char *hf_class[4];                /* architectures[0] of config.json */
+    const char *hf_type[4];                 /* model_type */
+    const qn_key *keys;
+    size_t n_keys;
+    const qn_param *params;
+    size_t n_params;
+    void (*spec)(const qn_config *c, qn_stack_spec *s);
+} qn_arch;
+
+#define QN_ARCH(name) extern const qn_arch qn_arch_##name;
+#include "model/arch_list.inc"
+#undef QN_ARCH
+
+/* NULL where no family has that name; qn_arch_names lists the known ones for messages. */
+const qn_arch *qn_arch_by_gguf(qn_str name);
+const qn_arch *qn_arch_by_hf(qn_str class_name, qn_str model_type);
+const char *qn_arch_names(void);
+
+const qn_param *qn_arch_param(const qn_arch *a, qn_param_id id);       /* NULL: the family has none */
+/* The shape of a parameter in numbers; rank 1 or 2. */
+int qn_param_shape(const qn_param *p, const qn_config *c, int64_t dim[2]);
+/* Its name in one spelling, with the layer filled in. */
+int qn_param_name(const qn_param *p, bool is_gguf, int64_t layer, qn_buf *out);
+bool qn_param_per_layer(const qn_param *p);
+
+#endif

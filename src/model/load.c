@@ -1,0 +1,267 @@
+/* model/load.c — names bound to tensors, shapes checked, weights packed for this machine.
+ *
+ * Two passes: the first decides for every parameter where it lies in the file, what it becomes and where it goes, and fails
+ * before anything large is allocated; the second packs panel by panel over the pool and gives the mapped pages back, so
+ * that file and arena are never resident together. */
+#include "model/model.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* One parameter on its way from the file to the arena. */
+typedef struct {
+    const qn_param *p;
+    const qn_tensor_info *info;
+    int64_t layer, dim[2];
+    int rank;
+    qn_dtype to;
+    size_t offset, bytes;
+} binding;
+
+typedef struct {
+    qn_model *m;
+    const qn_source *s;
+    const qn_model_options *o;
+    binding *b;
+    size_t n, cap;
+    size_t arena;
+    int64_t by_dtype[QN_DTYPES];        /* matrix numbers per packed dtype */
+} loader;
+
+static size_t round64(size_t n) { return (n + 63) & ~(size_t)63; }
+
+/* ---- pass 1: bind ---- */
+
+static int check_shape(const loader *l, const binding *b, const char *name) {
+    const qn_tensor_info *t = b->info;
+    bool same = t->rank == b->rank;
+    for (int i = 0; same && i < b->rank; i++)
+        same = t->dims[i] == b->dim[i];
+    if (same)
+        return 0;
+    qn_shape want = {b->rank, {b->dim[0], b->dim[1]}}, got = {QN_MIN(t->rank, QN_MAX_RANK), {0}};
+    char wanted[64];
+    memcpy(got.dim, t->dims, (size_t)got.rank * sizeof *got.dim);
+    snprintf(wanted, sizeof wanted, "%s", qn_shape_text(&want));
+    return qn_fail(QN_ESHAPE, "%s: tensor %s is %s; the configuration asks for %s", qn_source_path(l->s), name, qn_shape_text(&got), wanted);
+}
+
+/* What a matrix is packed as. Vectors are always F32. */
+static int choose_dtype(const loader *l, binding *b, const char *name) {
+    if (b->rank == 1) {
+        b->to = QN_F32;
+        return 0;
+    }
+    const int stored = b->info->dtype == QN_F64 ? QN_F32 : b->info->dtype;
+    b->to = (qn_dtype)(l->o->weights == QN_WEIGHTS_AS_IS ? stored : l->o->weights);
+    const int block = qn_dtype_get(b->to)->block;
+    if (b->dim[1] % block)
+        return qn_fail(QN_ESHAPE, "%s: tensor %s has rows of %lld numbers, which are no whole blocks of %d for %s; choose another --weights",
+                       qn_source_path(l->s), name, (long long)b->dim[1], block, qn_dtype_get(b->to)->name);
+    return 0;
+}
+
+static int push_binding(loader *l, binding b, const char *name) {
+    QN_TRY(qn_tensor_need_dtype(qn_source_tensors(l->s), b.info));
+    QN_TRY(check_shape(l, &b, name));
+    QN_TRY(choose_dtype(l, &b, name));
+    b.bytes = b.rank == 1 ? round64((size_t)b.dim[0] * sizeof(float)) : (size_t)qn_panels(b.dim[0]) * qn_panel_bytes(b.to, b.dim[1]);
+    b.offset = l->arena;
+    l->arena += b.bytes;
+    l->m->n_params += b.dim[0] * (b.rank == 2 ? b.dim[1] : 1);
+    if (b.rank == 2)
+        l->by_dtype[b.to] += b.dim[0] * b.dim[1];
+    QN_TRY(QN_GROW(QN_MEM_MODEL, l->b, l->cap, l->n + 1));
+    l->b[l->n++] = b;
+    return 0;
+}
+
+static int bind_param(loader *l, const qn_param *p, int64_t layer) {
+    const qn_tensor_file *f = qn_source_tensors(l->s);
+    binding b = {.p = p, .layer = layer};
+    qn_buf name = {0};
+    int rc;
+    QN_TRY_OUT(qn_param_name(p, qn_source_is_gguf(l->s), layer, &name));
+    b.rank = qn_param_shape(p, &l->m->cfg, b.dim);
+    b.info = qn_tensor_find(f, name.s);
+    if (p->flags & QN_TIED) {
+        l->m->cfg.tied = l->m->cfg.tied || (!b.info && qn_source_is_gguf(l->s));
+        if (l->m->cfg.tied)
+            goto out;
+    }
+    if (!b.info && (p->flags & QN_OPTIONAL))
+        goto out;
+    QN_TRY_OUT(qn_tensor_need(f, name.s, &b.info));
+    QN_TRY_OUT(push_binding(l, b, name.s));
+out:
+    qn_buf_drop(&name);
+    return rc;
+}
+
+/* llama3's scaling travels in GGUF files as one divisor per pair. */
+static int bind_rope_divisors(loader *l) {
+    const qn_tensor_info *t = qn_tensor_find(qn_source_tensors(l->s), "rope_freqs.weight");
+    qn_rope_config *r = &l->m->cfg.rope;
+    if (!t || !qn_source_is_gguf(l->s))
+        return 0;
+    if (t->dtype != QN_F32 || t->rank != 1 || t->dims[0] != r->rot / 2)
+        return qn_fail(QN_ESHAPE, "%s: tensor rope_freqs.weight must hold %lld F32 numbers", qn_source_path(l->s), (long long)(r->rot / 2));
+    memcpy(r->divisor, t->data, (size_t)t->dims[0] * sizeof(float));
+    return 0;
+}
+
+static int bind_all(loader *l) {
+    const qn_arch *a = l->m->arch;
+    if (!qn_source_tensors(l->s))
+        return qn_fail(QN_ENOTFOUND, "%s: neither model.safetensors nor model.safetensors.index.json is there", qn_source_path(l->s));
+    QN_TRY(qn_tensor_check_size(qn_source_tensors(l->s)));
+    for (size_t i = 0; i < a->n_params; i++) {
+        const int64_t layers = qn_param_per_layer(&a->params[i]) ? l->m->cfg.layers : 1;
+        for (int64_t layer = 0; layer < layers; layer++)
+            QN_TRY(bind_param(l, &a->params[i], qn_param_per_layer(&a->params[i]) ? layer : -1));
+    }
+    return bind_rope_divisors(l);
+}
+
+/* ---- pass 2: pack ---- */
+
+typedef struct {
+    const loader *l;
+    const binding *b;
+    char *gather;                       /* per worker: 32 stored rows */
+    size_t gather_bytes;
+} packing;
+
+/* Stored row that becomes row r: GGUF interleaves the halves of each head (row 2i + j is half j, pair i). */
+static int64_t stored_row(const packing *k, int64_t r) {
+    const qn_config *c = &k->l->m->cfg;
+    const int64_t half = c->Dh / 2, in_head = r % c->Dh;
+    if (!(k->b->p->flags & QN_ROPE_PERMUTED) || !qn_source_is_gguf(k->l->s))
+        return r;
+    return r - in_head + 2 * (in_head % half) + in_head / half;
+}
+
+static void pack_panel(void *arg, int64_t panel, int worker) {
+    const packing *k = arg;
+    const binding *b = k->b;
+    const size_t row_bytes = qn_dtype_row_bytes((qn_dtype)b->info->dtype, b->dim[1]);
+    const int64_t n0 = panel * QN_PANEL, rows = QN_MIN(QN_PANEL, b->dim[0] - n0);
+    char *gather = k->gather + (size_t)worker * k->gather_bytes;
+    const char *src = b->info->data + (size_t)n0 * row_bytes;
+    if (b->p->flags & QN_ROPE_PERMUTED) {
+        for (int64_t r = 0; r < rows; r++)
+            memcpy(gather + (size_t)r * row_bytes, b->info->data + (size_t)stored_row(k, n0 + r) * row_bytes, row_bytes);
+        src = gather;
+    }
+    const qn_pack_args a = {
+        .from = (qn_dtype)b->info->dtype, .to = b->to, .src = src, .dst = k->l->m->arena + b->offset, .n0 = n0, .rows = rows, .K = b->dim[1],
+    };
+    qn_pack_panels(&a);
+}
+
+static void unpack_vector(const packing *k) {
+    const binding *b = k->b;
+    const qn_dtype_info *t = qn_dtype_get((qn_dtype)b->info->dtype);
+    float *to = (float *)(k->l->m->arena + b->offset);
+    if (!(b->p->flags & QN_ROPE_PERMUTED)) {
+        t->decode_row(to, b->info->data, b->dim[0]);
+        return;
+    }
+    for (int64_t r = 0; r < b->dim[0]; r++)
+        t->decode_row(to + r, b->info->data + (size_t)stored_row(k, r) * (size_t)t->bytes, 1);
+}
+
+static void set_param(qn_model *m, const binding *b) {
+    qn_tensor *t = &m->param[(b->layer + 1) * QN_PARAMS + b->p->id];
+    *t = (qn_tensor){.dtype = b->to, .layout = b->rank == 2 ? QN_LAYOUT_PANELS : QN_LAYOUT_ROWS, .rank = b->rank,
+                     .dim = {b->dim[0], b->dim[1]}, .stride = b->rank == 2 ? b->dim[1] : 1, .data = m->arena + b->offset};
+}
+
+static int pack_all(loader *l, qn_pool *pool) {
+    packing k = {.l = l};
+    for (size_t i = 0; i < l->n; i++)
+        if (l->b[i].rank == 2)
+            k.gather_bytes = QN_MAX(k.gather_bytes, round64(QN_PANEL * qn_dtype_row_bytes((qn_dtype)l->b[i].info->dtype, l->b[i].dim[1])));
+    k.gather = qn_alloc(QN_MEM_SCRATCH, k.gather_bytes * (size_t)qn_pool_threads(pool));
+    if (!k.gather)
+        return QN_ENOMEM;
+    for (size_t i = 0; i < l->n; i++) {
+        k.b = &l->b[i];
+        if (k.b->rank == 2)
+            qn_parallel(pool, qn_panels(k.b->dim[0]), pack_panel, &k);
+        else
+            unpack_vector(&k);
+        set_param(l->m, k.b);
+        if (!l->o->keep_pages)
+            qn_tensor_drop_pages(qn_source_tensors(l->s), k.b->info);
+    }
+    qn_free(k.gather);
+    return 0;
+}
+
+/* ---- the model ---- */
+
+static int describe(loader *l) {
+    qn_model *m = l->m;
+    int best = QN_F32;
+    qn_buf text = {0};
+    for (int t = 0; t < QN_DTYPES; t++)
+        if (l->by_dtype[t] > l->by_dtype[best])
+            best = t;
+    m->main_dtype = (qn_dtype)best;
+    int rc = qn_buf_printf(&text, "%s, %.1f M parameters, %s %s", m->arch->name, (double)m->n_params / 1e6, qn_dtype_get(m->main_dtype)->name,
+                           m->weights == QN_WEIGHTS_AS_IS ? "as stored" : "converted at load");
+    if (rc >= 0 && !(m->identity = qn_str_dup(QN_MEM_MODEL, qn_buf_view(&text))))
+        rc = QN_ENOMEM;
+    qn_buf_drop(&text);
+    return rc;
+}
+
+static int load(loader *l, qn_pool *pool) {
+    qn_model *m = l->m;
+    QN_TRY(qn_source_config(l->s, &m->arch, &m->cfg));
+    m->arch->spec(&m->cfg, &m->spec);
+    QN_TRY(bind_all(l));
+    m->param = qn_zalloc(QN_MEM_MODEL, (size_t)(m->cfg.layers + 1) * QN_PARAMS, sizeof *m->param);
+    if (!m->param)
+        return QN_ENOMEM;
+    m->arena_bytes = l->arena;
+    m->arena = qn_arena_map(QN_MEM_WEIGHTS, m->arena_bytes);
+    if (!m->arena)
+        return QN_ENOMEM;
+    QN_TRY(pack_all(l, pool));
+    return describe(l);
+}
+
+int qn_model_load(qn_model **out, const qn_source *s, const qn_model_options *o, qn_pool *pool) {
+    loader l = {.s = s, .o = o};
+    *out = NULL;
+    if (o->weights != QN_WEIGHTS_AS_IS && (o->weights < 0 || o->weights >= QN_DTYPES || o->weights == QN_F64 || o->weights == QN_I32))
+        return qn_fail(QN_EINVAL, "model: weights can become f32, f16, bf16, q8_0, q4_0 or q4_1");
+    l.m = qn_zalloc(QN_MEM_MODEL, 1, sizeof *l.m);
+    if (!l.m)
+        return QN_ENOMEM;
+    l.m->weights = o->weights;
+    const int rc = load(&l, pool);
+    qn_free(l.b);
+    if (rc < 0) {
+        qn_model_free(l.m);
+        return rc;
+    }
+    *out = l.m;
+    return 0;
+}
+
+void qn_model_free(qn_model *m) {
+    if (!m)
+        return;
+    qn_arena_unmap(QN_MEM_WEIGHTS, m->arena, m->arena_bytes);
+    qn_free(m->param);
+    qn_free(m->identity);
+    qn_free(m);
+}
+
+const qn_tensor *qn_model_param(const qn_model *m, qn_param_id id, int64_t layer) {
+    const qn_param *p = qn_arch_param(m->arch, id);
+    return &m->param[(p && qn_param_per_layer(p) ? layer + 1 : 0) * QN_PARAMS + id];
+}

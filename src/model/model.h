@@ -1,0 +1,91 @@
+/* model/model.h — storey 5: published models as configuration, parameters and graphs. Front door.
+ *
+ *   source.c      a MODEL argument (GGUF file, model directory, tokenizer.json), opened and checked, nothing loaded
+ *   tokenizer.c   its tokenizer                          info.c   its facts, for people
+ *   config.h .c   its numbers, from either spelling      rope_freq.c
+ *   arch.h .c     the families: arch_<name>.c, one table each of keys, parameters, wiring (arch_list.inc)
+ *   load.c        names bound to tensors, shapes checked, weights packed for this machine
+ *   stack.c       the shared decoder stack: parameters and spec to a graph
+ *
+ * A model is immutable and shared by any number of sessions; a session (infer/) is one mutable timeline. */
+#ifndef QN_MODEL_MODEL_H
+#define QN_MODEL_MODEL_H
+
+#include "base/pool.h"
+#include "format/format.h"
+#include "graph/graph.h"
+#include "model/arch.h"
+#include "tok/tok.h"
+
+/* ---- a model on disk ---- */
+
+typedef struct qn_source qn_source;
+
+/* Opens what a user names as MODEL: a GGUF file, a directory with config.json, or a tokenizer.json (for its tokenizer only).
+ * Weights are mapped, not read. QN_ENOTFOUND, QN_EFORMAT …; the message names the file and what was expected. */
+int qn_source_open(qn_source **out, const char *path);
+void qn_source_close(qn_source *s);
+const char *qn_source_path(const qn_source *s);
+bool qn_source_is_gguf(const qn_source *s);
+const qn_meta *qn_source_meta(const qn_source *s);               /* GGUF metadata or config.json; NULL for tokenizer.json */
+const qn_tensor_file *qn_source_tensors(const qn_source *s);     /* NULL where there are no weights */
+
+/* The family and its numbers. QN_EUNSUPPORTED names the architecture and those that are known. */
+int qn_source_config(const qn_source *s, const qn_arch **arch, qn_config *c);
+/* The tokenizer; the caller frees it. */
+int qn_source_tokenizer(const qn_source *s, qn_tok **out);
+int qn_source_chat_template(const qn_source *s, qn_str *out);    /* 1 found, 0 none (use ChatML), <0 error */
+
+/* What the model's authors recommend for sampling (generation_config.json, general.sampling.* of GGUF); NaN = not said. */
+typedef struct { double temperature, top_p, top_k, min_p, repetition_penalty; } qn_sampling_defaults;
+int qn_source_sampling(const qn_source *s, qn_sampling_defaults *d);
+
+/* A tokenizer straight from a path. */
+int qn_model_tokenizer(qn_tok **out, const char *path);
+
+/* ---- a model in memory ---- */
+
+typedef struct {
+    int weights;            /* a qn_dtype that all matrices are converted to, or -1: as they are stored */
+    bool keep_pages;        /* do not give the mapped pages back after packing (several loads of one file) */
+} qn_model_options;
+enum { QN_WEIGHTS_AS_IS = -1 };
+
+typedef struct qn_model {
+    qn_config cfg;
+    const qn_arch *arch;
+    qn_stack_spec spec;
+    qn_tensor *param;               /* [layers + 1][QN_PARAMS]; row 0: parameters that stand once; rank 0 where absent */
+    char *arena;                    /* all packed weights */
+    size_t arena_bytes;
+    int weights;                    /* as asked for */
+    int64_t n_params;               /* numbers, tied ones once */
+    qn_dtype main_dtype;            /* packed dtype that holds most numbers of the matrices */
+    uint64_t epoch;                 /* grows when a trainer publishes new weights; sessions compare */
+    char *identity;                 /* "llama, 134.5 M parameters, q4_1 as stored": what an evaluation was made on */
+} qn_model;
+
+/* Binds, checks and packs. The pool shares out the packing. The source may be closed afterwards. */
+int qn_model_load(qn_model **out, const qn_source *s, const qn_model_options *o, qn_pool *pool);
+void qn_model_free(qn_model *m);
+/* The parameter; rank 0 where the model has none. layer is ignored for parameters that stand once. */
+const qn_tensor *qn_model_param(const qn_model *m, qn_param_id id, int64_t layer);
+
+/* ---- a model as a graph ---- */
+
+typedef struct {
+    qn_dtype kv;                    /* dtype of the KV cache */
+    int64_t max_context;
+} qn_graph_options;
+
+/* The body: ids [T] i32, positions [T] i32 → the last residual [T,D]. Values are named blk.3.attn.out and the like
+ * (docs/SHAPES.md). The run data of every run is a qn_batch. */
+typedef struct { qn_ref ids, positions, residual; } qn_body_refs;
+int qn_model_body(const qn_model *m, qn_graph *g, const qn_graph_options *o, qn_body_refs *refs);
+
+/* The head, apart from the body because only some rows need it and a few at a time: residual [T,D], index [S] i32 →
+ * hidden [S,D] (after the last norm), logits [S,V]. */
+typedef struct { qn_ref residual, index, hidden, logits; } qn_head_refs;
+int qn_model_head(const qn_model *m, qn_graph *g, qn_head_refs *refs);
+
+#endif

@@ -1,0 +1,224 @@
+/* model/stack.c — the shared decoder stack: parameters and a spec to a graph.
+ *
+ *     ids ─ embed ─ x ─┬─ attn_norm ─ q,k,v ─ rope ─ attention ─ o ─ + ─┬─ ffn_norm ─ gate,up ─ glu ─ down ─ + ─ … ─ out_norm ─ head
+ *                      └───────────────────────────────────────────────┘└──────────────────────────────────────┘
+ *
+ * Every product asks for its input in the form that its weight's dtype multiplies with; a form is made once per value and
+ * shared. Only this file knows that there is a cache. Nothing here asks whether a gradient will be taken. */
+#include "model/model.h"
+#include "ops/attention.h"
+#include "ops/ops.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- a small language for building: errors are kept in b->rc, refs become negative and pass through ---- */
+
+typedef struct {
+    const qn_model *m;
+    qn_graph *g;
+    const qn_graph_options *o;
+    int64_t layer;
+    int rc;
+    qn_ref rope_table;
+    qn_ref packed_from, packed;         /* the last value that was packed, and its form */
+    qn_act_form packed_form;
+} build;
+
+static qn_ref keep_error(build *b, qn_ref r) {
+    if (r < 0 && b->rc == 0)
+        b->rc = r;
+    return r;
+}
+
+/* "blk.<layer>.<name>" for each name; names are separated by spaces. */
+static const char *block_names(const build *b, const char *names, char *out, size_t cap) {
+    size_t used = 0;
+    out[0] = 0;
+    for (const char *at = names + strspn(names, " "); *at; at += strspn(at, " ")) {
+        const int n = (int)strcspn(at, " ");
+        used += (size_t)snprintf(out + used, cap - used, "%sblk.%lld.%.*s", used ? " " : "", (long long)b->layer, n, at);
+        at += n;
+    }
+    return out;
+}
+
+static qn_ref node(build *b, const qn_op *op, const char *names, const qn_ref *in, int n_in, int n_out, const void *attr) {
+    char full[256];
+    if (b->rc < 0)
+        return b->rc;
+    return keep_error(b, qn_graph_node(b->g, op, b->layer < 0 ? names : block_names(b, names, full, sizeof full), in, n_in, n_out, attr));
+}
+
+static qn_ref view(build *b, const char *name, qn_ref of, qn_shape shape) {
+    char full[128];
+    if (b->rc < 0)
+        return b->rc;
+    return keep_error(b, qn_graph_view(b->g, block_names(b, name, full, sizeof full), of, shape));
+}
+
+static qn_ref param(build *b, qn_param_id id) {
+    const qn_tensor *t = qn_model_param(b->m, id, b->layer);
+    qn_buf name = {0};
+    if (b->rc < 0)
+        return b->rc;
+    if (t->rank == 0)
+        return keep_error(b, qn_fail(QN_EINVAL, "%s: the stack needs a parameter that the family does not have", b->m->arch->name));
+    int rc = qn_param_name(qn_arch_param(b->m->arch, id), true, b->layer, &name);
+    if (rc >= 0)
+        rc = qn_graph_param(b->g, name.s, t);
+    qn_buf_drop(&name);
+    return keep_error(b, rc);
+}
+
+static bool has(const build *b, qn_param_id id) { return qn_model_param(b->m, id, b->layer)->rank > 0; }
+
+/* x in the form that weights of dtype w multiply with. */
+static qn_ref in_form(build *b, qn_ref x, qn_dtype w) {
+    const qn_act_form form = qn_act_form_of(w);
+    const qn_act_pack_attr attr = {w};
+    char name[96];
+    if (b->rc < 0 || form == QN_ACT_F32 || form == QN_ACT_F64)
+        return x;
+    if (b->packed_from == x && b->packed_form == form)
+        return b->packed;
+    snprintf(name, sizeof name, "%s.%s", qn_graph_name(b->g, x), form == QN_ACT_BF16 ? "bf16" : "q8");
+    b->packed = keep_error(b, qn_graph_node(b->g, &qn_op_act_pack, name, &x, 1, 1, &attr));
+    b->packed_from = x;
+    b->packed_form = form;
+    return b->packed;
+}
+
+/* ---- products ---- */
+
+typedef struct { qn_param_id weight, bias; const char *name; } product;
+
+/* y[i] = x · W_i + b_i for the products of a group; neighbours whose weights ask for the same form become one node. */
+static void products(build *b, qn_ref x, const product *p, int n, qn_ref *y) {
+    for (int first = 0, end; first < n; first = end) {
+        const qn_dtype dtype = qn_model_param(b->m, p[first].weight, b->layer)->dtype;
+        qn_ref in[QN_OP_INS];
+        qn_linear_attr attr = {0, 0};
+        char names[160];
+        size_t len = 0;
+        int n_in = 1;
+        for (end = first; end < n && qn_act_form_of(qn_model_param(b->m, p[end].weight, b->layer)->dtype) == qn_act_form_of(dtype); end++) {
+            in[n_in++] = param(b, p[end].weight);
+            attr.bias |= has(b, p[end].bias) << attr.n++;
+            len += (size_t)snprintf(names + len, sizeof names - len, "%s ", p[end].name);
+        }
+        for (int i = first; i < end; i++)
+            if (has(b, p[i].bias))
+                in[n_in++] = param(b, p[i].bias);
+        in[0] = in_form(b, x, dtype);
+        const qn_ref out = node(b, &qn_op_linear, names, in, n_in, attr.n, &attr);
+        for (int i = first; i < end; i++)
+            y[i] = out < 0 ? out : out + (i - first);
+    }
+}
+
+static qn_ref norm(build *b, const char *name, qn_ref x, qn_param_id id) {
+    const qn_rmsnorm_attr attr = {b->m->cfg.norm_eps};
+    const qn_ref in[] = {x, param(b, id)};
+    return node(b, &qn_op_rmsnorm, name, in, 2, 1, &attr);
+}
+
+static qn_ref add(build *b, const char *name, qn_ref x, qn_ref y) {
+    const qn_ref in[] = {x, y};
+    return node(b, &qn_op_add, name, in, 2, 1, NULL);
+}
+
+/* ---- the two halves of a block ---- */
+
+static qn_ref rope(build *b, const char *name, qn_ref heads) {
+    const qn_ref in[] = {heads, b->rope_table};
+    return node(b, &qn_op_rope, name, in, 2, 1, NULL);
+}
+
+static qn_ref attention(build *b, qn_ref x) {
+    static const product qkv[] = {
+        {QN_P_Q, QN_P_Q_BIAS, "attn.q"}, {QN_P_K, QN_P_K_BIAS, "attn.k"}, {QN_P_V, QN_P_V_BIAS, "attn.v"}};
+    static const product out = {QN_P_O, QN_P_O_BIAS, "attn.o"};
+    const qn_config *c = &b->m->cfg;
+    const qn_stack_spec *s = &b->m->spec;
+    const double scale = s->score_scale > 0 ? s->score_scale : 1 / sqrt((double)c->Dh);
+    const qn_attention_attr attr = {
+        .layer = b->layer, .window = s->window, .kv = b->o->kv, .max_context = b->o->max_context,
+        .scale = (float)scale, .cap = (float)s->score_cap,
+    };
+    const qn_shape queries = {3, {QN_DIM_T, c->heads, c->Dh}}, keys = {3, {QN_DIM_T, c->kv_heads, c->Dh}};
+    const qn_shape flat = {2, {QN_DIM_T, c->heads * c->Dh}};
+    qn_ref y[3], z;
+    products(b, x, qkv, 3, y);
+    const qn_ref in[] = {
+        rope(b, "attn.q_rope", view(b, "attn.q_heads", y[0], queries)),
+        rope(b, "attn.k_rope", view(b, "attn.k_heads", y[1], keys)),
+        view(b, "attn.v_heads", y[2], keys),
+    };
+    const qn_ref heads = node(b, &qn_op_attention, "attn.heads", in, 3, 1, &attr);
+    products(b, view(b, "attn.out", heads, flat), &out, 1, &z);
+    return z;
+}
+
+static qn_ref feed_forward(build *b, qn_ref x) {
+    static const product gate_up[] = {{QN_P_GATE, QN_P_GATE_BIAS, "ffn.gate"}, {QN_P_UP, QN_P_UP_BIAS, "ffn.up"}};
+    static const product down = {QN_P_DOWN, QN_P_DOWN_BIAS, "ffn.down"};
+    const qn_glu_attr attr = {b->m->spec.act};
+    qn_ref y[2], z;
+    products(b, x, gate_up, 2, y);
+    const qn_ref hidden = node(b, &qn_op_glu, "ffn.hidden", y, 2, 1, &attr);
+    products(b, hidden, &down, 1, &z);
+    return z;
+}
+
+/* ---- body and head ---- */
+
+static qn_ref embed(build *b, qn_ref ids) {
+    const qn_ref in[] = {ids, param(b, QN_P_EMBED)};
+    return node(b, &qn_op_embed, "embed", in, 2, 1, NULL);
+}
+
+static void rope_table(build *b, qn_ref positions) {
+    qn_rope_attr attr = {.rot = b->m->cfg.rope.rot};
+    qn_rope_frequencies(&b->m->cfg.rope, attr.freq, &attr.factor);
+    b->rope_table = node(b, &qn_op_rope_table, "rope", &positions, 1, 1, &attr);
+}
+
+static qn_ref input(build *b, const char *name, qn_dtype dtype, qn_shape shape) {
+    return keep_error(b, qn_graph_input(b->g, name, dtype, shape));
+}
+
+int qn_model_body(const qn_model *m, qn_graph *g, const qn_graph_options *o, qn_body_refs *refs) {
+    build b = {.m = m, .g = g, .o = o, .layer = -1, .packed_from = -1};
+    refs->ids = input(&b, "ids", QN_I32, (qn_shape){1, {QN_DIM_T}});
+    refs->positions = input(&b, "positions", QN_I32, (qn_shape){1, {QN_DIM_T}});
+    rope_table(&b, refs->positions);
+    qn_ref x = embed(&b, refs->ids);
+    for (b.layer = 0; b.layer < m->cfg.layers && b.rc == 0; b.layer++) {
+        x = add(&b, "attn.residual", x, attention(&b, norm(&b, "attn.norm", x, QN_P_ATTN_NORM)));
+        x = add(&b, "ffn.residual", x, feed_forward(&b, norm(&b, "ffn.norm", x, QN_P_FFN_NORM)));
+    }
+    if (b.rc < 0)
+        return b.rc;
+    refs->residual = x;
+    qn_graph_keep(g, x);
+    return 0;
+}
+
+int qn_model_head(const qn_model *m, qn_graph *g, qn_head_refs *refs) {
+    build b = {.m = m, .g = g, .layer = -1, .packed_from = -1};
+    const qn_param_id id = qn_model_param(m, QN_P_HEAD, -1)->rank ? QN_P_HEAD : QN_P_EMBED;      /* tied: the embedding */
+    const qn_linear_attr attr = {1, 0};
+    refs->residual = input(&b, "residual", QN_F32, (qn_shape){2, {QN_DIM_T, m->cfg.D}});
+    refs->index = input(&b, "index", QN_I32, (qn_shape){1, {QN_DIM_S}});
+    const qn_ref rows_in[] = {refs->residual, refs->index};
+    refs->hidden = norm(&b, "hidden", node(&b, &qn_op_rows, "wanted", rows_in, 2, 1, NULL), QN_P_OUT_NORM);
+    const qn_ref in[] = {in_form(&b, refs->hidden, qn_model_param(m, id, -1)->dtype), param(&b, id)};
+    refs->logits = node(&b, &qn_op_linear, "logits", in, 2, 1, &attr);
+    if (b.rc < 0)
+        return b.rc;
+    qn_graph_keep(g, refs->hidden);
+    qn_graph_keep(g, refs->logits);
+    return 0;
+}
