@@ -148,9 +148,9 @@ static bool is_special(char c) {
 
 #define EACH(byte) (0x0101010101010101u * (byte))
 
-/* The first special byte at p or behind, or end: eight bytes a step, without a branch for each. In w − 0x20… the top bit
- * of a byte below 0x20 comes up, in w − 0x01… that of a byte which was 0, i.e. equal to what was xored. A borrow may run
- * on into bytes above such a one, so only the lowest bit that is up counts. */
+/* The first special byte at p or behind, or end: eight bytes a step, without a branch for each. In w − 0x20… the top
+ * bit of a byte below 0x20 comes up, in w − 0x01… that of a byte which was 0, i.e. equal to what was xored. A borrow
+ * may run on into bytes above such a one, so only the lowest bit that is up counts. */
 static const char *find_special(const char *p, const char *end) {
     for (; end - p >= 8; p += 8) {
         uint64_t w, quote, slash, up;
