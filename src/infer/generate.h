@@ -1,0 +1,53 @@
+/* infer/generate.h — from a prompt's ids to an answer: prefill, sample, detokenize, stop. */
+#ifndef QN_INFER_GENERATE_H
+#define QN_INFER_GENERATE_H
+
+#include "infer/sampler.h"
+#include "infer/session.h"
+
+typedef enum {
+    QN_STOP_EOS,            /* the model ended its answer */
+    QN_STOP_STRING,         /* a stop string appeared */
+    QN_STOP_LENGTH,         /* max_new tokens */
+    QN_STOP_CONTEXT,        /* the context is full */
+    QN_STOP_CALLER          /* the callback or the cancel flag */
+} qn_stop_reason;
+const char *qn_stop_reason_name(qn_stop_reason r);      /* "eos", "stop", "length", "context", "cancelled" */
+
+/* One token of the answer. `text` are the bytes that became certain with it: whole characters, nothing that may still turn
+ * out to be a stop string. It may be empty. Valid during the call. */
+typedef struct {
+    int32_t id;
+    qn_str text;
+    float logprob;                      /* NaN unless asked for */
+    const qn_logprob *top;              /* [n_top], best first */
+    int64_t n_top;
+} qn_token_event;
+typedef int qn_token_fn(void *arg, const qn_token_event *e);        /* > 0: stop here; < 0: that error */
+
+typedef struct {
+    int64_t max_new;                    /* tokens; < 0: until the context is full */
+    qn_sampler_options sampler;
+    const qn_str *stop;                 /* stop strings; the answer ends before the first that appears */
+    int64_t n_stop;
+    bool ignore_eos;
+    bool special;                       /* give out the text of special tokens too */
+    bool logprobs;
+    int64_t n_top;                      /* alternatives per token, with logprobs; at most QN_TOP_MAX */
+} qn_generate_options;
+enum { QN_TOP_MAX = 64 };
+qn_generate_options qn_generate_options_default(void);
+
+typedef struct {
+    qn_stop_reason reason;
+    int64_t prompt_tokens, cached_tokens, new_tokens;   /* cached: prompt tokens that were in the session already */
+    double prefill_seconds, decode_seconds;
+} qn_generate_result;
+
+/* Continues sequence `seq`, which is made to hold exactly `prompt`: the common prefix of what it holds and the prompt is
+ * reused, the rest is forgotten and fed. `held` are the ids that the sequence holds, kept up to date by this function (the
+ * caller owns the list; empty at first). The end-of-sequence token is counted and held, but has no text. */
+int qn_generate(qn_session *s, const qn_tok *tok, int64_t seq, qn_ids *held, const qn_ids *prompt, const qn_generate_options *o,
+                qn_token_fn *fn, void *arg, qn_generate_result *r);
+
+#endif

@@ -1,0 +1,40 @@
+/* infer/sampler.h — logits to a token.
+ *
+ * Order: repetition, frequency and presence penalties over the last tokens; temperature; top-k; top-p; min-p; a draw. That
+ * is the order of Hugging Face and vLLM. Temperature 0 is greedy: the greatest logit after penalties, the lowest id among
+ * equals. A draw depends on (seed, position in the answer), never on calls before. Sources: Holtzman et al. 2020 (top-p),
+ * Keskar et al. 2019 (repetition penalty), Nguyen et al. 2024 (min-p). */
+#ifndef QN_INFER_SAMPLER_H
+#define QN_INFER_SAMPLER_H
+
+#include "kernels/kernels.h"
+
+typedef struct {
+    double temperature;             /* 0 = greedy */
+    int64_t top_k;                  /* keep the k most probable; 0 = all */
+    double top_p;                   /* keep the smallest set with at least this mass; 1 = all */
+    double min_p;                   /* keep what has at least this share of the best; 0 = all */
+    double repetition_penalty;      /* divides positive, multiplies negative logits of seen tokens; 1 = off */
+    double frequency_penalty;       /* subtracted per occurrence */
+    double presence_penalty;        /* subtracted once */
+    int64_t penalty_last;           /* tokens looked back on; 0 = none, -1 = all */
+    uint64_t seed;
+} qn_sampler_options;
+qn_sampler_options qn_sampler_options_default(void);        /* greedy, no penalties */
+int qn_sampler_options_check(const qn_sampler_options *o);  /* QN_EINVAL names the option and its range */
+
+typedef struct qn_sampler qn_sampler;
+int qn_sampler_new(qn_sampler **out, const qn_kernels *k, int64_t V, const qn_sampler_options *o);
+void qn_sampler_free(qn_sampler *s);
+void qn_sampler_reset(qn_sampler *s);                       /* forgets the tokens seen and starts at draw 0 */
+/* A token of prompt or answer, for the penalties. */
+int qn_sampler_accept(qn_sampler *s, int32_t id);
+/* The next token; logits [V] are not changed. QN_EFORMAT if they hold no finite number. No allocation. */
+int qn_sampler_next(qn_sampler *s, const float *logits, int32_t *id);
+
+/* Log-probabilities under the plain softmax of the logits: of `id`, and the `n` best in descending order. */
+typedef struct { int32_t id; float logprob; } qn_logprob;
+float qn_logprob_of(const qn_kernels *k, const float *logits, int64_t V, int32_t id);
+void qn_logprobs_top(const qn_kernels *k, const float *logits, int64_t V, qn_logprob *out, int64_t n);
+
+#endif
