@@ -19,11 +19,16 @@ typedef struct {
 } tile;
 typedef void tile_fn(const tile *t);
 
-/* Loops over rows and vectors must vanish so that sums live in registers. */
-#ifdef __clang__
-#define UNROLL _Pragma("clang loop unroll(full)")
-#else
+/* Loops over rows and vectors must vanish so that sums live in registers. With a sanitizer's check at every access they
+ * would not, and a compiler would take minutes over them: there the loops stay. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define UNROLL
+#elif !defined(__clang__)
 #define UNROLL _Pragma("GCC unroll 16")
+#elif __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(undefined_behavior_sanitizer)
+#define UNROLL
+#else
+#define UNROLL _Pragma("clang loop unroll(full)")
 #endif
 
 /* Panels lie one behind the other, so the stream is prefetched straight across their borders; past the end is
