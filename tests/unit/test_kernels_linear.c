@@ -64,15 +64,15 @@ static double kept(const uint8_t *row, qn_act_form form, int64_t k) {
 
 static void judge_one(qn_dtype t) {
     static float w[N][K], x[K];
-    static uint8_t stored[N][K * 4], QN_ALIGNED(64) panels[2 * 32 * K * 4], QN_ALIGNED(64) rows[M][1024];
+    static uint8_t stored[N * K * 4], QN_ALIGNED(64) panels[2 * 32 * K * 4], QN_ALIGNED(64) rows[M][1024];
     static double y[M][N];
     const qn_act_form form = qn_act_form_of(t);
     const size_t row_bytes = qn_dtype_row_bytes(t, K);
     for (int n = 0; n < N; n++) {
         for (int k = 0; k < K; k++)
             w[n][k] = qn_fill_value(5, (uint64_t)(n * K + k), 2.0f);
-        qn_dtype_get(t)->encode_row(stored[0] + (size_t)n * row_bytes, w[n], K);
-        qn_dtype_get(t)->decode_row(w[n], stored[0] + (size_t)n * row_bytes, K);
+        qn_dtype_get(t)->encode_row(stored + (size_t)n * row_bytes, w[n], K);
+        qn_dtype_get(t)->decode_row(w[n], stored + (size_t)n * row_bytes, K);
     }
     qn_pack_panels(&(qn_pack_args){t, t, stored, panels, 0, N, K});
     for (int r = 0; r < M; r++) {
