@@ -46,7 +46,7 @@ asan tsan scalar: ready
 	@tools/test.sh build/$@ $(if $(filter tsan,$@),threads,quick)
 
 fuzz: ready
-	@tools/build.sh fuzz '$(GENERATOR)' $(JOBS)
+	@TARGET=fuzzers tools/build.sh fuzz '$(GENERATOR)' $(JOBS)
 	@tools/fuzz.sh build/fuzz $(SECONDS)
 
 install: all

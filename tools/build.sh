@@ -1,5 +1,5 @@
 #!/bin/sh
-# tools/build.sh PRESET GENERATOR JOBS [cmake options] — configures once, then builds.
+# tools/build.sh PRESET GENERATOR JOBS [cmake options] — configures once, then builds (TARGET: only that target).
 set -e
 preset=$1 generator=$2 jobs=$3
 shift 3
@@ -9,4 +9,4 @@ if [ -f "build/$preset/CMakeCache.txt" ]; then
 else
     cmake --preset "$preset" -G "$generator" "$@"
 fi
-cmake --build "build/$preset" --parallel "$jobs"
+cmake --build "build/$preset" --parallel "$jobs" --target "${TARGET:-all}"

@@ -64,7 +64,8 @@ code 0; out_has "complete -c quern -n __fish_use_subcommand -f -a version"
 run "$QUERN" completion zsh
 code 0; out_has '#compdef quern'
 if command -v bash >/dev/null 2>&1; then
-    complete='eval "$("$QUERN" completion bash)"; COMP_WORDS=(quern "$@"); COMP_CWORD=$#; _quern; echo "${COMPREPLY[@]}"'
+    complete='eval "$("$QUERN" completion bash)"; COMP_WORDS=(quern "$@"); COMP_CWORD=$#'
+    complete="$complete"'; _quern; echo "${COMPREPLY[@]}"'
     run bash -c "$complete" - ver
     code 0; out_is 'version'
     run bash -c "$complete" - version --js
