@@ -318,15 +318,6 @@ static int read_pair(reader *r, int64_t *id) {
     return item;
 }
 
-/* Later processors put theirs around what earlier ones made: `n` new ids at the end of prefix go to its front. */
-static void bring_to_front(qn_tok_spec *s, size_t n) {
-    for (size_t i = 0; i < n; i++) {
-        int32_t last = s->prefix[s->n_prefix - 1];
-        memmove(s->prefix + 1, s->prefix, (s->n_prefix - 1) * sizeof *s->prefix);
-        s->prefix[0] = last;
-    }
-}
-
 /* Puts the ids of the named special token before or behind the text. */
 static int put_named(reader *r, const processor *p, qn_str name, bool behind) {
     bool found = false;
@@ -341,7 +332,6 @@ static int put_named(reader *r, const processor *p, qn_str name, bool behind) {
 }
 
 static int take_template(reader *r, const processor *p) {
-    size_t before = r->spec->n_prefix;
     int texts = 0;
     for (size_t i = 0; i < p->n; i++) {
         if (p->pieces[i].used)
@@ -353,13 +343,15 @@ static int take_template(reader *r, const processor *p) {
     }
     if (texts == 0)
         return qn_json_fail(&r->j, QN_EUNSUPPORTED, "a template for a single text without the text");
-    bring_to_front(r->spec, r->spec->n_prefix - before);
     return 0;
 }
 
 static int take_processor(reader *r, const processor *p) {
     if (qn_str_is(p->type, "Sequence") || qn_str_is(p->type, "ByteLevel"))      /* ByteLevel trims offsets: no ids */
         return 0;
+    if (r->spec->n_prefix || r->spec->n_suffix)
+        return qn_json_fail(&r->j, QN_EUNSUPPORTED, "a second post-processor that adds tokens, \"%.*s\"",
+                            QN_STR_ARG(p->type));
     if (qn_str_is(p->type, "TemplateProcessing"))
         return take_template(r, p);
     if (!qn_str_is(p->type, "BertProcessing") && !qn_str_is(p->type, "RobertaProcessing"))
@@ -368,7 +360,6 @@ static int take_processor(reader *r, const processor *p) {
         return qn_json_fail(&r->j, QN_EFORMAT, "the post-processor \"%.*s\" lacks \"cls\" or \"sep\"",
                             QN_STR_ARG(p->type));
     QN_TRY(qn_tok_spec_prefix(r->spec, p->cls));
-    bring_to_front(r->spec, 1);
     return qn_tok_spec_suffix(r->spec, p->sep);
 }
 

@@ -1,4 +1,4 @@
-/* tok/added.c — finds added tokens in a text: the leftmost of them, and of those the longest that the caller allows.
+/* tok/added.c — finds added tokens in a text: the leftmost of them, and of those the longest.
  *
  * A trie over bytes; most bytes of a text begin no token at all, so the root is a table and the walk rarely starts.
  * Token lengths are bounded (QN_TOK_MAX_ADDED), hence the time is linear in the text. */
@@ -70,35 +70,28 @@ int qn_added_insert(qn_added *a, qn_str text, size_t token) {
     return 0;
 }
 
-/* The longest allowed token that begins at i; its end, or 0. */
-static size_t match_at(const qn_added *a, const char *s, size_t n, size_t i, qn_added_allow_fn *allow, const void *arg,
-                       size_t *token) {
-    size_t end = 0;
+/* The token that begins at i, if one does. */
+static bool match_at(const qn_added *a, const char *s, size_t n, size_t i, qn_added_kind_fn *kind, const void *arg,
+                     qn_added_match *m) {
+    qn_added_match longest = {.end = 0}, special = {.end = 0};
     uint32_t at = a->root[(uint8_t)s[i]];
     for (size_t j = i + 1; at; j++) {
-        size_t found = a->nodes[at].token;
-        if (found != NO_TOKEN && allow(arg, found, i, j)) {
-            end = j;
-            *token = found;
+        if (a->nodes[at].token != NO_TOKEN) {
+            longest = (qn_added_match){a->nodes[at].token, i, j, kind(arg, a->nodes[at].token, i, j)};
+            special = longest.kind == QN_ADDED_SPECIAL ? longest : special;
         }
         at = j < n ? child_of(a, at, (uint8_t)s[j]) : 0;
     }
-    return end;
+    *m = longest.kind == QN_ADDED_FORBIDDEN && special.end ? special : longest;
+    return m->end > 0;
 }
 
-bool qn_added_find(const qn_added *a, const char *s, size_t n, size_t from, qn_added_allow_fn *allow, const void *arg,
-                   size_t *token, size_t *begin, size_t *end) {
+bool qn_added_find(const qn_added *a, const char *s, size_t n, size_t from, qn_added_kind_fn *kind, const void *arg,
+                   qn_added_match *m) {
     if (qn_added_empty(a))
         return false;
-    for (size_t i = from; i < n; i++) {
-        if (!a->root[(uint8_t)s[i]])
-            continue;
-        size_t e = match_at(a, s, n, i, allow, arg, token);
-        if (e) {
-            *begin = i;
-            *end = e;
+    for (size_t i = from; i < n; i++)
+        if (a->root[(uint8_t)s[i]] && match_at(a, s, n, i, kind, arg, m))
             return true;
-        }
-    }
     return false;
 }

@@ -286,17 +286,23 @@ static void work_give(qn_tok_work *w) {
 /* Which parts of the text may hold special tokens. */
 typedef struct { const qn_tok_span *span; size_t n; bool all; } trust;
 
-static bool trusted(const trust *tr, size_t begin, size_t end) {
-    size_t low = 0, high = tr->n;               /* the last span that begins at or before `begin` */
-    if (tr->all)
-        return true;
+/* The first span that begins after `at`. */
+static size_t first_after(const trust *tr, size_t at) {
+    size_t low = 0, high = tr->n;
     while (low < high) {
         size_t mid = low + (high - low) / 2;
-        if (tr->span[mid].begin <= begin)
+        if (tr->span[mid].begin <= at)
             low = mid + 1;
         else
             high = mid;
     }
+    return low;
+}
+
+static bool trusted(const trust *tr, size_t begin, size_t end) {
+    if (tr->all)
+        return true;
+    size_t low = first_after(tr, begin);
     if (low == 0)
         return false;
     size_t reach = tr->span[low - 1].end;
@@ -317,11 +323,20 @@ struct section {
     bool at_start;          /* it begins where the whole text begins */
 };
 
-static bool allow(const void *arg, size_t token, size_t begin, size_t end) {
+static qn_added_kind kind_of(const void *arg, size_t token, size_t begin, size_t end) {
     const section *sec = arg;
     if (!sec->w->tok->added[token].special)
-        return true;
-    return !sec->no_special && trusted(sec->tr, sec->offset + begin, sec->offset + end);
+        return QN_ADDED_ORDINARY;
+    bool allowed = !sec->no_special && trusted(sec->tr, sec->offset + begin, sec->offset + end);
+    return allowed ? QN_ADDED_SPECIAL : QN_ADDED_FORBIDDEN;
+}
+
+/* Where to look on behind a forbidden match: never past a place where trusted text begins, so that nothing that
+ * strangers write can swallow a special token that stands behind it. */
+static size_t after_forbidden(const section *sec, const qn_added_match *m) {
+    size_t next = first_after(sec->tr, sec->offset + m->begin);
+    bool none = sec->no_special || next == sec->tr->n;
+    return none ? m->end : QN_MIN(m->end, sec->tr->span[next].begin - sec->offset);
 }
 
 /* The character that ends at s[at) and the one that begins there. */
@@ -366,20 +381,18 @@ static size_t skip_spaces_right(const char *s, size_t n, size_t at) {
 
 static int cut_tokens(section *sec, const qn_added *matcher, const char *s, size_t n) {
     const qn_tok *t = sec->w->tok;
-    size_t at = 0, from = 0, token, begin, end;
-    while (qn_added_find(matcher, s, n, from, allow, sec, &token, &begin, &end)) {
-        const qn_tok_added *a = &t->added[token];
-        from = end;
-        if (a->single_word && !single_word(s, n, begin, end))
+    size_t at = 0, from = 0;
+    qn_added_match m;
+    while (qn_added_find(matcher, s, n, from, kind_of, sec, &m)) {
+        const qn_tok_added *a = &t->added[m.token];
+        from = m.kind == QN_ADDED_FORBIDDEN ? after_forbidden(sec, &m) : m.end;
+        if (m.kind == QN_ADDED_FORBIDDEN || (a->single_word && !single_word(s, n, m.begin, m.end)))
             continue;
-        if (a->lstrip)
-            begin = skip_spaces_left(s, at, begin);
-        if (a->rstrip)
-            end = skip_spaces_right(s, n, end);
+        size_t begin = a->lstrip ? skip_spaces_left(s, at, m.begin) : m.begin;
         if (begin > at)
             QN_TRY(sec->between(sec, s + at, begin - at, at));
         QN_TRY(qn_ids_push(sec->w->ids, a->id));
-        at = end;
+        at = a->rstrip ? skip_spaces_right(s, n, m.end) : m.end;
     }
     return at < n ? sec->between(sec, s + at, n - at, at) : 0;
 }

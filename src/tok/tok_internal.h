@@ -41,14 +41,17 @@ int qn_regex_find(const qn_regex *re, qn_regex_work *w, const char *s, size_t n,
 
 /* ---- added.c ---- */
 typedef struct qn_added qn_added;                                       /* a matcher over added tokens */
-typedef bool qn_added_allow_fn(const void *arg, size_t token, size_t begin, size_t end);
+typedef enum { QN_ADDED_FORBIDDEN, QN_ADDED_ORDINARY, QN_ADDED_SPECIAL } qn_added_kind;
+typedef qn_added_kind qn_added_kind_fn(const void *arg, size_t token, size_t begin, size_t end);
 int qn_added_new(qn_added **out);
 void qn_added_free(qn_added *a);
 int qn_added_insert(qn_added *a, qn_str text, size_t token);            /* token: the caller's number for it */
 bool qn_added_empty(const qn_added *a);
-/* Leftmost-longest among the allowed matches in s from `from`. False: none. */
-bool qn_added_find(const qn_added *a, const char *s, size_t n, size_t from, qn_added_allow_fn *allow, const void *arg,
-                   size_t *token, size_t *begin, size_t *end);
+/* The leftmost token in s from `from`, of those the longest; where that is forbidden, the longest special one that is
+ * not. A forbidden match is reported too: it takes part in the search, so what it covers is plain text. */
+typedef struct { size_t token, begin, end; qn_added_kind kind; } qn_added_match;
+bool qn_added_find(const qn_added *a, const char *s, size_t n, size_t from, qn_added_kind_fn *kind, const void *arg,
+                   qn_added_match *m);
 
 /* ---- normalize.c ---- */
 typedef struct { qn_norm_kind kind; qn_str pattern, content; qn_regex *regex; bool left, right; } qn_norm_step;

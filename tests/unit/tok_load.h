@@ -1,8 +1,9 @@
-/* tests/unit/tok_load.h — tokenizers for the tests of tok/: from a GGUF's metadata. */
+/* tests/unit/tok_load.h — tokenizers for the tests of tok/: from a GGUF's metadata, from a tokenizer.json. */
 #ifndef QN_TESTS_TOK_LOAD_H
 #define QN_TESTS_TOK_LOAD_H
 
 #include "format/gguf.h"
+#include "format/tokenizer_json.h"
 #include "test.h"
 #include "tok/tok.h"
 
@@ -55,6 +56,19 @@ QN_UNUSED static qn_tok *tok_load_gguf(const char *path) {
     qn_free(tokens);
     qn_free(merges);
     qn_free(types);
+    return tok;
+}
+
+/* The tokenizer of a tokenizer.json among the fixtures. */
+QN_UNUSED static qn_tok *tok_load_json(const char *name) {
+    qn_buf text = {0};
+    qn_tok_spec spec;
+    qn_tok *tok;
+    CHECK_OK(qn_read_file(&text, qn_test_fixture(name), 65536));
+    CHECK_OK(qn_tokenizer_json_parse(text.s, text.n, name, &spec));
+    CHECK_OK(qn_tok_new(&tok, &spec), "%s", name);
+    qn_tok_spec_drop(&spec);
+    qn_buf_drop(&text);
     return tok;
 }
 
