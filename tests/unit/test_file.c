@@ -170,7 +170,7 @@ static void check_contents(const char *path, const char *want) {
 /* A fresh directory with one file "target" in it that says "old". */
 static const char *fresh_target(const char *name, char dir[256]) {
     static char path[300];
-    snprintf(dir, 256, "%s", qn_test_temp(name));
+    CHECK(snprintf(dir, 256, "%s", qn_test_temp(name)) < 256);
     CHECK_INT(mkdir(dir, 0700), 0);
     snprintf(path, sizeof path, "%s/target", dir);
     FILE *f = fopen(path, "w");
