@@ -112,7 +112,6 @@ TEST(the_judge_rotates) {
     enum { DH = 10, ROT = 6, HEADS = 2 };
     const qn_kernels *k = qn_kernels_judge();
     double x[HEADS * DH], y[HEADS * DH], cs[ROT];
-    numbers(cs, 8, 0);
     for (int i = 0; i < HEADS * DH; i++)
         x[i] = i - 7.5;
     for (int i = 0; i < ROT / 2; i++) {

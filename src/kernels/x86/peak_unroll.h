@@ -1,0 +1,11 @@
+/* kernels/x86/peak_unroll.h — the loop over accumulators must vanish, or they would live in memory. */
+#ifndef QN_KERNELS_X86_PEAK_UNROLL_H
+#define QN_KERNELS_X86_PEAK_UNROLL_H
+
+#ifdef __clang__
+#define PEAK_UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define PEAK_UNROLL _Pragma("GCC unroll 32")
+#endif
+
+#endif
