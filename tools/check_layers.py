@@ -18,7 +18,7 @@ STOREYS = [
     "infer train",
     "tune quant eval rag",
     "plan report lab serve",
-    "cli",
+    "cli api",
 ]
 STOREY = {room: level for level, rooms in enumerate(STOREYS) for room in rooms.split()}
 

@@ -37,9 +37,6 @@
 #error "quern needs gcc >= 12 or clang >= 14"
 #endif
 
-/* Public functions of the shared library; everything else is hidden (-fvisibility=hidden). */
-#define QN_EXPORT __attribute__((visibility("default")))
-
 /* Our own bugs only, never input. Prints file:line and aborts. Stays on in release builds. */
 #define qn_assert(cond) ((cond) ? (void)0 : qn_assert_failed(#cond, __FILE__, __LINE__))
 _Noreturn void qn_assert_failed(const char *cond, const char *file, int line);

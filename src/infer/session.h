@@ -42,6 +42,7 @@ int qn_session_feed(qn_session *s, const qn_feed *feeds, int64_t n, qn_logits_fn
 
 int64_t qn_session_length(const qn_session *s, int64_t seq);
 int64_t qn_session_context(const qn_session *s);
+int64_t qn_session_sequences(const qn_session *s);
 const qn_model *qn_session_model(const qn_session *s);
 const qn_kernels *qn_session_kernels(const qn_session *s);
 qn_dtype qn_session_kv_dtype(const qn_session *s);
