@@ -35,6 +35,7 @@
 
 #include "base/base.h"
 #include "base/file.h"
+#include "kernels/kernels.h"
 
 #define QN_TESTS_MAX 256
 static struct CMUnitTest qn_tests_[QN_TESTS_MAX];
@@ -230,7 +231,19 @@ static int qn_test_setup_(void **state) {
     return 0;
 }
 
+/* The highest level that this run may use: the machine's, or QUERN_CPU where it is set. Tests that call this are run once
+ * per level. main() has checked the name and that the machine has it. */
+QN_UNUSED static qn_isa qn_test_isa(void) {
+    const char *cap = getenv("QUERN_CPU");
+    return cap ? (qn_isa)qn_isa_from_name(cap) : qn_isa_detect();
+}
+
 int main(int argc, char **argv) {
+    const char *cap = getenv("QUERN_CPU");
+    if (cap && (qn_isa_from_name(cap) < 0 || !qn_isa_has((qn_isa)qn_isa_from_name(cap)))) {
+        printf("[  SKIPPED ] this machine has no level %s\n", cap);
+        return 77;
+    }
     if (argc > 1)
         cmocka_set_test_filter(argv[1]);
     const char *name = strrchr(argv[0], '/');

@@ -1,0 +1,56 @@
+/* tests/unit/test_api.c — quern.h as a stranger uses it: errors in words, options by size, buffers of the caller. */
+#include "quern.h"
+#include "test.h"
+
+TEST(a_missing_model_is_an_error_in_words) {
+    quern_model *model = NULL;
+    CHECK(quern_model_open(&model, "no/such/model.gguf", NULL, NULL) < 0);
+    CHECK(model == NULL);
+    CHECK_CONTAINS(quern_error(), "no/such/model.gguf");
+}
+
+TEST(an_unknown_dtype_names_those_that_are_known) {
+    quern_model_options o = quern_model_options_default();
+    quern_model *model = NULL;
+    o.weights = "q9";
+    CHECK_INT(quern_model_open(&model, "x.gguf", NULL, &o), QN_EINVAL);
+    CHECK_CONTAINS(quern_error(), "q9");
+    CHECK_CONTAINS(quern_error(), "Q8_0");
+}
+
+TEST(an_option_struct_without_its_size_is_refused) {
+    const quern_model_options o = {0, "f32"};
+    quern_model *model = NULL;
+    CHECK_INT(quern_model_open(&model, "x.gguf", NULL, &o), QN_EINVAL);
+    CHECK_CONTAINS(quern_error(), "_options_default");
+}
+
+TEST(an_unknown_level_names_those_that_are_known) {
+    CHECK(quern_init("avx1024") < 0);
+    CHECK_CONTAINS(quern_error(), "avx1024");
+    CHECK_CONTAINS(quern_error(), "scalar");
+    CHECK_INT(quern_init(NULL), 0);
+}
+
+/* The tokenizer of the repository's own fixture, through the public functions only. */
+TEST(ids_go_into_the_callers_buffer_and_come_back_as_text) {
+    char path[1024];
+    snprintf(path, sizeof path, "%s/tests/fixtures/tok_small.json", QN_SOURCE_DIR);
+    quern_tokenizer *tok = NULL;
+    const char text[] = "Hello, world: 1234 Mühlbach";
+    int32_t ids[64], few[2] = {-7, -7};
+    char back[64];
+    size_t n = 0, need = 0;
+    if (!qn_is_file(path))
+        SKIP("the small tokenizer fixture is not here");
+    CHECK_OK(quern_tokenizer_open(&tok, path));
+    CHECK_OK(quern_tokenize(tok, text, sizeof text - 1, 0, ids, 64, &n));
+    CHECK(n > 2 && n < 64);
+    CHECK_OK(quern_tokenize(tok, text, sizeof text - 1, 0, few, 2, &need));
+    CHECK_INT(need, n);
+    CHECK_INT(few[1], ids[1]);
+    CHECK_OK(quern_detokenize(tok, ids, n, 0, back, sizeof back, &need));
+    CHECK_INT(need, sizeof text - 1);
+    CHECK(memcmp(back, text, need) == 0);
+    quern_tokenizer_free(tok);
+}
