@@ -6,6 +6,7 @@
 #define ATTN_NAME qn_attn_f32_avx512
 #define MAX_R 6
 #define MAX_C 4
+#define TILE_C(R) 4
 #define ATTN_HALF 0
 #include "kernels/x86/attn_step_float.h"
 
