@@ -339,10 +339,10 @@ static int take_template(reader *r, const processor *p) {
         if (!p->pieces[i].text)
             QN_TRY(put_named(r, p, p->pieces[i].name, texts > 0));
         else if (++texts > 1 || !qn_str_is(p->pieces[i].name, "A"))
-            return qn_json_fail(&r->j, QN_EUNSUPPORTED, "a template for a single text that is not: tokens, A, tokens");
+            return qn_json_fail(&r->j, QN_EUNSUPPORTED, "a template for one text that is not: tokens, A, tokens");
     }
     if (texts == 0)
-        return qn_json_fail(&r->j, QN_EUNSUPPORTED, "a template for a single text without the text");
+        return qn_json_fail(&r->j, QN_EUNSUPPORTED, "a template for one text without the text");
     return 0;
 }
 
@@ -355,7 +355,8 @@ static int take_processor(reader *r, const processor *p) {
     if (qn_str_is(p->type, "TemplateProcessing"))
         return take_template(r, p);
     if (!qn_str_is(p->type, "BertProcessing") && !qn_str_is(p->type, "RobertaProcessing"))
-        return qn_json_fail(&r->j, QN_EUNSUPPORTED, "the post-processor \"%.*s\" is not supported", QN_STR_ARG(p->type));
+        return qn_json_fail(&r->j, QN_EUNSUPPORTED, "the post-processor \"%.*s\" is not supported",
+                            QN_STR_ARG(p->type));
     if (p->cls < 0 || p->sep < 0)
         return qn_json_fail(&r->j, QN_EFORMAT, "the post-processor \"%.*s\" lacks \"cls\" or \"sep\"",
                             QN_STR_ARG(p->type));

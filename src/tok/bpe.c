@@ -73,7 +73,8 @@ static int build_byte_ids(qn_bpe *b, qn_buf *key) {
         int n = qn_utf8_encode(qn_bytelevel_char((uint8_t)byte), text);
         for (int not_first = 0; not_first < 2; not_first++)
             for (int last = 0; last < 2; last++)
-                QN_TRY(symbol_id(b, key, (qn_str){text, (size_t)n}, not_first, last, &b->byte_id[not_first][last][byte]));
+                QN_TRY(symbol_id(b, key, (qn_str){text, (size_t)n}, not_first, last,
+                                 &b->byte_id[not_first][last][byte]));
         snprintf(text, sizeof text, "<0x%02X>", (unsigned)byte);
         b->fallback_id[byte] = b->byte_fallback ? qn_idmap_get(b->ids, qn_str_of(text)) : -1;
     }
@@ -85,8 +86,10 @@ static int bad_merge(const qn_tok_spec *spec, size_t i, const char *what) {
                    QN_STR_ARG(spec->merges[i].left), QN_STR_ARG(spec->merges[i].right), what);
 }
 
-static int build_merges(qn_bpe *b, const qn_tok_spec *spec, qn_buf *key) {
+static int build_merges(qn_bpe *b, const qn_tok_spec *spec, int32_t n_ids, qn_buf *key) {
     size_t skipped = 0;
+    const qn_tok_entry *entry = b->ids->entry;
+    int32_t last = -1;
     b->result = qn_zalloc(QN_MEM_TOK, spec->n_merges, sizeof *b->result);
     if (!b->result)
         return QN_ENOMEM;
@@ -103,7 +106,10 @@ static int build_merges(qn_bpe *b, const qn_tok_spec *spec, qn_buf *key) {
         qn_buf_clear(key);
         QN_TRY(qn_buf_put(key, m->left.s, m->left.n));
         QN_TRY(qn_buf_put(key, tail.s, tail.n));
-        int32_t id = qn_idmap_get(b->ids, qn_buf_view(key));
+        /* Vocabularies list what merges make in the order of the merges: mostly the next id, no search. */
+        int32_t id = last + 1 < n_ids && qn_str_eq(entry[last + 1].text, qn_buf_view(key))
+                         ? last + 1
+                         : qn_idmap_get(b->ids, qn_buf_view(key));
         const char *missing = left < 0 ? "the first" : right < 0 ? "the second" : id < 0 ? "what they make" : NULL;
         if (missing && !spec->skip_bad_merges)
             return bad_merge(spec, i, missing);
@@ -111,12 +117,12 @@ static int build_merges(qn_bpe *b, const qn_tok_spec *spec, qn_buf *key) {
             skipped++;
             continue;
         }
-        b->result[i] = id;
+        b->result[i] = last = id;
         qn_bpe_merges_put(&b->merges, left, right, (uint32_t)i, id);
     }
     if (skipped)
-        qn_log(QN_LOG_WARN, "tokenizer: %zu of %zu merges name tokens that are not in the vocabulary; left out", skipped,
-               spec->n_merges);
+        qn_log(QN_LOG_WARN, "tokenizer: %zu of %zu merges name tokens that are not in the vocabulary; left out",
+               skipped, spec->n_merges);
     return 0;
 }
 
@@ -139,7 +145,7 @@ int qn_bpe_new(qn_bpe **out, const qn_tok *t, const qn_tok_spec *spec, bool byte
     }
     QN_TRY_OUT(copy_affixes(b, spec));
     QN_TRY_OUT(build_byte_ids(b, &key));
-    QN_TRY_OUT(build_merges(b, spec, &key));
+    QN_TRY_OUT(build_merges(b, spec, t->n, &key));
     *out = b;
     b = NULL;
 out:

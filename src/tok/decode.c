@@ -27,7 +27,9 @@ static int replace(qn_str text, qn_str from, qn_str to, qn_buf *out) {
 }
 
 static int hex(char c) {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
 /* "<0x0A>" is the byte 10. */
@@ -87,7 +89,7 @@ static int text_rules(qn_decode_plan *p, const qn_tok_spec *spec, size_t *n_tabl
             p->strip_len = d->content.n;
             memcpy(p->strip_char, d->content.s, QN_MIN(d->content.n, sizeof p->strip_char));
         } else if (fused) {
-            return qn_fail(QN_EUNSUPPORTED, "tokenizer: a decoder behind Fuse or ByteLevel that is not Strip of the start");
+            return qn_fail(QN_EUNSUPPORTED, "tokenizer: a decoder behind Fuse or ByteLevel, not Strip at the start");
         }
     }
     return 0;

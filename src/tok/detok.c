@@ -1,7 +1,8 @@
 /* tok/detok.c — the streaming detokenizer: bytes of pieces in, whole characters out.
  *
- * A token may end in the middle of a character. Its bytes wait in `pending` (at most three) until the rest comes or it
- * is certain that none will; what is no UTF-8 becomes U+FFFD, one per maximal part of a character (Unicode 15, §3.9). */
+ * A token may end in the middle of a character. Its bytes wait in `pending` (at most three) until the rest comes or
+ * it is certain that none will; what is no UTF-8 becomes U+FFFD, one per maximal part of a character (Unicode 15,
+ * §3.9). */
 #include "tok/tok_internal.h"
 
 #define REPLACEMENT "\xef\xbf\xbd"

@@ -178,7 +178,7 @@ static int split(qn_tok_work *w, size_t step, const char *s, size_t n, bool firs
     return settle(&sp);
 }
 
-/* ---- steps that write the text anew ------------------------------------------------------------------------------- */
+/* ---- steps that write the text anew ------------------------------------------------------------------------------ */
 
 static int feed_byte_level(qn_tok_work *w, size_t step, const char *s, size_t n, bool first) {
     const qn_pretok_step *st = &w->tok->steps[step];

@@ -14,8 +14,9 @@
 #define UPPER "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]"
 #define LOWER "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"
 /* Words split where the case falls: "HelloWorld" is two. */
-#define CASED(suffix, numbers) "[^\\r\\n\\p{L}\\p{N}]?" UPPER "*" LOWER "+" suffix "|[^\\r\\n\\p{L}\\p{N}]?" UPPER "+" LOWER \
-    "*" suffix "|" numbers "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
+#define CASED(suffix, numbers) "[^\\r\\n\\p{L}\\p{N}]?" UPPER "*" LOWER "+" suffix "|" \
+    "[^\\r\\n\\p{L}\\p{N}]?" UPPER "+" LOWER "*" suffix "|" numbers "| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|" \
+    "\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 #define DEEPSEEK_CJK "[一-龥぀-ゟ゠-ヿ]+"
 #define DEEPSEEK3 "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+|" \
     " ?[\\p{P}\\p{S}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
@@ -111,8 +112,8 @@ static int refuse(qn_str name) {
     for (size_t i = 0; i < QN_LEN(names); i++)
         all[i] = names[i].name;
     const char *near = qn_nearest(word, all, QN_LEN(names));
-    return qn_fail(QN_EUNSUPPORTED, "tokenizer.ggml.pre: the pre-tokenizer \"%.*s\" is not known%s%s%s", QN_STR_ARG(name),
-                   near ? " (nearest: \"" : "; a model directory with tokenizer.json does not need the name",
+    return qn_fail(QN_EUNSUPPORTED, "tokenizer.ggml.pre: the pre-tokenizer \"%.*s\" is not known%s%s%s",
+                   QN_STR_ARG(name), near ? " (nearest: \"" : "; a directory with tokenizer.json does not need it",
                    near ? near : "", near ? "\")" : "");
 }
 

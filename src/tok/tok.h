@@ -92,7 +92,7 @@ typedef enum { QN_TOK_MODEL_NONE, QN_TOK_BPE } qn_tok_model;
 typedef struct {
     qn_tok_model model;
     bool byte_fallback, ignore_merges;
-    bool use_unk, fuse_unk;                 /* what cannot be spelled becomes unk (a run of it one unk); else it is lost */
+    bool use_unk, fuse_unk;                 /* what cannot be spelled becomes unk (a run of it one); else it is lost */
     bool skip_bad_merges;                   /* leave out merges of unknown tokens instead of refusing them */
     qn_str continuing_prefix, end_suffix;   /* of sub-words, as spelled in the vocabulary */
     qn_tok_entry *vocab;     size_t n_vocab, cap_vocab;
@@ -171,7 +171,7 @@ int qn_tok_encode_spans(const qn_tok *t, const char *text, size_t n, const qn_to
 int32_t qn_tok_size(const qn_tok *t);                       /* 1 + the greatest id */
 int32_t qn_tok_id(const qn_tok *t, qn_str text);            /* as spelled in the vocabulary; −1: no such token */
 qn_str qn_tok_text(const qn_tok *t, int32_t id);            /* as spelled in the vocabulary; empty for none */
-qn_str qn_tok_piece(const qn_tok *t, int32_t id);           /* the bytes it stands for inside a text; may be half a char */
+qn_str qn_tok_piece(const qn_tok *t, int32_t id);           /* its bytes inside a text; may be half a character */
 qn_token_type qn_tok_type(const qn_tok *t, int32_t id);     /* HOLE outside the vocabulary */
 bool qn_tok_is_special(const qn_tok *t, int32_t id);        /* control or unknown: never part of an answer's text */
 int32_t qn_tok_bos(const qn_tok *t);                        /* −1: none */

@@ -16,9 +16,9 @@ bool qn_bytelevel_unspell(qn_str text, char *out, size_t *n);           /* out: 
 /* ---- idmap.c ---- */
 typedef struct { uint32_t tag; int32_t id; } qn_idmap_slot;             /* id −1: free */
 typedef struct { qn_idmap_slot *slot; size_t cap; const qn_tok_entry *entry; } qn_idmap;
-int qn_idmap_init(qn_idmap *m, const qn_tok_entry *entry, size_t keys); /* entry: borrowed, by id; at most so many puts */
+int qn_idmap_init(qn_idmap *m, const qn_tok_entry *entry, size_t keys); /* entry: borrowed; keys: puts at most */
 void qn_idmap_drop(qn_idmap *m);
-void qn_idmap_put(qn_idmap *m, int32_t id);                             /* a text that is there already changes its id */
+void qn_idmap_put(qn_idmap *m, int32_t id);                             /* a text that is there changes its id */
 int32_t qn_idmap_get(const qn_idmap *m, qn_str text);                   /* −1: none */
 
 /* ---- unicode.c: character classes as Hugging Face's components use them ---- */
@@ -31,7 +31,7 @@ bool qn_char_is_mark(uint32_t c);                                       /* M* */
 /* ---- regex.c ---- */
 typedef struct qn_regex qn_regex;
 typedef struct qn_regex_work qn_regex_work;                             /* match data and JIT stack: one per thread */
-int qn_regex_new(qn_regex **out, qn_str pattern);                       /* QN_EUNSUPPORTED says what is not understood */
+int qn_regex_new(qn_regex **out, qn_str pattern);                       /* QN_EUNSUPPORTED says what is not known */
 void qn_regex_free(qn_regex *re);
 int qn_regex_work_new(qn_regex_work **out);
 void qn_regex_work_free(qn_regex_work *w);

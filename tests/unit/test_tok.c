@@ -107,7 +107,7 @@ TEST(ranges_out_of_order_are_refused) {
     qn_tok_free(t);
 }
 
-/* A special token that matches behind the normalizer is found in a trusted range even where the rest is a stranger's. */
+/* A special token that matches behind the normalizer is found in a trusted range beside a stranger's text. */
 TEST(normalized_special_tokens_in_trusted_ranges) {
     qn_tok_spec spec;
     qn_tok *t;
@@ -118,7 +118,8 @@ TEST(normalized_special_tokens_in_trusted_ranges) {
     for (int i = 0; i < 26; i++)
         CHECK_OK(qn_tok_spec_token(&spec, i, (qn_str){&"abcdefghijklmnopqrstuvwxyz"[i], 1}, QN_TOKEN_NORMAL));
     CHECK_OK(qn_tok_spec_norm(&spec, &(qn_tok_norm){.kind = QN_NORM_LOWERCASE}));
-    CHECK_OK(qn_tok_spec_added(&spec, &(qn_tok_added){.id = 30, .text = QN_STR("End"), .special = true, .normalized = true}));
+    const qn_tok_added end = {.id = 30, .text = QN_STR("End"), .special = true, .normalized = true};
+    CHECK_OK(qn_tok_spec_added(&spec, &end));
     CHECK_OK(qn_tok_new(&t, &spec));
     encode(t, "xEND", QN_TOK_PARSE_SPECIAL, &ids);
     CHECK_INT(count(&ids, 30), 1, "in its normalized spelling");
@@ -153,7 +154,8 @@ TEST(post_processor_puts_its_ids_around) {
     encode(t, "", QN_TOK_ADD_SPECIAL, &ids);
     CHECK_INT(ids.n, 2);
     CHECK(qn_tok_adds(t, 1) && qn_tok_adds(t, 2) && !qn_tok_adds(t, 0));
-    CHECK(qn_tok_is_special(t, 1) && !qn_tok_is_special(t, 0) && !qn_tok_is_special(t, 99) && !qn_tok_is_special(t, -1));
+    CHECK(qn_tok_is_special(t, 1) && !qn_tok_is_special(t, 0));
+    CHECK(!qn_tok_is_special(t, 99) && !qn_tok_is_special(t, -1));
     qn_tok_spec_drop(&spec);
     qn_tok_free(t);
     qn_ids_drop(&ids);
@@ -298,7 +300,8 @@ static void merge_by_definition(const int32_t (*merge)[3], size_t n_merges, qn_i
 TEST(short_and_long_words_merge_as_defined) {
     /* a b ab ba aba bab abab, in an order of ranks that makes later merges rarer and earlier ones possible again. */
     static const char *const token[] = {"a", "b", "ab", "ba", "aba", "bab", "abab", "aa", "aabab"};
-    static const int32_t merge[][3] = {{2, 2, 6}, {0, 1, 2}, {3, 1, 5}, {1, 0, 3}, {0, 0, 7}, {2, 0, 4}, {7, 5, 8}, {0, 5, 6}};
+    static const int32_t merge[][3] = {{2, 2, 6}, {0, 1, 2}, {3, 1, 5}, {1, 0, 3},
+                                       {0, 0, 7}, {2, 0, 4}, {7, 5, 8}, {0, 5, 6}};
     qn_tok_spec spec;
     qn_tok *t;
     qn_ids got = {0}, want = {0};
@@ -356,10 +359,17 @@ TEST(unknown_pre_tokenizer_names_are_refused) {
     qn_tok_spec spec;
     qn_tok_spec_init(&spec);
     CHECK_FAIL(qn_tok_spec_pre_name(&spec, QN_STR("smolm")), QN_EUNSUPPORTED, "smollm");
-    CHECK_FAIL(qn_tok_spec_pre_name(&spec, QN_STR("\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff")), QN_EUNSUPPORTED, "not known");
+    CHECK_FAIL(qn_tok_spec_pre_name(&spec, QN_STR("\xff\xff\xff\xff\xff\xff\xff\xff\xff")), QN_EUNSUPPORTED,
+               "not known");
     CHECK_OK(qn_tok_spec_pre_name(&spec, QN_STR("smollm")));
     CHECK_INT(spec.n_pretoks, 3);
     qn_tok_spec_drop(&spec);
+}
+
+static uint32_t gpt2_spelling(unsigned char c) {
+    if (c <= 0x20)
+        return 0x100u + c;
+    return c >= 0x7f && c <= 0xa0 ? 0x121u + c - 0x7f : c == 0xad ? 0x143u : c;
 }
 
 /* What each set does to one line, worked out by hand from the published patterns. "|" marks the borders. */
@@ -393,11 +403,8 @@ TEST(named_pre_tokenizers_split_as_published) {
         int64_t id = 0;
         for (char *save = NULL, *w = strtok_r(list, "|", &save); w; w = strtok_r(NULL, "|", &save)) {
             qn_buf spelled = {0};
-            for (; *w; w++) {       /* GPT-2's alphabet for what occurs here */
-                unsigned char c = (unsigned char)*w;
-                uint32_t ch = c <= 0x20 ? 0x100u + c : c < 0x7f ? c : c <= 0xa0 ? 0x121u + c - 0x7f : c == 0xad ? 0x143 : c;
-                CHECK_OK(qn_buf_utf8(&spelled, ch));
-            }
+            for (; *w; w++)
+                CHECK_OK(qn_buf_utf8(&spelled, gpt2_spelling((unsigned char)*w)));
             CHECK_OK(qn_tok_spec_token(&spec, id++, qn_buf_view(&spelled), QN_TOKEN_NORMAL));
             qn_buf_drop(&spelled);
         }
@@ -463,7 +470,8 @@ TEST(ids_out_of_range_are_refused) {
     qn_tok_spec_init(&s);
     CHECK_FAIL(qn_tok_spec_token(&s, -1, QN_STR("a"), QN_TOKEN_NORMAL), QN_EFORMAT, "-1");
     CHECK_FAIL(qn_tok_spec_token(&s, QN_TOK_MAX_ID, QN_STR("a"), QN_TOKEN_NORMAL), QN_EFORMAT, "token id");
-    CHECK_FAIL(qn_tok_spec_added(&s, &(qn_tok_added){.id = 0, .text = {longest, sizeof longest}}), QN_EUNSUPPORTED, "1025");
+    const qn_tok_added too_long = {.id = 0, .text = {longest, sizeof longest}};
+    CHECK_FAIL(qn_tok_spec_added(&s, &too_long), QN_EUNSUPPORTED, "1025");
     qn_tok_spec_drop(&s);
 }
 

