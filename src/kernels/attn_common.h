@@ -1,7 +1,7 @@
 /* kernels/attn_common.h — how attention divides its scratch: a group of rows is worked off at once.
  *
  *   scores  [QN_ATTN_GROUP][256]      then their exponentials
- *   weights [QN_ATTN_GROUP][256]      softmax weights as the second product wants them: float, or bf16 in half the space
+ *   weights [QN_ATTN_GROUP][256]      softmax weights for the second product: float, or bf16 in half the space
  *   query   [QN_ATTN_GROUP][pad(Dh)]  queries widened to float, where they are not
  *   out     [QN_ATTN_GROUP][pad(Dh)]  the chunk's output before it is merged
  * The scalar twin uses the first two differently, within the same size. */

@@ -1,4 +1,4 @@
-/* kernels/attn_ref_f32.c — attention in portable C, float; sizes of scratch and KV blocks; one KV vector back to floats. */
+/* kernels/attn_ref_f32.c — attention in portable C, float; and one KV vector back to floats. */
 #include "kernels/kernels.h"
 #include "num/math.h"
 

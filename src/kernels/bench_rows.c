@@ -1,8 +1,9 @@
-/* kernels/bench_rows.c — attention and row kernels, timed one call at a time; the best of many short runs counts: the machine
- * may have other work.
+/* kernels/bench_rows.c — attention and row kernels, timed one call at a time; the best of many short runs counts: the
+ * machine may have other work.
  *
- * Rows work in cache, as they do inside a model. Attention is shown three ways: a prefill tile over keys that are in L2, one
- * decoded token whose keys are in L2, and one whose keys come from memory: a walk over more keys than the caches hold. */
+ * Rows work in cache, as they do inside a model. Attention is shown three ways: a prefill tile over keys that are in
+ * L2, one decoded token whose keys are in L2, and one whose keys come from memory: a walk over more keys than the
+ * caches hold. */
 #include "kernels/bench_rows.h"
 
 enum { ROWS_N = 49152, OPERANDS = 4, KV_BYTES = 64 << 20, TILE_ROWS = 96, MAX_DH = 128 };
@@ -45,7 +46,9 @@ static void run_act(bench *b, int64_t n, int variant) { b->k->act(b->x[0], b->x[
 static void run_glu(bench *b, int64_t n, int variant) { b->k->glu(b->x[0], b->x[1], b->x[2], n, (qn_act)variant); }
 static void run_add(bench *b, int64_t n, QN_UNUSED int variant) { b->k->add(b->x[0], b->x[1], b->x[2], n); }
 static void run_scale(bench *b, int64_t n, QN_UNUSED int variant) { b->k->scale(b->x[0], b->x[1], 0.5, n); }
-static void run_rope(bench *b, int64_t n, QN_UNUSED int variant) { b->k->rope(b->x[0], b->x[1], b->x[2], n / 64, 64, 64); }
+static void run_rope(bench *b, int64_t n, QN_UNUSED int variant) {
+    b->k->rope(b->x[0], b->x[1], b->x[2], n / 64, 64, 64);
+}
 
 /* The widths of a 135M model: 576 wide, 1536 in the feed-forward, 9 heads of 64, 49152 tokens. */
 static const row_case row_cases[] = {
@@ -76,8 +79,9 @@ static void run_attention(bench *b, QN_UNUSED int64_t n, QN_UNUSED int variant) 
     const size_t block = qn_kv_block_bytes(b->t, b->Dh);
     char *chunk = b->kv + (size_t)b->chunk * 2 * QN_CHUNK_BLOCKS * block;
     float *M = b->state, *L = M + TILE_ROWS, *O = L + TILE_ROWS;
-    qn_attn_args a = {.q = b->q, .ldq = (size_t)b->Dh * (b->t == QN_BF16 ? 2 : 4), .lo = lo, .hi = hi, .M = M, .L = L, .O = O,
-                      .merge = merge, .scratch = O + TILE_ROWS * MAX_DH, .rows = b->rows, .Dh = b->Dh, .scale = 0.125f};
+    qn_attn_args a = {.q = b->q, .ldq = (size_t)b->Dh * (b->t == QN_BF16 ? 2 : 4), .lo = lo, .hi = hi,
+                      .M = M, .L = L, .O = O, .merge = merge, .scratch = O + TILE_ROWS * MAX_DH,
+                      .rows = b->rows, .Dh = b->Dh, .scale = 0.125f};
     for (int64_t r = 0; r < b->rows; r++) {
         lo[r] = 0;
         hi[r] = QN_KEY_CHUNK;
@@ -142,7 +146,8 @@ static int level_run(bench *b) {
     return 0;
 }
 
-/* Numbers of ordinary size. What F32 blocks hold is read as halves too: any bits do, as long as none is NaN or denormal. */
+/* Numbers of ordinary size. What F32 blocks hold is read as halves too: any bits do, as long as none is NaN or
+ * denormal. */
 static void fill(bench *b) {
     for (int i = 0; i < OPERANDS; i++)
         for (int64_t j = 0; j < ROWS_N; j++)

@@ -6,7 +6,7 @@
  *   *_ref.inc       the scalar twins, compiled as float (…_ref_f32.c: portable) and as double (…_ref_f64.c: judge)
  *   x86/ (_avx2.c …)  specialisations; they include this header, num/poly.h, num/num.h and intrinsics only
  *   selftest.c      every row against the judge; rows of one (dtype, ISA) against each other, bit for bit
- *   peak.c, bench_kernels.c   the machine's limits, and each row's share of them
+ *   peak.c, bench_*.c   the machine's limits, and how near the rows come to them
  *
  * Kernels are single-threaded pure functions over a tile; they cannot fail: shapes were checked when the graph was
  * bound. A product's arithmetic belongs to the packed dtype and the ISA level, never to the number of rows

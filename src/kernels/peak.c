@@ -113,7 +113,7 @@ int qn_peak_measure(qn_pool *pool, qn_peak *out) {
         qn_free(spans);
         return QN_ENOMEM;
     }
-    for (size_t i = 0; i < all; i += 4096)                   /* pages that were never written would all be one zero page */
+    for (size_t i = 0; i < all; i += 4096)      /* pages that were never written would all be one zero page */
         memory[i] = 1;
     measurement m = {.pool = pool, .spans = spans, .rounds = OPS_ROUNDS};
     *out = (qn_peak){.threads = threads, .isa = qn_isa_detect()};

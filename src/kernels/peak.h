@@ -1,12 +1,12 @@
-/* kernels/peak.h — what this machine can do at most: measured, with nothing but registers or nothing but reading. Benchmarks
- * state their figures as shares of these. */
+/* kernels/peak.h — what this machine can do at most: measured, with nothing but registers or nothing but reading.
+ * Benchmarks state their figures as shares of these. */
 #ifndef QN_KERNELS_PEAK_H
 #define QN_KERNELS_PEAK_H
 
 #include "base/pool.h"
 #include "kernels/kernels.h"
 
-/* All threads together; 10⁹ per second. A product and a sum are two operations. 0: this machine has no such instruction. */
+/* All threads together; 10⁹ per second. A product and a sum are two operations. 0: no such instruction here. */
 typedef struct {
     int threads;
     qn_isa isa;                      /* the level whose instructions were used */

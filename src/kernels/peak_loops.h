@@ -1,4 +1,5 @@
-/* kernels/peak_loops.h — the loops that peak.c times: `rounds` rounds of independent chains in registers, or reading once. */
+/* kernels/peak_loops.h — the loops that peak.c times: `rounds` rounds of independent chains in registers, or reading
+ * once. */
 #ifndef QN_KERNELS_PEAK_LOOPS_H
 #define QN_KERNELS_PEAK_LOOPS_H
 

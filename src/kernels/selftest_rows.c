@@ -82,7 +82,8 @@ static void rmsnorm_grad_call(any_fn *fn, operands *o, int64_t n, int variant, s
     o->result = 0;
     ((qn_rmsnorm_grad_fn *)fn)(o->y[0], o->y[1], o->x[0], o->x[1], o->x[2], rms_inverse(x, n), n);
 }
-static void rmsnorm_grad_bound(const operands *o, int64_t n, int variant, double *const bound[MAX_OUT], double *result) {
+static void rmsnorm_grad_bound(const operands *o, int64_t n, int variant, double *const bound[MAX_OUT],
+                               double *result) {
     const double *g = X(o, 0), *x = X(o, 1), *w = X(o, 2), r = rms_inverse(x, n);
     double mean = 0;
     (void)variant, (void)result;
@@ -153,8 +154,8 @@ static void argmax_bound(const operands *o, int64_t n, int variant, double *cons
     *result = 0;
 }
 
-/* In u·|y|: ReLU exact, its square one rounding; sigmoid and tanh four to six; SiLU's exponent is exact. The exponent of
- * GELU's tanh form has three roundings of its own size; the exact form loses 1 + erf to cancellation. */
+/* In u·|y|: ReLU exact, its square one rounding; sigmoid and tanh four to six; SiLU's exponent is exact. The exponent
+ * of GELU's tanh form has three roundings of its own size; the exact form loses 1 + erf to cancellation. */
 static double act_bound(double x, double y, qn_act kind) {
     switch (kind) {
     case QN_ACT_RELU: return 0;
@@ -204,7 +205,7 @@ static void rounding_bound(const operands *o, int64_t n, int variant, double *co
         bound[0][i] = U * fabs(Y(o, 0)[i]);
 }
 
-/* Variants: one head, all of it; one head, half of it; three heads, the middle third of the elements at most, in place. */
+/* Variants: one head, all of it; one head, half of it; three heads in place. */
 static int64_t rope_shape(int64_t n, int variant, int64_t *heads, int64_t *rot) {
     *heads = variant == 2 ? 3 : 1;
     const int64_t Dh = n / *heads;
@@ -233,7 +234,8 @@ static void rope_bound(const operands *o, int64_t n, int variant, double *const 
 }
 
 static const family family_rmsnorm = {"rmsnorm", 2, 1, 1, false, false, rmsnorm_call, rmsnorm_bound};
-static const family family_rmsnorm_grad = {"rmsnorm_grad", 3, 2, 1, false, false, rmsnorm_grad_call, rmsnorm_grad_bound};
+static const family family_rmsnorm_grad = {
+    "rmsnorm_grad", 3, 2, 1, false, false, rmsnorm_grad_call, rmsnorm_grad_bound};
 static const family family_layernorm = {"layernorm", 3, 1, 2, false, false, layernorm_call, layernorm_bound};
 static const family family_softmax = {"softmax", 1, 1, 1, true, false, softmax_call, softmax_bound};
 static const family family_logsumexp = {"logsumexp", 1, 0, 1, true, false, logsumexp_call, logsumexp_bound};
@@ -257,7 +259,8 @@ typedef struct {
 
 static float draw(input how, uint32_t salt, int64_t i, int64_t n) {
     static const float edges[] = {0, -0.0f, 0x1p-149f, -0x1p-149f, 0x1p-127f, -0x1p-126f, 1, -1, 88.7f, -87.3f, -104,
-                                  -103.9f, 0.625f, -0.624f, 4, -4, 9.5f, 0x1p-30f, -0x1.fffffep-1f, 20, -20, 1e4f, -1e4f};
+                                  -103.9f, 0.625f, -0.624f, 4, -4, 9.5f, 0x1p-30f, -0x1.fffffep-1f, 20, -20, 1e4f,
+                                  -1e4f};
     const float u = qn_fill_value(salt, (uint64_t)i, 1.0f);
     const uint32_t bits = qn_fill_salt("edge") ^ (uint32_t)(i * 2654435761u) ^ salt * 40503u;
     switch (how) {
@@ -304,8 +307,8 @@ static void report_case(bench *b, double used, const char *where, int64_t at, in
     b->cases++;
     if (used <= 1 && used > b->worst)
         b->worst = used;
-    qn_selftest_case(b->report, used <= 1, "%s: %s%lld of %lld (%s, variant %d) is %.3g times its bound off", b->row, where,
-                     (long long)at, (long long)n, kind_names[how], variant, used);
+    qn_selftest_case(b->report, used <= 1, "%s: %s%lld of %lld (%s, variant %d) is %.3g times its bound off", b->row,
+                     where, (long long)at, (long long)n, kind_names[how], variant, used);
 }
 
 static void against_judge(bench *b, const family *f, any_fn *fn, any_fn *judge_fn, input how, int64_t n, int variant) {

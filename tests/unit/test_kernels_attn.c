@@ -1,5 +1,5 @@
-/* tests/unit/test_kernels_attn.c — attention: every row of the list against the judge and against itself (self-test), and the
- * judge against softmax written out over all keys at once. */
+/* tests/unit/test_kernels_attn.c — attention: every row of the list against the judge and against itself (self-test),
+ * and the judge against softmax written out over all keys at once. */
 #include "test.h"
 
 #include "kernels/selftest.h"

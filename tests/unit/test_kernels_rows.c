@@ -1,5 +1,5 @@
-/* tests/unit/test_kernels_rows.c — norms, softmax and element-wise kernels: every row of the list against the judge, and the
- * judge against the plain formulas with libm. */
+/* tests/unit/test_kernels_rows.c — norms, softmax and element-wise kernels: every row of the list against the judge,
+ * and the judge against the plain formulas with libm. */
 #include "test.h"
 
 #include "kernels/selftest.h"

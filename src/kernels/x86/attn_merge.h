@@ -1,5 +1,6 @@
-/* kernels/x86/attn_merge.h — merging a later partial into a row's running softmax state, on v16: used inside attention and as
- * a kernel of its own, so that split-KV gives the bits of the serial walk. Include after v16_avx512.h or v16_avx2.h. */
+/* kernels/x86/attn_merge.h — merging a later partial into a row's running softmax state, on v16: used inside attention
+ * and as a kernel of its own, so that split-KV gives the bits of the serial walk. Include after v16_avx512.h or
+ * v16_avx2.h. */
 #ifndef QN_KERNELS_ATTN_MERGE_H
 #define QN_KERNELS_ATTN_MERGE_H
 

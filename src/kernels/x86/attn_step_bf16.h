@@ -1,5 +1,6 @@
-/* kernels/x86/attn_step_bf16.h — the step of attn_x86.inc for BF16 without the bf16 instruction: a pair of key elements is widened
- * and takes two fused multiply-adds, the lower first. Queries and softmax weights are bf16 values kept as floats. */
+/* kernels/x86/attn_step_bf16.h — the step of attn_x86.inc for BF16 without the bf16 instruction: a pair of key
+ * elements is widened and takes two fused multiply-adds, the lower first. Queries and softmax weights are bf16 values
+ * kept as floats. */
 #ifndef QN_KERNELS_ATTN_STEP_BF16_H
 #define QN_KERNELS_ATTN_STEP_BF16_H
 

@@ -1,5 +1,5 @@
-/* kernels/x86/attn_step_dot.h — the step of attn_x86.inc for BF16 with vdpbf16ps: a pair of key elements against a pair of bf16,
- * sum + low·low + high·high in the instruction's own arithmetic (denormals count as zero). */
+/* kernels/x86/attn_step_dot.h — the step of attn_x86.inc for BF16 with vdpbf16ps: a pair of key elements against a
+ * pair of bf16, sum + low·low + high·high in the instruction's own arithmetic (denormals count as zero). */
 #ifndef QN_KERNELS_ATTN_STEP_DOT_H
 #define QN_KERNELS_ATTN_STEP_DOT_H
 

@@ -1,5 +1,5 @@
-/* kernels/x86/attn_step_float.h — the step of attn_x86.inc where keys and values are F32, or F16 widened on the way: one key
- * element against one float. The includer defines ATTN_HALF: 1 for F16. */
+/* kernels/x86/attn_step_float.h — the step of attn_x86.inc where keys and values are F32, or F16 widened on the way:
+ * one key element against one float. The includer defines ATTN_HALF: 1 for F16. */
 #ifndef QN_KERNELS_ATTN_STEP_FLOAT_H
 #define QN_KERNELS_ATTN_STEP_FLOAT_H
 

@@ -1,5 +1,5 @@
-/* kernels/x86/v16_avx512.h — sixteen floats as one value, AVX-512. v16_avx2.h has the same names with the same meaning, so that
- * the kernels above them are written once and give the same bits on both.
+/* kernels/x86/v16_avx512.h — sixteen floats as one value, AVX-512. v16_avx2.h has the same names with the same
+ * meaning, so that the kernels above them are written once and give the same bits on both.
  *
  *   v16    16 floats        h16    16 halves (f16 or bf16 bits)        m16    one truth value per lane
  * `n` in …_n is the number of lanes that exist in memory, 0…16; the others read as zero and are not touched. */
