@@ -12,6 +12,7 @@
 #define CACHE_BITS 14
 #define CACHE_KEY 30
 #define CACHE_IDS 8
+#define BATCH 32                /* merges looked up together while a vocabulary is loaded */
 
 /* One cache line. n_ids 0: empty. */
 typedef struct { uint8_t n_key, n_ids; char key[CACHE_KEY]; int32_t id[CACHE_IDS]; } cache_entry;
@@ -25,6 +26,7 @@ struct qn_bpe_work {
 struct qn_bpe {
     const qn_idmap *ids;            /* of the tokenizer */
     const bool *special;
+    int32_t n_ids;
     bool byte_level, byte_fallback, ignore_merges, fuse_unk;
     int32_t unk;                    /* −1: what cannot be spelled is lost */
     qn_str prefix, suffix;          /* of sub-words not first, and last; owned */
@@ -86,40 +88,57 @@ static int bad_merge(const qn_tok_spec *spec, size_t i, const char *what) {
                    QN_STR_ARG(spec->merges[i].left), QN_STR_ARG(spec->merges[i].right), what);
 }
 
-static int build_merges(qn_bpe *b, const qn_tok_spec *spec, int32_t n_ids, qn_buf *key) {
+/* The id of what a merge makes. Vocabularies list these in the order of the merges: mostly it is the next id, and no
+ * search is needed. */
+static int merged_id(const qn_bpe *b, const qn_tok_merge *m, int32_t expected, qn_buf *key, int32_t *id) {
+    qn_str tail = m->right;
+    if (b->prefix.n && tail.n >= b->prefix.n) {
+        tail.s += b->prefix.n;
+        tail.n -= b->prefix.n;
+    }
+    qn_buf_clear(key);
+    QN_TRY(qn_buf_put(key, m->left.s, m->left.n));
+    QN_TRY(qn_buf_put(key, tail.s, tail.n));
+    qn_str text = qn_buf_view(key);
+    bool as_expected = expected < b->n_ids && qn_str_eq(b->ids->entry[expected].text, text);
+    *id = as_expected ? expected : qn_idmap_get(b->ids, text);
+    return 0;
+}
+
+/* Enters merges first … first + n − 1, n ≤ BATCH. */
+static int build_batch(qn_bpe *b, const qn_tok_spec *spec, size_t first, size_t n, qn_buf *key, size_t *skipped) {
+    qn_str text[2 * BATCH] = {{NULL, 0}};
+    int32_t half[2 * BATCH], id = first ? b->result[first - 1] : -1;
+    for (size_t k = 0; k < n; k++) {
+        text[2 * k] = spec->merges[first + k].left;
+        text[2 * k + 1] = spec->merges[first + k].right;
+    }
+    qn_idmap_get_many(b->ids, text, 2 * n, half);
+    for (size_t k = 0; k < n; k++) {
+        size_t i = first + k;
+        QN_TRY(merged_id(b, &spec->merges[i], id + 1, key, &id));
+        int32_t left = half[2 * k], right = half[2 * k + 1];
+        const char *missing = left < 0 ? "the first" : right < 0 ? "the second" : id < 0 ? "what they make" : NULL;
+        if (missing && !spec->skip_bad_merges)
+            return bad_merge(spec, i, missing);
+        b->result[i] = id;
+        if (missing)
+            ++*skipped;
+        else
+            qn_bpe_merges_put(&b->merges, left, right, (uint32_t)i, id);
+    }
+    return 0;
+}
+
+static int build_merges(qn_bpe *b, const qn_tok_spec *spec, qn_buf *key) {
     size_t skipped = 0;
-    const qn_tok_entry *entry = b->ids->entry;
-    int32_t last = -1;
     b->result = qn_zalloc(QN_MEM_TOK, spec->n_merges, sizeof *b->result);
     if (!b->result)
         return QN_ENOMEM;
     QN_TRY(qn_bpe_merges_init(&b->merges, spec->n_merges));
     b->merges.result = b->result;
-    for (size_t i = 0; i < spec->n_merges; i++) {
-        const qn_tok_merge *m = &spec->merges[i];
-        int32_t left = qn_idmap_get(b->ids, m->left), right = qn_idmap_get(b->ids, m->right);
-        qn_str tail = m->right;
-        if (b->prefix.n && tail.n >= b->prefix.n) {
-            tail.s += b->prefix.n;
-            tail.n -= b->prefix.n;
-        }
-        qn_buf_clear(key);
-        QN_TRY(qn_buf_put(key, m->left.s, m->left.n));
-        QN_TRY(qn_buf_put(key, tail.s, tail.n));
-        /* Vocabularies list what merges make in the order of the merges: mostly the next id, no search. */
-        int32_t id = last + 1 < n_ids && qn_str_eq(entry[last + 1].text, qn_buf_view(key))
-                         ? last + 1
-                         : qn_idmap_get(b->ids, qn_buf_view(key));
-        const char *missing = left < 0 ? "the first" : right < 0 ? "the second" : id < 0 ? "what they make" : NULL;
-        if (missing && !spec->skip_bad_merges)
-            return bad_merge(spec, i, missing);
-        if (missing) {
-            skipped++;
-            continue;
-        }
-        b->result[i] = last = id;
-        qn_bpe_merges_put(&b->merges, left, right, (uint32_t)i, id);
-    }
+    for (size_t i = 0; i < spec->n_merges; i += BATCH)
+        QN_TRY(build_batch(b, spec, i, QN_MIN(spec->n_merges - i, (size_t)BATCH), key, &skipped));
     if (skipped)
         qn_log(QN_LOG_WARN, "tokenizer: %zu of %zu merges name tokens that are not in the vocabulary; left out",
                skipped, spec->n_merges);
@@ -133,6 +152,7 @@ int qn_bpe_new(qn_bpe **out, const qn_tok *t, const qn_tok_spec *spec, bool byte
     if (!b)
         return QN_ENOMEM;
     b->ids = &t->ids;
+    b->n_ids = t->n;
     b->special = t->special;
     b->byte_level = byte_level;
     b->byte_fallback = spec->byte_fallback;
@@ -145,7 +165,7 @@ int qn_bpe_new(qn_bpe **out, const qn_tok *t, const qn_tok_spec *spec, bool byte
     }
     QN_TRY_OUT(copy_affixes(b, spec));
     QN_TRY_OUT(build_byte_ids(b, &key));
-    QN_TRY_OUT(build_merges(b, spec, t->n, &key));
+    QN_TRY_OUT(build_merges(b, spec, &key));
     *out = b;
     b = NULL;
 out:

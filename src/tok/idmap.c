@@ -40,3 +40,22 @@ int32_t qn_idmap_get(const qn_idmap *m, qn_str text) {
     uint32_t tag;
     return find(m, text, &tag)->id;
 }
+
+/* The same for n texts, n ≤ QN_IDMAP_MANY. A look-up waits for memory three times: the slot, the entry, its text. In
+ * loops over many, the waits of one kind overlap. */
+void qn_idmap_get_many(const qn_idmap *m, const qn_str *text, size_t n, int32_t *id) {
+    uint32_t tag[QN_IDMAP_MANY];
+    qn_idmap_slot first[QN_IDMAP_MANY];
+    qn_str found[QN_IDMAP_MANY];
+    for (size_t i = 0; i < n; i++) {
+        uint64_t hash = qn_hash_bytes(text[i].s, text[i].n, 0);
+        tag[i] = (uint32_t)(hash >> 32);
+        first[i] = m->slot[(size_t)hash & (m->cap - 1)];
+    }
+    for (size_t i = 0; i < n; i++) {
+        bool likely = first[i].id >= 0 && first[i].tag == tag[i];
+        found[i] = likely ? m->entry[first[i].id].text : (qn_str){NULL, SIZE_MAX};
+    }
+    for (size_t i = 0; i < n; i++)
+        id[i] = found[i].n == text[i].n && qn_str_eq(found[i], text[i]) ? first[i].id : qn_idmap_get(m, text[i]);
+}

@@ -20,6 +20,8 @@ int qn_idmap_init(qn_idmap *m, const qn_tok_entry *entry, size_t keys); /* entry
 void qn_idmap_drop(qn_idmap *m);
 void qn_idmap_put(qn_idmap *m, int32_t id);                             /* a text that is there changes its id */
 int32_t qn_idmap_get(const qn_idmap *m, qn_str text);                   /* −1: none */
+#define QN_IDMAP_MANY 64
+void qn_idmap_get_many(const qn_idmap *m, const qn_str *text, size_t n, int32_t *id);
 
 /* ---- unicode.c: character classes as Hugging Face's components use them ---- */
 bool qn_char_is_space(uint32_t c);                                      /* White_Space */
