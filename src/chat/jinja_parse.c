@@ -229,9 +229,9 @@ static int parse_macro_body(qn_jparser *s, qn_jnode *n, const char *end) {
     n->flag = s->uses_kwargs;
     n->flag2 = s->uses_varargs;
     n->flag3 = s->uses_caller;
-    s->uses_kwargs = kwargs;
-    s->uses_varargs = varargs;
-    s->uses_caller = caller;
+    s->uses_kwargs = s->uses_kwargs || kwargs;      /* a macro inside counts for the one around it, as in Jinja */
+    s->uses_varargs = s->uses_varargs || varargs;
+    s->uses_caller = s->uses_caller || caller;
     s->loops = loops;
     return 0;
 }
