@@ -5,8 +5,10 @@
 #include "cli/cli.h"
 
 atomic_bool qn_cancel_flag;
+static volatile sig_atomic_t terminated;        /* SIGTERM ends the command, a talk too: nothing resets it */
 
 static void on_interrupt(int number) {
+    terminated = terminated || number == SIGTERM;
     if (atomic_exchange(&qn_cancel_flag, true))
         _exit(128 + number);
 }
@@ -24,4 +26,7 @@ bool qn_cancelled(void) { return atomic_load_explicit(&qn_cancel_flag, memory_or
 
 int qn_cancel_check(void) { return qn_cancelled() ? qn_fail(QN_ECANCEL, "interrupted") : 0; }
 
-void qn_cancel_reset(void) { atomic_store(&qn_cancel_flag, false); }
+void qn_cancel_reset(void) {
+    if (!terminated)
+        atomic_store(&qn_cancel_flag, false);
+}

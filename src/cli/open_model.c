@@ -1,0 +1,69 @@
+/* cli/open_model.c — source, tokenizer, weights and session out of the options that commands share. */
+#include "cli/open_model.h"
+
+static int weights_dtype(const qn_cli *c) {
+    const char *name = qn_cli_str(c, "weights");
+    return qn_cli_enum(c, "weights") == 0 ? QN_WEIGHTS_AS_IS : qn_dtype_from_name(qn_str_of(name));
+}
+
+/* An id that the embedding does not have would only fail once a text happens to contain it. */
+static int check_vocabulary(const qn_opened *m) {
+    const int64_t ids = qn_tok_size(m->tok), rows = m->model->cfg.V;
+    if (ids <= rows)
+        return 0;
+    return qn_fail(QN_EFORMAT, "%s: the tokenizer has ids up to %lld, the weights only %lld rows; tokenizer and "
+                   "weights do not belong together", qn_source_path(m->source), (long long)ids - 1, (long long)rows);
+}
+
+int qn_open_model(qn_cli *c, const char *path, qn_opened *m) {
+    const double start = qn_now();
+    const qn_model_options options = {.weights = weights_dtype(c)};
+    const qn_arch *arch;
+    qn_config config;
+    QN_TRY(qn_source_open(&m->source, path));
+    QN_TRY(qn_source_config(m->source, &arch, &config));        /* what is no model is told first */
+    QN_TRY(qn_source_tokenizer(m->source, &m->tok));
+    QN_TRY(qn_cli_pool(c, &m->pool));
+    QN_TRY(qn_model_load(&m->model, m->source, &options, m->pool));
+    QN_TRY(check_vocabulary(m));
+    m->kernels = qn_kernels_at(qn_cli_isa(c));
+    m->load_seconds = qn_now() - start;
+    qn_log(QN_LOG_DEBUG, "loaded %s in %.3f s", path, m->load_seconds);
+    return 0;
+}
+
+int qn_open_session(qn_cli *c, qn_opened *m, int64_t sequences) {
+    const int64_t trained = m->model->cfg.context;
+    int64_t context = QN_MIN(trained, QN_CONTEXT_CAP);
+    if (qn_cli_given(c, "ctx"))
+        context = qn_cli_int(c, "ctx");
+    else if (context < trained)
+        qn_log(QN_LOG_INFO, "context: %lld of the model's %lld tokens; --ctx N asks for more", (long long)context,
+               (long long)trained);
+    if (context > trained)
+        qn_log(QN_LOG_WARN, "--ctx %lld: the model was made for %lld tokens; beyond them its answers get worse",
+               (long long)context, (long long)trained);
+    const char *kv = qn_cli_str(c, "kv");
+    const qn_session_options options = {
+        .context = context, .sequences = sequences, .kv = kv ? qn_dtype_from_name(qn_str_of(kv)) : -1,
+        .cancel = &qn_cancel_flag,
+    };
+    return qn_session_new(&m->session, m->model, m->kernels, m->pool, &options);
+}
+
+void qn_opened_drop(qn_opened *m) {
+    qn_session_free(m->session);
+    qn_model_free(m->model);
+    qn_tok_free(m->tok);
+    qn_source_close(m->source);
+    *m = (qn_opened){0};
+}
+
+int qn_opened_describe(const qn_opened *m, qn_buf *out) {
+    QN_TRY(qn_buf_printf(out, "%s; %s, %d thread%s", m->model->identity, qn_isa_name(m->kernels->isa),
+                         qn_pool_threads(m->pool), qn_pool_threads(m->pool) == 1 ? "" : "s"));
+    if (!m->session)
+        return 0;
+    return qn_buf_printf(out, ", KV %s, context %lld", qn_dtype_get(qn_session_kv_dtype(m->session))->name,
+                         (long long)qn_session_context(m->session));
+}

@@ -1,0 +1,46 @@
+/* cli/open_model.h — a MODEL argument as everything that a command needs to run it.
+ *
+ *     static const qn_opt opts[] = {…, QN_OPTS_MODEL, QN_OPTS_SESSION, QN_OPT_JSON, QN_OPT_END};
+ *     qn_opened m = {0};
+ *     QN_TRY_OUT(qn_open_model(c, qn_cli_arg(c, 0), &m));         // source, tokenizer, weights
+ *     QN_TRY_OUT(qn_open_session(c, &m, 1));                      // + KV cache
+ *     …
+ *     out: qn_opened_drop(&m); */
+#ifndef QN_CLI_OPEN_MODEL_H
+#define QN_CLI_OPEN_MODEL_H
+
+#include "cli/cli.h"
+#include "infer/session.h"
+#include "model/model.h"
+
+#define QN_WEIGHTS_CHOICES "as-is|f32|bf16|f16|q8_0|q4_0|q4_1"
+#define QN_KV_CHOICES "f32|f16|bf16"
+#define QN_CONTEXT_CAP 8192         /* without --ctx no more than this, whatever the model could do */
+
+#define QN_OPTS_MODEL \
+    QN_OPT_ENUM("", "weights", "as-is", QN_WEIGHTS_CHOICES, "convert the weights while loading")
+#define QN_OPTS_SESSION                                                                                         \
+    QN_OPT_INT("", "ctx", NULL, 1, 16777216, "hold at most N tokens; without it the model's, up to 8192"),      \
+    QN_OPT_ENUM("", "kv", NULL, QN_KV_CHOICES, "store keys and values like this; without it what is fastest here")
+
+/* {0} is empty and may be dropped. The pool belongs to the command line. */
+typedef struct {
+    qn_source *source;
+    qn_tok *tok;
+    qn_model *model;
+    qn_pool *pool;
+    const qn_kernels *kernels;
+    qn_session *session;
+    double load_seconds;            /* everything up to the session */
+} qn_opened;
+
+/* Loads with --weights, --threads and --isa. QN_EFORMAT if the tokenizer has ids that the weights have not. */
+int qn_open_model(qn_cli *c, const char *path, qn_opened *m);
+/* The session with --ctx and --kv; Ctrl-C cancels what it does. Says where the context differs from the model's. */
+int qn_open_session(qn_cli *c, qn_opened *m, int64_t sequences);
+void qn_opened_drop(qn_opened *m);
+
+/* "llama, 134.5 M parameters, q4_1 as stored; avx512bf16, 2 threads, KV bf16, context 8192" */
+int qn_opened_describe(const qn_opened *m, qn_buf *out);
+
+#endif

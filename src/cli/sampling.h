@@ -1,0 +1,44 @@
+/* cli/sampling.h — how an answer is sampled, from the options that generate and chat share; and what it cost. */
+#ifndef QN_CLI_SAMPLING_H
+#define QN_CLI_SAMPLING_H
+
+#include "cli/open_model.h"
+#include "infer/generate.h"
+
+/* No defaults in the table: they depend on the command and, for chat, on the model. */
+#define QN_OPTS_SAMPLING                                                                                             \
+    QN_OPT_FLOAT("t", "temp", NULL, 0, 100, "temperature; 0 always takes the likeliest token"),                      \
+    QN_OPT_INT("", "top-k", NULL, 0, 16777216, "draw among the N likeliest tokens; 0 among all"),                    \
+    QN_OPT_FLOAT("", "top-p", NULL, 0, 1, "draw among the likeliest tokens that hold this much probability"),        \
+    QN_OPT_FLOAT("", "min-p", NULL, 0, 1, "draw among tokens with this share of the likeliest's probability"),       \
+    QN_OPT_FLOAT("", "repetition-penalty", NULL, 0.01, 100, "divide the logits of tokens seen; 1 is off"),           \
+    QN_OPT_FLOAT("", "frequency-penalty", NULL, -100, 100, "subtract from a logit for each occurrence"),             \
+    QN_OPT_FLOAT("", "presence-penalty", NULL, -100, 100, "subtract from the logit of a token seen"),                \
+    QN_OPT_INT("", "penalty-last", "64", -1, 16777216, "penalties look back on N tokens; -1 on all"),                \
+    QN_OPT_INT("", "seed", "0", 0, 9e15, "seed of the draws; the same seed gives the same answer"),                  \
+    QN_OPT_LIST("", "stop", "TEXT", "end the answer before TEXT"),                                                   \
+    QN_OPT_FLAG("", "ignore-eos", "go on after the end-of-sequence token"),                                          \
+    QN_OPT_FLAG("", "special", "give out the text of special tokens too")
+
+/* {0} is empty and may be dropped. */
+typedef struct {
+    qn_generate_options o;
+    qn_str *stop;               /* what o.stop points to */
+} qn_sampling;
+
+/* `source`: whose recommendations go over `base` (NULL: nobody's); what the user wrote goes over both. `extra_stop`:
+ * one more stop string, or NULL. Says with --verbose what has come out. */
+int qn_sampling_get(qn_cli *c, const qn_sampler_options *base, const qn_source *source, const char *extra_stop,
+                    qn_sampling *s);
+void qn_sampling_drop(qn_sampling *s);
+
+/* Tokens per second of the two phases; 0 where nothing was measured. The first token of an answer comes out of the
+ * prefill. */
+double qn_prefill_rate(const qn_generate_result *r);
+double qn_decode_rate(const qn_generate_result *r);
+/* The figures of one answer as members of an open JSON object. */
+void qn_put_result_json(qn_jw *w, const qn_opened *m, const qn_generate_result *r);
+/* A remark where an answer was cut because the context is full; nothing otherwise. */
+void qn_warn_context(const qn_opened *m, const qn_generate_result *r);
+
+#endif
