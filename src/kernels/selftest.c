@@ -323,6 +323,8 @@ static double check_product(const product *p, const bench *b, qn_selftest_report
     return worst;
 }
 
+enum { USUAL_ROWS = 40, MANY_ROWS = 300 };
+
 /* One shape for each number of rows, so that odd tails of N and K meet every register tile. */
 static void shape_of(bench *b, int64_t m) {
     static const int64_t columns[] = {1, 33, 32, 5, 64, 70, 31, 16, 17, 47}, depths[] = {1, 64, 7, 33, 2, 100, 257};
@@ -331,8 +333,10 @@ static void shape_of(bench *b, int64_t m) {
     b->n = columns[m % (int64_t)QN_LEN(columns)];
     b->K = quantized(b->weight) ? 32 * blocks[m % (int64_t)QN_LEN(blocks)] : depths[m % (int64_t)QN_LEN(depths)];
     b->before = m % 4 == 3;
-    if (m == 40)                         /* deep enough for the walk to split the rows */
-        b->K = 8192;
+    if (m > USUAL_ROWS) {                /* many and deep: K in slabs with an odd tail, rows in blocks */
+        b->n = 33;
+        b->K = quantized(b->weight) ? 32 * 101 : 1543;
+    }
 }
 
 /* All rows of one weight dtype on one set of inputs. */
@@ -352,10 +356,10 @@ static int run_products(qn_isa top, qn_selftest_report *report) {
     for (int t = 0; t < QN_DTYPES; t++) {
         if (!qn_kernels_at(top)->linear[t][0].fn)
             continue;
-        for (int64_t m = 1; m <= 40; m++)
-            for (int how = 0; how < (m == 40 ? 1 : KINDS); how++) {
+        for (int64_t m = 1; m <= USUAL_ROWS + 1; m++)
+            for (int how = 0; how < (m > USUAL_ROWS ? 1 : KINDS); how++) {
                 bench b = {.weight = (qn_dtype)t, .how = (kind)how};
-                shape_of(&b, m);
+                shape_of(&b, m > USUAL_ROWS ? MANY_ROWS : m);
                 QN_TRY(run_case(&b, top, worst, report));
             }
     }

@@ -22,14 +22,21 @@ QN_INLINE vec vec_fma(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
 QN_INLINE vec vec_of_ints(__m256i a) { return _mm256_cvtepi32_ps(a); }
 QN_INLINE vec vec_of_bits(__m256i a) { return _mm256_castsi256_ps(a); }
 
-/* The first n lanes, n >= LANES: all of them; n <= 0: none. Touches nothing else. */
-QN_INLINE void vec_store(float *p, vec a, int64_t n) {
-    if (QN_LIKELY(n >= LANES)) {
+QN_INLINE ivec lanes_below(int64_t n) {
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+
+/* The first n lanes, n >= LANES: all of them; n <= 0: none, the others zero. Touches nothing else. */
+QN_INLINE vec vec_load_n(const float *p, int64_t n) {
+    if (QN_LIKELY(n >= LANES))
+        return _mm256_loadu_ps(p);
+    return n > 0 ? _mm256_maskload_ps(p, lanes_below(n)) : vec_zero();
+}
+QN_INLINE void vec_store_n(float *p, vec a, int64_t n) {
+    if (QN_LIKELY(n >= LANES))
         _mm256_storeu_ps(p, a);
-    } else if (n > 0) {
-        const ivec lane = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
-        _mm256_maskstore_ps(p, _mm256_cmpgt_epi32(_mm256_set1_epi32((int)n), lane), a);
-    }
+    else if (n > 0)
+        _mm256_maskstore_ps(p, lanes_below(n), a);
 }
 
 QN_INLINE ivec ivec_zero(void) { return _mm256_setzero_si256(); }

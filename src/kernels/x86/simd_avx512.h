@@ -21,8 +21,13 @@ QN_INLINE vec vec_fma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
 QN_INLINE vec vec_of_ints(ivec a) { return _mm512_cvtepi32_ps(a); }
 QN_INLINE vec vec_of_bits(ivec a) { return _mm512_castsi512_ps(a); }
 
-/* The first n lanes, n >= LANES: all of them; n <= 0: none. Touches nothing else. */
-QN_INLINE void vec_store(float *p, vec a, int64_t n) {
+/* The first n lanes, n >= LANES: all of them; n <= 0: none, the others zero. Touches nothing else. */
+QN_INLINE vec vec_load_n(const float *p, int64_t n) {
+    if (QN_LIKELY(n >= LANES))
+        return _mm512_loadu_ps(p);
+    return n > 0 ? _mm512_maskz_loadu_ps((__mmask16)((1u << n) - 1), p) : vec_zero();
+}
+QN_INLINE void vec_store_n(float *p, vec a, int64_t n) {
     if (QN_LIKELY(n >= LANES))
         _mm512_storeu_ps(p, a);
     else if (n > 0)
