@@ -1,5 +1,6 @@
 /* tests/unit/test_peak.c — the machine's peaks and the row benchmarks run, give figures, and give their memory back. No
  * figure is compared with anything: the machine may be busy. */
+/* label: full */
 #include "test.h"
 
 #include "kernels/bench_rows.h"
