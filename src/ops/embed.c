@@ -2,8 +2,8 @@
  *
  *   ids [T] i32   W [V,D] packed in panels   y [T,D] real
  *
- * W is often tied to the head and then lies in the head's panels: one row is decoded out of them. Ids were checked against
- * V by whoever accepted the tokens. */
+ * W is often tied to the head and then lies in the head's panels: one row is decoded out of them. Ids were checked
+ * against V by whoever accepted the tokens. */
 #include "ops/ops.h"
 
 enum { IDS, W };
@@ -11,7 +11,8 @@ enum { IDS, W };
 static int shape(const qn_op_args *a, qn_op_out *out) {
     const qn_shape *ids = &a->in[IDS], *w = &a->in[W];
     if (ids->rank != 1 || a->dtype[IDS] != QN_I32)
-        return qn_fail(QN_ESHAPE, "embed: ids must be [T] i32, got %s %s", qn_shape_text(ids), qn_dtype_get(a->dtype[IDS])->name);
+        return qn_fail(QN_ESHAPE, "embed: ids must be [T] i32, got %s %s", qn_shape_text(ids),
+                       qn_dtype_get(a->dtype[IDS])->name);
     if (w->rank != 2 || a->layout[W] != QN_LAYOUT_PANELS)
         return qn_fail(QN_ESHAPE, "embed: the table must be [V,D] in panels, got %s", qn_shape_text(w));
     out[0] = (qn_op_out){{2, {ids->dim[0], w->dim[1]}}, QN_F32, QN_LAYOUT_ROWS};
@@ -21,13 +22,22 @@ static int shape(const qn_op_args *a, qn_op_out *out) {
 static void forward(const qn_op_ctx *c, int64_t tile, void *scratch) {
     const qn_tensor *w = &c->in[W];
     const qn_span rows = qn_tile_span(c->in[IDS].dim[0], QN_OP_ROWS, tile);
-    (void)scratch;
-    for (int64_t t = rows.begin; t < rows.end; t++)
-        qn_unpack_row(qn_row(&c->out[0], t), w->dtype, w->data, qn_i32(&c->in[IDS])[t], w->dim[1]);
+    const bool judged = c->k->real == sizeof(double);
+    for (int64_t t = rows.begin; t < rows.end; t++) {
+        float *row = judged ? scratch : qn_row(&c->out[0], t);
+        qn_unpack_row(row, w->dtype, w->data, qn_i32(&c->in[IDS])[t], w->dim[1]);
+        for (int64_t i = 0; judged && i < w->dim[1]; i++)
+            ((double *)qn_row(&c->out[0], t))[i] = (double)row[i];
+    }
+}
+
+/* the judge's row before it is widened */
+static size_t scratch_bytes(const qn_op_ctx *c, bool backward) {
+    return backward || c->k->real == sizeof(float) ? 0 : (size_t)c->in[W].dim[1] * sizeof(float);
 }
 
 const qn_op qn_op_embed = {
     .name = "embed", .n_in_min = 2, .n_in_max = 2, .takes_packed = true, .shape = shape,
-    .forward = {{qn_op_row_tiles, forward}},
+    .forward = {{qn_op_row_tiles, forward}}, .scratch = scratch_bytes,
     .no_grad = "not yet: the sparse gradient of an embedding comes with the training core",
 };

@@ -1,6 +1,6 @@
-/* tests/unit/test_llama.c — the llama family against transformers: five tiny models of tests/fixtures (llama.py says how
- * they were made), each as a safetensors directory in both spellings of config.json and as a GGUF file with the rows of
- * Q and K interleaved. Weights F32, KV F32, at every level of the machine. */
+/* tests/unit/test_llama.c — the llama family against transformers: five tiny models of tests/fixtures (llama.py says
+ * how they were made), each as a safetensors directory in both spellings of config.json and as a GGUF file with the
+ * rows of Q and K interleaved. Weights F32, KV F32, at every level of the machine. */
 #include "test.h"
 
 #include "infer/session.h"
@@ -278,7 +278,7 @@ static int judge(void *arg, QN_UNUSED int64_t feed, int64_t pos, const float *lo
     return 0;
 }
 
-/* The float32 run of transformers is off by f32_logits; ours sums in another order and may be off by a few times that. */
+/* The float32 run of transformers is off by f32_logits; ours, in another order, may be off by a few times that. */
 static void judge_level(const fixture *f, const qn_model *m, const char *what, qn_isa isa, double *worst) {
     const qn_session_options o = {.context = MAX_IDS, .kv = QN_F32};
     const qn_feed feed = {0, f->ids, f->n_ids, QN_LOGITS_ALL};
