@@ -193,7 +193,7 @@ static int prepare(job *g) {
     if (qn_cli_given(c, "system") && !qn_cli_flag(c, "chat"))
         return qn_fail(QN_EUSAGE, "--system needs --chat");
     if (qn_cli_flag(c, "parse-special") && qn_cli_flag(c, "chat"))
-        return qn_fail(QN_EUSAGE, "--parse-special and --chat exclude one another: a user's words are never control tokens");
+        return qn_fail(QN_EUSAGE, "--parse-special and --chat exclude one another: a user's words stay words");
     QN_TRY(qn_cli_text_opt(c, "prompt", &g->prompt));
     QN_TRY(qn_sampling_get(c, &greedy, NULL, NULL, &g->sampling));
     g->sampling.o.max_new = qn_cli_int(c, "tokens");
