@@ -53,7 +53,7 @@ QN_INLINE void prefetch(const uint8_t *at, int bytes) {
 }
 
 enum {
-    STREAM_AHEAD = 2048,             /* bytes, where each panel is used once */
+    STREAM_AHEAD = 8192,             /* bytes, where each panel is used once: 200 ns at 40 GB/s */
     SLAB_BYTES = 64 * 1024,          /* of a panel */
     ROWS_BYTES = 384 * 1024          /* of activations: with two slabs they fit a cache of half a megabyte */
 };
