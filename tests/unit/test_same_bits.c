@@ -1,0 +1,42 @@
+/* tests/unit/test_same_bits.c — the promise of docs/NUMERICS.md: the logits of a token do not depend on the pieces that
+ * its sequence was fed in, on threads, on neighbours in a batch, on a shared prefix, on what was forgotten. Compared as
+ * bits, for every stored dtype and every level, over several chunks of 256 keys. */
+#include "same_bits.h"
+
+static void every_regime_of(const tiny_spec *spec, const char *what) {
+    qn_model *m = tiny_model(spec, NULL);
+    every_regime(m, qn_test_isa(), what, qn_test_isa() == QN_ISA_SCALAR);       /* slow: each kind once */
+    qn_model_free(m);
+}
+
+static void stored_as(qn_dtype t) {
+    tiny_spec s = TINY;
+    s.dtype = t;
+    every_regime_of(&s, qn_dtype_get(t)->name);
+}
+
+TEST(f32) { stored_as(QN_F32); }
+TEST(f16) { stored_as(QN_F16); }
+TEST(bf16) { stored_as(QN_BF16); }
+TEST(q8_0) { stored_as(QN_Q8_0); }
+TEST(q4_0) { stored_as(QN_Q4_0); }
+TEST(q4_1) { stored_as(QN_Q4_1); }
+
+/* A window that ends inside a chunk, and one of several chunks. */
+TEST(sliding_windows) {
+    tiny_spec s = TINY;
+    s.window = 100;
+    every_regime_of(&s, "window of 100");
+    s.window = 300;
+    s.dtype = QN_BF16;
+    every_regime_of(&s, "window of 300");
+}
+
+TEST(wide_heads_in_a_group_of_three) {
+    tiny_spec s = TINY;
+    s.heads = 3;
+    s.kv_heads = 1;
+    s.Dh = 64;
+    s.dtype = QN_Q8_0;
+    every_regime_of(&s, "three heads of 64 over one");
+}

@@ -1,0 +1,131 @@
+/* tests/unit/tiny_model.h — small llama models of any shape and stored dtype, written as GGUF and loaded, for tests
+ * that need a model but no reference.
+ *
+ *     tiny_spec spec = TINY;  spec.dtype = QN_Q8_0;
+ *     qn_model *m = tiny_model(&spec, NULL);               // qn_model_free(m)
+ *
+ * Parameters hold the integer hash of tests/unit/make_model.h, matrices scaled so that activations stay near one. */
+#ifndef QN_TESTS_UNIT_TINY_MODEL_H
+#define QN_TESTS_UNIT_TINY_MODEL_H
+
+#include "infer/session.h"
+#include "make_model.h"
+#include "test.h"
+
+typedef struct {
+    int64_t V, D, F, layers, heads, kv_heads, Dh, context, window;
+    qn_dtype dtype;                 /* of all matrices */
+    bool untied;                    /* a head of its own */
+    const char *const *tokens;      /* [V] a vocabulary of single characters and words, or NULL: none */
+    const int32_t *types;           /* [V] */
+} tiny_spec;
+
+#define TINY                                                                                             \
+    (tiny_spec){.V = 96, .D = 64, .F = 96, .layers = 2, .heads = 4, .kv_heads = 2, .Dh = 16, .context = 1024, \
+                .dtype = QN_F32}
+
+QN_UNUSED static void tiny_matrix(test_gguf *g, const char *name, const tiny_spec *s, int64_t N, int64_t K) {
+    const float scale = strncmp(name, "token_embd", 10) == 0 ? 1 : 1.8f / sqrtf((float)K);
+    test_gguf_fill(g, name, s->dtype, 2, (int64_t[]){N, K}, name, scale);
+}
+
+QN_UNUSED static void tiny_vector(test_gguf *g, const char *name, int64_t n) {
+    float *v = test_fill_values(name, n, 0.1f);
+    for (int64_t i = 0; i < n; i++)
+        v[i] += 1;
+    test_gguf_tensor(g, name, QN_F32, 1, &n, v);
+    qn_free(v);
+}
+
+QN_UNUSED static void tiny_keys(test_gguf *g, const tiny_spec *s) {
+    const struct { const char *key; int64_t v; } keys[] = {
+        {"block_count", s->layers}, {"embedding_length", s->D}, {"feed_forward_length", s->F},
+        {"attention.head_count", s->heads}, {"attention.head_count_kv", s->kv_heads}, {"attention.key_length", s->Dh},
+        {"context_length", s->context}, {"vocab_size", s->V}, {"attention.sliding_window", s->window},
+    };
+    test_gguf_str(g, "general.architecture", "llama");
+    for (size_t i = 0; i < QN_LEN(keys); i++) {
+        char key[64];
+        snprintf(key, sizeof key, "llama.%s", keys[i].key);
+        if (keys[i].v > 0)
+            test_gguf_u32(g, key, (uint32_t)keys[i].v);
+    }
+    test_gguf_f32(g, "llama.attention.layer_norm_rms_epsilon", 1e-5f);
+    test_gguf_f32(g, "llama.rope.freq_base", 10000);
+}
+
+QN_UNUSED static void tiny_tokenizer(test_gguf *g, const tiny_spec *s) {
+    test_gguf_str(g, "tokenizer.ggml.model", "gpt2");
+    test_gguf_str(g, "tokenizer.ggml.pre", "gpt-2");
+    test_gguf_strs(g, "tokenizer.ggml.tokens", s->tokens, (size_t)s->V);
+    test_gguf_i32s(g, "tokenizer.ggml.token_type", s->types, (size_t)s->V);
+    test_gguf_strs(g, "tokenizer.ggml.merges", NULL, 0);
+    test_gguf_u32(g, "tokenizer.ggml.bos_token_id", 0);
+    test_gguf_u32(g, "tokenizer.ggml.eos_token_id", 1);
+    test_gguf_bool(g, "tokenizer.ggml.add_bos_token", false);
+}
+
+QN_UNUSED static void tiny_block(test_gguf *g, const tiny_spec *s, int64_t layer) {
+    const int64_t D = s->D, F = s->F, Q = s->heads * s->Dh, KV = s->kv_heads * s->Dh;
+    const struct { const char *name; int64_t N, K; } matrix[] = {
+        {"attn_q", Q, D}, {"attn_k", KV, D}, {"attn_v", KV, D}, {"attn_output", D, Q}, {"ffn_gate", F, D},
+        {"ffn_up", F, D}, {"ffn_down", D, F},
+    };
+    char name[64];
+    for (size_t i = 0; i < QN_LEN(matrix); i++) {
+        snprintf(name, sizeof name, "blk.%lld.%s.weight", (long long)layer, matrix[i].name);
+        tiny_matrix(g, name, s, matrix[i].N, matrix[i].K);
+    }
+    snprintf(name, sizeof name, "blk.%lld.attn_norm.weight", (long long)layer);
+    tiny_vector(g, name, D);
+    snprintf(name, sizeof name, "blk.%lld.ffn_norm.weight", (long long)layer);
+    tiny_vector(g, name, D);
+}
+
+/* The file's bytes; the caller drops them. */
+QN_UNUSED static qn_buf tiny_bytes(const tiny_spec *s) {
+    test_gguf g = {0};
+    tiny_keys(&g, s);
+    if (s->tokens)
+        tiny_tokenizer(&g, s);
+    tiny_matrix(&g, "token_embd.weight", s, s->V, s->D);
+    for (int64_t layer = 0; layer < s->layers; layer++)
+        tiny_block(&g, s, layer);
+    tiny_vector(&g, "output_norm.weight", s->D);
+    if (s->untied)
+        tiny_matrix(&g, "output.weight", s, s->V, s->D);
+    qn_buf bytes = test_gguf_bytes(&g);
+    test_gguf_drop(&g);
+    return bytes;
+}
+
+/* The path of the file in this program's directory, good until the next call of qn_test_write. */
+QN_UNUSED static const char *tiny_file(const tiny_spec *s) {
+    qn_buf bytes = tiny_bytes(s);
+    const char *path = qn_test_write("tiny.gguf", bytes.s, bytes.n);
+    qn_buf_drop(&bytes);
+    return path;
+}
+
+/* Loads a model from a path; tok may be NULL. */
+QN_UNUSED static qn_model *tiny_load(const char *path, qn_tok **tok) {
+    const qn_model_options o = {.weights = QN_WEIGHTS_AS_IS, .keep_pages = true};
+    qn_source *s;
+    qn_model *m;
+    CHECK_OK(qn_source_open(&s, path));
+    CHECK_OK(qn_model_load(&m, s, &o, NULL));
+    if (tok)
+        CHECK_OK(qn_source_tokenizer(s, tok));
+    qn_source_close(s);
+    return m;
+}
+
+QN_UNUSED static qn_model *tiny_model(const tiny_spec *s, qn_tok **tok) { return tiny_load(tiny_file(s), tok); }
+
+/* Token ids that look like text to nobody. */
+QN_UNUSED static void tiny_ids(int32_t *ids, int64_t n, int64_t V, uint32_t salt) {
+    for (int64_t i = 0; i < n; i++)
+        ids[i] = (int32_t)((qn_rng_u64(salt, QN_RNG_TEST, 0, (uint64_t)i) >> 8) % (uint64_t)V);
+}
+
+#endif
