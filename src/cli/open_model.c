@@ -22,7 +22,9 @@ int qn_open_model(qn_cli *c, const char *path, qn_opened *m) {
     qn_config config;
     QN_TRY(qn_source_open(&m->source, path));
     QN_TRY(qn_source_config(m->source, &arch, &config));        /* what is no model is told first */
+    m->open_seconds = qn_now() - start;
     QN_TRY(qn_source_tokenizer(m->source, &m->tok));
+    m->tok_seconds = qn_now() - start - m->open_seconds;
     QN_TRY(qn_cli_pool(c, &m->pool));
     QN_TRY(qn_model_load(&m->model, m->source, &options, m->pool));
     QN_TRY(check_vocabulary(m));
@@ -32,16 +34,10 @@ int qn_open_model(qn_cli *c, const char *path, qn_opened *m) {
     return 0;
 }
 
-int qn_open_session(qn_cli *c, qn_opened *m, int64_t sequences) {
+int qn_open_session_of(qn_cli *c, qn_opened *m, int64_t sequences, int64_t context) {
     const int64_t trained = m->model->cfg.context;
-    int64_t context = QN_MIN(trained, QN_CONTEXT_CAP);
-    if (qn_cli_given(c, "ctx"))
-        context = qn_cli_int(c, "ctx");
-    else if (context < trained)
-        qn_log(QN_LOG_INFO, "context: %lld of the model's %lld tokens; --ctx N asks for more", (long long)context,
-               (long long)trained);
     if (context > trained)
-        qn_log(QN_LOG_WARN, "--ctx %lld: the model was made for %lld tokens; beyond them its answers get worse",
+        qn_log(QN_LOG_WARN, "context %lld: the model was made for %lld tokens; beyond them its answers get worse",
                (long long)context, (long long)trained);
     const char *kv = qn_cli_str(c, "kv");
     const qn_session_options options = {
@@ -49,6 +45,16 @@ int qn_open_session(qn_cli *c, qn_opened *m, int64_t sequences) {
         .cancel = &qn_cancel_flag,
     };
     return qn_session_new(&m->session, m->model, m->kernels, m->pool, &options);
+}
+
+int qn_open_session(qn_cli *c, qn_opened *m, int64_t sequences) {
+    const int64_t trained = m->model->cfg.context;
+    if (qn_cli_given(c, "ctx"))
+        return qn_open_session_of(c, m, sequences, qn_cli_int(c, "ctx"));
+    if (QN_CONTEXT_CAP < trained)
+        qn_log(QN_LOG_INFO, "context: %d of the model's %lld tokens; --ctx N asks for more", QN_CONTEXT_CAP,
+               (long long)trained);
+    return qn_open_session_of(c, m, sequences, QN_MIN(trained, QN_CONTEXT_CAP));
 }
 
 void qn_opened_drop(qn_opened *m) {

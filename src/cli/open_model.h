@@ -31,13 +31,16 @@ typedef struct {
     qn_pool *pool;
     const qn_kernels *kernels;
     qn_session *session;
-    double load_seconds;            /* everything up to the session */
+    double open_seconds, tok_seconds;   /* mapping and checking the file; reading the tokenizer */
+    double load_seconds;            /* everything up to the session, both of these included */
 } qn_opened;
 
 /* Loads with --weights, --threads and --isa. QN_EFORMAT if the tokenizer has ids that the weights have not. */
 int qn_open_model(qn_cli *c, const char *path, qn_opened *m);
 /* The session with --ctx and --kv; Ctrl-C cancels what it does. Says where the context differs from the model's. */
 int qn_open_session(qn_cli *c, qn_opened *m, int64_t sequences);
+/* The same for a command that knows what context it needs. */
+int qn_open_session_of(qn_cli *c, qn_opened *m, int64_t sequences, int64_t context);
 void qn_opened_drop(qn_opened *m);
 
 /* "llama, 134.5 M parameters, q4_1 as stored; avx512bf16, 2 threads, KV bf16, context 8192" */

@@ -77,7 +77,7 @@ static int init(qn_session *s, const qn_session_options *o) {
     if (kv != QN_F32 && kv != QN_F16 && kv != QN_BF16)
         return qn_fail(QN_EUNSUPPORTED, "session: the KV cache can be f32, f16 or bf16, not %s", qn_dtype_get(kv)->name);
     s->context = o->context > 0 ? o->context : c->context;
-    s->rows = QN_MAX(sequences, QN_MIN(o->rows > 0 ? o->rows : DEFAULT_ROWS, s->context));
+    s->rows = QN_MAX(sequences, QN_MIN(o->rows > 0 ? o->rows : DEFAULT_ROWS, s->context * sequences));
     s->cancel = o->cancel;
     s->epoch = s->m->epoch;
     QN_TRY(allocate(s, sequences));
