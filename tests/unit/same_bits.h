@@ -85,7 +85,7 @@ static void in_a_batch(regime *r, int threads) {
     static int32_t other[OTHERS][TOKENS];
     qn_session *s = open_session(r, threads, OTHERS + 1);
     for (int64_t i = 0; i < OTHERS; i++) {
-        const qn_feed f = {i < 3 ? i : i + 1, other[i], 90 * i + 1, QN_LOGITS_NONE};
+        const qn_feed f = {i < 3 ? i : i + 1, other[i], 90 * (OTHERS - i) - 89, QN_LOGITS_NONE};
         tiny_ids(other[i], TOKENS, r->m->cfg.V, (uint32_t)(100 + i));
         CHECK_OK(qn_session_feed(s, &f, 1, NULL, NULL));
     }
@@ -104,18 +104,25 @@ static void in_a_batch(regime *r, int threads) {
     qn_session_free(s);
 }
 
-/* A prefix is fed once and shared, often ending inside a page; then both go on. */
+/* A prefix is fed once and shared by three, mostly ending inside a page. Ours goes on, then the others write other
+ * tokens at the same positions, then ours goes on again. */
 static void with_shared_prefix(regime *r) {
     static const int64_t shared[] = {600, 257, 64, 1};
     for (size_t i = 0; i < (r->brief ? 1 : QN_LEN(shared)); i++) {
+        const int64_t n = shared[i];
         qn_session *s = open_session(r, 1, 3);
-        const qn_feed noise = {0, ids + 3, 40, QN_LOGITS_NONE};
-        feed(r, s, 0, 0, 640, 640);
-        CHECK_OK(qn_session_share(s, 0, 2, shared[i]));
-        CHECK_OK(qn_session_feed(s, &noise, 1, NULL, NULL));
+        feed(r, s, 0, 0, n + 30, 640);
+        CHECK_OK(qn_session_share(s, 0, 1, n));
+        CHECK_OK(qn_session_share(s, 0, 2, n));
+        qn_session_truncate(s, 0, n);
         forget(r);
-        feed(r, s, 2, shared[i], TOKENS, 512);
-        same(r, shared[i], "behind a shared prefix of", shared[i]);
+        feed(r, s, 2, n, n + 20, 512);
+        for (int64_t other = 0; other < 2; other++) {
+            const qn_feed noise = {other, ids + 3 + other, 40, QN_LOGITS_NONE};
+            CHECK_OK(qn_session_feed(s, &noise, 1, NULL, NULL));
+        }
+        feed(r, s, 2, n + 20, TOKENS, 512);
+        same(r, n, "behind a shared prefix of", n);
         qn_session_free(s);
     }
 }
