@@ -6,9 +6,11 @@
 #     out_is 'quern 0.1.0'                        stdout, exactly (without the last newline)
 #     out_has 'quern '; err_has 'did you mean'    a fixed string anywhere in it
 #     err_is ''
+#     tiny                                        models of known words in $scratch (make_tiny.c says which)
 #     done_testing                                last line: says how many checks ran, fails if one did
 #
-# QUERN names the binary. QUERN_CPU beyond this machine skips the whole file (exit code 77).
+# QUERN names the binary, MAKE_TINY the maker of models. QUERN_CPU beyond this machine skips the whole file (exit code
+# 77).
 set -u
 : "${QUERN:?QUERN must name the binary}"
 case "${QUERN_CPU:-}" in
@@ -44,6 +46,12 @@ err_is() { verdict "$(holds test "$(cat "$scratch/err")" = "$1")" "stderr: $1"; 
 out_has() { verdict "$(holds grep -qF -- "$1" "$scratch/out")" "in stdout: $1"; }
 err_has() { verdict "$(holds grep -qF -- "$1" "$scratch/err")" "in stderr: $1"; }
 out_lacks() { verdict "$(holds test -z "$(grep -F -- "$1" "$scratch/out")")" "not in stdout: $1"; }
+
+tiny() {
+    "${MAKE_TINY:?MAKE_TINY must name the program}" "$scratch" || exit 1
+    M=$scratch/tiny.gguf S=$scratch
+    export M S QUERN
+}
 
 done_testing() {
     echo "$checks checks, $failures failed"
