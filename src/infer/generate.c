@@ -56,7 +56,8 @@ static int prefill(run *g, const qn_ids *prompt) {
         same++;
     const int64_t total = (int64_t)prompt->n, context = qn_session_context(g->s);
     if (total > context)
-        return qn_fail(QN_ECONTEXT, "the prompt has %lld tokens, the context holds %lld; shorten it or ask for a longer context (--ctx)",
+        return qn_fail(QN_ECONTEXT,
+                       "the prompt has %lld tokens, the context holds %lld; shorten it or ask for a longer one (--ctx)",
                        (long long)total, (long long)context);
     g->held->n = same;
     qn_session_truncate(g->s, g->seq, (int64_t)same);
@@ -79,7 +80,8 @@ static bool is_eos(const run *g, int32_t id) {
     return false;
 }
 
-/* Hands the first n bytes of the held text to the caller, with the token that made them certain. 1: the caller stops. */
+/* Hands the first n bytes of the held text to the caller, with the token that made them certain. 1: the caller stops.
+ * */
 static int give(run *g, int32_t id, size_t n) {
     const qn_token_event e = {
         .id = id, .text = {g->stopper.held.s, n}, .logprob = g->o->logprobs ? g->logprob : NAN,
@@ -152,7 +154,8 @@ static int decode(run *g) {
     return 0;
 }
 
-int qn_generate(qn_session *s, const qn_tok *tok, int64_t seq, qn_ids *held, const qn_ids *prompt, const qn_generate_options *o,
+int qn_generate(qn_session *s, const qn_tok *tok, int64_t seq, qn_ids *held, const qn_ids *prompt,
+                const qn_generate_options *o,
                 qn_token_fn *fn, void *arg, qn_generate_result *r) {
     run g = {.s = s, .tok = tok, .seq = seq, .held = held, .o = o, .fn = fn, .arg = arg, .r = r};
     int rc;

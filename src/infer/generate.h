@@ -14,8 +14,8 @@ typedef enum {
 } qn_stop_reason;
 const char *qn_stop_reason_name(qn_stop_reason r);      /* "eos", "stop", "length", "context", "cancelled" */
 
-/* One token of the answer. `text` are the bytes that became certain with it: whole characters, nothing that may still turn
- * out to be a stop string. It may be empty. Valid during the call. */
+/* One token of the answer. `text` are the bytes that became certain with it: whole characters, nothing that may still
+ * turn out to be a stop string. It may be empty. Valid during the call. */
 typedef struct {
     int32_t id;
     qn_str text;
@@ -44,10 +44,12 @@ typedef struct {
     double prefill_seconds, decode_seconds;
 } qn_generate_result;
 
-/* Continues sequence `seq`, which is made to hold exactly `prompt`: the common prefix of what it holds and the prompt is
- * reused, the rest is forgotten and fed. `held` are the ids that the sequence holds, kept up to date by this function (the
- * caller owns the list; empty at first). The end-of-sequence token is counted and held, but has no text. */
-int qn_generate(qn_session *s, const qn_tok *tok, int64_t seq, qn_ids *held, const qn_ids *prompt, const qn_generate_options *o,
+/* Continues sequence `seq`, which is made to hold exactly `prompt`: the common prefix of what it holds and the prompt
+ * is reused, the rest is forgotten and fed. `held` are the ids that the sequence holds, kept up to date by this
+ * function (the caller owns the list; empty at first). The end-of-sequence token is counted and held, but has no text.
+ * */
+int qn_generate(qn_session *s, const qn_tok *tok, int64_t seq, qn_ids *held, const qn_ids *prompt,
+                const qn_generate_options *o,
                 qn_token_fn *fn, void *arg, qn_generate_result *r);
 
 #endif

@@ -6,21 +6,21 @@
 static int64_t pages_for(int64_t positions) { return (positions + QN_KEY_BLOCK - 1) / QN_KEY_BLOCK; }
 
 int qn_kv_init(qn_kv *kv, qn_dtype t, int64_t layers, int64_t heads, int64_t Dh, int64_t sequences, int64_t context) {
-    *kv = (qn_kv){.pool = {t, layers, heads, Dh, qn_kv_block_bytes(t, Dh), NULL}, .n_seq = sequences, .pages_max = pages_for(context)};
+    *kv = (qn_kv){.pool = {t, layers, heads, Dh, qn_kv_block_bytes(t, Dh), NULL}, .n_seq = sequences,
+                  .pages_max = pages_for(context)};
     kv->n_pages = kv->pages_max * sequences;
     if (kv->n_pages > INT32_MAX || QN_MUL_OVERFLOW((size_t)kv->n_pages, qn_kv_page_bytes(&kv->pool), &kv->bytes))
-        return qn_fail(QN_ENOMEM, "KV cache: %lld sequences of %lld positions are more than can be addressed; ask for a shorter --ctx",
+        return qn_fail(QN_ENOMEM,
+                       "KV cache: %lld sequences of %lld positions cannot be addressed; ask for a shorter --ctx",
                        (long long)sequences, (long long)context);
     kv->free_page = qn_alloc(QN_MEM_KV, (size_t)kv->n_pages * sizeof *kv->free_page);
     kv->owners = qn_zalloc(QN_MEM_KV, (size_t)kv->n_pages, sizeof *kv->owners);
     kv->seq = qn_zalloc(QN_MEM_KV, (size_t)sequences, sizeof *kv->seq);
-    int32_t *lists = qn_alloc(QN_MEM_KV, (size_t)kv->n_pages * sizeof *lists);
-    if (kv->seq)
-        kv->seq[0].page = lists;
-    if (!kv->free_page || !kv->owners || !kv->seq || !lists)
+    kv->lists = qn_alloc(QN_MEM_KV, (size_t)kv->n_pages * sizeof *kv->lists);
+    if (!kv->free_page || !kv->owners || !kv->seq || !kv->lists)
         return QN_ENOMEM;
     for (int64_t s = 0; s < sequences; s++)
-        kv->seq[s].page = lists + s * kv->pages_max;
+        kv->seq[s].page = kv->lists + s * kv->pages_max;
     for (int64_t i = 0; i < kv->n_pages; i++)
         kv->free_page[kv->n_free++] = (int32_t)(kv->n_pages - 1 - i);
     kv->pool.data = qn_arena_map(QN_MEM_KV, kv->bytes);
@@ -29,8 +29,7 @@ int qn_kv_init(qn_kv *kv, qn_dtype t, int64_t layers, int64_t heads, int64_t Dh,
 
 void qn_kv_drop(qn_kv *kv) {
     qn_arena_unmap(QN_MEM_KV, kv->pool.data, kv->bytes);
-    if (kv->seq)
-        qn_free(kv->seq[0].page);
+    qn_free(kv->lists);
     qn_free(kv->seq);
     qn_free(kv->owners);
     qn_free(kv->free_page);
@@ -39,7 +38,8 @@ void qn_kv_drop(qn_kv *kv) {
 
 static int take_page(qn_kv *kv, int32_t *page) {
     if (kv->n_free == 0)
-        return qn_fail(QN_ECONTEXT, "KV cache: all %lld pages of %d positions are in use", (long long)kv->n_pages, QN_KEY_BLOCK);
+        return qn_fail(QN_ECONTEXT, "KV cache: all %lld pages of %d positions are in use", (long long)kv->n_pages,
+                       QN_KEY_BLOCK);
     *page = kv->free_page[--kv->n_free];
     kv->owners[*page] = 1;
     kv->used_peak = QN_MAX(kv->used_peak, kv->n_pages - kv->n_free);

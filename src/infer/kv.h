@@ -1,7 +1,7 @@
 /* infer/kv.h — KV memory: a pool of pages of 64 positions, and sequences as lists of pages.
  *
- * Pages are counted: sequences that share a prefix share its pages, and a page is copied before the second owner writes to
- * it. The pool's address space is reserved once and touched page by page, so memory grows with what is used. */
+ * Pages are counted: sequences that share a prefix share its pages, and a page is copied before the second owner writes
+ * to it. The pool's address space is reserved once and touched page by page, so memory grows with what is used. */
 #ifndef QN_INFER_KV_H
 #define QN_INFER_KV_H
 
@@ -16,7 +16,7 @@ typedef struct {
     qn_kv_pool pool;
     int64_t n_pages, pages_max; /* of the pool; of one sequence */
     size_t bytes;
-    int32_t *free_page, *owners;
+    int32_t *free_page, *owners, *lists;      /* lists: the memory of all sequences' page lists */
     int64_t n_free;
     qn_kv_sequence *seq;
     int64_t n_seq;
@@ -26,7 +26,8 @@ typedef struct {
 /* Room for `sequences` of `context` positions each. */
 int qn_kv_init(qn_kv *kv, qn_dtype t, int64_t layers, int64_t heads, int64_t Dh, int64_t sequences, int64_t context);
 void qn_kv_drop(qn_kv *kv);
-/* Makes positions [length, length + n) of a sequence writable: takes pages, copies the shared last one. No allocation. */
+/* Makes positions [length, length + n) of a sequence writable: takes pages, copies the shared last one. No allocation.
+ * */
 int qn_kv_reserve(qn_kv *kv, int64_t seq, int64_t n);
 void qn_kv_truncate(qn_kv *kv, int64_t seq, int64_t length);
 /* seq `to` becomes the first n positions of `from`; whole pages are shared. */

@@ -26,13 +26,16 @@ qn_sampler_options qn_sampler_options_default(void) {
 
 int qn_sampler_options_check(const qn_sampler_options *o) {
     const struct { const char *name; double v, lo, hi; } range[] = {
-        {"temperature", o->temperature, 0, 100}, {"top-k", (double)o->top_k, 0, 1e9}, {"top-p", o->top_p, 0, 1}, {"min-p", o->min_p, 0, 1},
-        {"repetition penalty", o->repetition_penalty, 0.01, 100}, {"frequency penalty", o->frequency_penalty, -100, 100},
+        {"temperature", o->temperature, 0, 100}, {"top-k", (double)o->top_k, 0, 1e9}, {"top-p", o->top_p, 0,
+                                                                                       1}, {"min-p", o->min_p, 0, 1},
+        {"repetition penalty", o->repetition_penalty, 0.01, 100}, {"frequency penalty", o->frequency_penalty, -100,
+                                                                   100},
         {"presence penalty", o->presence_penalty, -100, 100}, {"penalty window", (double)o->penalty_last, -1, 1e9},
     };
     for (size_t i = 0; i < QN_LEN(range); i++)
         if (!(range[i].v >= range[i].lo && range[i].v <= range[i].hi))
-            return qn_fail(QN_EINVAL, "%s is %g; expected %g to %g", range[i].name, range[i].v, range[i].lo, range[i].hi);
+            return qn_fail(QN_EINVAL, "%s is %g; expected %g to %g", range[i].name, range[i].v, range[i].lo,
+                           range[i].hi);
     return 0;
 }
 
@@ -89,7 +92,8 @@ static float penalised(const qn_sampler_options *o, float logit, int32_t count) 
     return (float)(repeated - o->frequency_penalty * count - o->presence_penalty);
 }
 
-/* A token that occurs several times in the window is met several times: the copy is written from the original each time. */
+/* A token that occurs several times in the window is met several times: the copy is written from the original each
+ * time. */
 static void penalise(qn_sampler *s, const float *logits) {
     const qn_sampler_options *o = &s->o;
     memcpy(s->p, logits, (size_t)s->V * sizeof *s->p);
@@ -123,8 +127,8 @@ static double mass(const candidate *c, int64_t n) {
     return sum;
 }
 
-/* top-k and top-p want the candidates sorted. Sorting a whole vocabulary costs more than a decode step of a small model, so
- * first only those within 1/1024 of the best are taken, and all only where these do not decide. */
+/* top-k and top-p want the candidates sorted. Sorting a whole vocabulary costs more than a decode step of a small
+ * model, so first only those within 1/1024 of the best are taken, and all only where these do not decide. */
 static int64_t sorted_candidates(qn_sampler *s, float best) {
     const double p = s->o.top_p;
     int64_t n = collect(s, best / 1024);
@@ -173,7 +177,8 @@ int qn_sampler_next(qn_sampler *s, const float *logits, int32_t *id) {
     penalise(s, logits);
     const int64_t best = s->k->argmax(s->p, s->V);
     if (!isfinite(s->p[best]))
-        return qn_fail(QN_EFORMAT, "the logits hold no finite number: the weights are damaged, or the arithmetic overflowed");
+        return qn_fail(QN_EFORMAT,
+                       "the logits hold no finite number: the weights are damaged, or the arithmetic overflowed");
     *id = (int32_t)best;
     if (s->o.temperature > 0) {
         s->k->scale(s->p, s->p, 1 / s->o.temperature, s->V);

@@ -1,9 +1,9 @@
 /* infer/sampler.h — logits to a token.
  *
- * Order: repetition, frequency and presence penalties over the last tokens; temperature; top-k; top-p; min-p; a draw. That
- * is the order of Hugging Face and vLLM. Temperature 0 is greedy: the greatest logit after penalties, the lowest id among
- * equals. A draw depends on (seed, position in the answer), never on calls before. Sources: Holtzman et al. 2020 (top-p),
- * Keskar et al. 2019 (repetition penalty), Nguyen et al. 2024 (min-p). */
+ * Order: repetition, frequency and presence penalties over the last tokens; temperature; top-k; top-p; min-p; a draw.
+ * That is the order of Hugging Face and vLLM. Temperature 0 is greedy: the greatest logit after penalties, the lowest
+ * id among equals. A draw depends on (seed, position in the answer), never on calls before. Sources: Holtzman et al.
+ * 2020 (top-p), Keskar et al. 2019 (repetition penalty), Nguyen et al. 2024 (min-p). */
 #ifndef QN_INFER_SAMPLER_H
 #define QN_INFER_SAMPLER_H
 

@@ -70,22 +70,25 @@ static int allocate(qn_session *s, int64_t sequences) {
 static int init(qn_session *s, const qn_session_options *o) {
     const qn_config *c = &s->m->cfg;
     const int64_t sequences = o->sequences > 0 ? o->sequences : 1;
-    const qn_dtype kv = o->kv >= 0 ? (qn_dtype)o->kv : qn_default_kv(s->m, s->k);
+    const int kv = o->kv >= 0 ? o->kv : (int)qn_default_kv(s->m, s->k);
     if (o->context < 0 || o->context > INT32_MAX || sequences > 65536 || o->rows < 0 || o->rows > 65536)
-        return qn_fail(QN_EINVAL, "session: context %lld, %lld sequences or %lld rows are out of range", (long long)o->context,
+        return qn_fail(QN_EINVAL, "session: context %lld, %lld sequences or %lld rows are out of range",
+                       (long long)o->context,
                        (long long)sequences, (long long)o->rows);
     if (kv != QN_F32 && kv != QN_F16 && kv != QN_BF16)
-        return qn_fail(QN_EUNSUPPORTED, "session: the KV cache can be f32, f16 or bf16, not %s", qn_dtype_get(kv)->name);
+        return qn_fail(QN_EUNSUPPORTED, "session: the KV cache can be f32, f16 or bf16, not %s",
+                       kv < QN_DTYPES ? qn_dtype_get((qn_dtype)kv)->name : "a type that does not exist");
     s->context = o->context > 0 ? o->context : c->context;
     s->rows = QN_MAX(sequences, QN_MIN(o->rows > 0 ? o->rows : DEFAULT_ROWS, s->context * sequences));
     s->cancel = o->cancel;
     s->epoch = s->m->epoch;
     QN_TRY(allocate(s, sequences));
-    QN_TRY(qn_kv_init(&s->kv, kv, c->layers, c->kv_heads, c->Dh, sequences, s->context));
+    QN_TRY(qn_kv_init(&s->kv, (qn_dtype)kv, c->layers, c->kv_heads, c->Dh, sequences, s->context));
     return build_graphs(s, (int)sequences);
 }
 
-int qn_session_new(qn_session **out, const qn_model *m, const qn_kernels *k, qn_pool *pool, const qn_session_options *o) {
+int qn_session_new(qn_session **out, const qn_model *m, const qn_kernels *k, qn_pool *pool,
+                   const qn_session_options *o) {
     *out = NULL;
     qn_session *s = qn_zalloc(QN_MEM_SESSION, 1, sizeof *s);
     if (!s)
@@ -126,7 +129,8 @@ void qn_session_free(qn_session *s) {
 static int check_tokens(const qn_session *s, const qn_feed *f) {
     for (int64_t i = 0; i < f->n; i++)
         if (f->tokens[i] < 0 || f->tokens[i] >= s->m->cfg.V)
-            return qn_fail(QN_EINVAL, "token id %d is outside the model's vocabulary of %lld", f->tokens[i], (long long)s->m->cfg.V);
+            return qn_fail(QN_EINVAL, "token id %d is outside the model's vocabulary of %lld", f->tokens[i],
+                           (long long)s->m->cfg.V);
     return 0;
 }
 
@@ -137,15 +141,18 @@ static int check_feeds(qn_session *s, const qn_feed *feeds, int64_t n) {
     for (int64_t f = 0; f < n; f++) {
         const int64_t seq = feeds[f].seq;
         if (seq < 0 || seq >= s->kv.n_seq || feeds[f].n < 0)
-            return qn_fail(QN_EINVAL, "sequence %lld with %lld tokens; the session has sequences 0 to %lld", (long long)seq, (long long)feeds[f].n,
+            return qn_fail(QN_EINVAL, "sequence %lld with %lld tokens; the session has sequences 0 to %lld",
+                           (long long)seq, (long long)feeds[f].n,
                            (long long)s->kv.n_seq - 1);
         QN_TRY(check_tokens(s, &feeds[f]));
         s->fed[seq] += feeds[f].n;
         const int64_t length = s->kv.seq[seq].length, total = length + s->fed[seq];
         if (total > s->context && length == 0)
-            return qn_fail(QN_ECONTEXT, "%lld tokens do not fit into the context of %lld", (long long)total, (long long)s->context);
+            return qn_fail(QN_ECONTEXT, "%lld tokens do not fit into the context of %lld", (long long)total,
+                           (long long)s->context);
         if (total > s->context)
-            return qn_fail(QN_ECONTEXT, "%lld tokens after the %lld before them do not fit into the context of %lld", (long long)s->fed[seq],
+            return qn_fail(QN_ECONTEXT, "%lld tokens after the %lld before them do not fit into the context of %lld",
+                           (long long)s->fed[seq],
                            (long long)length, (long long)s->context);
     }
     return 0;
@@ -203,7 +210,8 @@ static int abandon_run(qn_session *s, int rc) {
     return rc;
 }
 
-static bool cancelled(const qn_session *s) { return s->cancel && atomic_load_explicit(s->cancel, memory_order_relaxed); }
+static bool cancelled(const qn_session *s) { return s->cancel && atomic_load_explicit(s->cancel,
+                                                                                      memory_order_relaxed); }
 
 static void start_run(qn_session *s) {
     s->T = s->S = 0;
@@ -240,8 +248,10 @@ qn_dtype qn_session_kv_dtype(const qn_session *s) { return s->kv.pool.dtype; }
 void qn_session_truncate(qn_session *s, int64_t seq, int64_t length) { qn_kv_truncate(&s->kv, seq, length); }
 
 int qn_session_share(qn_session *s, int64_t from, int64_t to, int64_t n) {
-    if (from == to || from < 0 || to < 0 || from >= s->kv.n_seq || to >= s->kv.n_seq || n < 0 || n > s->kv.seq[from].length)
-        return qn_fail(QN_EINVAL, "cannot share %lld positions of sequence %lld with sequence %lld", (long long)n, (long long)from, (long long)to);
+    if (from == to || from < 0 || to < 0 || from >= s->kv.n_seq || to >= s->kv.n_seq || n < 0 ||
+        n > s->kv.seq[from].length)
+        return qn_fail(QN_EINVAL, "cannot share %lld positions of sequence %lld with sequence %lld", (long long)n,
+                       (long long)from, (long long)to);
     return qn_kv_share(&s->kv, from, to, n);
 }
 
@@ -256,9 +266,12 @@ void qn_session_reset(qn_session *s) {
 qn_session_memory qn_session_memory_get(const qn_session *s) {
     const qn_exec_info b = qn_exec_info_get(s->body), h = qn_exec_info_get(s->head);
     return (qn_session_memory){
-        .weights = s->m->arena_bytes, .kv_used = (size_t)s->kv.used_peak * qn_kv_page_bytes(&s->kv.pool), .kv_reserved = s->kv.bytes,
+        .weights = s->m->arena_bytes,
+        .kv_used = (size_t)s->kv.used_peak * qn_kv_page_bytes(&s->kv.pool),
+        .kv_reserved = s->kv.bytes,
         .activations = b.arena_bytes + h.arena_bytes,
-        .scratch = b.scratch_bytes + b.partial_bytes + h.scratch_bytes + h.partial_bytes, .barriers = b.barriers + h.barriers,
+        .scratch = b.scratch_bytes + b.partial_bytes + h.scratch_bytes + h.partial_bytes,
+        .barriers = b.barriers + h.barriers,
     };
 }
 

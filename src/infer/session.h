@@ -4,8 +4,8 @@
  *   sampler.h .c logits to a token                            generate.h .c  prompt to text, stop rules
  *
  * A session is one mutable timeline of several sequences; it borrows model, kernel table and pool, and is used by one
- * thread at a time. The logits of a token depend on the tokens before it in its sequence and on nothing else: not on the
- * pieces it was fed in, its neighbours in a batch, the threads, or a shared prefix (docs/NUMERICS.md). */
+ * thread at a time. The logits of a token depend on the tokens before it in its sequence and on nothing else: not on
+ * the pieces it was fed in, its neighbours in a batch, the threads, or a shared prefix (docs/NUMERICS.md). */
 #ifndef QN_INFER_SESSION_H
 #define QN_INFER_SESSION_H
 
@@ -24,20 +24,21 @@ typedef struct {
     const atomic_bool *cancel;  /* looked at between runs; NULL: never */
 } qn_session_options;
 
-int qn_session_new(qn_session **out, const qn_model *m, const qn_kernels *k, qn_pool *pool, const qn_session_options *o);
+int qn_session_new(qn_session **out, const qn_model *m, const qn_kernels *k, qn_pool *pool,
+                   const qn_session_options *o);
 void qn_session_free(qn_session *s);
 
 /* Some tokens that continue one sequence. */
 typedef enum { QN_LOGITS_NONE, QN_LOGITS_LAST, QN_LOGITS_ALL } qn_logits_want;
 typedef struct { int64_t seq; const int32_t *tokens; int64_t n; qn_logits_want want; } qn_feed;
 
-/* Called for every wanted row, in order of feeds and positions: logits [V] of feed `feed` after its token i. The pointer is
- * valid during the call. A negative return ends the feeding with that error. */
+/* Called for every wanted row, in order of feeds and positions: logits [V] of feed `feed` after its token i. The
+ * pointer is valid during the call. A negative return ends the feeding with that error. */
 typedef int qn_logits_fn(void *arg, int64_t feed, int64_t i, const float *logits);
 
-/* Runs the feeds. Everything is checked first: ids within the vocabulary (QN_EINVAL), room in the context (QN_ECONTEXT, with
- * the numbers), the weights' epoch (QN_ESTALE); then nothing has changed. QN_ECANCEL leaves the sequences where they got to.
- * No allocation. */
+/* Runs the feeds. Everything is checked first: ids within the vocabulary (QN_EINVAL), room in the context (QN_ECONTEXT,
+ * with the numbers), the weights' epoch (QN_ESTALE); then nothing has changed. QN_ECANCEL leaves the sequences where
+ * they got to. No allocation. */
 int qn_session_feed(qn_session *s, const qn_feed *feeds, int64_t n, qn_logits_fn *fn, void *arg);
 
 int64_t qn_session_length(const qn_session *s, int64_t seq);

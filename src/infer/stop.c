@@ -7,7 +7,8 @@ void qn_stopper_init(qn_stopper *s, const qn_str *stop, int64_t n) { *s = (qn_st
 void qn_stopper_drop(qn_stopper *s) { qn_buf_drop(&s->held); }
 
 /* Does `stop` begin at text, as far as the text goes? */
-static bool may_begin(qn_str text, qn_str stop) { return stop.n > 0 && memcmp(text.s, stop.s, QN_MIN(text.n, stop.n)) == 0; }
+static bool may_begin(qn_str text, qn_str stop) { return stop.n > 0 && memcmp(text.s, stop.s, QN_MIN(text.n,
+                                                                                                     stop.n)) == 0; }
 
 int qn_stopper_push(qn_stopper *s, qn_str text, size_t *ready) {
     *ready = 0;

@@ -12,8 +12,8 @@ typedef struct {
 
 void qn_stopper_init(qn_stopper *s, const qn_str *stop, int64_t n);     /* borrows stop; empty ones never match */
 void qn_stopper_drop(qn_stopper *s);
-/* Takes more text; sets *ready to how many bytes at the start of s->held are safe to give out. 1: a stop string begins at
- * *ready. */
+/* Takes more text; sets *ready to how many bytes at the start of s->held are safe to give out. 1: a stop string begins
+ * at *ready. */
 int qn_stopper_push(qn_stopper *s, qn_str text, size_t *ready);
 void qn_stopper_give(qn_stopper *s, size_t n);                          /* n bytes were given out */
 
