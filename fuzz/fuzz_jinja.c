@@ -7,10 +7,12 @@
 static const char chat[] =
     "{\"messages\": [{\"role\": \"system\", \"content\": \"Be <|im_end|> brief.\"},"
     "{\"role\": \"user\", \"content\": \" H\\u00e9 \\ud83d\\ude00\\n\"},"
-    "{\"role\": \"assistant\", \"content\": null, \"tool_calls\": [{\"id\": \"abcdef123\", \"function\": {\"name\": \"f\","
-    "\"arguments\": {\"x\": [1, 2.5, true]}}}]}, {\"role\": \"tool\", \"content\": \"\", \"tool_call_id\": \"abcdef123\"}],"
+    "{\"role\": \"assistant\", \"content\": null, \"tool_calls\": [{\"id\": \"abcdef123\", \"function\":"
+    "{\"name\": \"f\", \"arguments\": {\"x\": [1, 2.5, true]}}}]},"
+    "{\"role\": \"tool\", \"content\": \"\", \"tool_call_id\": \"abcdef123\"}],"
     "\"tools\": [{\"type\": \"function\", \"function\": {\"name\": \"f\", \"parameters\": {\"type\": \"object\"}}}],"
-    "\"n\": 7, \"f\": -2.5, \"s\": \"Hello, World\", \"l\": [3, 1, 2], \"d\": {\"b\": 1, \"a\": \"x\"}, \"e\": \"\", \"t\": true,"
+    "\"n\": 7, \"f\": -2.5, \"s\": \"Hello, World\", \"l\": [3, 1, 2], \"d\": {\"b\": 1, \"a\": \"x\"},"
+    "\"e\": \"\", \"t\": true,"
     "\"big\": 123456789012345678901234567890, \"u\": \"\\u00df\\ufb01\\u0130\\u2028\", \"ll\": [[1, 2], [3, 4]]}";
 
 static void check_spans(const qn_chat_output *o) {

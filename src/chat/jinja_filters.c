@@ -129,8 +129,7 @@ static int f_sort(qn_jrun *r, qn_jv self, const qn_jargs *a, qn_jv *out) {
     return 0;
 }
 
-static int pairs_of(qn_jrun *r, qn_jv dict, qn_jkind kind, qn_jv *out) {
-    QN_TRY(list_new(r, kind, dict.data, out));
+static int add_pairs(qn_jrun *r, qn_jv dict, qn_jv *out) {
     for (size_t i = 0; i < dict.u.dict->n; i++) {
         qn_jv pair;
         QN_TRY(qn_jv_list(&r->arena, QN_JTUPLE, 2, &pair));
@@ -152,7 +151,8 @@ static int f_dictsort(qn_jrun *r, qn_jv self, const qn_jargs *a, qn_jv *out) {
             return qn_jrun_fail(r, "dictsort sorts by 'key' or by 'value'");
         by = qn_jv_int(qn_jstr_is(a->v[1].u.s, "value"));
     }
-    QN_TRY(pairs_of(r, self, QN_JLIST, &pairs));
+    QN_TRY(list_new(r, QN_JLIST, self.data, &pairs));
+    QN_TRY(add_pairs(r, self, &pairs));
     QN_TRY(sorted(r, pairs.u.list, by, qn_jarg_bool(a, 0), qn_jarg_bool(a, 2), &v));
     QN_TRY(list_new(r, QN_JLIST, self.data, out));
     for (size_t i = 0; i < pairs.u.list->n; i++)
@@ -186,11 +186,10 @@ static int f_groupby(qn_jrun *r, qn_jv self, const qn_jargs *a, qn_jv *out) {
     return 0;
 }
 
-static int f_unique(qn_jrun *r, qn_jv self, const qn_jargs *a, qn_jv *out) {
+static int fill_unique(qn_jrun *r, qn_jv self, const qn_jargs *a, qn_jv *out) {
     qn_jlist *l;
     qn_jv seen;
     QN_TRY(qn_jitems(r, self, &l));
-    QN_TRY(list_new(r, QN_JITER, self.data, out));
     QN_TRY(qn_jv_dict(&r->arena, 0, &seen));
     for (size_t i = 0; i < l->n; i++) {
         qn_jv key;
@@ -251,11 +250,10 @@ static qn_jargs rest_of(const qn_jargs *a, size_t skip) {
     return (qn_jargs){more ? a->v + skip : NULL, more ? a->n - skip : 0, a->kw, a->kws};
 }
 
-static int f_map(qn_jrun *r, qn_jv self, const qn_jargs *a, qn_jv *out) {
+static int fill_map(qn_jrun *r, qn_jv self, const qn_jargs *a, qn_jv *out) {
     qn_jlist *l;
     const qn_jbuiltin *f = NULL;
     const qn_jv *attribute = keyword(a, "attribute"), *absent = keyword(a, "default");
-    QN_TRY(list_new(r, QN_JITER, self.data, out));
     if (!qn_jv_truth(self))
         return 0;
     if (a->n)
@@ -280,7 +278,6 @@ static int choose(qn_jrun *r, qn_jv self, const qn_jargs *a, bool by_attribute, 
     qn_jlist *l;
     const qn_jbuiltin *test = NULL;
     size_t skip = by_attribute;
-    QN_TRY(list_new(r, QN_JITER, self.data, out));
     if (!qn_jv_truth(self))
         return 0;
     if (by_attribute && a->n == 0)
@@ -303,21 +300,14 @@ static int choose(qn_jrun *r, qn_jv self, const qn_jargs *a, bool by_attribute, 
     return qn_jrun_charge(r, 0);
 }
 
-static int f_select(qn_jrun *r, qn_jv self, const qn_jargs *a, qn_jv *out) {
-    return choose(r, self, a, false, true, out);
-}
-
-static int f_reject(qn_jrun *r, qn_jv self, const qn_jargs *a, qn_jv *out) {
-    return choose(r, self, a, false, false, out);
-}
-
-static int f_selectattr(qn_jrun *r, qn_jv self, const qn_jargs *a, qn_jv *out) {
-    return choose(r, self, a, true, true, out);
-}
-
-static int f_rejectattr(qn_jrun *r, qn_jv self, const qn_jargs *a, qn_jv *out) {
-    return choose(r, self, a, true, false, out);
-}
+#define CHOOSE(name, by_attribute, keep)                                                          \
+    static int fill_##name(qn_jrun *r, qn_jv self, const qn_jargs *a, qn_jv *out) {               \
+        return choose(r, self, a, by_attribute, keep, out);                                       \
+    }
+CHOOSE(select, false, true)
+CHOOSE(reject, false, false)
+CHOOSE(selectattr, true, true)
+CHOOSE(rejectattr, true, false)
 
 /* ---- parts of sequences -------------------------------------------------------------------------------------- */
 
@@ -330,6 +320,8 @@ static int f_first(qn_jrun *r, qn_jv self, const qn_jargs *a, qn_jv *out) {
             *out = l->v[l->at++];
             return 0;
         }
+        if (l->error)
+            return qn_jrun_fail(r, "%s", l->error);
     } else {
         QN_TRY(qn_jitems(r, self, &l));
         if (l->n) {
@@ -390,13 +382,12 @@ static int f_reverse(qn_jrun *r, qn_jv self, const qn_jargs *a, qn_jv *out) {
     return 0;
 }
 
-static int f_batch(qn_jrun *r, qn_jv self, const qn_jargs *a, qn_jv *out) {
+static int fill_batch(qn_jrun *r, qn_jv self, const qn_jargs *a, qn_jv *out) {
     qn_jlist *l;
     int64_t size;
     qn_jv row = qn_jv_none();
     QN_TRY(qn_jarg_int(r, a, 0, 0, &size));
     QN_TRY(qn_jitems(r, self, &l));
-    QN_TRY(list_new(r, QN_JITER, self.data, out));
     for (size_t i = 0; i < l->n; i++) {
         if (i == 0 || (int64_t)row.u.list->n == size) {
             QN_TRY(list_new(r, QN_JLIST, self.data, &row));
@@ -412,14 +403,13 @@ static int f_batch(qn_jrun *r, qn_jv self, const qn_jargs *a, qn_jv *out) {
     return 0;
 }
 
-static int f_slice(qn_jrun *r, qn_jv self, const qn_jargs *a, qn_jv *out) {
+static int fill_slice(qn_jrun *r, qn_jv self, const qn_jargs *a, qn_jv *out) {
     qn_jlist *l;
     int64_t slices, at = 0;
     QN_TRY(qn_jarg_int(r, a, 0, 0, &slices));
     QN_TRY(qn_jitems(r, self, &l));
     if (slices <= 0 || slices > 100000)
         return qn_jrun_fail(r, "slice needs a number of slices from 1 to 100000");
-    QN_TRY(list_new(r, QN_JITER, self.data, out));
     for (int64_t i = 0; i < slices; i++) {
         qn_jv part;
         bool longer = i < (int64_t)l->n % slices;
@@ -434,11 +424,11 @@ static int f_slice(qn_jrun *r, qn_jv self, const qn_jargs *a, qn_jv *out) {
     return 0;
 }
 
-static int f_items(qn_jrun *r, qn_jv self, const qn_jargs *a, qn_jv *out) {
+static int fill_items(qn_jrun *r, qn_jv self, const qn_jargs *a, qn_jv *out) {
     (void)a;
     if (self.kind == QN_JUNDEFINED)
-        return list_new(r, QN_JITER, false, out);
-    return self.kind == QN_JDICT ? pairs_of(r, self, QN_JITER, out)
+        return 0;
+    return self.kind == QN_JDICT ? add_pairs(r, self, out)
                                  : qn_jrun_fail(r, "items needs a dict, not %s", qn_jv_type(self));
 }
 
@@ -457,6 +447,22 @@ static int f_sum(qn_jrun *r, qn_jv self, const qn_jargs *a, qn_jv *out) {
     *out = total;
     return 0;
 }
+
+/* The generators: an iterator, filled at once; an error waits in it until somebody walks that far. */
+#define GENERATOR(name)                                                                           \
+    static int f_##name(qn_jrun *r, qn_jv self, const qn_jargs *a, qn_jv *out) {                  \
+        QN_TRY(list_new(r, QN_JITER, self.data, out));                                            \
+        return qn_jiter_defer(r, fill_##name(r, self, a, out), *out);                             \
+    }
+GENERATOR(batch)
+GENERATOR(items)
+GENERATOR(map)
+GENERATOR(reject)
+GENERATOR(rejectattr)
+GENERATOR(select)
+GENERATOR(selectattr)
+GENERATOR(slice)
+GENERATOR(unique)
 
 static const qn_jbuiltin filters[] = {
     {"batch", f_batch, "linecount fill_with", 1},

@@ -182,9 +182,6 @@ static int f_truncate(qn_jrun *r, qn_jv self, const qn_jargs *a, qn_jv *out) {
     qn_jstr end = QN_JLIT("..."), s;
     int64_t length, leeway;
     qn_jsb b;
-    if (self.kind != QN_JSTR)
-        return qn_jrun_fail(r, "truncate needs a string, not %s", qn_jv_type(self));
-    s = *self.u.s;
     QN_TRY(qn_jarg_int(r, a, 0, 255, &length));
     if (qn_jarg_given(a, 2))
         QN_TRY(qn_jarg_str(r, a, 2, &end));
@@ -195,9 +192,14 @@ static int f_truncate(qn_jrun *r, qn_jv self, const qn_jargs *a, qn_jv *out) {
     int64_t tail = qn_jstr_length(&end);
     if (length < tail || leeway < 0 || leeway > INT64_MAX / 2 || length > INT64_MAX / 2)
         return qn_jrun_fail(r, "truncate: the length must not be below that of the end, nor the leeway below 0");
+    QN_TRY(qn_jcall_builtin(r, qn_jfilter_find(&QN_JLIT("length")), self, &(qn_jargs){0}, out));
+    bool fits = out->u.i <= length + leeway;
     *out = self;
-    if (qn_jstr_length(&s) <= length + leeway)
+    if (fits)
         return 0;
+    if (self.kind != QN_JSTR)
+        return qn_jrun_fail(r, "truncate needs a string, not %s", qn_jv_type(self));
+    s = *self.u.s;
     qn_jstr head = qn_jstr_cut(&s, 0, qn_jstr_offset(&s, length - tail)), blank = QN_JLIT(" ");
     int64_t cut = qn_jarg_bool(a, 1) ? -1 : qn_jstr_rfind(&head, &blank, 0, head.n);
     if (cut >= 0)

@@ -3,6 +3,7 @@
 #include "chat/jinja_run.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #define MAX_RANGE 100000        /* as Jinja's sandbox */
@@ -324,6 +325,22 @@ static int chars_of(qn_jrun *r, const qn_jstr *s, qn_jlist *l) {
     return 0;
 }
 
+int qn_jiter_defer(qn_jrun *r, int rc, qn_jv it) {
+    if (rc != QN_ETEMPLATE)
+        return rc;
+    const char *message = qn_error_message();
+    char place[160], *copy;
+    int line, column;
+    qn_jprogram_place(r->p, r->pos, &line, &column);
+    int n = snprintf(place, sizeof place, "%s:%d:%d: ", r->p->label, line, column);
+    /* The place is put in front again when it fails. */
+    size_t skip = n > 0 && strncmp(message, place, (size_t)n) == 0 ? (size_t)n : 0;
+    QN_TRY(QN_JNEW(&r->arena, copy, strlen(message + skip) + 1));
+    it.u.list->error = strcpy(copy, message + skip);
+    r->placed = false;
+    return 0;
+}
+
 int qn_jitems(qn_jrun *r, qn_jv v, qn_jlist **out) {
     qn_jv list;
     if (qn_jv_sequence(v) || v.kind == QN_JVIEW) {
@@ -338,6 +355,8 @@ int qn_jitems(qn_jrun *r, qn_jv v, qn_jlist **out) {
         return chars_of(r, v.u.s, *out);
     if (v.kind == QN_JITER) {
         qn_jlist *src = v.u.list;
+        if (src->error)
+            return qn_jrun_fail(r, "%s", src->error);
         (*out)->v = src->n ? src->v + src->at : NULL;
         (*out)->n = (*out)->cap = src->n - src->at;
         src->at = src->n;

@@ -60,6 +60,8 @@ int qn_jslice(qn_jrun *r, qn_jv obj, const qn_jv at[3], qn_jv *out);            
 int qn_jrange(qn_jrun *r, int64_t start, int64_t stop, int64_t step, qn_jv *out);
 /* Every item of an iterable as a new or shared list; takes the rest of an iterator. QN_ETEMPLATE for others. */
 int qn_jitems(qn_jrun *r, qn_jv v, qn_jlist **out);
+/* Generators fail when they are walked, not when they are made: keeps the error of `rc` in the iterator `it`. */
+int qn_jiter_defer(qn_jrun *r, int rc, qn_jv it);
 
 /* jinja_call.c. Arguments of a call: positional ones, then keywords. */
 typedef struct { const qn_jstr *name; qn_jv v; } qn_jkw;

@@ -112,6 +112,7 @@ struct qn_jlist {
     qn_jv *v;
     size_t n, cap;
     size_t at;              /* ITER: what was taken already */
+    const char *error;      /* ITER: what fails once the items are used up, or NULL */
     const char *view;       /* VIEW: "dict_keys" …; TUPLE of groupby: "group" */
     int64_t start, stop, step;
 };

@@ -67,7 +67,7 @@ TEST(methods) { check_group("jinja_methods.json"); }
 TEST(functions) { check_group("jinja_functions.json"); }
 TEST(printing) { check_group("jinja_printing.json"); }
 
-/* ---- errors name the place and what was expected ------------------------------------------------------------------ */
+/* ---- errors name the place and what was expected -------------------------------------------------------------- */
 
 static const struct { const char *template, *says; } bad[] = {
     {"a\nb {{ messages[0].x.y }}", "template:2:19: a dict has no attribute 'x'"},
@@ -112,7 +112,7 @@ TEST(integers_beyond_64_bits_are_an_error) {
     qn_chat_output_drop(&out);
 }
 
-/* ---- limits -------------------------------------------------------------------------------------------------------- */
+/* ---- limits --------------------------------------------------------------------------------------------------- */
 
 static const struct { const char *why, *template; } endless[] = {
     {"loops in loops", "{% for a in range(90000) %}{% for b in range(90000) %}{% endfor %}{% endfor %}"},
@@ -126,9 +126,12 @@ static const struct { const char *why, *template; } endless[] = {
     {"a long string", "{{ 'x' * 100000000000 }}"},
     {"a long list", "{{ [0] * 100000000000 }}"},
     {"doubling", "{% set n = namespace(s='x') %}{% for i in range(99) %}{% set n.s = n.s ~ n.s %}{% endfor %}"},
-    {"doubling lists", "{% set n = namespace(s=[1]) %}{% for i in range(99) %}{% set n.s = n.s + n.s %}{% endfor %}"},
-    {"replacing", "{% set n = namespace(s='xx') %}{% for i in range(99) %}{% set n.s = n.s|replace('x', 'xx') %}{% endfor %}"},
-    {"nested lists", "{% set n = namespace(l=[]) %}{% for i in range(9999) %}{% set n.l = [n.l] %}{% endfor %}{{ n.l }}"},
+    {"doubling lists", "{% set n = namespace(s=[1]) %}{% for i in range(99) %}{% set n.s = n.s + n.s %}"
+                       "{% endfor %}"},
+    {"replacing", "{% set n = namespace(s='xx') %}{% for i in range(99) %}{% set n.s = n.s|replace('x', 'xx') %}"
+                  "{% endfor %}"},
+    {"nested lists", "{% set n = namespace(l=[]) %}{% for i in range(9999) %}{% set n.l = [n.l] %}{% endfor %}"
+                     "{{ n.l }}"},
     {"nested lists compared", "{% set n = namespace(l=[], m=[]) %}{% for i in range(9999) %}{% set n.l = [n.l] %}"
                               "{% set n.m = [n.m] %}{% endfor %}{{ n.l == n.m }}"},
     {"nested lists as JSON", "{% set n = namespace(l=[]) %}{% for i in range(9999) %}{% set n.l = [n.l] %}{% endfor %}"
@@ -172,7 +175,7 @@ TEST(deep_templates_are_refused) {
     CHECK_INT(nested("{% for i in [1] %}", "x", "{% endfor %}", 5000), QN_ELIMIT);
     CHECK_OK(nested("", "{{ ((((((1)))))) }}", "", 1));
     CHECK_INT(nested("{{ (", "", "", 5000), QN_ELIMIT);
-    CHECK_INT(nested("{{ not ", "", "", 1) , QN_ETEMPLATE);
+    CHECK_INT(nested("{{ not ", "", "", 1), QN_ETEMPLATE);
     CHECK_INT(nested("{% if a %}{% elif b %}", "", "", 300), QN_ELIMIT);
 }
 
@@ -226,7 +229,8 @@ TEST(limits_are_the_callers) {
 TEST(survives_any_failed_allocation) {
     static const char text[] = "{% macro f(x) %}{{ x ~ messages|tojson }}{% endmacro %}{% for m in messages %}"
                                "{% generation %}{{ f(m.content * 20000) }}{% endgeneration %}{% endfor %}";
-    static const char chat[] = "{\"messages\": [{\"role\": \"user\", \"content\": \"abc\"}], \"tools\": [1, {\"a\": 2}]}";
+    static const char chat[] = "{\"messages\": [{\"role\": \"user\", \"content\": \"abc\"}],"
+                               " \"tools\": [1, {\"a\": 2}]}";
     int64_t before = qn_mem_stats_get(QN_MEM_CHAT).live_bytes;
     int64_t n = 0;
     for (int rc = QN_ENOMEM; rc != 0; n++) {
