@@ -347,7 +347,7 @@ static bool at_end(const qn_jparser *s, const char *const *ends) {
 }
 
 static int statements_inner(qn_jparser *s, const char *const *ends, qn_jnodes *body) {
-    qn_jnode *n;
+    qn_jnode *n = NULL;
     while (s->tok->kind != QN_TEOF) {
         const qn_jtok *t = s->tok++;
         if (t->kind == QN_TDATA) {
