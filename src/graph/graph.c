@@ -5,7 +5,10 @@
 
 int qn_graph_new(qn_graph **out) {
     *out = qn_zalloc(QN_MEM_GRAPH, 1, sizeof **out);
-    return *out ? 0 : QN_ENOMEM;
+    if (!*out)
+        return QN_ENOMEM;
+    (*out)->seed = -1;
+    return 0;
 }
 
 void qn_graph_free(qn_graph *g) {
@@ -17,25 +20,28 @@ void qn_graph_free(qn_graph *g) {
         qn_free(g->node[i].attr);
     qn_free(g->value);
     qn_free(g->node);
+    qn_free(g->block);
     qn_strmap_drop(&g->names);
     qn_free(g);
 }
 
 /* A new value under the given name, which must be new too. */
 static qn_ref add_value(qn_graph *g, qn_str name, qn_value v) {
+    int64_t taken;
     qn_assert(!g->planned);
+    if (qn_strmap_get(&g->names, name, &taken))
+        return qn_fail(QN_EINVAL, "graph: two values are named %s", g->value[taken].name);
     QN_TRY(QN_GROW(QN_MEM_GRAPH, g->value, g->cap_values, g->n_values + 1));
     v.name = qn_str_dup(QN_MEM_GRAPH, name);
     if (!v.name)
         return QN_ENOMEM;
-    int rc = qn_strmap_put(&g->names, qn_str_of(v.name), (int64_t)g->n_values);
-    if (rc <= 0) {
-        if (rc == 0)
-            rc = qn_fail(QN_EINVAL, "graph: two values are named %s", v.name);
+    const int rc = qn_strmap_put(&g->names, qn_str_of(v.name), (int64_t)g->n_values);
+    if (rc < 0) {
         qn_free(v.name);
         return rc;
     }
     v.last = -1;
+    v.grad = -1;
     g->value[g->n_values] = v;
     return (qn_ref)g->n_values++;
 }
@@ -63,7 +69,8 @@ qn_ref qn_graph_param(qn_graph *g, const char *name, const qn_tensor *t) {
 static int check_node(const qn_graph *g, const qn_op *op, const char *name, const qn_node *n, qn_op_out *out) {
     qn_op_args args = {.n_in = n->n_in, .n_out = n->n_out, .attr = n->attr};
     if (n->n_in < op->n_in_min || n->n_in > op->n_in_max)
-        return qn_fail(QN_EINVAL, "%s: op %s takes %d to %d inputs, got %d", name, op->name, op->n_in_min, op->n_in_max, n->n_in);
+        return qn_fail(QN_EINVAL, "%s: op %s takes %d to %d inputs, got %d", name, op->name, op->n_in_min, op->n_in_max,
+                       n->n_in);
     for (int i = 0; i < n->n_in; i++) {
         const qn_ref r = n->in[i];
         if (r < 0)
@@ -79,7 +86,8 @@ static int check_node(const qn_graph *g, const qn_op *op, const char *name, cons
     return rc < 0 ? qn_fail_in(rc, "%s", name) : 0;
 }
 
-qn_ref qn_graph_node(qn_graph *g, const qn_op *op, const char *names, const qn_ref *in, int n_in, int n_out, const void *attr) {
+qn_ref qn_graph_node(qn_graph *g, const qn_op *op, const char *names, const qn_ref *in, int n_in, int n_out,
+                     const void *attr) {
     qn_assert(n_in <= QN_OP_INS && n_out >= 1 && n_out <= QN_OP_OUTS);
     qn_node n = {.op = op, .n_in = n_in, .n_out = n_out};
     qn_op_out out[QN_OP_OUTS] = {0};
@@ -117,10 +125,12 @@ qn_ref qn_graph_view(qn_graph *g, const char *name, qn_ref of, qn_shape shape) {
     if (of < 0)
         return of;
     const qn_value *v = &g->value[of];
-    if (v->layout != QN_LAYOUT_ROWS || shape.dim[0] != v->shape.dim[0] || qn_shape_row(&shape) != qn_shape_row(&v->shape))
+    if (v->layout != QN_LAYOUT_ROWS || shape.dim[0] != v->shape.dim[0] ||
+        qn_shape_row(&shape) != qn_shape_row(&v->shape))
         return qn_fail(QN_ESHAPE, "%s: %s has other rows than the view asks for", name, v->name);
     const qn_ref base = v->kind == VALUE_VIEW ? v->base : of;
-    return add_value(g, qn_str_of(name), (qn_value){.kind = VALUE_VIEW, .dtype = v->dtype, .shape = shape, .first = v->first, .base = base});
+    return add_value(g, qn_str_of(name), (qn_value){.kind = VALUE_VIEW, .dtype = v->dtype, .shape = shape,
+                                                    .first = v->first, .base = base});
 }
 
 void qn_graph_keep(qn_graph *g, qn_ref v) {
@@ -150,3 +160,14 @@ const char *qn_graph_name(const qn_graph *g, qn_ref v) {
 }
 
 int qn_graph_nodes(const qn_graph *g) { return (int)g->n_nodes; }
+
+void qn_graph_train(qn_graph *g, qn_ref param, const qn_tensor *grad) {
+    qn_assert(!g->planned && param >= 0 && (size_t)param < g->n_values && g->value[param].kind == VALUE_PARAM);
+    g->value[param].param_grad = *grad;
+}
+
+void qn_graph_seed(qn_graph *g, qn_ref v) {
+    qn_assert(!g->planned && v >= 0 && (size_t)v < g->n_values && g->value[v].kind == VALUE_NODE);
+    g->seed = v;
+    g->value[v].keep = true;
+}

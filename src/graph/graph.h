@@ -2,7 +2,7 @@
  *
  *   tensor.h   typed, shaped, borrowed memory          op.h     what an operation is
  *   graph.c    values, nodes, names                    plan.c   liveness, one arena for all activations
- *   exec.c     phases over the thread pool             (the reverse walk comes with training)
+ *   exec.c     phases over the thread pool             grad.c   the reverse walk: where it passes, what it keeps
  *
  *     build:   x = qn_graph_input(g, "ids", QN_I32, shape);  y = qn_graph_node(g, &qn_op_rmsnorm, "blk.0.attn_norm", …)
  *     plan:    qn_exec_new(&e, g, kernels, max T, max S)     — allocates the arena, checks nothing is missing
@@ -25,13 +25,22 @@ void qn_graph_free(qn_graph *g);
 qn_ref qn_graph_input(qn_graph *g, const char *name, qn_dtype dtype, qn_shape shape);
 /* A parameter: bound once; t's memory must outlive the graph. */
 qn_ref qn_graph_param(qn_graph *g, const char *name, const qn_tensor *t);
-/* One node. attr is copied (op->attr_size bytes). names is one name per output, separated by spaces: "blk.0.attn.q blk.0.attn.k".
- * Returns the first output; the others follow as ref + 1 …. */
-qn_ref qn_graph_node(qn_graph *g, const qn_op *op, const char *names, const qn_ref *in, int n_in, int n_out, const void *attr);
+/* One node. attr is copied (op->attr_size bytes). names is one name per output, separated by spaces:
+ * "blk.0.attn.q blk.0.attn.k". Returns the first output; the others follow as ref + 1 …. */
+qn_ref qn_graph_node(qn_graph *g, const qn_op *op, const char *names, const qn_ref *in, int n_in, int n_out,
+                     const void *attr);
 /* The same memory under another shape with as many elements per outermost row: [T,H·Dh] as [T,H,Dh]. */
 qn_ref qn_graph_view(qn_graph *g, const char *name, qn_ref of, qn_shape shape);
 /* The value survives the run (results; tapped values are marked by qn_exec_tap). */
 void qn_graph_keep(qn_graph *g, qn_ref v);
+
+/* ---- training: before planning ---- */
+
+/* The reverse walk adds this parameter's gradient to `grad`: the parameter's shape, real, row-major also where the parameter
+ * is packed. The caller owns and clears it. */
+void qn_graph_train(qn_graph *g, qn_ref param, const qn_tensor *grad);
+/* The walk begins at v, whose gradient is one for every element: the loss, one number per row. */
+void qn_graph_seed(qn_graph *g, qn_ref v);
 
 qn_ref qn_graph_find(const qn_graph *g, const char *name);            /* <0: QN_ENOTFOUND */
 const char *qn_graph_name(const qn_graph *g, qn_ref v);
@@ -41,16 +50,18 @@ int qn_graph_nodes(const qn_graph *g);
 typedef struct qn_exec qn_exec;
 typedef struct { int64_t max_t, max_s; int workers; } qn_exec_limits;
 
-/* A tap sees a node's value after the node has run (on one thread) and may change it. Declared before planning, because a
- * tapped value keeps its memory to itself until the tap has run. The pointer is valid during the call. */
+/* A tap sees a node's value after the node has run (on one thread) and may change it. Declared before planning, because
+ * a tapped value keeps its memory to itself until the tap has run. The pointer is valid during the call. */
 typedef void qn_tap_fn(void *arg, const char *name, const qn_tensor *value);
 int qn_graph_tap(qn_graph *g, qn_ref v, qn_tap_fn *fn, void *arg);
 
 int qn_exec_new(qn_exec **out, qn_graph *g, const qn_kernels *k, const qn_exec_limits *lim);   /* borrows g and k */
 void qn_exec_free(qn_exec *e);
 void qn_exec_bind(qn_exec *e, qn_ref input, void *data);              /* borrowed until the next bind */
-/* T rows, S wanted rows, both within the limits. run is handed to every op (qn_op_ctx.run). No allocation, cannot fail. */
+/* T rows, S wanted rows, both within the limits; run is handed to every op. No allocation, cannot fail. */
 void qn_exec_run(qn_exec *e, int64_t T, int64_t S, qn_pool *pool, const void *run);
+/* The reverse walk of the run before it, which must be the last one. No allocation, cannot fail. */
+void qn_exec_run_backward(qn_exec *e);
 const qn_tensor *qn_exec_value(const qn_exec *e, qn_ref v);           /* of a kept value, after a run */
 
 typedef struct { size_t arena_bytes, scratch_bytes, partial_bytes; int nodes, barriers; int64_t flops; } qn_exec_info;

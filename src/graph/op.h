@@ -1,7 +1,7 @@
 /* graph/op.h — what an operation is: shape, forward, backward, and the cases that prove them.
  *
- * Forward and backward are each one to four phases with a barrier in between. A phase says how many tiles it has and does
- * one; tiles depend on shapes only, never on the number of threads. An op declares
+ * Forward and backward are each one to four phases with a barrier in between. A phase says how many tiles it has and
+ * does one; tiles depend on shapes only, never on the number of threads. An op declares
  *   - partials: bytes shared by its phases and tiles, owned by the executor, not cleared;
  *   - scratch:  bytes private to a worker;
  *   - saved:    values that forward leaves for backward (their data is NULL when no gradient will be taken).
@@ -22,7 +22,7 @@ typedef struct qn_op_ctx {
     qn_tensor in[QN_OP_INS], out[QN_OP_OUTS];
     qn_tensor saved[QN_OP_SAVED];
     const qn_tensor *dout;                  /* backward: gradients of the outputs [n_out], read; NULL in forward */
-    const qn_tensor *din;                   /* backward: gradients of the inputs [n_in], added to; data NULL = not wanted */
+    const qn_tensor *din;                   /* backward: gradients of inputs [n_in], added to; data NULL: unwanted */
     char *partials;
 } qn_op_ctx;
 
@@ -57,13 +57,15 @@ typedef struct qn_op {
     bool takes_packed;                      /* panels or activation forms may come in; shape() checks which where */
     int (*shape)(const qn_op_args *a, qn_op_out *out);      /* checks everything; kernels cannot fail afterwards */
     qn_phase forward[QN_OP_PHASES], backward[QN_OP_PHASES];
-    size_t (*partials)(const qn_op_ctx *c, bool backward);  /* NULL: none. Monotone in T and S: planned for the maxima */
+    size_t (*partials)(const qn_op_ctx *c, bool backward);  /* NULL: none. Monotone in T, S: planned for the maxima */
     size_t (*scratch)(const qn_op_ctx *c, bool backward);
     size_t saved_bytes[QN_OP_SAVED];        /* per row of the first input, in elements of the table's real type */
     const char *no_grad;                    /* why there is no backward half (NULL: there is one) */
+    bool pass_through;                      /* the gradient of the output is that of the first input (rounding) */
+    int unread;                             /* bit i: backward does not look at input i, which need not be kept for it */
     int const_inputs;                       /* bit i: input i never gets a gradient (tables, indices) */
     int64_t (*flops)(const qn_op_ctx *c);   /* multiply and add count as two; NULL: negligible */
-    const qn_op_case *cases;                /* NULL where inputs are not plain reals: such ops are judged by the parity tests */
+    const qn_op_case *cases;                /* NULL where inputs are not plain reals: the parity tests judge those */
     int n_cases;
 } qn_op;
 

@@ -1,7 +1,7 @@
-/* graph/plan.c — one arena for all activations: values that are never alive at the same time share memory.
+/* graph/plan.c — one arena for all activations: blocks that are never alive at the same time share memory.
  *
- * Largest first, each at the lowest offset where it overlaps no placed value whose life crosses its own. That greedy order
- * is within a few per cent of the lower bound (the largest sum alive at one node) on transformer graphs. */
+ * Largest first, each at the lowest offset where it overlaps no placed value whose life crosses its own. That greedy
+ * order is within a few per cent of the lower bound (the largest sum alive at one node) on transformer graphs. */
 #include "graph/graph_impl.h"
 
 #include <stdlib.h>
@@ -18,33 +18,27 @@ size_t qn_value_bytes(const qn_value *v, const int64_t sym[QN_DIM_SYMBOLS], size
     return round64((size_t)rows * (size_t)row * size);
 }
 
-typedef struct { const qn_value *v; size_t index; } entry;
+/* ---- placing blocks ---- */
+
+typedef struct { qn_block *b; size_t index; } entry;
 
 static int by_size(const void *a, const void *b) {
     const entry *x = a, *y = b;
-    if (x->v->bytes != y->v->bytes)
-        return x->v->bytes < y->v->bytes ? 1 : -1;
+    if (x->b->bytes != y->b->bytes)
+        return x->b->bytes < y->b->bytes ? 1 : -1;
     return x->index < y->index ? -1 : 1;
 }
 
-static int last_use(const qn_graph *g, const qn_value *v) {
-    if (v->keep)
-        return (int)g->n_nodes;
-    return QN_MAX(v->last, v->first);
-}
+static bool cross(const qn_block *a, const qn_block *b) { return a->first <= b->last && b->first <= a->last; }
 
-static bool cross(const qn_graph *g, const qn_value *a, const qn_value *b) {
-    return a->first <= last_use(g, b) && b->first <= last_use(g, a);
-}
-
-/* The lowest offset for e among the n placed entries, which are sorted by nothing: try 0 and the end of each neighbour. */
-static size_t lowest_offset(const qn_graph *g, const entry *placed, size_t n, const qn_value *v) {
+/* The lowest offset for b among the n placed entries: moved up behind each neighbour that is in the way. */
+static size_t lowest_offset(const entry *placed, size_t n, const qn_block *b) {
     size_t at = 0;
     for (bool moved = true; moved;) {
         moved = false;
         for (size_t i = 0; i < n; i++) {
-            const qn_value *p = placed[i].v;
-            if (cross(g, p, v) && at < p->offset + p->bytes && p->offset < at + v->bytes) {
+            const qn_block *p = placed[i].b;
+            if (at < p->offset + p->bytes && p->offset < at + b->bytes && cross(p, b)) {
                 at = p->offset + p->bytes;
                 moved = true;
             }
@@ -53,26 +47,52 @@ static size_t lowest_offset(const qn_graph *g, const entry *placed, size_t n, co
     return at;
 }
 
-int qn_graph_plan(qn_graph *g, const int64_t max_sym[QN_DIM_SYMBOLS], size_t real, size_t *arena_bytes) {
-    entry *e = qn_alloc(QN_MEM_GRAPH, g->n_values * sizeof *e);
-    size_t n = 0;
+int qn_blocks_place(qn_block *block, size_t n, size_t *arena_bytes) {
+    entry *e = qn_alloc(QN_MEM_GRAPH, (n + 1) * sizeof *e);
     if (!e)
+        return QN_ENOMEM;
+    for (size_t i = 0; i < n; i++)
+        e[i] = (entry){&block[i], i};
+    qsort(e, n, sizeof *e, by_size);
+    *arena_bytes = 0;
+    for (size_t i = 0; i < n; i++) {
+        e[i].b->offset = lowest_offset(e, i, e[i].b);
+        *arena_bytes = QN_MAX(*arena_bytes, e[i].b->offset + e[i].b->bytes);
+    }
+    qn_free(e);
+    return 0;
+}
+
+/* ---- the values of a graph, and what the reverse walk adds ---- */
+
+static int last_use(const qn_graph *g, const qn_value *v) {
+    const int ends = v->keep ? (int)g->n_nodes : QN_MAX(v->last, v->first);
+    return QN_MAX(ends, v->last_backward);
+}
+
+int qn_graph_plan(qn_graph *g, const int64_t max_sym[QN_DIM_SYMBOLS], size_t real, size_t *arena_bytes) {
+    size_t n = 0;
+    QN_TRY(qn_graph_plan_backward(g, max_sym, real));
+    qn_block *b = qn_alloc(QN_MEM_GRAPH, (g->n_values + g->n_blocks + 1) * sizeof *b);
+    if (!b)
         return QN_ENOMEM;
     for (size_t i = 0; i < g->n_values; i++) {
         qn_value *v = &g->value[i];
         if (v->kind != VALUE_NODE)
             continue;
         v->bytes = qn_value_bytes(v, max_sym, real);
-        e[n++] = (entry){v, i};
+        b[n++] = (qn_block){.bytes = v->bytes, .first = v->first, .last = last_use(g, v)};
     }
-    qsort(e, n, sizeof *e, by_size);
-    *arena_bytes = 0;
-    for (size_t i = 0; i < n; i++) {
-        qn_value *v = &g->value[e[i].index];
-        v->offset = lowest_offset(g, e, i, v);
-        *arena_bytes = QN_MAX(*arena_bytes, v->offset + v->bytes);
-    }
-    qn_free(e);
-    g->planned = true;
-    return 0;
+    for (size_t i = 0; i < g->n_blocks; i++)
+        b[n++] = g->block[i];
+    const int rc = qn_blocks_place(b, n, arena_bytes);
+    n = 0;
+    for (size_t i = 0; rc >= 0 && i < g->n_values; i++)
+        if (g->value[i].kind == VALUE_NODE)
+            g->value[i].offset = b[n++].offset;
+    for (size_t i = 0; rc >= 0 && i < g->n_blocks; i++)
+        g->block[i].offset = b[n++].offset;
+    qn_free(b);
+    g->planned = rc >= 0;
+    return rc;
 }

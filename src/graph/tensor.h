@@ -22,8 +22,9 @@ typedef struct {
 /* Where the bytes live. One space today; an op may have one implementation per space. */
 typedef enum { QN_SPACE_HOST } qn_space;
 
-/* QN_LAYOUT_ROWS: row-major. QN_LAYOUT_PANELS: a matrix packed for products (kernels/kernels.h); its shape is still [N,K].
- * QN_LAYOUT_ACTS: rows of K values in an activation form; its shape is [T,K], its bytes per row qn_act_row_bytes(form, K). */
+/* QN_LAYOUT_ROWS: row-major. QN_LAYOUT_PANELS: a matrix packed for products (kernels/kernels.h); its shape is still
+ * [N,K]. QN_LAYOUT_ACTS: rows of K values in an activation form; its shape is [T,K], its bytes per row
+ * qn_act_row_bytes(form, K). */
 typedef enum { QN_LAYOUT_ROWS, QN_LAYOUT_PANELS, QN_LAYOUT_ACTS } qn_layout;
 
 typedef struct {
@@ -32,7 +33,7 @@ typedef struct {
     qn_space space;
     int rank;
     int64_t dim[QN_MAX_RANK];
-    int64_t stride;                 /* elements between outermost slices (QN_LAYOUT_ROWS); rows of a slice are contiguous */
+    int64_t stride;                 /* elements between outermost slices (QN_LAYOUT_ROWS), each contiguous */
     void *data;                     /* borrowed; NULL where the value does not exist in this run */
 } qn_tensor;
 
