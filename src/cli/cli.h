@@ -9,6 +9,11 @@
  *   cancel.c        Ctrl-C as a flag
  *   state.c         files of ours that outlive a command
  *   line.c          line editing with history for `chat`
+ *   open_model.c    MODEL and the options around it as tokenizer, weights, session
+ *   model_facts.c   … as facts, without loading it
+ *   prompt.c        a conversation as ids: chat template, trusted spans, tokenizer
+ *   sampling.c      how answers are sampled and what they cost
+ *   talk.c          the turns of a conversation
  *   cmd_<verb>.c    one command each
  *
  * A command is one file and one row of cmd_list.inc. Its file is a table of options, some examples, a run function and

@@ -1,5 +1,5 @@
 /* cli/cmd_generate.c — `quern generate`: a prompt continued, streamed token by token. */
-#include <string.h>
+#include <stdio.h>
 
 #include "cli/prompt.h"
 #include "cli/sampling.h"
@@ -156,10 +156,13 @@ static int put_json(job *g) {
 static int put_stats(const job *g) {
     const qn_generate_result *r = &g->result;
     qn_buf model = {0};
+    char rate[32] = "";
     const int rc = qn_opened_describe(&g->m, &model);
+    if (r->new_tokens > 1)                              /* the first one comes out of the prefill */
+        snprintf(rate, sizeof rate, ", %.1f tokens/s", qn_decode_rate(r));
     if (rc >= 0) {
-        qn_log(QN_LOG_INFO, "prompt %lld tokens, %.0f tokens/s; answer %lld tokens, %.1f tokens/s; stopped by %s",
-               (long long)r->prompt_tokens, qn_prefill_rate(r), (long long)r->new_tokens, qn_decode_rate(r),
+        qn_log(QN_LOG_INFO, "prompt %lld tokens, %.0f tokens/s; answer %lld tokens%s; stopped by %s",
+               (long long)r->prompt_tokens, qn_prefill_rate(r), (long long)r->new_tokens, rate,
                qn_stop_reason_name(r->reason));
         qn_log(QN_LOG_INFO, "%s", model.s);
     }

@@ -31,11 +31,24 @@ static const char *size_text(uint64_t bytes, char out[16]) {
 
 static int label(qn_cli *c, const char *name) { return qn_out_printf(c, "%-16s", name); }
 
+/* A stranger's words, safe on a terminal: control codes and what is not UTF-8 become '?'. */
+static int put_clean(qn_cli *c, qn_str s) {
+    for (size_t i = 0; i < s.n;) {
+        uint32_t code;
+        const int n = qn_utf8_decode(s.s + i, s.n - i, &code);
+        const bool control = n == 0 || code < 0x20 || (code >= 0x7f && code < 0xa0);
+        QN_TRY(control ? qn_out_puts(c, "?") : qn_out_put(c, s.s + i, (size_t)n));
+        i += (size_t)QN_MAX(n, 1);
+    }
+    return 0;
+}
+
 static int put_str(qn_cli *c, const char *name, qn_str s) {
     if (s.n == 0)
         return 0;
     QN_TRY(label(c, name));
-    return qn_out_printf(c, "%.*s\n", QN_STR_ARG(s));
+    QN_TRY(put_clean(c, s));
+    return qn_out_puts(c, "\n");
 }
 
 static int put_config(qn_cli *c, const qn_config *k) {
@@ -126,25 +139,31 @@ static int put_tensors(qn_cli *c, const qn_tensor_file *tensors) {
         QN_TRY(qn_out_printf(c, "%s%-6s", i ? "" : "\n", t->type));
         for (int d = 0; d < t->rank; d++)
             QN_TRY(qn_out_printf(c, "%s%lld", d ? " × " : " ", (long long)t->dims[d]));
-        QN_TRY(qn_out_printf(c, "  %.*s\n", QN_STR_ARG(t->name)));
+        QN_TRY(qn_out_puts(c, "  "));
+        QN_TRY(put_clean(c, t->name));
+        QN_TRY(qn_out_puts(c, "\n"));
     }
     return 0;
 }
 
 static int put_metadata(qn_cli *c, const qn_meta *m) {
-    qn_buf value = {0};
-    qn_jw w;
+    qn_buf line = {0};
     int rc = 0;
     for (size_t i = 0; m && i < qn_meta_count(m) && rc >= 0; i++) {
         const qn_meta_value *v = qn_meta_at(m, i);
-        qn_buf_clear(&value);
-        qn_jw_init(&w, &value, 0);
+        qn_jw w;
+        qn_buf_clear(&line);
+        QN_TRY_OUT(qn_buf_put(&line, v->key.s, v->key.n));
+        QN_TRY_OUT(qn_buf_puts(&line, " = "));
+        qn_jw_init(&w, &line, 0);
         qn_meta_write(v, SHOWN_ITEMS, &w);
-        rc = qn_jw_end(&w);
-        if (rc >= 0)
-            rc = qn_out_printf(c, "%s%.*s = %s\n", i ? "" : "\n", QN_STR_ARG(v->key), value.s);
+        QN_TRY_OUT(qn_jw_end(&w));
+        QN_TRY_OUT(qn_out_puts(c, i ? "" : "\n"));
+        QN_TRY_OUT(put_clean(c, qn_buf_view(&line)));
+        rc = qn_out_puts(c, "\n");
     }
-    qn_buf_drop(&value);
+out:
+    qn_buf_drop(&line);
     return rc;
 }
 

@@ -1,6 +1,41 @@
 /* cli/open_model.c — source, tokenizer, weights and session out of the options that commands share. */
 #include "cli/open_model.h"
 
+#include <pthread.h>
+#include <stdio.h>
+
+/* The tokenizer is built beside the weights: its tables are a third of the start of a small model, and packing, which
+ * mostly waits for pages, leaves room. The pool cannot do it: packing is its one region. */
+typedef struct {
+    const qn_source *source;
+    qn_tok *tok;
+    int rc;
+    char message[1024];             /* the error text of that thread, which ends with it */
+    bool started;
+    pthread_t thread;
+} tokenizer_job;
+
+static void *build_tokenizer(void *arg) {
+    tokenizer_job *j = arg;
+    j->rc = qn_source_tokenizer(j->source, &j->tok);
+    if (j->rc < 0)
+        snprintf(j->message, sizeof j->message, "%s", qn_error_message());
+    return NULL;
+}
+
+static void start_tokenizer(tokenizer_job *j, const qn_source *source) {
+    *j = (tokenizer_job){.source = source};
+    j->started = pthread_create(&j->thread, NULL, build_tokenizer, j) == 0;
+    if (!j->started)
+        build_tokenizer(j);
+}
+
+static void wait_for_tokenizer(tokenizer_job *j, qn_tok **tok) {
+    if (j->started)
+        pthread_join(j->thread, NULL);
+    *tok = j->tok;
+}
+
 static int weights_dtype(const qn_cli *c) {
     const char *name = qn_cli_str(c, "weights");
     return qn_cli_enum(c, "weights") == 0 ? QN_WEIGHTS_AS_IS : qn_dtype_from_name(qn_str_of(name));
@@ -20,13 +55,19 @@ int qn_open_model(qn_cli *c, const char *path, qn_opened *m) {
     const qn_model_options options = {.weights = weights_dtype(c)};
     const qn_arch *arch;
     qn_config config;
+    tokenizer_job tokenizer;
     QN_TRY(qn_source_open(&m->source, path));
     QN_TRY(qn_source_config(m->source, &arch, &config));        /* what is no model is told first */
     m->open_seconds = qn_now() - start;
-    QN_TRY(qn_source_tokenizer(m->source, &m->tok));
-    m->tok_seconds = qn_now() - start - m->open_seconds;
     QN_TRY(qn_cli_pool(c, &m->pool));
-    QN_TRY(qn_model_load(&m->model, m->source, &options, m->pool));
+    start_tokenizer(&tokenizer, m->source);
+    const int rc = qn_model_load(&m->model, m->source, &options, m->pool);
+    const double loaded = qn_now();
+    wait_for_tokenizer(&tokenizer, &m->tok);
+    m->tok_seconds = qn_now() - loaded;
+    QN_TRY(rc);
+    if (tokenizer.rc < 0)
+        return qn_fail(tokenizer.rc, "%s", tokenizer.message);
     QN_TRY(check_vocabulary(m));
     m->kernels = qn_kernels_at(qn_cli_isa(c));
     m->load_seconds = qn_now() - start;

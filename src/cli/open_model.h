@@ -31,7 +31,8 @@ typedef struct {
     qn_pool *pool;
     const qn_kernels *kernels;
     qn_session *session;
-    double open_seconds, tok_seconds;   /* mapping and checking the file; reading the tokenizer */
+    double open_seconds;            /* mapping and checking the file */
+    double tok_seconds;             /* waiting for the tokenizer, which is built beside the weights */
     double load_seconds;            /* everything up to the session, both of these included */
 } qn_opened;
 
