@@ -188,7 +188,7 @@ static int loop(chat *k) {
             qn_cancel_reset();
         QN_TRY_OUT(qn_cancel_check());
     }
-    rc = 0;
+    rc = k->terminal && !k->quit ? qn_out_puts(k->c, "\n") : 0;         /* Ctrl-D leaves the prompt's line open */
 out:
     qn_line_close(line);
     qn_buf_drop(&text);
