@@ -170,9 +170,24 @@ typedef void qn_scale_fn(qn_real *y, const qn_real *x, double s, int64_t n);
  *   y_i = x_i·cos − x_{i+rot/2}·sin,  y_{i+rot/2} = x_{i+rot/2}·cos + x_i·sin   (Su et al. 2021; halves as GPT-NeoX) */
 typedef void qn_rope_fn(qn_real *y, const qn_real *x, const qn_real *cs, int64_t heads, int64_t Dh, int64_t rot);
 
+/* Gradients, added to what is there. */
+/* dx += g·act′(x). */
+typedef void qn_act_grad_fn(qn_real *dx, const qn_real *g, const qn_real *x, int64_t n, qn_act kind);
+/* dgate += g·up·act′(gate), dup += g·act(gate); one of them may be NULL: not wanted. */
+typedef void qn_glu_grad_fn(qn_real *dgate, qn_real *dup, const qn_real *g, const qn_real *gate, const qn_real *up,
+                            int64_t n, qn_act kind);
+/* With x̂ = (x − mean)·rstd and stat as layernorm left it:
+ *   dx += rstd·(g·w − mean(g·w) − x̂·mean(g·w·x̂)),  dw += g·x̂,  db += g (NULL: no bias) */
+typedef void qn_layernorm_grad_fn(qn_real *dx, qn_real *dw, qn_real *db, const qn_real *g, const qn_real *x,
+                                  const qn_real *w, const qn_real *stat, int64_t n);
+/* Cross entropy of a slice of a row of logits, lse = logsumexp of the whole row; loss = lse − x[target]:
+ *   dx = scale·(exp(x − lse) − [i = target]), written, may be x. A target outside [0, n) lies in another slice. */
+typedef void qn_xent_grad_fn(qn_real *dx, const qn_real *x, int64_t n, int64_t target, double lse, double scale);
+
 /* ---- the table -------------------------------------------------------------------------------------------------- */
 #define QN_ROW_FAMILIES(F)                                                                                          \
     F(rmsnorm) F(rmsnorm_grad) F(layernorm) F(softmax) F(logsumexp) F(argmax) F(act) F(glu) F(add) F(scale) F(rope) \
+    F(act_grad) F(glu_grad) F(layernorm_grad) F(xent_grad)                                                          \
     F(attn_merge) F(kv_store_k) F(kv_store_v) F(linear_dx) F(linear_dw)
 typedef qn_linear_grad_fn qn_linear_dx_fn, qn_linear_dw_fn;
 

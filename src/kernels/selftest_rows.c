@@ -12,6 +12,9 @@
  *   act            by kind, see act_bound;  glu: |up| times that, and one rounding
  *   add, scale     u·|y|
  *   rope           3u·(|a·cos| + |b·sin|)
+ *   act_grad       2u·(|dx₀| + |g·act′|) + |g|·slope_bound;  glu_grad: the same twice
+ *   layernorm_grad dx: S·(|dx₀| + rstd·(|g·w| + mean|g·w| + |x̂|·mean|g·w·x̂|))        dw, db: 4u·(|y₀| + |g·x̂|)
+ *   xent_grad      scale·p·(8u + u·(|x| + |lse|)) + 2u·scale for the target
  * and 2⁻¹²⁰ beside each, since results below the normal range need not be gradual. Where the judge leaves the range of
  * f32, only a value that is not finite, or is right, is asked for; where it is NaN, NaN.
  *
@@ -21,7 +24,7 @@
 #include <float.h>
 #include <math.h>
 
-enum { MAX_IN = 4, MAX_OUT = 2, MAX_N = 1040 };
+enum { MAX_IN = 4, MAX_OUT = 3, MAX_N = 1040 };
 #define U 0x1p-24
 #define FLOOR 0x1p-120
 
@@ -233,6 +236,114 @@ static void rope_bound(const operands *o, int64_t n, int variant, double *const 
     }
 }
 
+/* ---- gradients; outputs hold the sum of what was there and the gradient: |y₀| ≤ |y| + |y − y₀| ---- */
+
+/* Error of act′(x): sigmoid's two roundings of its exponent, and the size of the exponent; GELU's parts add up. */
+static double slope_bound(double x, qn_act kind) {
+    const double a = fabs(x), cubic = 2 * 0.7978845608 * (a + 0.044715 * a * a * a);
+    const double bell = exp(-fmin(a, 40) / 2);              /* above x·act″ and what goes with it */
+    switch (kind) {
+    case QN_ACT_RELU: return 0;
+    case QN_ACT_RELU2: return U * 2 * a;
+    case QN_ACT_GELU: return U * (4 + a * exp(-a * a / 2) * (8 + a * a));
+    case QN_ACT_GELU_TANH: return U * (8 + 8 * fmin(cubic, 200) * a * (1 + 0.2 * a * a) * exp(-cubic));
+    case QN_ACT_SILU: return U * 8 * ((x > 0 ? 1 : bell) + a * bell);
+    default: return U * 16 * bell;
+    }
+}
+static void act_grad_call(any_fn *fn, operands *o, int64_t n, int variant, size_t real) {
+    (void)real;
+    ((qn_act_grad_fn *)fn)(o->y[0], o->x[0], o->x[1], n, (qn_act)variant);
+}
+static double act_slope(double x, qn_act kind) {
+    const double one = 1;
+    double slope = 0;
+    qn_kernels_judge()->act_grad(&slope, &one, &x, 1, kind);
+    return slope;
+}
+static void act_grad_bound(const operands *o, int64_t n, int variant, double *const bound[MAX_OUT], double *result) {
+    (void)result;
+    for (int64_t i = 0; i < n; i++) {
+        const double g = fabs(X(o, 0)[i]), x = X(o, 1)[i];
+        bound[0][i] = 2 * U * (fabs(Y(o, 0)[i]) + 2 * g * fabs(act_slope(x, (qn_act)variant))) +
+                      g * slope_bound(x, (qn_act)variant);
+    }
+}
+
+/* Inputs: g, gate, up. */
+static void glu_grad_call(any_fn *fn, operands *o, int64_t n, int variant, size_t real) {
+    (void)real;
+    ((qn_glu_grad_fn *)fn)(o->y[0], o->y[1], o->x[0], o->x[1], o->x[2], n, (qn_act)variant);
+}
+static void glu_grad_bound(const operands *o, int64_t n, int variant, double *const bound[MAX_OUT], double *result) {
+    const qn_act kind = (qn_act)variant;
+    (void)result;
+    for (int64_t i = 0; i < n; i++) {
+        const double g = fabs(X(o, 0)[i]), gate = X(o, 1)[i], gu = g * fabs(X(o, 2)[i]);
+        double act;
+        qn_kernels_judge()->act(&act, &gate, 1, kind);
+        bound[0][i] = 3 * U * (fabs(Y(o, 0)[i]) + 2 * gu * fabs(act_slope(gate, kind))) + gu * slope_bound(gate, kind) +
+                      FLOOR * gu;
+        bound[1][i] = 2 * U * (fabs(Y(o, 1)[i]) + 2 * g * fabs(act)) + g * act_bound(gate, act, kind);
+    }
+}
+
+/* Inputs: g, x, w. stat belongs to x. Variant 1 has no bias. */
+static void layernorm_stat(const double *x, int64_t n, double stat[2]) {
+    double sum = 0, squares = 0;
+    for (int64_t i = 0; i < n; i++)
+        sum += x[i];
+    stat[0] = (double)(float)(sum / (double)n);
+    for (int64_t i = 0; i < n; i++)
+        squares += (x[i] - stat[0]) * (x[i] - stat[0]);
+    stat[1] = (double)(float)(1 / sqrt(squares / (double)n + eps));
+}
+static void layernorm_grad_call(any_fn *fn, operands *o, int64_t n, int variant, size_t real) {
+    double x[MAX_N], stat[2];
+    float narrow[2];
+    for (int64_t i = 0; i < n; i++)
+        x[i] = element(o->x[1], i, real);
+    layernorm_stat(x, n, stat);
+    narrow[0] = (float)stat[0];
+    narrow[1] = (float)stat[1];
+    ((qn_layernorm_grad_fn *)fn)(o->y[0], o->y[1], variant ? NULL : o->y[2], o->x[0], o->x[1], o->x[2],
+                                 real == sizeof(float) ? (void *)narrow : stat, n);
+}
+static void layernorm_grad_bound(const operands *o, int64_t n, int variant, double *const bound[MAX_OUT],
+                                 double *result) {
+    const double *g = X(o, 0), *x = X(o, 1), *w = X(o, 2), S = sum_error(n);
+    double stat[2], mean = 0, along = 0;
+    (void)variant, (void)result;
+    layernorm_stat(x, n, stat);
+    for (int64_t i = 0; i < n; i++) {
+        mean += fabs(g[i] * w[i]) / (double)n;
+        along += fabs(g[i] * w[i] * (x[i] - stat[0]) * stat[1]) / (double)n;
+    }
+    for (int64_t i = 0; i < n; i++) {
+        const double unit = fabs((x[i] - stat[0]) * stat[1]);
+        bound[0][i] = S * (fabs(Y(o, 0)[i]) + 2 * stat[1] * (fabs(g[i] * w[i]) + mean + unit * along));
+        bound[1][i] = 4 * U * (fabs(Y(o, 1)[i]) + 2 * fabs(g[i]) * unit);
+        bound[2][i] = U * fabs(Y(o, 2)[i]);
+    }
+}
+
+/* The target is in the slice, or before it. */
+static double xent_lse(const double *x, int64_t n) { return (double)(float)qn_kernels_judge()->logsumexp(x, n); }
+static void xent_grad_call(any_fn *fn, operands *o, int64_t n, int variant, size_t real) {
+    double x[MAX_N];
+    for (int64_t i = 0; i < n; i++)
+        x[i] = element(o->x[0], i, real);
+    ((qn_xent_grad_fn *)fn)(o->y[0], o->x[0], n, variant ? -1 : n / 2, xent_lse(x, n), 0.375);
+}
+static void xent_grad_bound(const operands *o, int64_t n, int variant, double *const bound[MAX_OUT], double *result) {
+    const double lse = xent_lse(X(o, 0), n);
+    (void)result;
+    for (int64_t i = 0; i < n; i++) {
+        const double x = X(o, 0)[i], p = 0.375 * exp(x - lse);
+        bound[0][i] = p * U * (8 + 2 * fabs(x - lse)) + (variant == 0 && i == n / 2 ? 2 * U : 0);
+    }
+}
+
 static const family family_rmsnorm = {"rmsnorm", 2, 1, 1, false, false, rmsnorm_call, rmsnorm_bound};
 static const family family_rmsnorm_grad = {
     "rmsnorm_grad", 3, 2, 1, false, false, rmsnorm_grad_call, rmsnorm_grad_bound};
@@ -245,6 +356,11 @@ static const family family_glu = {"glu", 2, 1, QN_ACTS, true, true, glu_call, gl
 static const family family_add = {"add", 2, 1, 1, true, true, add_call, rounding_bound};
 static const family family_scale = {"scale", 1, 1, 3, true, true, scale_call, rounding_bound};
 static const family family_rope = {"rope", 2, 1, 3, false, false, rope_call, rope_bound};
+static const family family_act_grad = {"act_grad", 2, 1, QN_ACTS, false, false, act_grad_call, act_grad_bound};
+static const family family_glu_grad = {"glu_grad", 3, 2, QN_ACTS, false, false, glu_grad_call, glu_grad_bound};
+static const family family_layernorm_grad = {
+    "layernorm_grad", 3, 3, 2, false, false, layernorm_grad_call, layernorm_grad_bound};
+static const family family_xent_grad = {"xent_grad", 1, 1, 2, false, false, xent_grad_call, xent_grad_bound};
 
 /* ---- the walk ---- */
 
@@ -313,7 +429,8 @@ static void report_case(bench *b, double used, const char *where, int64_t at, in
 
 static void against_judge(bench *b, const family *f, any_fn *fn, any_fn *judge_fn, input how, int64_t n, int variant) {
     operands row, judge;
-    double *const bounds[MAX_OUT] = {b->ref + 6 * MAX_N, b->ref + 7 * MAX_N};
+    double *const after = b->ref + (MAX_IN + MAX_OUT) * MAX_N;
+    double *const bounds[MAX_OUT] = {after, after + MAX_N, after + 2 * MAX_N};
     double result = 0;
     fill(b, how, n, &row, &judge);
     f->call(judge_fn, &judge, n, variant, sizeof(double));
@@ -383,6 +500,7 @@ static void rows_walk(bench *b, qn_isa cap) {
         row_test(b, &family_##name, (qn_isa)level, (any_fn *)k->name, (any_fn *)judge->name);
         WALK(rmsnorm) WALK(rmsnorm_grad) WALK(layernorm) WALK(softmax) WALK(logsumexp) WALK(argmax)
         WALK(act) WALK(glu) WALK(add) WALK(scale) WALK(rope)
+        WALK(act_grad) WALK(glu_grad) WALK(layernorm_grad) WALK(xent_grad)
 #undef WALK
         below = k;
     }
@@ -396,7 +514,7 @@ int qn_selftest_rows(qn_isa cap, qn_selftest_report *r) {
         QN_TRY_OUT(qn_guarded_new(&b.in[k], MAX_N * sizeof(float), false));
     for (int k = 0; k < MAX_OUT; k++)
         QN_TRY_OUT(qn_guarded_new(&b.out[k], MAX_N * sizeof(float), false));
-    b.ref = qn_zalloc(QN_MEM_TEST, 8 * MAX_N, sizeof *b.ref);
+    b.ref = qn_zalloc(QN_MEM_TEST, (MAX_IN + 2 * MAX_OUT) * MAX_N, sizeof *b.ref);
     rc = b.ref ? 0 : QN_ENOMEM;
     if (rc < 0)
         goto out;

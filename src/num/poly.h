@@ -35,6 +35,7 @@
 #define QN_GELU_SQRT_2_PI 0x1.988454p-1f    /* √(2/π) */
 #define QN_GELU_CUBIC     0.044715f
 #define QN_GELU_SQRT_1_2  0x1.6a09e6p-1f    /* √½: GELU, exact form: x·½·(1 + erf(x·√½)) */
+#define QN_GELU_INV_SQRT_2PI 0x1.988454p-2f /* 1/√(2π): the normal density, in the exact form's derivative */
 
 /* tanh, a = |x|, the sign put back at the end:
  *   a < SMALL   a + a·z·T(z),   T = T0 + T1·z + … + T4·z⁴,   z = a²

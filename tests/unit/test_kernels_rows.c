@@ -13,7 +13,7 @@ static void run_to(qn_isa cap) {
     qn_selftest_report r = {.say = say};
     CHECK_OK(qn_selftest_rows(cap, &r), "up to %s", qn_isa_name(cap));
     CHECK_INT(r.failures, 0);
-    CHECK(r.rows >= 11 && r.cases > 10000, "%lld rows, %lld cases", (long long)r.rows, (long long)r.cases);
+    CHECK(r.rows >= 15 && r.cases > 10000, "%lld rows, %lld cases", (long long)r.rows, (long long)r.cases);
     CHECK(r.worst > 0 && r.worst <= 1, "%f", r.worst);
 }
 
@@ -74,6 +74,88 @@ TEST(the_judge_differentiates_rmsnorm) {
             *p = keep;
             CHECK_NEAR(which ? dw[i] : dx[i], (up - down) / (2 * h), 1e-8, "d%c[%d]", which ? 'w' : 'x', i);
         }
+}
+
+/* f′(x) by central differences, O(h⁴). */
+#define DIFFERENCE(f, x, h) \
+    ((8 * (f((x) + (h)) - f((x) - (h))) - (f((x) + 2 * (h)) - f((x) - 2 * (h)))) / (12 * (h)))
+
+static qn_act difference_kind;
+static double act_of(double x) {
+    double y;
+    qn_kernels_judge()->act(&y, &x, 1, difference_kind);
+    return y;
+}
+
+TEST(the_judge_differentiates_activations) {
+    const qn_kernels *k = qn_kernels_judge();
+    const double g = -1.25, up = 0.75, h = 0x1p-9;
+    for (int kind = 0; kind < QN_ACTS; kind++)
+        for (double x = -9.2; x < 9; x += 0.37) {           /* not near ReLU's corner */
+            double dx = 0.5, dgate = 0.25, dup = 0.125, want;
+            difference_kind = (qn_act)kind;
+            want = DIFFERENCE(act_of, x, h);
+            k->act_grad(&dx, &g, &x, 1, (qn_act)kind);
+            k->glu_grad(&dgate, &dup, &g, &x, &up, 1, (qn_act)kind);
+            CHECK_NEAR(dx - 0.5, g * want, 1e-9, "kind %d at %g", kind, x);
+            CHECK_NEAR(dgate - 0.25, g * up * want, 1e-9, "kind %d at %g", kind, x);
+            CHECK_NEAR(dup - 0.125, g * act_of(x), 1e-14, "kind %d at %g", kind, x);
+        }
+}
+
+/* Σ g·layernorm(x), by any of its arguments. */
+static double x_ln[N], w_ln[N], b_ln[N], g_ln[N], *moved;
+static int moved_at;
+static double layernorm_of(double value) {
+    double y[N], stat[2], sum = 0, keep = moved[moved_at];
+    moved[moved_at] = value;
+    qn_kernels_judge()->layernorm(y, x_ln, w_ln, b_ln, N, 1e-5, stat);
+    moved[moved_at] = keep;
+    for (int i = 0; i < N; i++)
+        sum += g_ln[i] * y[i];
+    return sum;
+}
+
+TEST(the_judge_differentiates_layernorm) {
+    const qn_kernels *k = qn_kernels_judge();
+    double y[N], stat[2], d[3][N] = {{0}}, *const of[3] = {x_ln, w_ln, b_ln};
+    numbers(x_ln, 4, 2);
+    numbers(w_ln, 5, 1);
+    numbers(b_ln, 6, 1);
+    numbers(g_ln, 7, 1);
+    k->layernorm(y, x_ln, w_ln, b_ln, N, 1e-5, stat);
+    k->layernorm_grad(d[0], d[1], d[2], g_ln, x_ln, w_ln, stat, N);
+    for (int which = 0; which < 3; which++)
+        for (moved_at = 0; moved_at < N; moved_at++) {
+            moved = of[which];
+            CHECK_NEAR(d[which][moved_at], DIFFERENCE(layernorm_of, moved[moved_at], 0x1p-9), 1e-9,
+                       "argument %d, element %d", which, moved_at);
+        }
+}
+
+/* loss = logsumexp(x) − x[target]; slices of a row give the gradient of the row. */
+static double x_xent[N];
+enum { TARGET = 21 };
+static double xent_of(double value) {
+    const double keep = x_xent[moved_at];
+    x_xent[moved_at] = value;
+    const double loss = qn_kernels_judge()->logsumexp(x_xent, N) - x_xent[TARGET];
+    x_xent[moved_at] = keep;
+    return loss;
+}
+
+TEST(the_judge_differentiates_cross_entropy) {
+    const qn_kernels *k = qn_kernels_judge();
+    double dx[N];
+    numbers(x_xent, 8, 6);
+    const double lse = k->logsumexp(x_xent, N), scale = 0.375;
+    for (int cut = 0; cut <= N; cut += 9) {
+        k->xent_grad(dx, x_xent, cut, TARGET, lse, scale);
+        k->xent_grad(dx + cut, x_xent + cut, N - cut, TARGET - cut, lse, scale);
+        for (moved_at = 0; moved_at < N; moved_at++)
+            CHECK_NEAR(dx[moved_at], scale * DIFFERENCE(xent_of, x_xent[moved_at], 0x1p-9), 1e-10,
+                       "cut at %d, element %d", cut, moved_at);
+    }
 }
 
 TEST(the_judge_takes_softmax) {
