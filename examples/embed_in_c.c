@@ -1,6 +1,7 @@
 /* embed_in_c.c — a model inside your own program, through quern.h alone.
  *
- *     cc embed_in_c.c $(pkg-config --cflags --libs quern) -o ask && ./ask model.gguf "What is the capital of France?" */
+ *     cc embed_in_c.c $(pkg-config --cflags --libs quern) -o ask
+ *     ./ask model.gguf "What is the capital of France?" */
 #include <quern.h>
 #include <stdio.h>
 #include <stdlib.h>

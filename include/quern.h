@@ -1,13 +1,14 @@
 /* quern.h — the public interface of libquern: load a language model, tokenize, generate.
  *
  * Handles are opaque. What can fail returns 0 or a negative code; quern_error() then tells in words what was wrong and
- * what to do, on the thread that failed, until its next failure. The library never prints, exits or reads the environment.
- * Option structs begin with their own size: fill them with quern_…_options_default() and change what you need. Text goes in
- * as pointer and length (UTF-8) and comes out into your buffer, with the size it needs returned.
+ * what to do, on the thread that failed, until its next failure. The library never prints, exits or reads the
+ * environment. Option structs begin with their own size: fill them with quern_…_options_default() and change what you
+ * need. Text goes in as pointer and length (UTF-8) and comes out into your buffer, with the size it needs returned.
  *
  * Who borrows what: a model borrows nothing once it is open; a session borrows its model and its pool; quern_generate
- * borrows a tokenizer for the call. Free in the reverse order. A model and a tokenizer may be used by many threads at once;
- * a session by one at a time (quern_session_cancel alone may come from any thread). One session at a time uses a pool. */
+ * borrows a tokenizer for the call. Free in the reverse order. A model and a tokenizer may be used by many threads at
+ * once; a session by one at a time (quern_session_cancel alone may come from any thread). One session at a time uses
+ * a pool. */
 #ifndef QUERN_H
 #define QUERN_H
 
@@ -29,8 +30,8 @@ typedef struct quern_model quern_model;
 typedef struct quern_tokenizer quern_tokenizer;
 typedef struct quern_session quern_session;
 
-/* Once, before anything else. isa_cap limits the instructions that kernels use ("scalar", "avx2", "avx512", …; NULL: all
- * that the machine has). Calling it again with another cap changes only sessions made afterwards. */
+/* Once, before anything else. isa_cap limits the instructions that kernels use ("scalar", "avx2", "avx512", …; NULL:
+ * all that the machine has). Calling it again with another cap changes only sessions made afterwards. */
 QUERN_API int quern_init(const char *isa_cap);
 QUERN_API const char *quern_version(void);
 QUERN_API const char *quern_error(void);                /* "" when nothing failed on this thread */
@@ -50,8 +51,10 @@ typedef struct {
 } quern_model_options;
 QUERN_API quern_model_options quern_model_options_default(void);
 
-/* path: a GGUF file, or a directory with config.json and model.safetensors. The pool shares out the packing of weights. */
-QUERN_API int quern_model_open(quern_model **out, const char *path, quern_pool *pool, const quern_model_options *options);
+/* path: a GGUF file, or a directory with config.json and model.safetensors. The pool shares out the packing of
+ * weights. */
+QUERN_API int quern_model_open(quern_model **out, const char *path, quern_pool *pool,
+                               const quern_model_options *options);
 QUERN_API void quern_model_free(quern_model *model);
 QUERN_API int64_t quern_model_vocabulary(const quern_model *model);
 QUERN_API int64_t quern_model_context(const quern_model *model);        /* positions it was trained for */
@@ -68,12 +71,16 @@ enum {
 QUERN_API int quern_tokenizer_open(quern_tokenizer **out, const char *path);
 QUERN_API void quern_tokenizer_free(quern_tokenizer *tokenizer);
 /* Writes at most cap ids and sets *n to how many the text has; call again with more room if *n > cap. */
-QUERN_API int quern_tokenize(const quern_tokenizer *tokenizer, const char *text, size_t length, unsigned flags, int32_t *ids, size_t cap, size_t *n);
+QUERN_API int quern_tokenize(const quern_tokenizer *tokenizer, const char *text, size_t length, unsigned flags,
+                             int32_t *ids, size_t cap, size_t *n);
 /* Writes at most cap bytes (no NUL) and sets *n to how many the text has. */
-QUERN_API int quern_detokenize(const quern_tokenizer *tokenizer, const int32_t *ids, size_t count, unsigned flags, char *text, size_t cap, size_t *n);
-/* A conversation (JSON: an array of {"role","content"}, or an object with "messages" and "tools") as the ids of a prompt that
- * asks for the assistant's answer, by the model's own chat template. Nothing inside a message can become a control token. */
-QUERN_API int quern_chat_prompt(const quern_tokenizer *tokenizer, const char *json, size_t length, int32_t *ids, size_t cap, size_t *n);
+QUERN_API int quern_detokenize(const quern_tokenizer *tokenizer, const int32_t *ids, size_t count, unsigned flags,
+                               char *text, size_t cap, size_t *n);
+/* A conversation (JSON: an array of {"role","content"}, or an object with "messages" and "tools") as the ids of a
+ * prompt that asks for the assistant's answer, by the model's own chat template. Nothing inside a message can become
+ * a control token. */
+QUERN_API int quern_chat_prompt(const quern_tokenizer *tokenizer, const char *json, size_t length, int32_t *ids,
+                                size_t cap, size_t *n);
 
 /* ---- session ---- */
 
@@ -85,10 +92,12 @@ typedef struct {
 } quern_session_options;
 QUERN_API quern_session_options quern_session_options_default(void);
 
-QUERN_API int quern_session_new(quern_session **out, const quern_model *model, quern_pool *pool, const quern_session_options *options);
+QUERN_API int quern_session_new(quern_session **out, const quern_model *model, quern_pool *pool,
+                                const quern_session_options *options);
 QUERN_API void quern_session_free(quern_session *session);
 /* Appends ids to a sequence. logits: NULL, or room for the vocabulary: those after the last id. */
-QUERN_API int quern_session_feed(quern_session *session, int64_t sequence, const int32_t *ids, size_t count, float *logits);
+QUERN_API int quern_session_feed(quern_session *session, int64_t sequence, const int32_t *ids, size_t count,
+                                 float *logits);
 QUERN_API int64_t quern_session_length(const quern_session *session, int64_t sequence);
 QUERN_API int quern_session_truncate(quern_session *session, int64_t sequence, int64_t length);
 /* From any thread: the call that is under way ends soon. The next call begins afresh. */
@@ -121,8 +130,9 @@ typedef struct {
 
 /* Answers a prompt in sequence 0. Tokens that the sequence holds already from the call before are not computed again.
  * result may be NULL. */
-QUERN_API int quern_generate(quern_session *session, const quern_tokenizer *tokenizer, const int32_t *prompt, size_t count,
-                             const quern_generate_options *options, quern_text_fn *fn, void *user, quern_generate_result *result);
+QUERN_API int quern_generate(quern_session *session, const quern_tokenizer *tokenizer, const int32_t *prompt,
+                             size_t count, const quern_generate_options *options, quern_text_fn *fn, void *user,
+                             quern_generate_result *result);
 
 #ifdef __cplusplus
 }

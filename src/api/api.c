@@ -36,7 +36,8 @@ static int take_options(void *ours, size_t size, const void *given) {
         return 0;
     memcpy(&n, given, sizeof n);
     if (n < sizeof n || n > 4096)
-        return qn_fail(QN_EINVAL, "an option struct says it has %zu bytes; fill it with its quern_…_options_default()", n);
+        return qn_fail(QN_EINVAL, "an option struct says it has %zu bytes; fill it with its quern_…_options_default()",
+                       n);
     memcpy(ours, given, QN_MIN(n, size));
     return 0;
 }
@@ -70,7 +71,9 @@ void quern_pool_free(quern_pool *p) {
 
 /* ---- model ---- */
 
-quern_model_options quern_model_options_default(void) { return (quern_model_options){sizeof(quern_model_options), "as-is"}; }
+quern_model_options quern_model_options_default(void) {
+    return (quern_model_options){sizeof(quern_model_options), "as-is"};
+}
 
 int quern_model_open(quern_model **out, const char *path, quern_pool *pool, const quern_model_options *options) {
     quern_model_options o = quern_model_options_default();
@@ -148,15 +151,18 @@ static void give_ids(qn_ids *from, int32_t *ids, size_t cap, size_t *n) {
     qn_ids_drop(from);
 }
 
-int quern_tokenize(const quern_tokenizer *t, const char *text, size_t length, unsigned flags, int32_t *ids, size_t cap, size_t *n) {
+int quern_tokenize(const quern_tokenizer *t, const char *text, size_t length, unsigned flags, int32_t *ids, size_t cap,
+                   size_t *n) {
     qn_ids out = {0};
-    const unsigned f = (flags & QUERN_ADD_SPECIAL ? QN_TOK_ADD_SPECIAL : 0u) | (flags & QUERN_PARSE_SPECIAL ? QN_TOK_PARSE_SPECIAL : 0u);
+    const unsigned f = (flags & QUERN_ADD_SPECIAL ? QN_TOK_ADD_SPECIAL : 0u) |
+                       (flags & QUERN_PARSE_SPECIAL ? QN_TOK_PARSE_SPECIAL : 0u);
     const int rc = qn_tok_encode(t->tok, text, length, f, &out);
     give_ids(&out, ids, cap, n);
     return rc;
 }
 
-int quern_detokenize(const quern_tokenizer *t, const int32_t *ids, size_t count, unsigned flags, char *text, size_t cap, size_t *n) {
+int quern_detokenize(const quern_tokenizer *t, const int32_t *ids, size_t count, unsigned flags, char *text, size_t cap,
+                     size_t *n) {
     qn_buf out = {0};
     const int rc = qn_tok_decode(t->tok, ids, count, flags & QUERN_SKIP_SPECIAL ? QN_TOK_SKIP_SPECIAL : 0, &out);
     *n = out.n;
@@ -205,9 +211,12 @@ out:
 
 /* ---- session ---- */
 
-quern_session_options quern_session_options_default(void) { return (quern_session_options){sizeof(quern_session_options), 0, 1, NULL}; }
+quern_session_options quern_session_options_default(void) {
+    return (quern_session_options){sizeof(quern_session_options), 0, 1, NULL};
+}
 
-int quern_session_new(quern_session **out, const quern_model *model, quern_pool *pool, const quern_session_options *options) {
+int quern_session_new(quern_session **out, const quern_model *model, quern_pool *pool,
+                      const quern_session_options *options) {
     quern_session_options o = quern_session_options_default();
     qn_session_options in = {0};
     *out = NULL;
@@ -219,7 +228,8 @@ int quern_session_new(quern_session **out, const quern_model *model, quern_pool 
     in.context = o.context;
     in.sequences = o.sequences;
     in.cancel = &s->cancel;
-    const int rc = qn_session_new(&s->session, model->model, qn_kernels_at((qn_isa)atomic_load(&isa_cap)), pool ? pool->pool : NULL, &in);
+    const int rc = qn_session_new(&s->session, model->model, qn_kernels_at((qn_isa)atomic_load(&isa_cap)),
+                                  pool ? pool->pool : NULL, &in);
     if (rc < 0) {
         qn_free(s);
         return rc;
@@ -249,7 +259,8 @@ static int copy_logits(void *arg, int64_t feed, int64_t i, const float *logits) 
 static int check_sequence(const quern_session *s, int64_t sequence) {
     if (sequence >= 0 && sequence < qn_session_sequences(s->session))
         return 0;
-    return qn_fail(QN_EINVAL, "sequence %lld; the session has %lld", (long long)sequence, (long long)qn_session_sequences(s->session));
+    return qn_fail(QN_EINVAL, "sequence %lld; the session has %lld", (long long)sequence,
+                   (long long)qn_session_sequences(s->session));
 }
 
 int quern_session_feed(quern_session *s, int64_t sequence, const int32_t *ids, size_t count, float *logits) {
@@ -270,7 +281,8 @@ int64_t quern_session_length(const quern_session *s, int64_t sequence) {
 int quern_session_truncate(quern_session *s, int64_t sequence, int64_t length) {
     QN_TRY(check_sequence(s, sequence));
     if (length < 0 || length > qn_session_length(s->session, sequence))
-        return qn_fail(QN_EINVAL, "cannot cut a sequence of %lld positions to %lld", (long long)qn_session_length(s->session, sequence), (long long)length);
+        return qn_fail(QN_EINVAL, "cannot cut a sequence of %lld positions to %lld",
+                       (long long)qn_session_length(s->session, sequence), (long long)length);
     qn_session_truncate(s->session, sequence, length);
     if (sequence == 0)
         s->held.n = QN_MIN(s->held.n, (size_t)length);
@@ -282,7 +294,8 @@ void quern_session_cancel(quern_session *s) { atomic_store(&s->cancel, true); }
 /* ---- generation ---- */
 
 quern_generate_options quern_generate_options_default(void) {
-    return (quern_generate_options){.size = sizeof(quern_generate_options), .max_tokens = 128, .top_p = 1, .repetition_penalty = 1};
+    return (quern_generate_options){
+        .size = sizeof(quern_generate_options), .max_tokens = 128, .top_p = 1, .repetition_penalty = 1};
 }
 
 typedef struct { quern_text_fn *fn; void *user; } text_sink;
@@ -321,8 +334,9 @@ static qn_generate_options inner_options(const quern_generate_options *o, const 
     return g;
 }
 
-int quern_generate(quern_session *s, const quern_tokenizer *t, const int32_t *prompt, size_t count, const quern_generate_options *options,
-                   quern_text_fn *fn, void *user, quern_generate_result *result) {
+int quern_generate(quern_session *s, const quern_tokenizer *t, const int32_t *prompt, size_t count,
+                   const quern_generate_options *options, quern_text_fn *fn, void *user,
+                   quern_generate_result *result) {
     quern_generate_options o = quern_generate_options_default();
     qn_generate_result r = {0};
     text_sink sink = {fn, user};
@@ -337,7 +351,12 @@ int quern_generate(quern_session *s, const quern_tokenizer *t, const int32_t *pr
     atomic_store(&s->cancel, false);
     QN_TRY_OUT(qn_generate(s->session, t->tok, 0, &s->held, &ids, &inner, on_token, &sink, &r));
     if (result)
-        *result = (quern_generate_result){qn_stop_reason_name(r.reason), r.prompt_tokens, r.cached_tokens, r.new_tokens, r.prefill_seconds, r.decode_seconds};
+        *result = (quern_generate_result){qn_stop_reason_name(r.reason),
+                                          r.prompt_tokens,
+                                          r.cached_tokens,
+                                          r.new_tokens,
+                                          r.prefill_seconds,
+                                          r.decode_seconds};
 out:
     qn_ids_drop(&ids);
     qn_free(stop);

@@ -18,7 +18,7 @@ struct qn_exec {
     size_t arena_bytes, partial_bytes, scratch_bytes;      /* scratch: per worker, rounded up to 64 */
     qn_tensor *value;               /* bound tensors, one per value */
     qn_op_ctx *ctx;                 /* one per node */
-    qn_tensor *grad_in, *grad_out;  /* training: [nodes][QN_OP_INS], [nodes][QN_OP_OUTS], what ctx points to; else NULL */
+    qn_tensor *grad_in, *grad_out;  /* training: [nodes][QN_OP_INS] and [nodes][QN_OP_OUTS] that ctx points to */
     int64_t T, S;                   /* what value and ctx are bound for; -1 = nothing yet */
     /* the run under way */
     qn_pool *pool;

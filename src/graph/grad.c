@@ -1,13 +1,15 @@
 /* graph/grad.c — planning the reverse walk.
  *
- * A node is active if the seed depends on it and it depends on something trained. Backward of active node i is step 2n−1−i:
+ * A node is active if the seed depends on it and it depends on something trained. Backward of active node i is step
+ * 2n−1−i:
  *
  *     step     0 … n−1          n … 2n−1
  *              forward 0 … n−1  backward n−1 … 0
  *
- * What backward of a node reads lives until that step: its inputs (but those it says it does not read), what it saved. The
- * gradient of a value is born at the first step that adds to it — backward of its last active reader — and dies with
- * backward of the node that made it. A view, and the output of a rounding, share the gradient of what they come from. */
+ * What backward of a node reads lives until that step: its inputs (but those it says it does not read), what it
+ * saved. The gradient of a value is born at the first step that adds to it — backward of its last active reader — and
+ * dies with backward of the node that made it. A view, and the output of a rounding, share the gradient of what they
+ * come from. */
 #include "graph/graph_impl.h"
 
 /* The value whose gradient serves v. */
@@ -52,7 +54,8 @@ static int mark_active(qn_graph *g, bool *reached) {
         if (!n->active)
             continue;
         if (n->op->no_grad && !n->op->pass_through)
-            return qn_fail(QN_EUNSUPPORTED, "%s: op %s has no gradient (%s)", g->value[n->out].name, n->op->name, n->op->no_grad);
+            return qn_fail(QN_EUNSUPPORTED, "%s: op %s has no gradient (%s)", g->value[n->out].name, n->op->name,
+                           n->op->no_grad);
         for (int j = 0; j < n->n_in; j++) {
             qn_ref r = n->in[j];
             reached[r] = true;

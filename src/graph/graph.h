@@ -36,8 +36,8 @@ void qn_graph_keep(qn_graph *g, qn_ref v);
 
 /* ---- training: before planning ---- */
 
-/* The reverse walk adds this parameter's gradient to `grad`: the parameter's shape, real, row-major also where the parameter
- * is packed. The caller owns and clears it. */
+/* The reverse walk adds this parameter's gradient to `grad`: the parameter's shape, real, row-major also where the
+ * parameter is packed. The caller owns and clears it. */
 void qn_graph_train(qn_graph *g, qn_ref param, const qn_tensor *grad);
 /* The walk begins at v, whose gradient is one for every element: the loss, one number per row. */
 void qn_graph_seed(qn_graph *g, qn_ref v);

@@ -34,8 +34,8 @@ typedef struct {
     int saved[QN_OP_SAVED];         /* blocks of what forward leaves for backward, -1: none */
 } qn_node;
 
-/* A piece of the arena with a life. Time runs over the forward nodes 0 … n−1 and on through the reverse walk: backward of
- * node i is step 2n−1−i. */
+/* A piece of the arena with a life. Time runs over the forward nodes 0 … n−1 and on through the reverse walk:
+ * backward of node i is step 2n−1−i. */
 typedef struct { size_t bytes, offset; int first, last; } qn_block;
 
 struct qn_graph {
@@ -57,8 +57,8 @@ QN_INLINE int64_t qn_dim_bind(int64_t d, const int64_t sym[QN_DIM_SYMBOLS]) { re
 
 /* Places blocks so that such as are alive at the same time do not overlap. */
 int qn_blocks_place(qn_block *block, size_t n, size_t *arena_bytes);
-/* Decides where the reverse walk passes, what it needs for how long, and adds a block for every gradient and saved value.
- * Nothing to do without a seed. (grad.c) */
+/* Decides where the reverse walk passes, what it needs for how long, and adds a block for every gradient and saved
+ * value. Nothing to do without a seed. (grad.c) */
 int qn_graph_plan_backward(qn_graph *g, const int64_t max_sym[QN_DIM_SYMBOLS], size_t real);
 /* Where the gradient of a value is added; NULL: it has none. */
 void *qn_grad_data(const qn_graph *g, qn_ref r, char *arena);

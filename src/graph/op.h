@@ -62,7 +62,7 @@ typedef struct qn_op {
     size_t saved_bytes[QN_OP_SAVED];        /* per row of the first input, in elements of the table's real type */
     const char *no_grad;                    /* why there is no backward half (NULL: there is one) */
     bool pass_through;                      /* the gradient of the output is that of the first input (rounding) */
-    int unread;                             /* bit i: backward does not look at input i, which need not be kept for it */
+    int unread;                             /* bit i: backward does not look at input i: it need not be kept */
     int const_inputs;                       /* bit i: input i never gets a gradient (tables, indices) */
     int64_t (*flops)(const qn_op_ctx *c);   /* multiply and add count as two; NULL: negligible */
     const qn_op_case *cases;                /* NULL where inputs are not plain reals: the parity tests judge those */

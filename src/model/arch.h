@@ -10,8 +10,8 @@
 /* Roles that the shared stack knows. */
 typedef enum {
     QN_P_EMBED, QN_P_ATTN_NORM, QN_P_Q, QN_P_K, QN_P_V, QN_P_O, QN_P_Q_BIAS, QN_P_K_BIAS, QN_P_V_BIAS, QN_P_O_BIAS,
-    QN_P_FFN_NORM, QN_P_GATE, QN_P_UP, QN_P_DOWN, QN_P_GATE_BIAS, QN_P_UP_BIAS, QN_P_DOWN_BIAS, QN_P_OUT_NORM, QN_P_HEAD,
-    QN_PARAMS
+    QN_P_FFN_NORM, QN_P_GATE, QN_P_UP, QN_P_DOWN, QN_P_GATE_BIAS, QN_P_UP_BIAS, QN_P_DOWN_BIAS,
+    QN_P_OUT_NORM, QN_P_HEAD, QN_PARAMS
 } qn_param_id;
 
 enum {

@@ -3,6 +3,7 @@
  * Three tables say everything that is particular to the family; the wiring is the shared decoder stack. */
 #include "model/arch.h"
 
+/* clang-format off */
 static const qn_key keys[] = {
     /*  field                GGUF, after "llama."               config.json                default */
     {QN_CFG_I(layers),    "block_count",                      "num_hidden_layers",       QN_REQUIRED},
@@ -40,6 +41,7 @@ static const qn_param params[] = {
     {QN_P_OUT_NORM,   "output_norm.weight",       "model.norm.weight",                              "D",        QN_NO_DECAY},
     {QN_P_HEAD,       "output.weight",            "lm_head.weight",                                 "V D",      QN_TIED | QN_EMBEDDING},
 };
+/* clang-format on */
 
 static void spec(const qn_config *c, qn_stack_spec *s) {
     *s = (qn_stack_spec){

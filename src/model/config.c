@@ -41,7 +41,8 @@ static int read_key(qn_config *c, const qn_key *k, const qn_meta *m, const char 
 
 /* ---- RoPE scaling ---- */
 
-static int rope_number(const qn_meta *m, const char *prefix, bool is_gguf, const char *gguf, const char *hf, double *out) {
+static int rope_number(const qn_meta *m, const char *prefix, bool is_gguf, const char *gguf, const char *hf,
+                       double *out) {
     char keys[160];
     if (!is_gguf)
         snprintf(keys, sizeof keys, "rope_parameters.%s|rope_scaling.%s", hf, hf);
@@ -75,7 +76,9 @@ static int read_rope(qn_config *c, const qn_meta *m, const char *prefix, bool is
     while (i < QN_LEN(known) && !qn_str_is(type, known[i].name))
         i++;
     if (i == QN_LEN(known))
-        return qn_fail(QN_EUNSUPPORTED, "%s: RoPE scaling \"%.*s\" is not supported (default, linear, llama3, yarn are)", qn_meta_name(m), QN_STR_ARG(type));
+        return qn_fail(QN_EUNSUPPORTED,
+                       "%s: RoPE scaling \"%.*s\" is not supported (default, linear, llama3, yarn are)",
+                       qn_meta_name(m), QN_STR_ARG(type));
     r->scaling = known[i].scaling;
     r->factor = 1;
     r->original_context = (double)c->context;
@@ -84,7 +87,8 @@ static int read_rope(qn_config *c, const qn_meta *m, const char *prefix, bool is
     r->beta_fast = 32;
     r->beta_slow = 1;
     QN_TRY(rope_number(m, prefix, is_gguf, "rope.scaling.factor|rope.scale_linear", "factor", &r->factor));
-    QN_TRY(rope_number(m, prefix, is_gguf, "rope.scaling.original_context_length", "original_max_position_embeddings", &r->original_context));
+    QN_TRY(rope_number(m, prefix, is_gguf, "rope.scaling.original_context_length", "original_max_position_embeddings",
+                       &r->original_context));
     QN_TRY(rope_number(m, prefix, is_gguf, "rope.scaling.attn_factor", "attention_factor", &r->attention_factor));
     QN_TRY(rope_number(m, prefix, is_gguf, "rope.scaling.yarn_beta_fast", "beta_fast", &r->beta_fast));
     QN_TRY(rope_number(m, prefix, is_gguf, "rope.scaling.yarn_beta_slow", "beta_slow", &r->beta_slow));
@@ -118,7 +122,8 @@ static int read_activation(qn_config *c, const qn_meta *m, bool is_gguf) {
             c->act = known[i].act;
             return 0;
         }
-    return qn_fail(QN_EUNSUPPORTED, "%s: hidden_act \"%.*s\" is not supported (silu, gelu, gelu_new, relu, relu2 are)", qn_meta_name(m), QN_STR_ARG(name));
+    return qn_fail(QN_EUNSUPPORTED, "%s: hidden_act \"%.*s\" is not supported (silu, gelu, gelu_new, relu, relu2 are)",
+                   qn_meta_name(m), QN_STR_ARG(name));
 }
 
 /* One sentence per rule that the numbers break. */
@@ -130,18 +135,23 @@ static int check(const qn_config *c, const char *file) {
     };
     for (size_t i = 0; i < QN_LEN(range); i++)
         if (range[i].v < 1 || range[i].v > range[i].max)
-            return qn_fail(QN_EFORMAT, "%s: %s is %lld; expected 1 to %lld", file, range[i].name, (long long)range[i].v, (long long)range[i].max);
+            return qn_fail(QN_EFORMAT, "%s: %s is %lld; expected 1 to %lld", file, range[i].name, (long long)range[i].v,
+                           (long long)range[i].max);
     if (c->heads % c->kv_heads)
-        return qn_fail(QN_EFORMAT, "%s: %lld heads cannot share %lld key heads evenly", file, (long long)c->heads, (long long)c->kv_heads);
+        return qn_fail(QN_EFORMAT, "%s: %lld heads cannot share %lld key heads evenly", file, (long long)c->heads,
+                       (long long)c->kv_heads);
     if (c->rope.rot > 2 * QN_ROPE_PAIRS)
-        return qn_fail(QN_EUNSUPPORTED, "%s: RoPE over %lld elements per head; up to %d are supported", file, (long long)c->rope.rot, 2 * QN_ROPE_PAIRS);
+        return qn_fail(QN_EUNSUPPORTED, "%s: RoPE over %lld elements per head; up to %d are supported", file,
+                       (long long)c->rope.rot, 2 * QN_ROPE_PAIRS);
     if (c->Dh % 2 || c->rope.rot % 2 || c->rope.rot > c->Dh || c->rope.rot < 2)
-        return qn_fail(QN_EFORMAT, "%s: RoPE rotates %lld of %lld elements per head; both must be even, the first not larger", file,
+        return qn_fail(QN_EFORMAT,
+                       "%s: RoPE rotates %lld of %lld elements per head; both must be even, the first not larger", file,
                        (long long)c->rope.rot, (long long)c->Dh);
     if (!(c->norm_eps >= 0 && c->norm_eps < 1) || !(c->rope.base > 0 && c->rope.base < 1e30))
         return qn_fail(QN_EFORMAT, "%s: norm eps %g or RoPE base %g is out of range", file, c->norm_eps, c->rope.base);
     if (!(c->rope.factor >= 1e-3 && c->rope.factor <= 1e6) || !(c->rope.original_context >= 1))
-        return qn_fail(QN_EFORMAT, "%s: RoPE scaling factor %g or original context %g is out of range", file, c->rope.factor, c->rope.original_context);
+        return qn_fail(QN_EFORMAT, "%s: RoPE scaling factor %g or original context %g is out of range", file,
+                       c->rope.factor, c->rope.original_context);
     if (c->window < 0)
         return qn_fail(QN_EFORMAT, "%s: sliding window %lld is negative", file, (long long)c->window);
     return 0;
@@ -155,7 +165,8 @@ int qn_config_read(qn_config *c, const qn_arch *arch, const qn_meta *m, bool is_
     for (size_t i = 0; i < arch->n_keys; i++)
         QN_TRY(read_key(c, &arch->keys[i], m, prefix, is_gguf));
     if (c->Dh == 0 && c->heads > 0 && c->D % c->heads)
-        return qn_fail(QN_EFORMAT, "%s: hidden size %lld is no multiple of %lld heads, and no head width is given", qn_meta_name(m), (long long)c->D, (long long)c->heads);
+        return qn_fail(QN_EFORMAT, "%s: hidden size %lld is no multiple of %lld heads, and no head width is given",
+                       qn_meta_name(m), (long long)c->D, (long long)c->heads);
     if (c->Dh == 0 && c->heads > 0)
         c->Dh = c->D / c->heads;
     if (c->rope.rot == 0)

@@ -35,8 +35,8 @@ typedef struct qn_config {
     int64_t n_eos;
 } qn_config;
 
-/* A row of a family's key table: where a field of qn_config stands in GGUF metadata (after "<arch>.") and in config.json;
- * several spellings are separated by '|', the first that is there counts. */
+/* A row of a family's key table: where a field of qn_config stands in GGUF metadata (after "<arch>.") and in
+ * config.json; several spellings are separated by '|', the first that is there counts. */
 typedef enum { QN_FIELD_I64, QN_FIELD_F64 } qn_field_kind;
 typedef enum { QN_KEY_REQUIRED, QN_KEY_DEFAULT, QN_KEY_SAME_AS } qn_key_rule;
 typedef struct {
@@ -55,12 +55,14 @@ typedef struct {
 #define QN_SAME_AS(f) QN_KEY_SAME_AS, 0, offsetof(qn_config, f)
 
 struct qn_arch;
-/* Fills *c from the table's keys and what all families share (head width, RoPE scaling, tying, vocabulary), and checks that
- * the numbers fit together. is_gguf picks the spellings. The tensors' shapes are checked when they are bound. */
+/* Fills *c from the table's keys and what all families share (head width, RoPE scaling, tying, vocabulary), and
+ * checks that the numbers fit together. is_gguf picks the spellings. The tensors' shapes are checked when they are
+ * bound. */
 int qn_config_read(qn_config *c, const struct qn_arch *arch, const qn_meta *m, bool is_gguf);
 
-/* Inverse frequencies f_i, radians per position of pair i < rot/2, with the configured scaling; *factor multiplies cos and
- * sin. Su et al. 2021; linear: Chen et al. 2023; YaRN: Peng et al. 2023, eq. 13–17; llama3: as Meta publishes it. */
+/* Inverse frequencies f_i, radians per position of pair i < rot/2, with the configured scaling; *factor multiplies
+ * cos and sin. Su et al. 2021; linear: Chen et al. 2023; YaRN: Peng et al. 2023, eq. 13–17; llama3: as Meta publishes
+ * it. */
 void qn_rope_frequencies(const qn_rope_config *r, double *freq, double *factor);
 
 #endif

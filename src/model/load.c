@@ -1,8 +1,8 @@
 /* model/load.c — names bound to tensors, shapes checked, weights packed for this machine.
  *
- * Two passes: the first decides for every parameter where it lies in the file, what it becomes and where it goes, and fails
- * before anything large is allocated; the second packs panel by panel over the pool and gives the mapped pages back, so
- * that file and arena are never resident together. */
+ * Two passes: the first decides for every parameter where it lies in the file, what it becomes and where it goes, and
+ * fails before anything large is allocated; the second packs panel by panel over the pool and gives the mapped pages
+ * back, so that file and arena are never resident together. */
 #include "model/model.h"
 
 #include <stdio.h>
@@ -43,7 +43,8 @@ static int check_shape(const loader *l, const binding *b, const char *name) {
     char wanted[64];
     memcpy(got.dim, t->dims, (size_t)got.rank * sizeof *got.dim);
     snprintf(wanted, sizeof wanted, "%s", qn_shape_text(&want));
-    return qn_fail(QN_ESHAPE, "%s: tensor %s is %s; the configuration asks for %s", qn_source_path(l->s), name, qn_shape_text(&got), wanted);
+    return qn_fail(QN_ESHAPE, "%s: tensor %s is %s; the configuration asks for %s", qn_source_path(l->s), name,
+                   qn_shape_text(&got), wanted);
 }
 
 /* What a matrix is packed as. Vectors are always F32. */
@@ -56,8 +57,10 @@ static int choose_dtype(const loader *l, binding *b, const char *name) {
     b->to = (qn_dtype)(l->o->weights == QN_WEIGHTS_AS_IS ? stored : l->o->weights);
     const int block = qn_dtype_get(b->to)->block;
     if (b->dim[1] % block)
-        return qn_fail(QN_ESHAPE, "%s: tensor %s has rows of %lld numbers, which are no whole blocks of %d for %s; choose another --weights",
-                       qn_source_path(l->s), name, (long long)b->dim[1], block, qn_dtype_get(b->to)->name);
+        return qn_fail(
+            QN_ESHAPE,
+            "%s: tensor %s has rows of %lld numbers, which are no whole blocks of %d for %s; choose another --weights",
+            qn_source_path(l->s), name, (long long)b->dim[1], block, qn_dtype_get(b->to)->name);
     return 0;
 }
 
@@ -65,7 +68,8 @@ static int push_binding(loader *l, binding b, const char *name) {
     QN_TRY(qn_tensor_need_dtype(qn_source_tensors(l->s), b.info));
     QN_TRY(check_shape(l, &b, name));
     QN_TRY(choose_dtype(l, &b, name));
-    b.bytes = b.rank == 1 ? round64((size_t)b.dim[0] * sizeof(float)) : (size_t)qn_panels(b.dim[0]) * qn_panel_bytes(b.to, b.dim[1]);
+    b.bytes = b.rank == 1 ? round64((size_t)b.dim[0] * sizeof(float))
+                          : (size_t)qn_panels(b.dim[0]) * qn_panel_bytes(b.to, b.dim[1]);
     b.offset = l->arena;
     l->arena += b.bytes;
     l->m->n_params += b.dim[0] * (b.rank == 2 ? b.dim[1] : 1);
@@ -105,7 +109,8 @@ static int bind_rope_divisors(loader *l) {
     if (!t || !qn_source_is_gguf(l->s))
         return 0;
     if (t->dtype != QN_F32 || t->rank != 1 || t->dims[0] != r->rot / 2)
-        return qn_fail(QN_ESHAPE, "%s: tensor rope_freqs.weight must hold %lld F32 numbers", qn_source_path(l->s), (long long)(r->rot / 2));
+        return qn_fail(QN_ESHAPE, "%s: tensor rope_freqs.weight must hold %lld F32 numbers", qn_source_path(l->s),
+                       (long long)(r->rot / 2));
     memcpy(r->divisor, t->data, (size_t)t->dims[0] * sizeof(float));
     return 0;
 }
@@ -113,7 +118,8 @@ static int bind_rope_divisors(loader *l) {
 static int bind_all(loader *l) {
     const qn_arch *a = l->m->arch;
     if (!qn_source_tensors(l->s))
-        return qn_fail(QN_ENOTFOUND, "%s: neither model.safetensors nor model.safetensors.index.json is there", qn_source_path(l->s));
+        return qn_fail(QN_ENOTFOUND, "%s: neither model.safetensors nor model.safetensors.index.json is there",
+                       qn_source_path(l->s));
     QN_TRY(qn_tensor_check_size(qn_source_tensors(l->s)));
     for (size_t i = 0; i < a->n_params; i++) {
         const int64_t layers = qn_param_per_layer(&a->params[i]) ? l->m->cfg.layers : 1;
@@ -150,11 +156,13 @@ static void pack_panel(void *arg, int64_t panel, int worker) {
     const char *src = b->info->data + (size_t)n0 * row_bytes;
     if (b->p->flags & QN_ROPE_PERMUTED) {
         for (int64_t r = 0; r < rows; r++)
-            memcpy(gather + (size_t)r * row_bytes, b->info->data + (size_t)stored_row(k, n0 + r) * row_bytes, row_bytes);
+            memcpy(gather + (size_t)r * row_bytes, b->info->data + (size_t)stored_row(k, n0 + r) * row_bytes,
+                   row_bytes);
         src = gather;
     }
     const qn_pack_args a = {
-        .from = (qn_dtype)b->info->dtype, .to = b->to, .src = src, .dst = k->l->m->arena + b->offset, .n0 = n0, .rows = rows, .K = b->dim[1],
+        .from = (qn_dtype)b->info->dtype, .to = b->to, .src = src, .dst = k->l->m->arena + b->offset,
+        .n0 = n0, .rows = rows, .K = b->dim[1],
     };
     qn_pack_panels(&a);
 }
@@ -173,15 +181,20 @@ static void unpack_vector(const packing *k) {
 
 static void set_param(qn_model *m, const binding *b) {
     qn_tensor *t = &m->param[(b->layer + 1) * QN_PARAMS + b->p->id];
-    *t = (qn_tensor){.dtype = b->to, .layout = b->rank == 2 ? QN_LAYOUT_PANELS : QN_LAYOUT_ROWS, .rank = b->rank,
-                     .dim = {b->dim[0], b->dim[1]}, .stride = b->rank == 2 ? b->dim[1] : 1, .data = m->arena + b->offset};
+    *t = (qn_tensor){.dtype = b->to,
+                     .layout = b->rank == 2 ? QN_LAYOUT_PANELS : QN_LAYOUT_ROWS,
+                     .rank = b->rank,
+                     .dim = {b->dim[0], b->dim[1]},
+                     .stride = b->rank == 2 ? b->dim[1] : 1,
+                     .data = m->arena + b->offset};
 }
 
 static int pack_all(loader *l, qn_pool *pool) {
     packing k = {.l = l};
     for (size_t i = 0; i < l->n; i++)
         if (l->b[i].rank == 2)
-            k.gather_bytes = QN_MAX(k.gather_bytes, round64(QN_PANEL * qn_dtype_row_bytes((qn_dtype)l->b[i].info->dtype, l->b[i].dim[1])));
+            k.gather_bytes = QN_MAX(
+                k.gather_bytes, round64(QN_PANEL * qn_dtype_row_bytes((qn_dtype)l->b[i].info->dtype, l->b[i].dim[1])));
     k.gather = qn_alloc(QN_MEM_SCRATCH, k.gather_bytes * (size_t)qn_pool_threads(pool));
     if (!k.gather)
         return QN_ENOMEM;
@@ -209,7 +222,8 @@ static int describe(loader *l) {
         if (l->by_dtype[t] > l->by_dtype[best])
             best = t;
     m->main_dtype = (qn_dtype)best;
-    int rc = qn_buf_printf(&text, "%s, %.1f M parameters, %s %s", m->arch->name, (double)m->n_params / 1e6, qn_dtype_get(m->main_dtype)->name,
+    int rc = qn_buf_printf(&text, "%s, %.1f M parameters, %s %s", m->arch->name, (double)m->n_params / 1e6,
+                           qn_dtype_get(m->main_dtype)->name,
                            m->weights == QN_WEIGHTS_AS_IS ? "as stored" : "converted at load");
     if (rc >= 0 && !(m->identity = qn_str_dup(QN_MEM_MODEL, qn_buf_view(&text))))
         rc = QN_ENOMEM;
@@ -236,7 +250,8 @@ static int load(loader *l, qn_pool *pool) {
 int qn_model_load(qn_model **out, const qn_source *s, const qn_model_options *o, qn_pool *pool) {
     loader l = {.s = s, .o = o};
     *out = NULL;
-    if (o->weights != QN_WEIGHTS_AS_IS && (o->weights < 0 || o->weights >= QN_DTYPES || o->weights == QN_F64 || o->weights == QN_I32))
+    if (o->weights != QN_WEIGHTS_AS_IS &&
+        (o->weights < 0 || o->weights >= QN_DTYPES || o->weights == QN_F64 || o->weights == QN_I32))
         return qn_fail(QN_EINVAL, "model: weights can become f32, f16, bf16, q8_0, q4_0 or q4_1");
     l.m = qn_zalloc(QN_MEM_MODEL, 1, sizeof *l.m);
     if (!l.m)

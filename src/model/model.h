@@ -21,13 +21,13 @@
 
 typedef struct qn_source qn_source;
 
-/* Opens what a user names as MODEL: a GGUF file, a directory with config.json, or a tokenizer.json (for its tokenizer only).
- * Weights are mapped, not read. QN_ENOTFOUND, QN_EFORMAT …; the message names the file and what was expected. */
+/* Opens what a user names as MODEL: a GGUF file, a directory with config.json, or a tokenizer.json (for its tokenizer
+ * only). Weights are mapped, not read. QN_ENOTFOUND, QN_EFORMAT …; the message names the file and what was expected. */
 int qn_source_open(qn_source **out, const char *path);
 void qn_source_close(qn_source *s);
 const char *qn_source_path(const qn_source *s);
 bool qn_source_is_gguf(const qn_source *s);
-const qn_meta *qn_source_meta(const qn_source *s);               /* GGUF metadata or config.json; NULL for tokenizer.json */
+const qn_meta *qn_source_meta(const qn_source *s);              /* GGUF metadata or config.json; NULL: neither */
 const qn_tensor_file *qn_source_tensors(const qn_source *s);     /* NULL where there are no weights */
 
 /* The family and its numbers. QN_EUNSUPPORTED names the architecture and those that are known. */
@@ -36,7 +36,8 @@ int qn_source_config(const qn_source *s, const qn_arch **arch, qn_config *c);
 int qn_source_tokenizer(const qn_source *s, qn_tok **out);
 int qn_source_chat_template(const qn_source *s, qn_str *out);    /* 1 found, 0 none (use ChatML), <0 error */
 
-/* What the model's authors recommend for sampling (generation_config.json, general.sampling.* of GGUF); NaN = not said. */
+/* What the model's authors recommend for sampling (generation_config.json, general.sampling.* of GGUF); NaN = not
+ * said. */
 typedef struct { double temperature, top_p, top_k, min_p, repetition_penalty; } qn_sampling_defaults;
 int qn_source_sampling(const qn_source *s, qn_sampling_defaults *d);
 
@@ -55,7 +56,7 @@ typedef struct qn_model {
     qn_config cfg;
     const qn_arch *arch;
     qn_stack_spec spec;
-    qn_tensor *param;               /* [layers + 1][QN_PARAMS]; row 0: parameters that stand once; rank 0 where absent */
+    qn_tensor *param;               /* [layers + 1][QN_PARAMS]; row 0: those that stand once; rank 0: absent */
     char *arena;                    /* all packed weights */
     size_t arena_bytes;
     int weights;                    /* as asked for */

@@ -38,7 +38,10 @@ static int open_path(qn_source *s) {
         return qn_is_file(s->path) ? 0 : qn_fail(QN_ENOTFOUND, "%s: no such file", s->path);
     }
     if (qn_str_ends(path, ".safetensors"))
-        return qn_fail(QN_EINVAL, "%s: weights alone are not a model; name the directory that also holds config.json and tokenizer.json", s->path);
+        return qn_fail(
+            QN_EINVAL,
+            "%s: weights alone are not a model; name the directory that also holds config.json and tokenizer.json",
+            s->path);
     s->kind = QN_SOURCE_GGUF;
     QN_TRY(qn_gguf_open(&s->gguf, s->path));
     s->meta = qn_gguf_meta(s->gguf);
@@ -101,11 +104,13 @@ static int find_arch(const qn_source *s, const qn_arch **arch) {
     }
     if (*arch)
         return 0;
-    return qn_fail(QN_EUNSUPPORTED, "%s: architecture \"%.*s\" is not known here; known are: %s", s->path, QN_STR_ARG(name.n ? name : type), qn_arch_names());
+    return qn_fail(QN_EUNSUPPORTED, "%s: architecture \"%.*s\" is not known here; known are: %s", s->path,
+                   QN_STR_ARG(name.n ? name : type), qn_arch_names());
 }
 
 static int gguf_special_ids(const qn_source *s, qn_config *c) {
-    static const char *const ends[] = {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"};
+    static const char *const ends[] = {"tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id",
+                                       "tokenizer.ggml.eom_token_id"};
     QN_TRY(qn_meta_get_i64(s->meta, "tokenizer.ggml.bos_token_id", &c->bos));
     QN_TRY(qn_meta_get_i64(s->meta, "tokenizer.ggml.padding_token_id", &c->pad));
     for (size_t i = 0; i < QN_LEN(ends); i++) {
@@ -137,9 +142,11 @@ int qn_source_config(const qn_source *s, const qn_arch **arch, qn_config *c) {
     QN_TRY(is_gguf ? gguf_special_ids(s, c) : hf_special_ids(s, c));
     for (int64_t i = 0; i < c->n_eos; i++)
         if (c->eos[i] < 0 || c->eos[i] >= c->V)
-            return qn_fail(QN_EFORMAT, "%s: end-of-sequence id %lld lies outside the vocabulary of %lld", s->path, (long long)c->eos[i], (long long)c->V);
+            return qn_fail(QN_EFORMAT, "%s: end-of-sequence id %lld lies outside the vocabulary of %lld", s->path,
+                           (long long)c->eos[i], (long long)c->V);
     if (c->bos >= c->V || c->pad >= c->V)
-        return qn_fail(QN_EFORMAT, "%s: BOS id %lld or padding id %lld lies outside the vocabulary of %lld", s->path, (long long)c->bos, (long long)c->pad, (long long)c->V);
+        return qn_fail(QN_EFORMAT, "%s: BOS id %lld or padding id %lld lies outside the vocabulary of %lld", s->path,
+                       (long long)c->bos, (long long)c->pad, (long long)c->V);
     return 0;
 }
 

@@ -1,10 +1,10 @@
 /* model/stack.c — the shared decoder stack: parameters and a spec to a graph.
  *
- *     ids ─ embed ─ x ─┬─ attn_norm ─ q,k,v ─ rope ─ attention ─ o ─ + ─┬─ ffn_norm ─ gate,up ─ glu ─ down ─ + ─ … ─ out_norm ─ head
- *                      └───────────────────────────────────────────────┘└──────────────────────────────────────┘
+ *   ids ─ embed ─ x ─┬─ norm ─ q,k,v ─ rope ─ attention ─ o ─ + ─┬─ norm ─ gate,up ─ glu ─ down ─ + ─ … ─ norm ─ head
+ *                    └────────────────────────────────────────┘  └────────────────────────────────┘
  *
- * Every product asks for its input in the form that its weight's dtype multiplies with; a form is made once per value and
- * shared. Only this file knows that there is a cache. Nothing here asks whether a gradient will be taken. */
+ * Every product asks for its input in the form that its weight's dtype multiplies with; a form is made once per value
+ * and shared. Only this file knows that there is a cache. Nothing here asks whether a gradient will be taken. */
 #include "model/model.h"
 #include "ops/attention.h"
 #include "ops/ops.h"
@@ -38,17 +38,20 @@ static const char *block_names(const build *b, const char *names, char *out, siz
     out[0] = 0;
     for (const char *at = names + strspn(names, " "); *at; at += strspn(at, " ")) {
         const int n = (int)strcspn(at, " ");
-        used += (size_t)snprintf(out + used, cap - used, "%sblk.%lld.%.*s", used ? " " : "", (long long)b->layer, n, at);
+        const char *space = used ? " " : "";
+        used += (size_t)snprintf(out + used, cap - used, "%sblk.%lld.%.*s", space, (long long)b->layer, n, at);
         at += n;
     }
     return out;
 }
 
-static qn_ref node(build *b, const qn_op *op, const char *names, const qn_ref *in, int n_in, int n_out, const void *attr) {
+static qn_ref node(build *b, const qn_op *op, const char *names, const qn_ref *in, int n_in, int n_out,
+                   const void *attr) {
     char full[256];
     if (b->rc < 0)
         return b->rc;
-    return keep_error(b, qn_graph_node(b->g, op, b->layer < 0 ? names : block_names(b, names, full, sizeof full), in, n_in, n_out, attr));
+    return keep_error(b, qn_graph_node(b->g, op, b->layer < 0 ? names : block_names(b, names, full, sizeof full), in,
+                                       n_in, n_out, attr));
 }
 
 static qn_ref view(build *b, const char *name, qn_ref of, qn_shape shape) {
@@ -64,7 +67,8 @@ static qn_ref param(build *b, qn_param_id id) {
     if (b->rc < 0)
         return b->rc;
     if (t->rank == 0)
-        return keep_error(b, qn_fail(QN_EINVAL, "%s: the stack needs a parameter that the family does not have", b->m->arch->name));
+        return keep_error(
+            b, qn_fail(QN_EINVAL, "%s: the stack needs a parameter that the family does not have", b->m->arch->name));
     int rc = qn_param_name(qn_arch_param(b->m->arch, id), true, b->layer, &name);
     if (rc >= 0)
         rc = qn_graph_param(b->g, name.s, t);
@@ -94,16 +98,20 @@ static qn_ref in_form(build *b, qn_ref x, qn_dtype w) {
 
 typedef struct { qn_param_id weight, bias; const char *name; } product;
 
+static qn_dtype weight_dtype(const build *b, const product *p) {
+    return qn_model_param(b->m, p->weight, b->layer)->dtype;
+}
+
 /* y[i] = x · W_i + b_i for the products of a group; neighbours whose weights ask for the same form become one node. */
 static void products(build *b, qn_ref x, const product *p, int n, qn_ref *y) {
     for (int first = 0, end; first < n; first = end) {
-        const qn_dtype dtype = qn_model_param(b->m, p[first].weight, b->layer)->dtype;
+        const qn_dtype dtype = weight_dtype(b, &p[first]);
         qn_ref in[QN_OP_INS];
         qn_linear_attr attr = {0, 0};
         char names[160];
         size_t len = 0;
         int n_in = 1;
-        for (end = first; end < n && qn_act_form_of(qn_model_param(b->m, p[end].weight, b->layer)->dtype) == qn_act_form_of(dtype); end++) {
+        for (end = first; end < n && qn_act_form_of(weight_dtype(b, &p[end])) == qn_act_form_of(dtype); end++) {
             in[n_in++] = param(b, p[end].weight);
             attr.bias |= has(b, p[end].bias) << attr.n++;
             len += (size_t)snprintf(names + len, sizeof names - len, "%s ", p[end].name);
@@ -208,7 +216,7 @@ int qn_model_body(const qn_model *m, qn_graph *g, const qn_graph_options *o, qn_
 
 int qn_model_head(const qn_model *m, qn_graph *g, qn_head_refs *refs) {
     build b = {.m = m, .g = g, .layer = -1, .packed_from = -1};
-    const qn_param_id id = qn_model_param(m, QN_P_HEAD, -1)->rank ? QN_P_HEAD : QN_P_EMBED;      /* tied: the embedding */
+    const qn_param_id id = qn_model_param(m, QN_P_HEAD, -1)->rank ? QN_P_HEAD : QN_P_EMBED; /* tied: the embedding */
     const qn_linear_attr attr = {1, 0};
     refs->residual = input(&b, "residual", QN_F32, (qn_shape){2, {QN_DIM_T, m->cfg.D}});
     refs->index = input(&b, "index", QN_I32, (qn_shape){1, {QN_DIM_S}});

@@ -73,7 +73,9 @@ static int from_ggml(const qn_source *s, qn_tok_spec *spec) {
     if (rc < 0)
         return rc;
     if (!qn_str_is(model, "gpt2"))
-        return qn_fail(QN_EUNSUPPORTED, "%s: tokenizer model \"%.*s\" is not supported yet; byte-level BPE (\"gpt2\") is", s->path, QN_STR_ARG(model));
+        return qn_fail(QN_EUNSUPPORTED,
+                       "%s: tokenizer model \"%.*s\" is not supported yet; byte-level BPE (\"gpt2\") is", s->path,
+                       QN_STR_ARG(model));
     QN_TRY_OUT(strings(s->meta, "tokenizer.ggml.tokens", &tokens, &t.n_tokens));
     QN_TRY_OUT(strings(s->meta, "tokenizer.ggml.merges", &merges, &t.n_merges));
     QN_TRY_OUT(types(s->meta, &type, &t.n_types));
