@@ -21,6 +21,7 @@
 #define QN_UNUSED __attribute__((unused))
 #define QN_MUL_OVERFLOW(a, b, r) __builtin_mul_overflow((a), (b), (r))
 #define QN_ADD_OVERFLOW(a, b, r) __builtin_add_overflow((a), (b), (r))
+#define QN_PREFETCH(p) __builtin_prefetch(p)    /* a hint: *p is going to be read soon */
 #define QN_CTZ64(x) __builtin_ctzll(x)          /* zeros below the lowest one of x; x != 0 */
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
 #error "quern maps files whose numbers are little-endian, so the machine has to be"

@@ -17,6 +17,8 @@
 /* One cache line. n_ids 0: empty. */
 typedef struct { uint8_t n_key, n_ids; char key[CACHE_KEY]; int32_t id[CACHE_IDS]; } cache_entry;
 
+#define CACHE_BYTES (sizeof(cache_entry) << CACHE_BITS)
+
 struct qn_bpe_work {
     cache_entry *cache;             /* [1 << CACHE_BITS] */
     qn_bpe_symbols symbols;
@@ -96,12 +98,17 @@ static int merged_id(const qn_bpe *b, const qn_tok_merge *m, int32_t expected, q
         tail.s += b->prefix.n;
         tail.n -= b->prefix.n;
     }
+    if (expected < b->n_ids) {
+        qn_str next = b->ids->entry[expected].text;
+        *id = expected;
+        if (next.n == m->left.n + tail.n && qn_text_same(next.s, m->left.s, m->left.n) &&
+            qn_text_same(next.s + m->left.n, tail.s, tail.n))
+            return 0;
+    }
     qn_buf_clear(key);
     QN_TRY(qn_buf_put(key, m->left.s, m->left.n));
     QN_TRY(qn_buf_put(key, tail.s, tail.n));
-    qn_str text = qn_buf_view(key);
-    bool as_expected = expected < b->n_ids && qn_str_eq(b->ids->entry[expected].text, text);
-    *id = as_expected ? expected : qn_idmap_get(b->ids, text);
+    *id = qn_idmap_get(b->ids, qn_buf_view(key));
     return 0;
 }
 
@@ -114,6 +121,8 @@ static int build_batch(qn_bpe *b, const qn_tok_spec *spec, size_t first, size_t 
         text[2 * k + 1] = spec->merges[first + k].right;
     }
     qn_idmap_get_many(b->ids, text, 2 * n, half);
+    for (size_t k = 0; k < n; k++)
+        qn_bpe_merges_expect(&b->merges, half[2 * k], half[2 * k + 1]);
     for (size_t k = 0; k < n; k++) {
         size_t i = first + k;
         QN_TRY(merged_id(b, &spec->merges[i], id + 1, key, &id));
@@ -178,7 +187,7 @@ void qn_bpe_free(qn_bpe *b) {
     if (!b)
         return;
     qn_free(b->affixes);
-    qn_free(b->merges.slot);
+    qn_bpe_merges_drop(&b->merges);
     qn_free(b->result);
     qn_free(b);
 }
@@ -187,7 +196,7 @@ int qn_bpe_work_new(qn_bpe_work **out) {
     qn_bpe_work *w = qn_zalloc(QN_MEM_TOK, 1, sizeof *w);
     if (!w)
         return QN_ENOMEM;
-    w->cache = qn_zalloc(QN_MEM_TOK, (size_t)1 << CACHE_BITS, sizeof *w->cache);
+    w->cache = qn_arena_map(QN_MEM_TOK, CACHE_BYTES);       /* zeros, and pages only where a word has been */
     if (!w->cache) {
         qn_free(w);
         return QN_ENOMEM;
@@ -199,7 +208,7 @@ int qn_bpe_work_new(qn_bpe_work **out) {
 void qn_bpe_work_free(qn_bpe_work *w) {
     if (!w)
         return;
-    qn_free(w->cache);
+    qn_arena_unmap(QN_MEM_TOK, w->cache, CACHE_BYTES);
     qn_free(w->symbols.id);
     qn_free(w->symbols.link);
     qn_free(w->symbols.heap);

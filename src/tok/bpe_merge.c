@@ -8,12 +8,14 @@
 #define SHORT_WORD 48           /* symbols; above, the heap */
 #define NO_RANK UINT32_MAX
 #define NONE UINT32_MAX
-#define EMPTY UINT64_MAX        /* no pair of ids: both halves would be negative */
+#define EMPTY 0
 
 /* ---- the table: (left id, right id) → rank, merged id ------------------------------------------------------------ */
 
+/* The table is asked at random places: as an arena it begins as zeros and lies in huge pages. Hence both ids count from
+ * one, and no pair is EMPTY. */
 static uint64_t pair_of(int32_t left, int32_t right) {
-    return (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
+    return (uint64_t)((uint32_t)left + 1) << 32 | ((uint32_t)right + 1);
 }
 
 static size_t slot_of(uint64_t pair, size_t cap) {
@@ -25,13 +27,19 @@ int qn_bpe_merges_init(qn_bpe_merges *m, size_t n) {
     size_t cap = 16;
     while (cap < 2 * n)
         cap *= 2;
-    m->slot = qn_zalloc(QN_MEM_TOK, cap, sizeof *m->slot);
+    m->slot = qn_arena_map(QN_MEM_TOK, cap * sizeof *m->slot);
     if (!m->slot)
         return QN_ENOMEM;
     m->cap = cap;
-    for (size_t i = 0; i < cap; i++)
-        m->slot[i].pair = EMPTY;
     return 0;
+}
+
+void qn_bpe_merges_drop(qn_bpe_merges *m) {
+    qn_arena_unmap(QN_MEM_TOK, m->slot, m->cap * sizeof *m->slot);
+}
+
+void qn_bpe_merges_expect(const qn_bpe_merges *m, int32_t left, int32_t right) {
+    QN_PREFETCH(&m->slot[slot_of(pair_of(left, right), m->cap)]);
 }
 
 /* A pair listed twice keeps its later rank, as in Hugging Face's tokenizers. */

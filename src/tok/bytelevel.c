@@ -37,15 +37,19 @@ int qn_bytelevel_spell(qn_buf *out, qn_str bytes) {
 }
 
 bool qn_bytelevel_unspell(qn_str text, char *out, size_t *n) {
+    const uint8_t *s = (const uint8_t *)text.s, *end = s + text.n;
     size_t k = 0;
-    for (size_t i = 0; i < text.n;) {
-        uint32_t c;
-        int len = qn_utf8_decode(text.s + i, text.n - i, &c);
-        int byte = len > 0 ? qn_bytelevel_byte(c) : -1;
+    while (s < end) {
+        uint32_t c = *s++;                          /* the alphabet ends at U+0143: one byte or two */
+        if (c >= 0x80) {
+            if (c < 0xc2 || c > 0xc5 || s == end || (*s & 0xc0) != 0x80)
+                return false;
+            c = (c & 0x1f) << 6 | (*s++ & 0x3f);
+        }
+        int byte = c - 0x21 <= 0x7e - 0x21 ? (int)c : qn_bytelevel_byte(c);
         if (byte < 0)
             return false;
         out[k++] = (char)byte;
-        i += (size_t)len;
     }
     *n = k;
     return true;

@@ -97,6 +97,8 @@ static int text_rules(qn_decode_plan *p, const qn_tok_spec *spec, size_t *n_tabl
 
 static int put_piece(qn_decode_plan *p, const qn_tok_spec *spec, size_t n_table, qn_str text, bool spelled,
                      qn_buf tmp[2]) {
+    if (n_table == 1 && spelled && spec->decoders[0].kind == QN_DECODE_BYTE_LEVEL)
+        return decode_step(&spec->decoders[0], text, &p->bytes);
     for (size_t i = 0; i < n_table; i++) {
         if (spec->decoders[i].kind == QN_DECODE_BYTE_LEVEL && !spelled)
             continue;
@@ -112,24 +114,23 @@ int qn_decode_plan_init(qn_decode_plan *p, const qn_tok *t, const qn_tok_spec *s
     int rc = 0;
     size_t n_table;
     qn_buf tmp[2] = {{0}, {0}};
-    p->piece = qn_zalloc(QN_MEM_TOK, (size_t)t->n, sizeof *p->piece);
-    QN_TRY_OUT(p->piece ? 0 : QN_ENOMEM);
+    p->end = qn_alloc(QN_MEM_TOK, ((size_t)t->n + 1) * sizeof *p->end);
+    QN_TRY_OUT(p->end ? 0 : QN_ENOMEM);
     p->join_spaces = spec->n_decoders == 0;
     QN_TRY_OUT(text_rules(p, spec, &n_table));
+    QN_TRY_OUT(qn_buf_reserve(&p->bytes, t->text.n));
+    p->end[0] = (uint32_t)p->bytes.n;           /* behind drop_first */
     for (int32_t i = 0; i < t->n; i++) {
-        size_t at = p->bytes.n;
         const qn_tok_entry *e = &t->vocab[i];
         bool spelled = !t->special[i] && e->type != QN_TOKEN_USER;
         QN_TRY_OUT(put_piece(p, spec, n_table, e->text, spelled, tmp));
-        p->piece[i] = (qn_str){NULL, p->bytes.n - at};
+        if (p->bytes.n > UINT32_MAX) {
+            rc = qn_fail(QN_ELIMIT, "tokenizer: the tokens stand for more than 4 GB of text");
+            goto out;
+        }
+        p->end[i + 1] = (uint32_t)p->bytes.n;
     }
-    const char *at = p->bytes.s;
-    p->drop_first.s = at;
-    at += p->drop_first.n;
-    for (int32_t i = 0; i < t->n; i++) {        /* only now does the buffer stand still */
-        p->piece[i].s = at;
-        at += p->piece[i].n;
-    }
+    p->drop_first.s = p->bytes.s;               /* only now does the buffer stand still */
 out:
     qn_buf_drop(&tmp[0]);
     qn_buf_drop(&tmp[1]);
@@ -137,14 +138,17 @@ out:
 }
 
 void qn_decode_plan_drop(qn_decode_plan *p) {
-    qn_free(p->piece);
+    qn_free(p->end);
     qn_buf_drop(&p->bytes);
 }
 
 /* ---- whole texts ------------------------------------------------------------------------------------------------- */
 
 qn_str qn_tok_piece(const qn_tok *t, int32_t id) {
-    return id >= 0 && id < t->n ? t->decode.piece[id] : (qn_str){"", 0};
+    const qn_decode_plan *p = &t->decode;
+    if (id < 0 || id >= t->n)
+        return (qn_str){"", 0};
+    return (qn_str){p->bytes.s + p->end[id], p->end[id + 1] - p->end[id]};
 }
 
 int qn_tok_decode(const qn_tok *t, const int32_t *ids, size_t n, unsigned flags, qn_buf *out) {

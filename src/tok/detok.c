@@ -109,7 +109,7 @@ int qn_detok_push(qn_detok *d, int32_t id, qn_buf *out) {
         return put_first(d, id, out);
     if (!first && t->decode.join_spaces)
         QN_TRY(put_bytes(d, QN_STR(" "), out));
-    qn_str piece = t->decode.piece[id];
+    qn_str piece = qn_tok_piece(t, id);
     return put_bytes(d, d->strip ? strip_start(d, piece) : piece, out);
 }
 

@@ -1,5 +1,6 @@
 /* tok/spec.c — the plain tables of a tokenizer: who reads a file fills them, qn_tok_new checks and compiles them.
- * Strings are copied into chunks that live and die with the spec, so a reader may drop its text at once. */
+ * Strings are copied into chunks that live and die with the spec, so a reader may drop its text at once; only the
+ * arrays of a GGUF file, which stays mapped, are borrowed. */
 #include "tok/tok_internal.h"
 
 #define CHUNK_BYTES 65536
@@ -140,7 +141,7 @@ static int gguf_token(qn_tok_spec *s, const qn_tok_gguf_tables *in, size_t id) {
     int32_t type = in->types ? in->types[id] : QN_TOKEN_NORMAL;
     if (type < QN_TOKEN_NORMAL || type > QN_TOKEN_BYTE)
         type = QN_TOKEN_NORMAL;
-    QN_TRY(qn_tok_spec_token(s, (int64_t)id, in->tokens[id], (qn_token_type)type));
+    s->vocab[s->n_vocab++] = (qn_tok_entry){in->tokens[id], (qn_token_type)type};
     bool special = type == QN_TOKEN_CONTROL || type == QN_TOKEN_UNKNOWN;
     if ((!special && type != QN_TOKEN_USER) || in->tokens[id].n == 0)
         return 0;
@@ -153,7 +154,8 @@ static int gguf_merge(qn_tok_spec *s, qn_str m, size_t rank) {
         return qn_fail(QN_EFORMAT, "tokenizer.ggml.merges: entry %zu, \"%.*s\", is not two tokens with a space between",
                        rank, QN_STR_ARG(m));
     size_t n = (size_t)(space - m.s);
-    return qn_tok_spec_merge(s, (qn_str){m.s, n}, (qn_str){space + 1, m.n - n - 1});
+    s->merges[s->n_merges++] = (qn_tok_merge){{m.s, n}, {space + 1, m.n - n - 1}};
+    return 0;
 }
 
 static int gguf_special_id(int64_t id, const char *what, size_t n_tokens, int32_t *out) {
@@ -190,6 +192,10 @@ int qn_tok_spec_from_gguf_tables(qn_tok_spec *out, const qn_tok_gguf_tables *in)
         rc = qn_fail(QN_EFORMAT, "tokenizer.ggml: %zu tokens, but %zu token types", in->n_tokens, in->n_types);
         goto out;
     }
+    if (in->n_tokens)
+        QN_TRY_OUT(check_id((int64_t)in->n_tokens - 1));
+    QN_TRY_OUT(QN_GROW(QN_MEM_TOK, out->vocab, out->cap_vocab, in->n_tokens));
+    QN_TRY_OUT(QN_GROW(QN_MEM_TOK, out->merges, out->cap_merges, in->n_merges));
     for (size_t i = 0; i < in->n_tokens; i++)
         QN_TRY_OUT(gguf_token(out, in, i));
     for (size_t i = 0; i < in->n_merges; i++)

@@ -61,12 +61,14 @@ static int reserve_texts(qn_tok *t, const qn_tok_spec *spec) {
 static int copy_vocab(qn_tok *t, const qn_tok_spec *spec) {
     QN_TRY(reserve_texts(t, spec));
     QN_TRY(qn_idmap_init(&t->ids, t->vocab, spec->n_vocab + spec->n_added));
-    for (size_t i = spec->n_vocab; i-- > 0;) {          /* downwards: of two equal texts the lower id stays */
+    for (size_t i = 0; i < spec->n_vocab; i++) {
         qn_token_type type = spec->vocab[i].type;
         t->vocab[i] = (qn_tok_entry){keep(t, spec->vocab[i].text), type};
         t->special[i] = type == QN_TOKEN_CONTROL || type == QN_TOKEN_UNKNOWN;
-        if (type != QN_TOKEN_HOLE && spec->vocab[i].text.n)
-            qn_idmap_put(&t->ids, (int32_t)i);
+    }
+    for (size_t left = spec->n_vocab, n; left > 0; left -= n) {     /* downwards: of two equal texts the lower id stays */
+        n = QN_MIN(left, (size_t)QN_IDMAP_MANY);
+        qn_idmap_put_down(&t->ids, (int32_t)left - 1, n);
     }
     for (size_t i = 0; i < spec->n_added; i++) {
         qn_tok_added *a = &t->added[i];

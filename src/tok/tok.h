@@ -88,7 +88,7 @@ typedef struct {
 
 typedef enum { QN_TOK_MODEL_NONE, QN_TOK_BPE } qn_tok_model;
 
-/* All of a tokenizer as plain tables. {0} is empty and ready; strings are copies owned by the spec. */
+/* All of a tokenizer as plain tables. Strings are copies owned by the spec, unless who filled it says otherwise. */
 typedef struct {
     qn_tok_model model;
     bool byte_fallback, ignore_merges;
@@ -127,7 +127,8 @@ int qn_tok_spec_pre_name(qn_tok_spec *s, qn_str name);
 
 /* The tokenizer tables of a GGUF file with tokenizer.ggml.model = "gpt2". types may be NULL (all normal); a merge is
  * "left right"; ids are −1 where the file has none, add_bos and add_eos −1 where it does not say (the default of the
- * pre-tokenizer's name then holds). Nothing is borrowed. */
+ * pre-tokenizer's name then holds). The spec borrows the texts of tokens and merges (not the arrays): they must outlive
+ * it, and no longer. */
 typedef struct {
     const qn_str *tokens; size_t n_tokens;
     const int32_t *types; size_t n_types;

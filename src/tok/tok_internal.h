@@ -19,8 +19,10 @@ typedef struct { qn_idmap_slot *slot; size_t cap; const qn_tok_entry *entry; } q
 int qn_idmap_init(qn_idmap *m, const qn_tok_entry *entry, size_t keys); /* entry: borrowed; keys: puts at most */
 void qn_idmap_drop(qn_idmap *m);
 void qn_idmap_put(qn_idmap *m, int32_t id);                             /* a text that is there changes its id */
-int32_t qn_idmap_get(const qn_idmap *m, qn_str text);                   /* −1: none */
 #define QN_IDMAP_MANY 64
+void qn_idmap_put_down(qn_idmap *m, int32_t id, size_t n);              /* id, id − 1, … : n ≤ QN_IDMAP_MANY of them */
+int32_t qn_idmap_get(const qn_idmap *m, qn_str text);                   /* −1: none */
+bool qn_text_same(const char *a, const char *b, size_t n);              /* memcmp() == 0, quicker on a few bytes */
 void qn_idmap_get_many(const qn_idmap *m, const qn_str *text, size_t n, int32_t *id);
 
 /* ---- unicode.c: character classes as Hugging Face's components use them ---- */
@@ -83,6 +85,8 @@ typedef struct {
     uint64_t *heap; size_t n_heap, cap_heap;
 } qn_bpe_symbols;
 int qn_bpe_merges_init(qn_bpe_merges *m, size_t n);
+void qn_bpe_merges_drop(qn_bpe_merges *m);
+void qn_bpe_merges_expect(const qn_bpe_merges *m, int32_t left, int32_t right);     /* begins to fetch its slot */
 void qn_bpe_merges_put(qn_bpe_merges *m, int32_t left, int32_t right, uint32_t rank, int32_t id);
 int qn_bpe_merge_all(const qn_bpe_merges *m, qn_bpe_symbols *s);
 
@@ -101,8 +105,8 @@ bool qn_pretok_name_adds_bos(qn_str name);
 
 /* ---- decode.c ---- */
 typedef struct {
-    qn_str *piece;          /* by id: what it stands for */
-    qn_buf bytes;           /* where pieces live */
+    uint32_t *end;          /* [1 + ids] id's piece, what it stands for, is bytes[end[id] … end[id + 1]) */
+    qn_buf bytes;
     bool join_spaces;       /* no decoder: a space between pieces */
     int64_t strip;          /* so many `strip_char` may go from the start of the text */
     char strip_char[4];

@@ -50,9 +50,9 @@ QN_UNUSED static qn_tok *tok_load_gguf(const char *path) {
     in.add_bos = tok_load_flag(m, "tokenizer.ggml.add_bos_token");
     in.add_eos = tok_load_flag(m, "tokenizer.ggml.add_eos_token");
     CHECK_OK(qn_tok_spec_from_gguf_tables(&spec, &in), "%s", path);
-    qn_gguf_close(g);
     CHECK_OK(qn_tok_new(&tok, &spec), "%s", path);
     qn_tok_spec_drop(&spec);
+    qn_gguf_close(g);
     qn_free(tokens);
     qn_free(merges);
     qn_free(types);
