@@ -217,7 +217,7 @@ static int feed_metaspace(qn_tok_work *w, size_t step, const char *s, size_t n, 
 static int feed(qn_tok_work *w, size_t step, const char *s, size_t n, bool first) {
     const qn_tok *t = w->tok;
     if (step == t->n_steps)
-        return qn_bpe_word(t->bpe, w->bpe, s, n, w->ids);
+        return w->take ? w->take(w->take_arg, s, n) : qn_bpe_word(t->bpe, w->bpe, s, n, w->ids);
     const qn_tok_pretok *p = &t->steps[step].p;
     switch (p->kind) {
     case QN_PRETOK_BYTE_LEVEL: return feed_byte_level(w, step, s, n, first);

@@ -452,6 +452,23 @@ int qn_tok_encode_spans(const qn_tok *t, const char *text, size_t n, const qn_to
     return encode(t, text, n, &tr, flags, ids);
 }
 
+int qn_tok_words(const qn_tok *t, const char *text, size_t n, bool by_line, qn_word_fn *fn, void *arg) {
+    qn_tok_work *w = NULL;
+    int rc = 0;
+    QN_TRY(work_take(t, &w));
+    w->take = fn;
+    w->take_arg = arg;
+    for (size_t at = 0; at < n && rc >= 0;) {
+        const char *lf = by_line ? memchr(text + at, '\n', n - at) : NULL;
+        size_t end = lf ? (size_t)(lf - text) + 1 : n;
+        rc = qn_pretok_run(w, text + at, end - at, at == 0);
+        at = end;
+    }
+    w->take = NULL;
+    work_give(w);
+    return rc;
+}
+
 /* ---- questions --------------------------------------------------------------------------------------------------- */
 
 int32_t qn_tok_size(const qn_tok *t) { return t->n; }

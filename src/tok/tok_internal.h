@@ -99,7 +99,7 @@ typedef struct {
 typedef struct qn_tok_work qn_tok_work;
 int qn_pretok_step_init(qn_pretok_step *step, const qn_tok_pretok *p, bool last);
 void qn_pretok_step_drop(qn_pretok_step *step);
-/* Splits s and hands each word to the model. first: s begins where the whole text begins. */
+/* Splits s and hands each word to the model, or to w->take. first: s begins where the whole text begins. */
 int qn_pretok_run(qn_tok_work *w, const char *s, size_t n, bool first);
 bool qn_pretok_name_adds_bos(qn_str name);
 
@@ -117,6 +117,11 @@ int qn_decode_plan_init(qn_decode_plan *p, const qn_tok *t, const qn_tok_spec *s
 void qn_decode_plan_drop(qn_decode_plan *p);
 
 /* ---- tok.c ---- */
+/* The words that the pre-tokenizers make of text (valid UTF-8): nothing is normalized and no token cut out. By line:
+ * each line is a text of its own and keeps its '\n'. fn sees plain bytes where byte level is the last step. */
+typedef int qn_word_fn(void *arg, const char *s, size_t n);
+int qn_tok_words(const qn_tok *t, const char *text, size_t n, bool by_line, qn_word_fn *fn, void *arg);
+
 #define QN_TOK_WORKS 16     /* idle workspaces kept; more threads than this make and free their own */
 #define QN_TOK_MAX_STEPS 64
 
@@ -150,7 +155,9 @@ struct qn_tok_work {
     qn_norm_work norm;
     qn_buf *step_text;      /* [n_steps] text that a step wrote anew … */
     qn_buf *spelled;        /* [n_steps] … and respelled on its way out; both in one block */
-    qn_ids *ids;            /* where words go */
+    qn_ids *ids;            /* where words go … */
+    qn_word_fn *take;       /* … or, where a trainer wants them, who gets them instead of the model; else NULL */
+    void *take_arg;
 };
 
 #endif
