@@ -96,7 +96,8 @@ static int need_grad(qn_graph *g, qn_ref r, int step, const int64_t max_sym[QN_D
 
 static int plan_saved(qn_graph *g, size_t i, const int64_t max_sym[QN_DIM_SYMBOLS], size_t real) {
     qn_node *n = &g->node[i];
-    const int64_t rows = qn_dim_bind(g->value[n->in[0]].shape.dim[0], max_sym);
+    const qn_shape *x = &g->value[n->in[0]].shape;
+    const int64_t rows = qn_dim_bind(x->dim[0], max_sym) * (n->op->saved_per_head ? x->dim[1] : 1);
     for (int s = 0; s < QN_OP_SAVED; s++) {
         n->saved[s] = -1;
         if (!n->op->saved_bytes[s])
@@ -117,6 +118,8 @@ static int plan_node(qn_graph *g, size_t i, const int64_t max_sym[QN_DIM_SYMBOLS
         return 0;
     for (int j = 0; j < n->n_out; j++)          /* an output that nobody reads still has a gradient: zero */
         QN_TRY(need_grad(g, n->out + j, step, max_sym, real));
+    for (int j = 0; j < n->n_out && n->op->reads_out; j++)
+        g->value[n->out + j].last_backward = QN_MAX(g->value[n->out + j].last_backward, step);
     for (int j = 0; j < n->n_in; j++) {
         qn_value *v = &g->value[n->in[j]];
         if (v->kind == VALUE_VIEW)

@@ -42,12 +42,17 @@ typedef struct {
 /* What shape() answers for each output. */
 typedef struct { qn_shape shape; qn_dtype dtype; qn_layout layout; } qn_op_out;
 
-/* One case of the registry walk: plain real inputs of the given shapes, drawn from [-hi, hi] away from zero by lo. */
+/* One case of the registry walk: real inputs of the given shapes, drawn from [-hi, hi] away from zero by lo; some are
+ * ids, some lie in panels. prepare completes a context that is otherwise ready — run data, an attribute that depends on
+ * the table — and returns one block that the walk frees (qn_free); it asserts that memory is there. */
 typedef struct {
     qn_shape in[QN_OP_INS];
     int n_in;
     const void *attr;
     double lo, hi;                          /* 0,0 = 0,1 */
+    int32_t below[QN_OP_INS];               /* > 0: input i is i32, drawn from [0, below) */
+    int panels;                             /* bit i: input i is packed */
+    void *(*prepare)(qn_op_ctx *c);         /* or NULL */
 } qn_op_case;
 
 typedef struct qn_op {
@@ -60,6 +65,8 @@ typedef struct qn_op {
     size_t (*partials)(const qn_op_ctx *c, bool backward);  /* NULL: none. Monotone in T, S: planned for the maxima */
     size_t (*scratch)(const qn_op_ctx *c, bool backward);
     size_t saved_bytes[QN_OP_SAVED];        /* per row of the first input, in elements of the table's real type */
+    bool saved_per_head;                    /* … times the heads of the first input, its second dimension */
+    bool reads_out;                         /* backward reads the outputs: they are kept for it as the inputs are */
     const char *no_grad;                    /* why there is no backward half (NULL: there is one) */
     bool pass_through;                      /* the gradient of the output is that of the first input (rounding) */
     int unread;                             /* bit i: backward does not look at input i: it need not be kept */

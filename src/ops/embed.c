@@ -3,7 +3,7 @@
  *   ids [T] i32   W [V,D] packed in panels   y [T,D] real
  *
  * W is often tied to the head and then lies in the head's panels: one row is decoded out of them. Ids were checked
- * against V by whoever accepted the tokens. */
+ * against V by whoever accepted the tokens. The gradient of W is a row-major [V,D] of reals: dL/dW[ids[t]] += g[t]. */
 #include "ops/ops.h"
 
 enum { IDS, W };
@@ -24,8 +24,15 @@ static void forward(const qn_op_ctx *c, int64_t tile, void *scratch) {
     const qn_span rows = qn_tile_span(c->in[IDS].dim[0], QN_OP_ROWS, tile);
     const bool judged = c->k->real == sizeof(double);
     for (int64_t t = rows.begin; t < rows.end; t++) {
+        const int64_t id = qn_i32(&c->in[IDS])[t];
+        if (w->dtype == QN_F64) {
+            const double *panel = (const double *)w->data + id / QN_PANEL * QN_PANEL * w->dim[1] + id % QN_PANEL;
+            for (int64_t i = 0; i < w->dim[1]; i++)
+                ((double *)qn_row(&c->out[0], t))[i] = panel[i * QN_PANEL];
+            continue;
+        }
         float *row = judged ? scratch : qn_row(&c->out[0], t);
-        qn_unpack_row(row, w->dtype, w->data, qn_i32(&c->in[IDS])[t], w->dim[1]);
+        qn_unpack_row(row, w->dtype, w->data, id, w->dim[1]);
         for (int64_t i = 0; judged && i < w->dim[1]; i++)
             ((double *)qn_row(&c->out[0], t))[i] = (double)row[i];
     }
@@ -36,8 +43,20 @@ static size_t scratch_bytes(const qn_op_ctx *c, bool backward) {
     return backward || c->k->real == sizeof(float) ? 0 : (size_t)c->in[W].dim[1] * sizeof(float);
 }
 
+static int64_t backward_tiles(const qn_op_ctx *c) { return c->din[W].data ? qn_op_scatter_tiles(c->in[W].dim[0]) : 0; }
+
+static void backward(const qn_op_ctx *c, int64_t tile, void *scratch) {
+    (void)scratch;
+    qn_op_scatter_add(c, &c->din[W], &c->dout[0], qn_i32(&c->in[IDS]), tile);
+}
+
+static const qn_op_case cases[] = {
+    {.n_in = 2, .in = {{1, {1}}, {2, {1, 1}}}, .below = {1}, .panels = 1 << W},
+    {.n_in = 2, .in = {{1, {50}}, {2, {70, 5}}}, .below = {70}, .panels = 1 << W},        /* three panels; rows often and never */
+};
+
 const qn_op qn_op_embed = {
     .name = "embed", .n_in_min = 2, .n_in_max = 2, .takes_packed = true, .shape = shape,
-    .forward = {{qn_op_row_tiles, forward}}, .scratch = scratch_bytes,
-    .no_grad = "not yet: the sparse gradient of an embedding comes with the training core",
+    .forward = {{qn_op_row_tiles, forward}}, .backward = {{backward_tiles, backward}}, .scratch = scratch_bytes,
+    .const_inputs = 1 << IDS, .unread = 1 << W, .cases = cases, .n_cases = QN_LEN(cases),
 };

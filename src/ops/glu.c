@@ -1,6 +1,6 @@
 /* ops/glu.c — y = act(gate) · up: the gated feed-forward of SwiGLU and its kin (Shazeer 2020, "GLU Variants").
  *
- *   gate, up [T,F]   y [T,F] */
+ *   gate, up [T,F]   y [T,F]        dL/dgate += g·up·act′(gate),  dL/dup += g·act(gate) */
 #include "ops/ops.h"
 
 enum { GATE, UP };
@@ -21,6 +21,15 @@ static void forward(const qn_op_ctx *c, int64_t tile, void *scratch) {
         c->k->glu(qn_row(&c->out[0], t), qn_row(&c->in[GATE], t), qn_row(&c->in[UP], t), c->in[GATE].dim[1], at->kind);
 }
 
+static void backward(const qn_op_ctx *c, int64_t tile, void *scratch) {
+    const qn_glu_attr *at = c->attr;
+    const qn_span rows = qn_tile_span(c->in[GATE].dim[0], QN_OP_ROWS, tile);
+    (void)scratch;
+    for (int64_t t = rows.begin; t < rows.end; t++)
+        c->k->glu_grad(c->din[GATE].data ? qn_row(&c->din[GATE], t) : NULL, c->din[UP].data ? qn_row(&c->din[UP], t) : NULL,
+                       qn_row(&c->dout[0], t), qn_row(&c->in[GATE], t), qn_row(&c->in[UP], t), c->in[GATE].dim[1], at->kind);
+}
+
 static const qn_glu_attr silu = {QN_ACT_SILU}, gelu = {QN_ACT_GELU}, tanh_gelu = {QN_ACT_GELU_TANH}, relu2 = {QN_ACT_RELU2};
 static const qn_op_case cases[] = {
     {.n_in = 2, .in = {{2, {1, 1}}, {2, {1, 1}}}, .attr = &silu},
@@ -32,7 +41,6 @@ static const qn_op_case cases[] = {
 
 const qn_op qn_op_glu = {
     .name = "glu", .n_in_min = 2, .n_in_max = 2, .attr_size = sizeof(qn_glu_attr), .shape = shape,
-    .forward = {{qn_op_row_tiles, forward}},
-    .no_grad = "not yet: derivatives of the activations come with the training core",
+    .forward = {{qn_op_row_tiles, forward}}, .backward = {{qn_op_row_tiles, backward}},
     .cases = cases, .n_cases = QN_LEN(cases),
 };

@@ -156,11 +156,11 @@ static int64_t flops(const qn_op_ctx *c) {
 
 static const qn_linear_attr plain = {1, 0}, biased = {1, 1}, two = {2, 2}, three = {3, 5};
 static const qn_op_case cases[] = {
-    {.n_in = 2, .in = {{2, {1, 1}}, {2, {1, 1}}}, .attr = &plain},
-    {.n_in = 2, .in = {{2, {3, 5}}, {2, {33, 5}}}, .attr = &plain},                          /* odd tails of K and of a panel */
-    {.n_in = 3, .in = {{2, {98, 8}}, {2, {40, 8}}, {1, {40}}}, .attr = &biased},             /* two row tiles */
-    {.n_in = 4, .in = {{2, {2, 7}}, {2, {3, 7}}, {2, {70, 7}}, {1, {70}}}, .attr = &two},     /* only the second has a bias */
-    {.n_in = 6, .in = {{2, {4, 6}}, {2, {6, 6}}, {2, {2, 6}}, {2, {2, 6}}, {1, {6}}, {1, {2}}}, .attr = &three},
+    {.n_in = 2, .in = {{2, {1, 1}}, {2, {1, 1}}}, .attr = &plain, .panels = 2},
+    {.n_in = 2, .in = {{2, {3, 5}}, {2, {33, 5}}}, .attr = &plain, .panels = 2},                          /* odd tails of K and of a panel */
+    {.n_in = 3, .in = {{2, {98, 8}}, {2, {40, 8}}, {1, {40}}}, .attr = &biased, .panels = 2},             /* two row tiles */
+    {.n_in = 4, .in = {{2, {2, 7}}, {2, {3, 7}}, {2, {70, 7}}, {1, {70}}}, .attr = &two, .panels = 6},     /* only the second has a bias */
+    {.n_in = 6, .in = {{2, {4, 6}}, {2, {6, 6}}, {2, {2, 6}}, {2, {2, 6}}, {1, {6}}, {1, {2}}}, .attr = &three, .panels = 14},
 };
 
 const qn_op qn_op_linear = {

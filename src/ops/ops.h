@@ -2,11 +2,13 @@
  *
  *   embed      ids [T], W [V,D] (panels)                     → [T,D]      row ids[t] of W
  *   rmsnorm    x [T,D], w [D]                                → [T,D]
+ *   layernorm  x [T,D], w [D], b [D] or none                 → [T,D]
  *   act_pack   x [T,K]                                       → [T,K] in the activation form that a weight dtype asks for
  *   linear     x [T,K], W0…W2 [Ni,K] (panels), b0…           → [T,Ni] each: products that share x share the barrier
  *   rope_table positions [T]                                 → [T,rot]    cos then sin
  *   rope       x [T,H,Dh], table [T,rot]                     → [T,H,Dh]
  *   attention  q [T,H,Dh], k, v [T,Hkv,Dh]                   → [T,H,Dh]   stores k and v, attends to all keys so far
+ *   act        x [T,F]                                       → [T,F]      an activation by itself
  *   glu        gate, up [T,F]                                → [T,F]      act(gate)·up
  *   add        a, b [T,D]                                    → [T,D]
  *   rows       x [T,D], index [S]                            → [S,D]
@@ -26,10 +28,15 @@ enum { QN_OP_ROWS = 16 };               /* rows per tile of ops that treat rows 
 /* Tiles of QN_OP_ROWS rows of the first input. */
 int64_t qn_op_row_tiles(const qn_op_ctx *c);
 
-typedef struct { double eps; } qn_rmsnorm_attr;
+/* Gradients of gathered rows: to[index[i]] += from[i], i ascending. Each tile owns a range of rows of `to`, looks through
+ * all indices and adds what is its own: no two tiles write to one row, and the order of sums is fixed. */
+int64_t qn_op_scatter_tiles(int64_t rows);
+void qn_op_scatter_add(const qn_op_ctx *c, const qn_tensor *to, const qn_tensor *from, const int32_t *index, int64_t tile);
+
+typedef struct { double eps; } qn_rmsnorm_attr, qn_layernorm_attr;
 typedef struct { qn_dtype weight; } qn_act_pack_attr;      /* the packed dtype of the weights that will read it */
 typedef struct { int n; int bias; } qn_linear_attr;        /* weights 1…3; bias: bit i = weight i has one */
-typedef struct { qn_act kind; } qn_glu_attr;
+typedef struct { qn_act kind; } qn_glu_attr, qn_act_attr;
 
 enum { QN_ROPE_MAX = 256 };             /* widest rotated part of a head */
 typedef struct {

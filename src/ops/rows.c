@@ -1,6 +1,6 @@
 /* ops/rows.c — y[s] = x[index[s]]: the rows whose logits are wanted; the head is not computed for the others.
  *
- *   x [T,D]   index [S] i32, each in [0,T)   y [S,D] */
+ *   x [T,D]   index [S] i32, each in [0,T)   y [S,D]        dL/dx[index[s]] += g[s] */
 #include "ops/ops.h"
 
 #include <string.h>
@@ -24,8 +24,20 @@ static void forward(const qn_op_ctx *c, int64_t tile, void *scratch) {
         memcpy(qn_row(&c->out[0], s), qn_row(&c->in[X], qn_i32(&c->in[INDEX])[s]), (size_t)c->in[X].dim[1] * c->k->real);
 }
 
+static int64_t backward_tiles(const qn_op_ctx *c) { return c->din[X].data ? qn_op_scatter_tiles(c->in[X].dim[0]) : 0; }
+
+static void backward(const qn_op_ctx *c, int64_t tile, void *scratch) {
+    (void)scratch;
+    qn_op_scatter_add(c, &c->din[X], &c->dout[0], qn_i32(&c->in[INDEX]), tile);
+}
+
+static const qn_op_case cases[] = {
+    {.n_in = 2, .in = {{2, {1, 3}}, {1, {2}}}, .below = {0, 1}},
+    {.n_in = 2, .in = {{2, {40, 5}}, {1, {61}}}, .below = {0, 40}},             /* some rows often, some never */
+};
+
 const qn_op qn_op_rows = {
     .name = "rows", .n_in_min = 2, .n_in_max = 2, .shape = shape,
-    .forward = {{tiles, forward}},
-    .no_grad = "not yet: the scattered gradient comes with the training core",
+    .forward = {{tiles, forward}}, .backward = {{backward_tiles, backward}},
+    .const_inputs = 1 << INDEX, .unread = 1 << X, .cases = cases, .n_cases = QN_LEN(cases),
 };

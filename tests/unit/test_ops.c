@@ -19,7 +19,7 @@ typedef struct {
     void *block[64];                                /* everything to free */
     int n_blocks;
     char *scratch;
-    size_t scratch_bytes, partial_bytes, saved_bytes[QN_OP_SAVED];
+    size_t scratch_bytes, partial_bytes;
 } bench;
 
 static void *block(bench *b, size_t bytes) {
@@ -44,10 +44,6 @@ static void put(const qn_tensor *t, int64_t i, double v) {
         ((double *)t->data)[i] = v;
     else
         ((float *)t->data)[i] = (float)v;
-}
-
-static bool is_panels(const qn_op *op, const void *attr, int i) {
-    return op == &qn_op_linear && i >= 1 && i <= ((const qn_linear_attr *)attr)->n;
 }
 
 static qn_tensor tensor(bench *b, const qn_shape *s) {
@@ -82,11 +78,22 @@ static double drawn(const qn_op_case *c, uint64_t stream, uint64_t i) {
     return (double)(float)(u * (hi - c->lo) + (u < 0 ? -c->lo : c->lo));
 }
 
+static void draw_ids(qn_tensor *t, int32_t below, uint64_t stream) {
+    t->dtype = QN_I32;
+    for (int64_t j = 0; j < qn_tensor_numel(t); j++)
+        ((int32_t *)t->data)[j] = (int32_t)(qn_rng_u64(7, QN_RNG_TEST, stream, (uint64_t)j) % (uint64_t)below);
+}
+
 static void make_inputs(bench *b, const qn_op_case *c) {
     for (int i = 0; i < c->n_in; i++) {
         b->c.in[i] = tensor(b, &c->in[i]);
         const int64_t n = qn_tensor_numel(&b->c.in[i]);
-        if (is_panels(b->op, c->attr, i)) {
+        if (c->below[i] > 0) {
+            CHECK(b->op->const_inputs >> i & 1, "%s: ids have no gradient", b->op->name);
+            draw_ids(&b->c.in[i], c->below[i], (uint64_t)i);
+            continue;
+        }
+        if (c->panels >> i & 1) {
             b->c.in[i].layout = QN_LAYOUT_PANELS;
             b->c.in[i].data = block(b, (size_t)qn_panels(c->in[i].dim[0]) *
                                            qn_panel_bytes(b->c.in[i].dtype, c->in[i].dim[1]));
@@ -113,10 +120,9 @@ static void make_outputs(bench *b, const qn_op_case *c) {
         for (int64_t j = 0; j < qn_tensor_numel(&b->dout[i]); j++)
             put(&b->dout[i], j, drawn(&(qn_op_case){0}, 100 + (uint64_t)i, (uint64_t)j));
     }
-    for (int i = 0; i < QN_OP_SAVED && b->op->saved_bytes[i]; i++) {
-        b->saved_bytes[i] = (size_t)c->in[0].dim[0] * b->op->saved_bytes[i] * b->c.k->real;
-        b->c.saved[i].data = block(b, b->saved_bytes[i]);
-    }
+    const int64_t rows = c->in[0].dim[0] * (b->op->saved_per_head ? c->in[0].dim[1] : 1);
+    for (int i = 0; i < QN_OP_SAVED && b->op->saved_bytes[i]; i++)
+        b->c.saved[i].data = block(b, (size_t)rows * b->op->saved_bytes[i] * b->c.k->real);
 }
 
 static void init(bench *b, const qn_op *op, const qn_op_case *c, const qn_kernels *k) {
@@ -125,6 +131,8 @@ static void init(bench *b, const qn_op *op, const qn_op_case *c, const qn_kernel
         b->c.n_out = ((const qn_linear_attr *)c->attr)->n;
     make_inputs(b, c);
     make_outputs(b, c);
+    if (c->prepare)
+        b->block[b->n_blocks++] = c->prepare(&b->c);
     for (int back = 0; back < 2; back++) {
         if (op->scratch)
             b->scratch_bytes = QN_MAX(b->scratch_bytes, (op->scratch(&b->c, back) + 63) & ~(size_t)63);
@@ -277,8 +285,8 @@ static int walk(void (*visit)(const qn_op *op, const qn_op_case *c, int index)) 
 /* ---- the registry ---- */
 
 static bool needs_no_cases(const qn_op *op) {
-    static const qn_op *const others[] = {              /* indices, packed tables, a cache: not plain reals */
-        &qn_op_embed, &qn_op_act_pack, &qn_op_rope_table, &qn_op_attention, &qn_op_rows,
+    static const qn_op *const others[] = {              /* other outputs than reals, other inputs than reals and ids */
+        &qn_op_act_pack, &qn_op_rope_table, &qn_op_attention,
     };
     for (size_t i = 0; i < QN_LEN(others); i++)
         if (op == others[i])
