@@ -196,11 +196,11 @@ TEST(option_tables_are_in_order) {
     }
 }
 
-/* Splits an example as a shell would, as far as examples go: blanks, two kinds of quotes; ends at | and >. */
+/* Splits an example as a shell would, as far as examples go: blanks, two kinds of quotes; ends at |, < and >. */
 static int split(char *line, const char **words, int most) {
     int n = 0;
     char *to = line;
-    for (char *at = line; *at && *at != '|' && *at != '>' && n < most;) {
+    for (char *at = line; *at && !strchr("|<>", *at) && n < most;) {
         words[n++] = to;
         for (char quote = 0; *at && (quote || *at != ' '); at++) {
             if (quote ? *at == quote : *at == '\'' || *at == '"')
