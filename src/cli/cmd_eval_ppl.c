@@ -64,8 +64,8 @@ static int put_text(job *j) {
                            "%lld tokens scored in %lld windows of %lld (%s) out of %lld tokens of text\n"
                            "%s\n%.1f s, %.0f tokens/s\n",
                            j->r.ppl, j->r.std_error, (long long)j->r.tokens, (long long)j->r.windows_done,
-                           (long long)j->o.ctx, qn_ppl_protocol_name(j->o.protocol), (long long)j->r.text_tokens, model.s,
-                           j->r.seconds, (double)j->r.fed / j->r.seconds);
+                           (long long)j->o.ctx, qn_ppl_protocol_name(j->o.protocol), (long long)j->r.text_tokens,
+                           model.s, j->r.seconds, (double)j->r.fed / j->r.seconds);
     qn_buf_drop(&model);
     return rc;
 }

@@ -1,6 +1,7 @@
 /* eval/eval.h — storey 7: how good a model is, measured on a session. Front door.
  *
- *   ppl.c     perplexity of a text, by the two protocols that published figures use
+ *   ppl.c           perplexity of a text, by the two protocols that published figures use
+ *   speed.h .c      tokens per second                work.c    the machine's limits beside them
  *
  * Figures compare only within one protocol, one window length and one tokenizer; between a model and its quantized form
  * the ratio of both perplexities says more than either. */
@@ -12,9 +13,9 @@
 
 /* The text is cut into windows of `ctx` tokens that do not overlap; what is left at the end is not scored.
  *
- *   HALF   0 1 … ctx/2−1 │ ctx/2 … ctx−2 │ ctx−1    llama.cpp's llama-perplexity: every target has half a window or more
- *             context      │ each predicts the next   before it; where the tokenizer adds a BOS, it stands in place of
- *                                                     each window's first token
+ *   HALF   0 1 … ctx/2−1 │ ctx/2 … ctx−2 │ ctx−1    llama.cpp's llama-perplexity: every target has at least half a
+ *             context      │ each predicts the next   window before it; where the tokenizer adds a BOS, it stands
+ *                                                     in place of each window's first token
  *   FULL   0 1 …                  … ctx−2 │ ctx−1     GPTQ, AWQ: all ctx−1 targets, hence a little higher; a BOS only
  *             each predicts the next                  before the whole text
  *

@@ -5,6 +5,9 @@
  * machine may have other work. */
 #include "kernels/bench_kernels.h"
 
+#include <stdio.h>
+#include <string.h>
+
 enum { FEW = 4, MOST_ROWS = 512, RING_BYTES = 128 << 20 };
 
 static const struct { const char *model; int64_t N, K, m_max; } shapes[] = {
@@ -115,6 +118,23 @@ out:
     return rc;
 }
 
+bool qn_bench_wanted(const char *filter, const char *text) {
+    for (const char *at = filter ? filter : ""; *at;) {
+        const size_t n = strcspn(at, " ");
+        if (n > 0 && !memmem(text, strlen(text), at, n))
+            return false;
+        at += n + strspn(at + n, " ");
+    }
+    return true;
+}
+
+/* "q8_0 qn_linear_q8_0_avx2 SmolLM2-135M head" */
+static bool wanted(const qn_bench_options *o, qn_dtype weight, const qn_linear_row *row, size_t shape) {
+    char text[160];
+    snprintf(text, sizeof text, "%s %s %s", qn_dtype_get(weight)->name, row->name, shapes[shape].model);
+    return qn_bench_wanted(o->filter, text);
+}
+
 /* All row counts of one row that belong to the ring, or to the single copy. */
 static int run_counts(qn_pool *pool, const qn_bench_options *o, job *j, const qn_linear_row *row, qn_dtype weight,
                       size_t shape, bool cold) {
@@ -135,11 +155,17 @@ static int run_counts(qn_pool *pool, const qn_bench_options *o, job *j, const qn
 
 static int run_table(qn_pool *pool, const qn_bench_options *o, qn_isa isa, qn_dtype weight, size_t shape, bool cold) {
     const qn_kernels *k = qn_kernels_at(isa);
+    bool any = false;
     job j;
     int rc;
+    for (int r = 0; r < QN_LINEAR_ROWS && k->linear[weight][r].fn; r++)
+        any = any || wanted(o, weight, &k->linear[weight][r], shape);
+    if (!any)
+        return 0;
     QN_TRY(job_init(&j, k, weight, shape, cold, qn_pool_threads(pool)));
     for (int r = 0; r < QN_LINEAR_ROWS && k->linear[weight][r].fn; r++)
-        QN_TRY_OUT(run_counts(pool, o, &j, &k->linear[weight][r], weight, shape, cold));
+        if (wanted(o, weight, &k->linear[weight][r], shape))
+            QN_TRY_OUT(run_counts(pool, o, &j, &k->linear[weight][r], weight, shape, cold));
     rc = 0;
 out:
     job_drop(&j);

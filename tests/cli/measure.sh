@@ -1,0 +1,74 @@
+#!/bin/sh
+# tests/cli/measure.sh — eval ppl, bench, bench kernels, selftest: what they say and refuse. No time is asserted.
+. "$(dirname "$0")/lib.sh"
+tiny
+
+# The model knows the alphabet: windows of 26 letters hold no surprise in their second half, others do.
+alphabet=abcdefghijklmnopqrstuvwxyz
+printf '%s%s%s' $alphabet $alphabet $alphabet >"$S/known"
+printf 'qqqqxxxxqqqqxxxxqqqqxxxxqqqqxxxx' >"$S/unknown"
+run "$QUERN" eval ppl "$M" -f "$S/known" --ctx 26
+code 0; out_has 'perplexity 1.0000 ± 0.0000'; out_has '36 tokens scored in 3 windows of 26 (half) out of 78'
+run "$QUERN" eval ppl "$M" -f "$S/known" --ctx 26 --windows 2 --json --kv f32 --weights f32 --threads 1
+code 0; err_is ''; out_has '"tokens": 24,'; out_has '"windows": 2,'; out_has '"ppl": 1.0000'; out_has '"stderr": '
+out_has '"protocol": "half"'; out_has '"ctx": 26,'; out_has '"kv": "f32"'; out_has '"weights": "f32"'
+out_has '"isa": "'; out_has '"model": "llama, 0.6 M parameters'
+run "$QUERN" eval ppl "$M" -f "$S/known" --ctx 26 --protocol full --max-bytes 53
+code 0; out_has '50 tokens scored in 2 windows of 26 (full) out of 53'
+run "$QUERN" eval ppl "$M" -f "$S/unknown" --ctx 16
+code 0; out_lacks 'perplexity 1.'
+# A BOS in front of the whole text, once.
+run "$QUERN" eval ppl "$S/bos.gguf" -f "$S/known" --ctx 26 --windows 1 --protocol full
+code 0; out_has '25 tokens scored in 1 windows of 26 (full) out of 79'
+run sh -c '"$QUERN" eval ppl "$M" -f - --ctx 26 <"$S/known"'
+code 0; out_has 'perplexity 1.0000'
+
+run "$QUERN" eval ppl "$M" -f "$S/unknown"
+code 2; out_is ''; err_has 'the text has 32 tokens, one window 512'
+run "$QUERN" eval ppl "$M"
+code 2; err_has '-f FILE'
+run "$QUERN" eval ppl "$M" -f "$S/absent"
+code 4; err_has 'absent'
+run "$QUERN" eval ppl "$M" -f "$S/known" --protocol third
+code 2; err_has 'half|full'
+printf 'abc\377def' >"$S/bytes"
+run "$QUERN" eval ppl "$M" -f "$S/bytes" --ctx 4
+code 9; err_has 'byte 3'
+# Cutting inside a character leaves it out.
+printf 'aé%s' $alphabet >"$S/accent"
+run "$QUERN" eval ppl "$M" -f "$S/accent" --ctx 3 --max-bytes 2
+code 2; err_has 'the text has 1 tokens'
+run "$QUERN" eval
+code 2; err_has 'quern eval ppl'
+
+run "$QUERN" bench "$M" --prompt 32 --gen 4 --depth 20 --batch 2 -r 2 --profile
+code 0; out_has 'prefill 32 '; out_has 'decode 4 × 2 '; out_has 'depth 20, median of 2'; out_has 'GB/s'
+out_has 'memory    peak'; out_has 'start  '; out_has '  attention '; out_has '0.00 allocations'
+run "$QUERN" bench "$M" --prompt 0 --gen 4 -r 1 --json --threads 1
+code 0; out_has '"decode": {'; out_lacks '"prefill": {'; out_has '"threads": 1,'; out_has '"first_token": '
+out_has '"decode_allocations": 0,'; out_has '"memory_gbytes": '; out_has '"bound_by": "'
+run "$QUERN" bench "$S/absent"
+code 4
+run "$QUERN" bench
+code 2; err_has 'MODEL'
+
+run "$QUERN" bench kernels --filter rmsnorm --seconds 0.001 --threads 1
+code 0; out_has 'G operations/s'; out_has 'rmsnorm'; out_lacks 'attn'; out_lacks 'qn_linear'
+run "$QUERN" bench kernels --filter nothing-like-it --seconds 0.001
+code 2; err_has 'matches nothing'
+if [ "${QUERN_CPU:-}" != scalar ]; then         # seconds per product
+    run "$QUERN" bench kernels --filter 'q4_0 head' --seconds 0.001 --json
+    code 0; out_has '"row": "qn_linear_q4_0_'; out_has '"N": 49152,'; out_lacks 'GPT-2'; out_has '"memory_gbytes": '
+    out_has '"gops_share": '
+fi
+
+run "$QUERN" selftest all
+code 0; out_has 'products '; out_has 'attention '; out_has 'tokenizer '; out_has ' cases, 0 failures'
+run "$QUERN" selftest --json
+code 0; out_has '"failures": 0'; out_lacks '"tokenizer"'
+run "$QUERN" selftest kernels --isa scalar
+code 0; out_has 'levels up to scalar'
+run "$QUERN" selftest kernel
+code 2; err_has 'did you mean kernels?'
+
+done_testing
