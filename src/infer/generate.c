@@ -18,6 +18,7 @@ typedef struct {
     qn_detok detok;
     qn_stopper stopper;
     qn_buf text;
+    bool silent;                    /* the callback wants to hear no more */
     /* of the last logits */
     int32_t next;
     float logprob;
@@ -51,7 +52,7 @@ static int on_logits(void *arg, int64_t feed, int64_t i, const float *logits) {
 /* Makes the sequence hold the prompt but for what must be fed: at least its last token, whose logits are wanted. */
 static int prefill(run *g, const qn_ids *prompt) {
     size_t same = 0;
-    const size_t most = QN_MIN(g->held->n, prompt->n - 1);
+    const size_t most = QN_MIN(QN_MIN(g->held->n, (size_t)qn_session_length(g->s, g->seq)), prompt->n - 1);
     while (same < most && g->held->v[same] == prompt->v[same])
         same++;
     const int64_t total = (int64_t)prompt->n, context = qn_session_context(g->s);
@@ -105,20 +106,23 @@ static int emit(run *g, int32_t id) {
         return rc;
     if (stopped || rc)
         g->r->reason = stopped ? QN_STOP_STRING : QN_STOP_CALLER;
+    g->silent = rc != 0;
     return stopped || rc;
 }
 
 /* What was held back at the end: it became no stop string. */
 static int flush(run *g) {
     size_t ready;
-    if (g->r->reason == QN_STOP_STRING)
+    if (g->r->reason == QN_STOP_STRING || g->silent)
         return 0;
     qn_buf_clear(&g->text);
     QN_TRY(qn_detok_flush(&g->detok, &g->text));
     const int stopped = qn_stopper_push(&g->stopper, qn_buf_view(&g->text), &ready);
     if (stopped < 0)
         return stopped;
-    if (!stopped)
+    if (stopped)
+        g->r->reason = QN_STOP_STRING;
+    else
         ready = g->stopper.held.n;
     const int rc = ready > 0 ? give(g, -1, ready) : 0;
     return rc < 0 ? rc : 0;
@@ -154,16 +158,26 @@ static int decode(run *g) {
     return 0;
 }
 
+/* A tokenizer may know more tokens than the model: its ids are strangers here. */
+static int check(const qn_session *s, const qn_ids *prompt, const qn_generate_options *o) {
+    const int64_t V = qn_session_model(s)->cfg.V;
+    if (prompt->n == 0)
+        return qn_fail(QN_EINVAL, "the prompt is empty and the tokenizer adds no token in front; give some text");
+    for (size_t i = 0; i < prompt->n; i++)
+        if (prompt->v[i] < 0 || prompt->v[i] >= V)
+            return qn_fail(QN_EINVAL, "token id %d of the prompt is outside the model's vocabulary of %lld: tokenizer "
+                           "and weights do not belong together", prompt->v[i], (long long)V);
+    if (o->n_top < 0 || o->n_top > QN_MIN(QN_TOP_MAX, V))
+        return qn_fail(QN_EINVAL, "%lld alternatives per token; at most %d are given", (long long)o->n_top, QN_TOP_MAX);
+    return 0;
+}
+
 int qn_generate(qn_session *s, const qn_tok *tok, int64_t seq, qn_ids *held, const qn_ids *prompt,
-                const qn_generate_options *o,
-                qn_token_fn *fn, void *arg, qn_generate_result *r) {
+                const qn_generate_options *o, qn_token_fn *fn, void *arg, qn_generate_result *r) {
     run g = {.s = s, .tok = tok, .seq = seq, .held = held, .o = o, .fn = fn, .arg = arg, .r = r};
     int rc;
     *r = (qn_generate_result){0};
-    if (prompt->n == 0)
-        return qn_fail(QN_EINVAL, "the prompt is empty and the tokenizer adds no token in front; give some text");
-    if (o->n_top < 0 || o->n_top > QN_MIN(QN_TOP_MAX, qn_session_model(s)->cfg.V))
-        return qn_fail(QN_EINVAL, "%lld alternatives per token; at most %d are given", (long long)o->n_top, QN_TOP_MAX);
+    QN_TRY(check(s, prompt, o));
     qn_detok_init(&g.detok, tok, o->special ? 0 : QN_TOK_SKIP_SPECIAL);
     qn_stopper_init(&g.stopper, o->stop, o->n_stop);
     QN_TRY_OUT(qn_sampler_new(&g.sampler, qn_session_kernels(s), qn_session_model(s)->cfg.V, &o->sampler));

@@ -46,10 +46,10 @@ typedef struct {
 
 /* Continues sequence `seq`, which is made to hold exactly `prompt`: the common prefix of what it holds and the prompt
  * is reused, the rest is forgotten and fed. `held` are the ids that the sequence holds, kept up to date by this
- * function (the caller owns the list; empty at first). The end-of-sequence token is counted and held, but has no text.
- * */
+ * function (the caller owns the list; empty at first, and after a reset). The end-of-sequence token is counted, but
+ * neither fed nor given to fn; no answer's last token is fed. Cancelled before the first token: QN_ECANCEL; later, it
+ * is a reason to stop. */
 int qn_generate(qn_session *s, const qn_tok *tok, int64_t seq, qn_ids *held, const qn_ids *prompt,
-                const qn_generate_options *o,
-                qn_token_fn *fn, void *arg, qn_generate_result *r);
+                const qn_generate_options *o, qn_token_fn *fn, void *arg, qn_generate_result *r);
 
 #endif

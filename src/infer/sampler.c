@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Colder than this is greedy: dividing by it could overflow, and no second token would have a chance. */
+#define COLDEST 1e-5
+
 typedef struct { float p; int32_t id; } candidate;
 
 struct qn_sampler {
@@ -132,8 +135,7 @@ static double mass(const candidate *c, int64_t n) {
 static int64_t sorted_candidates(qn_sampler *s, float best) {
     const double p = s->o.top_p;
     int64_t n = collect(s, best / 1024);
-    const bool enough_k = s->o.top_k > 0 && n >= s->o.top_k, enough_p = p < 1 && mass(s->c, n) >= p * 1.0001;
-    if (!enough_k && !enough_p)
+    if (s->o.top_k > 0 ? n < s->o.top_k : mass(s->c, n) < p * 1.0001)   /* top-p's share is of what top-k leaves */
         n = collect(s, 0);
     qsort(s->c, (size_t)n, sizeof *s->c, by_probability);
     return n;
@@ -176,15 +178,14 @@ static int32_t draw(qn_sampler *s, int64_t n) {
 int qn_sampler_next(qn_sampler *s, const float *logits, int32_t *id) {
     penalise(s, logits);
     const int64_t best = s->k->argmax(s->p, s->V);
-    if (!isfinite(s->p[best]))
-        return qn_fail(QN_EFORMAT,
-                       "the logits hold no finite number: the weights are damaged, or the arithmetic overflowed");
-    *id = (int32_t)best;
-    if (s->o.temperature > 0) {
+    const bool finite = isfinite(s->p[best]), drawn = s->o.temperature >= COLDEST;
+    if (finite && drawn) {
         s->k->scale(s->p, s->p, 1 / s->o.temperature, s->V);
         s->k->softmax(s->p, s->p, s->V);
-        *id = draw(s, cut_candidates(s, s->p[best]));
     }
+    if (!finite || isnan(s->p[best]))                   /* one NaN makes every probability one */
+        return qn_fail(QN_EFORMAT, "the logits are no numbers: the weights are damaged, or the arithmetic overflowed");
+    *id = drawn ? draw(s, cut_candidates(s, s->p[best])) : (int32_t)best;
     s->drawn++;
     return 0;
 }

@@ -10,7 +10,7 @@
 #include "kernels/kernels.h"
 
 typedef struct {
-    double temperature;             /* 0 = greedy */
+    double temperature;             /* 0, or anything below 1e-5 = greedy */
     int64_t top_k;                  /* keep the k most probable; 0 = all */
     double top_p;                   /* keep the smallest set with at least this mass; 1 = all */
     double min_p;                   /* keep what has at least this share of the best; 0 = all */
@@ -29,7 +29,8 @@ void qn_sampler_free(qn_sampler *s);
 void qn_sampler_reset(qn_sampler *s);                       /* forgets the tokens seen and starts at draw 0 */
 /* A token of prompt or answer, for the penalties. */
 int qn_sampler_accept(qn_sampler *s, int32_t id);
-/* The next token; logits [V] are not changed. QN_EFORMAT if they hold no finite number. No allocation. */
+/* The next token; logits [V] are not changed. QN_EFORMAT if they hold no finite number, or a NaN where one
+ * is drawn. No allocation. */
 int qn_sampler_next(qn_sampler *s, const float *logits, int32_t *id);
 
 /* Log-probabilities under the plain softmax of the logits: of `id`, and the `n` best in descending order. */
