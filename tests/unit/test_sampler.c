@@ -115,7 +115,7 @@ static void distribution(const char *what, const float *logits, int V, qn_sample
     penalise(logit, logits, V, NULL, &o);
     define(p, logit, V, &o);
     compare(what, logits, V, p, o, NULL, 0, true);
-    if (V < 100)
+    if (o.top_k == 0 && o.top_p == 1)                   /* a sampler for each seed */
         compare(what, logits, V, p, o, NULL, 0, false);
 }
 
@@ -236,7 +236,7 @@ static void penalty_case(const char *what, qn_sampler_options o) {
         count[seen[i]] += o.penalty_last < 0 || i + (size_t)o.penalty_last >= QN_LEN(seen);
     penalise(logit, twelve, 12, count, &o);
     define(p, logit, 12, &o);
-    compare(what, twelve, 12, p, o, seen, QN_LEN(seen), false);
+    compare(what, twelve, 12, p, o, seen, QN_LEN(seen), true);
     o.temperature = 0;
     qn_sampler *s = sampler(12, &o);
     int best = 0;
