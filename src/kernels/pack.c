@@ -12,7 +12,11 @@
  *   panel    d[32] m[32]  g0: { b0…b3 of column 0, b0…b3 of column 1, … }  g1: { b4…b7 of column 0, … }  … */
 #include "kernels/kernels.h"
 
-enum { CHUNK = 256, BLOCK = 32 };            /* elements of a row that are on their way at once; per quantized block */
+/* A part of a panel is put together in STAGE bytes, which stay in the first-level cache however its stores jump, and
+ * goes to memory in one piece. CHUNK: elements of a row being rounded; BLOCK: elements of a quantized block.
+ * AHEAD: so many rows further on, the file's bytes are asked for, since its pages are too small and too scattered for
+ * the machine to guess them. */
+enum { AHEAD = 4, STAGE = 16 * 1088, CHUNK = 256, BLOCK = 32 };
 
 qn_act_form qn_act_form_of(qn_dtype weight) {
     switch (weight) {
@@ -52,9 +56,10 @@ static size_t panel_offset(qn_dtype t, int64_t k) {
     return 0;
 }
 
-size_t qn_panel_bytes(qn_dtype weight, int64_t K) {
-    return round_64(panel_offset(weight, weight == QN_BF16 ? (K + 1) & ~(int64_t)1 : K));
-}
+/* The same for any k: the last of an odd number of BF16 takes a pair's place. */
+static size_t part_bytes(qn_dtype t, int64_t k) { return panel_offset(t, t == QN_BF16 ? (k + 1) & ~(int64_t)1 : k); }
+
+size_t qn_panel_bytes(qn_dtype weight, int64_t K) { return round_64(part_bytes(weight, K)); }
 
 /* ---- in: n stored elements of one row become column c of the panel's part that begins at `at` ---- */
 
@@ -108,22 +113,95 @@ static void put_q8_0(uint8_t *at, int64_t c, const uint8_t *src, int64_t n) {
 static void put_q4_0(uint8_t *at, int64_t c, const uint8_t *src, int64_t n) { put_blocks(at, c, src, n, 1, 4, 0); }
 static void put_q4_1(uint8_t *at, int64_t c, const uint8_t *src, int64_t n) { put_blocks(at, c, src, n, 2, 4, 0); }
 
+/* The same for two rows, which become columns c and c + 1: what they write lies side by side and is stored at once, so
+ * that a weight that only moves costs half the stores. */
+typedef void put_two_fn(uint8_t *at, int64_t c, const uint8_t *a, const uint8_t *b, int64_t n);
+
+QN_INLINE void store_two(uint8_t *at, uint32_t first, uint32_t second) {
+    const uint64_t both = first | (uint64_t)second << 32;
+    memcpy(at, &both, sizeof both);
+}
+
+QN_INLINE uint32_t load_word(const uint8_t *p) {
+    uint32_t u;
+    memcpy(&u, p, sizeof u);
+    return u;
+}
+
+QN_INLINE void put_two_blocks(uint8_t *at, int64_t c, const uint8_t *a, const uint8_t *b, int64_t n, int scales,
+                              int groups, uint32_t flip) {
+    for (int64_t k = 0; k < n / BLOCK; k++) {
+        for (int i = 0; i < scales; i++) {
+            memcpy(at + (i * QN_PANEL + c) * 2, a + i * 2, 2);
+            memcpy(at + (i * QN_PANEL + c + 1) * 2, b + i * 2, 2);
+        }
+        at += scales * QN_PANEL * 2;
+        a += scales * 2;
+        b += scales * 2;
+        for (int g = 0; g < groups; g++)
+            store_two(at + (g * QN_PANEL + c) * 4, load_word(a + g * 4) ^ flip, load_word(b + g * 4) ^ flip);
+        at += groups * QN_PANEL * 4;
+        a += groups * 4;
+        b += groups * 4;
+    }
+}
+
+static void put_two_q8_0(uint8_t *at, int64_t c, const uint8_t *a, const uint8_t *b, int64_t n) {
+    put_two_blocks(at, c, a, b, n, 1, 8, 0x80808080u);
+}
+static void put_two_q4_0(uint8_t *at, int64_t c, const uint8_t *a, const uint8_t *b, int64_t n) {
+    put_two_blocks(at, c, a, b, n, 1, 4, 0);
+}
+static void put_two_q4_1(uint8_t *at, int64_t c, const uint8_t *a, const uint8_t *b, int64_t n) {
+    put_two_blocks(at, c, a, b, n, 2, 4, 0);
+}
+
+static void put_two_32(uint8_t *at, int64_t c, const uint8_t *a, const uint8_t *b, int64_t n) {
+    for (int64_t k = 0; k < n; k++)
+        store_two(at + (k * QN_PANEL + c) * 4, load_word(a + k * 4), load_word(b + k * 4));
+}
+
+static void put_two_pairs(uint8_t *at, int64_t c, const uint8_t *a, const uint8_t *b, int64_t n) {
+    put_two_32(at, c, a, b, n / 2);
+    if (n % 2) {
+        memcpy(at + (n / 2 * QN_PANEL + c) * 4, a + (n - 1) * 2, 2);
+        memcpy(at + (n / 2 * QN_PANEL + c + 1) * 4, b + (n - 1) * 2, 2);
+    }
+}
+
+static put_two_fn *const puts_two_of[QN_DTYPES] = {
+    [QN_F32] = put_two_32, [QN_BF16] = put_two_pairs,
+    [QN_Q8_0] = put_two_q8_0, [QN_Q4_0] = put_two_q4_0, [QN_Q4_1] = put_two_q4_1,
+};
+
 static put_fn *const puts_of[QN_DTYPES] = {
     [QN_F64] = put_64, [QN_F32] = put_32, [QN_F16] = put_16, [QN_BF16] = put_pairs,
     [QN_Q8_0] = put_q8_0, [QN_Q4_0] = put_q4_0, [QN_Q4_1] = put_q4_1,
 };
 
-/* Elements [k0, k0 + n) of `columns` rows that lie row_bytes apart. */
+/* n elements of each of `columns` rows that lie row_bytes apart, as they are stored. */
+static void move_chunk(qn_dtype t, uint8_t *at, const uint8_t *src, size_t row_bytes, int64_t columns, int64_t n) {
+    put_two_fn *put_two = puts_two_of[t];
+    const size_t bytes = qn_dtype_row_bytes(t, n), ahead = AHEAD * row_bytes;
+    int64_t c = 0;
+    for (; put_two && c + 2 <= columns; c += 2, src += 2 * row_bytes) {
+        for (size_t i = 0; c + AHEAD + 2 <= columns && i < bytes; i += 64) {
+            QN_PREFETCH(src + ahead + i);
+            QN_PREFETCH(src + ahead + row_bytes + i);
+        }
+        put_two(at, c, src, src + row_bytes, n);
+    }
+    for (; c < columns; c++, src += row_bytes)
+        puts_of[t](at, c, src, n);
+}
+
+/* The same, rounded to another dtype. */
 static void pack_chunk(const qn_pack_args *a, uint8_t *at, const uint8_t *src, size_t row_bytes, int64_t columns,
                        int64_t n) {
     float values[CHUNK];
     uint8_t stored[CHUNK * sizeof(double)];
     put_fn *put = puts_of[a->to];
     for (int64_t c = 0; c < columns; c++, src += row_bytes) {
-        if (a->from == a->to) {
-            put(at, c, src, n);
-            continue;
-        }
         qn_dtype_get(a->from)->decode_row(values, src, n);
         qn_dtype_get(a->to)->encode_row(stored, values, n);
         put(at, c, stored, n);
@@ -132,6 +210,9 @@ static void pack_chunk(const qn_pack_args *a, uint8_t *at, const uint8_t *src, s
 
 void qn_pack_panels(const qn_pack_args *a) {
     const size_t row_bytes = qn_dtype_row_bytes(a->from, a->K), panel_bytes = qn_panel_bytes(a->to, a->K);
+    const int64_t fits = STAGE / (int64_t)part_bytes(a->to, BLOCK) * BLOCK;
+    const int64_t chunk = a->from == a->to ? fits : QN_MIN(fits, CHUNK);
+    uint8_t stage[STAGE];
     qn_assert(a->n0 % QN_PANEL == 0 && a->K % qn_dtype_get(a->to)->block == 0);
     for (int64_t r = 0; r < a->rows; r += QN_PANEL) {
         uint8_t *panel = (uint8_t *)a->dst + (size_t)((a->n0 + r) / QN_PANEL) * panel_bytes;
@@ -139,11 +220,17 @@ void qn_pack_panels(const qn_pack_args *a) {
         const int64_t columns = QN_MIN(a->rows - r, QN_PANEL);
         if (columns < QN_PANEL)
             memset(panel, 0, panel_bytes);
-        else if (a->to == QN_BF16 && a->K % 2)
-            memset(panel + panel_offset(QN_BF16, a->K - 1), 0, QN_PANEL * 4);
-        for (int64_t k = 0; k < a->K; k += CHUNK)
-            pack_chunk(a, panel + panel_offset(a->to, k), rows + qn_dtype_row_bytes(a->from, k), row_bytes, columns,
-                       QN_MIN(a->K - k, CHUNK));
+        for (int64_t k = 0; k < a->K; k += chunk) {
+            const int64_t n = QN_MIN(a->K - k, chunk);
+            const uint8_t *from = rows + qn_dtype_row_bytes(a->from, k);
+            if (columns < QN_PANEL || n % 2)
+                memset(stage, 0, sizeof stage);
+            if (a->from == a->to)
+                move_chunk(a->to, stage, from, row_bytes, columns, n);
+            else
+                pack_chunk(a, stage, from, row_bytes, columns, n);
+            memcpy(panel + panel_offset(a->to, k), stage, part_bytes(a->to, n));
+        }
     }
 }
 
