@@ -1,5 +1,5 @@
-/* tests/unit/test_stop.c — stop strings: however a text is cut into pieces, what is given out ends before the first stop
- * string in it, and nothing is held back that cannot become one. */
+/* tests/unit/test_stop.c — stop strings: however a text is cut into pieces, what is given out ends before the first
+ * stop string in it, and nothing is held back that cannot become one. */
 #include "test.h"
 
 #include "infer/stop.h"
@@ -75,8 +75,8 @@ static void push_in_pieces(const stop_case *c, uint64_t cuts) {
     CHECK_INT(rc, end < length, "\"%s\", cuts %llx", c->text, (unsigned long long)cuts);
     if (rc == 0)
         CHECK_OK(qn_buf_put(&given, s.held.s, s.held.n));
-    CHECK(given.n == end && memcmp(given.s ? given.s : "", c->text, end) == 0, "\"%s\", cuts %llx: gave \"%s\"", c->text,
-          (unsigned long long)cuts, given.s);
+    CHECK(given.n == end && memcmp(given.s ? given.s : "", c->text, end) == 0, "\"%s\", cuts %llx: gave \"%s\"",
+          c->text, (unsigned long long)cuts, given.s);
     qn_buf_drop(&given);
     qn_stopper_drop(&s);
 }
@@ -84,7 +84,7 @@ static void push_in_pieces(const stop_case *c, uint64_t cuts) {
 TEST(any_pieces_stop_at_the_same_place) {
     for (size_t i = 0; i < QN_LEN(cases); i++) {
         const size_t length = strlen(cases[i].text);
-        const uint64_t all = (uint64_t)1 << (length ? QN_MIN(length - 1, 13) : 0);      /* all cuts of the first bytes */
+        const uint64_t all = (uint64_t)1 << (length ? QN_MIN(length - 1, 13) : 0); /* all cuts of the first bytes */
         for (uint64_t cuts = 0; cuts < all; cuts++)
             push_in_pieces(&cases[i], cuts);
         for (uint64_t r = 0; r < 2000; r++)
