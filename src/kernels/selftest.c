@@ -437,53 +437,119 @@ static int run_packers(qn_isa top, qn_selftest_report *report) {
 
 /* ---- gradients of products: F32 panels against the judge's F64 panels of the same numbers ---- */
 
-enum { GM = 13, GN = 45, GK = 70, GPANELS = 2 };
-typedef struct {
-    float w[GPANELS][GK][QN_PANEL], dy[GM][GN], x[GM][GK], dx[GM][GK], dw[GN][GK];
-    double w64[GPANELS][GK][QN_PANEL], dy64[GM][GN], x64[GM][GK], dx64[GM][GK], dw64[GN][GK];
-} grads;
+enum { GM = 101, GN = 1600, GK = 131 };
+typedef struct { int64_t m, n, K; } grad_shape;
+/* Odd tails everywhere; columns in several slabs; rows in several blocks. */
+static const grad_shape grad_shapes[] = {{1, 1, 1},      {13, 45, 70},  {2, 1600, 5},
+                                         {101, 33, 131}, {50, 770, 13}, {6, 48, 64}};
 
-static void grads_fill(grads *g) {
-    for (int64_t i = 0; i < GPANELS * GK * QN_PANEL; i++)
-        (&g->w[0][0][0])[i] = (float)((&g->w64[0][0][0])[i] = draw(RANDOM, 21, i, 1));
-    for (int64_t i = 0; i < GM * GN; i++)
-        (&g->dy[0][0])[i] = (float)((&g->dy64[0][0])[i] = draw(RANDOM, 22, i, 1));
-    for (int64_t i = 0; i < GM * GK; i++)
-        (&g->x[0][0])[i] = (float)((&g->x64[0][0])[i] = draw(RANDOM, 23, i, 1));
-    for (int64_t i = 0; i < GM * GK; i++)
-        (&g->dx[0][0])[i] = (float)((&g->dx64[0][0])[i] = draw(RANDOM, 24, i, 1));
-    for (int64_t i = 0; i < GN * GK; i++)
-        (&g->dw[0][0])[i] = (float)((&g->dw64[0][0])[i] = draw(RANDOM, 25, i, 1));
+/* One set of operands: dy, x, dx, dw, and W in panels; in float, or in double for the judge. */
+typedef struct { char *dy, *x, *dx, *dw, *w; size_t real; } grad_set;
+
+static int grad_set_init(grad_set *g, size_t real) {
+    const size_t sizes[] = {GM * GN, GM * GK, GM * GK, GN * GK, (GN + QN_PANEL) * GK};
+    char **const parts[] = {&g->dy, &g->x, &g->dx, &g->dw, &g->w};
+    size_t all = 0;
+    for (size_t i = 0; i < QN_LEN(sizes); i++)
+        all += sizes[i];
+    char *at = qn_zalloc(QN_MEM_TEST, all, real);
+    if (!at)
+        return QN_ENOMEM;
+    for (size_t i = 0; i < QN_LEN(sizes); at += sizes[i++] * real)
+        *parts[i] = at;
+    g->real = real;
+    return 0;
+}
+
+static void grad_set_fill(grad_set *g, const grad_shape *s) {
+    const int64_t sizes[] = {s->m * s->n, s->m * s->K, s->m * s->K, s->n * s->K, qn_panels(s->n) * QN_PANEL * s->K};
+    char *const parts[] = {g->dy, g->x, g->dx, g->dw, g->w};
+    for (size_t p = 0; p < QN_LEN(sizes); p++)
+        for (int64_t i = 0; i < sizes[p]; i++) {
+            const float v = draw(RANDOM, 21 + (uint32_t)p, i, 1);
+            if (g->real == sizeof(float))
+                ((float *)(void *)parts[p])[i] = v;
+            else
+                ((double *)(void *)parts[p])[i] = (double)v;
+        }
+}
+
+/* Rows [row, row + m) and columns [n0, n0 + n); n0 is a whole panel for dx. */
+static qn_linear_grad_args grad_args(const grad_set *g, const grad_shape *s, int64_t row, int64_t m, int64_t n0,
+                                     int64_t n) {
+    return (qn_linear_grad_args){
+        g->dy + (size_t)(row * s->n + n0) * g->real, s->n, g->x + (size_t)(row * s->K) * g->real, s->K,
+        g->w + (size_t)(n0 * s->K) * g->real, g->dx + (size_t)(row * s->K) * g->real, s->K,
+        g->dw + (size_t)(n0 * s->K) * g->real, m, n, s->K};
 }
 
 /* All inputs are below 1, so that Σ|aᵢbᵢ| ≤ terms + 1. */
-static bool near(const float *got, const double *ref, int64_t n, double terms) {
+static bool near(const char *got_, const char *ref_, int64_t n, double terms) {
+    const float *got = (const float *)(const void *)got_;
+    const double *ref = (const double *)(const void *)ref_;
     for (int64_t i = 0; i < n; i++)
         if (!(fabs((double)got[i] - ref[i]) <= 2 * (terms + 1) * (terms + 1) * 0x1p-24))
             return false;
     return true;
 }
 
-static int run_grads(qn_isa top, qn_selftest_report *report) {
-    const qn_kernels *k = qn_kernels_at(top), *judge = qn_kernels_judge();
-    grads *g = qn_alloc(QN_MEM_TEST, sizeof *g);
-    if (!g)
-        return QN_ENOMEM;
-    grads_fill(g);
-    const qn_linear_grad_args a = {g->dy, GN, g->x, GK, g->w, g->dx, GK, &g->dw[0][0], GM, GN, GK};
-    const qn_linear_grad_args ref = {g->dy64, GN, g->x64, GK, g->w64, g->dx64, GK, &g->dw64[0][0], GM, GN, GK};
+/* Rows one by one give dx the bits of all rows at once; columns one by one, and rows in two parts, those of dw. */
+static void check_grad_parts(const qn_kernels *k, grad_set *g, const grad_set *whole, const grad_shape *s,
+                             qn_selftest_report *report) {
+    grad_set_fill(g, s);
+    for (int64_t r = 0; r < s->m; r++) {
+        const qn_linear_grad_args a = grad_args(g, s, r, 1, 0, s->n);
+        k->linear_dx(&a);
+    }
+    for (int64_t n = 0; n < s->n; n++) {
+        const int64_t half = s->m / 2;
+        const qn_linear_grad_args a = grad_args(g, s, 0, half, n, 1), b = grad_args(g, s, half, s->m - half, n, 1);
+        k->linear_dw(&a);
+        k->linear_dw(&b);
+    }
+    const bool dx = memcmp(g->dx, whole->dx, (size_t)(s->m * s->K) * sizeof(float)) == 0;
+    const bool dw = memcmp(g->dw, whole->dw, (size_t)(s->n * s->K) * sizeof(float)) == 0;
+    qn_selftest_case(report, dx && dw, "linear_%s at %s differs in parts: m %lld, n %lld, K %lld", dx ? "dw" : "dx",
+                     qn_isa_name(k->isa), (long long)s->m, (long long)s->n, (long long)s->K);
+}
+
+static void check_grads(const qn_kernels *k, grad_set *g, grad_set *parts, grad_set *ref, const grad_shape *s,
+                        qn_selftest_report *report) {
+    grad_set_fill(g, s);
+    grad_set_fill(ref, s);
+    const qn_linear_grad_args a = grad_args(g, s, 0, s->m, 0, s->n), b = grad_args(ref, s, 0, s->m, 0, s->n);
     k->linear_dx(&a);
-    judge->linear_dx(&ref);
     k->linear_dw(&a);
-    judge->linear_dw(&ref);
-    const bool dx = near(&g->dx[0][0], &g->dx64[0][0], GM * GK, GN);
-    const bool dw = near(&g->dw[0][0], &g->dw64[0][0], GN * GK, GM);
-    qn_selftest_case(report, dx, "linear_dx at %s: outside the bound", qn_isa_name(top));
-    qn_selftest_row(report, dx, "linear_dx at %s", qn_isa_name(top));
-    qn_selftest_case(report, dw, "linear_dw at %s: outside the bound", qn_isa_name(top));
-    qn_selftest_row(report, dw, "linear_dw at %s", qn_isa_name(top));
-    qn_free(g);
-    return 0;
+    qn_kernels_judge()->linear_dx(&b);
+    qn_kernels_judge()->linear_dw(&b);
+    const bool dx = near(g->dx, ref->dx, s->m * s->K, (double)s->n);
+    const bool dw = near(g->dw, ref->dw, s->n * s->K, (double)s->m);
+    qn_selftest_case(report, dx && dw, "linear_%s at %s: outside the bound: m %lld, n %lld, K %lld", dx ? "dw" : "dx",
+                     qn_isa_name(k->isa), (long long)s->m, (long long)s->n, (long long)s->K);
+    check_grad_parts(k, parts, g, s, report);
+}
+
+static int run_grads(qn_isa top, qn_selftest_report *report) {
+    grad_set g = {0}, parts = {0}, ref = {0};
+    int rc;
+    QN_TRY_OUT(grad_set_init(&g, sizeof(float)));
+    QN_TRY_OUT(grad_set_init(&parts, sizeof(float)));
+    QN_TRY_OUT(grad_set_init(&ref, sizeof(double)));
+    for (int isa = 0; isa <= (int)top; isa++) {
+        const qn_kernels *k = qn_kernels_at((qn_isa)isa), *below = isa ? qn_kernels_at((qn_isa)(isa - 1)) : NULL;
+        const int64_t before = report->failures;
+        if (!qn_isa_has((qn_isa)isa) || (below && below->linear_dx == k->linear_dx))
+            continue;
+        for (size_t i = 0; i < QN_LEN(grad_shapes); i++)
+            check_grads(k, &g, &parts, &ref, &grad_shapes[i], report);
+        qn_selftest_row(report, report->failures == before, "linear_dx and linear_dw at %s", qn_isa_name((qn_isa)isa));
+    }
+    rc = 0;
+out:
+    qn_free(g.dy);
+    qn_free(parts.dy);
+    qn_free(ref.dy);
+    return rc;
 }
 
 int qn_selftest_linear(qn_isa cap, qn_selftest_report *report) {

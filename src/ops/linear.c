@@ -11,7 +11,7 @@
 #include "ops/ops.h"
 
 enum { X, W };                          /* W + i: weight i; W + n + j: the j-th bias that exists */
-enum { ROW_TILE = 96, TILE_BYTES = 256 * 1024, MIN_TILES = 8, GRAD_ROWS = 32, GRAD_COLUMNS = 32 };
+enum { ROW_TILE = 96, TILE_BYTES = 256 * 1024, MIN_TILES = 8, GRAD_ROWS = 48, GRAD_COLUMNS = 48 };
 
 static int bias_input(const qn_linear_attr *at, int i) {
     int j = W + at->n;

@@ -102,6 +102,14 @@ QN_INLINE float v16_top(v16 x) {
     return _mm_cvtss_f32(_mm_max_ss(d, _mm_movehdup_ps(d)));
 }
 
+/* v16_sum of sixteen values that lie one after the other. */
+QN_INLINE v16 v16_sum_each(const float *p) {
+    float sum[16];
+    for (int i = 0; i < 16; i++)
+        sum[i] = v16_sum(v16_load(p + i * 16));
+    return v16_load(sum);
+}
+
 QN_INLINE h16 h16_load(const void *p) { return _mm256_loadu_si256(p); }
 QN_INLINE h16 h16_load_n(const void *p, int64_t n) {
     uint16_t padded[16] = {0};

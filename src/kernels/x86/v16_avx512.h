@@ -66,6 +66,21 @@ QN_INLINE float v16_top(v16 a) {
     return _mm_cvtss_f32(_mm_max_ss(d, _mm_movehdup_ps(d)));
 }
 
+/* v16_sum of sixteen values that lie one after the other, each folded in the same order, all of them at once. */
+QN_INLINE v16 v16_sum_each(const float *p) {
+    v16 four[4];
+    for (int e = 0; e < 4; e++) {                   /* values e, e + 4, e + 8, e + 12: to quarters of one vector */
+        const v16 a = v16_load(p + e * 16), b = v16_load(p + (e + 4) * 16);
+        const v16 c = v16_load(p + (e + 8) * 16), d = v16_load(p + (e + 12) * 16);
+        const v16 ab = v16_add(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee));
+        const v16 cd = v16_add(_mm512_shuffle_f32x4(c, d, 0x44), _mm512_shuffle_f32x4(c, d, 0xee));
+        four[e] = v16_add(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xdd));
+    }
+    const v16 g = v16_add(_mm512_shuffle_ps(four[0], four[1], 0x44), _mm512_shuffle_ps(four[0], four[1], 0xee));
+    const v16 h = v16_add(_mm512_shuffle_ps(four[2], four[3], 0x44), _mm512_shuffle_ps(four[2], four[3], 0xee));
+    return v16_add(_mm512_shuffle_ps(g, h, 0x88), _mm512_shuffle_ps(g, h, 0xdd));
+}
+
 QN_INLINE h16 h16_load(const void *p) { return _mm256_loadu_si256(p); }
 QN_INLINE h16 h16_load_n(const void *p, int64_t n) { return _mm256_maskz_loadu_epi16(m16_first(n), p); }
 QN_INLINE void h16_store(void *p, h16 h) { _mm256_storeu_si256(p, h); }

@@ -1,0 +1,89 @@
+/* kernels/x86/outer_x86.h — sums of outer products, the shape of every gradient of a matrix:
+ *
+ *     y[i][c] += Σ_s x[i·xi + s·xs] · b[s·ldb + c]        s ascending: one chain of fma per output, begun at y
+ *
+ *              b_s   c0 … c63         one step: a line of b is loaded once, each row's factor is broadcast
+ *     x_0s  ·  →  sum[0][…]           and multiplied into that row's sums
+ *     x_1s  ·  →  sum[1][…]
+ *
+ * Include after v16_avx512.h or v16_avx2.h. The includer defines OUTER_R and OUTER_C, rows and vectors of a tile. */
+#ifndef QN_KERNELS_OUTER_X86_H
+#define QN_KERNELS_OUTER_X86_H
+
+typedef struct {
+    float *y;
+    int64_t ldy;
+    const float *x;
+    int64_t xi, xs;                  /* elements between rows, between steps */
+    const float *b;
+    int64_t ldb;
+    int64_t rows, columns, steps;
+} outer;
+
+/* Loops over rows and vectors must vanish so that sums live in registers (linear_walk.h on the sanitizers). */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define OUTER_UNROLL
+#elif !defined(__clang__)
+#define OUTER_UNROLL _Pragma("GCC unroll 16")
+#elif __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(undefined_behavior_sanitizer)
+#define OUTER_UNROLL
+#else
+#define OUTER_UNROLL _Pragma("clang loop unroll(full)")
+#endif
+
+/* Rows from `row`, C vectors from column `at`; `left` < 16 columns exist where it is a tail (then C is 1). A row that
+ * does not exist repeats the last one and is dropped. */
+QN_INLINE void outer_tile(const outer *o, int64_t row, const int C, int64_t at, int64_t left) {
+    v16 sum[OUTER_R][OUTER_C];
+    const float *x[OUTER_R], *b = o->b + at;
+    float *y = o->y + row * o->ldy + at;
+    const int rows = (int)QN_MIN(OUTER_R, o->rows - row);
+    OUTER_UNROLL
+    for (int r = 0; r < OUTER_R; r++) {
+        x[r] = o->x + (row + QN_MIN(r, rows - 1)) * o->xi;
+        OUTER_UNROLL
+        for (int c = 0; c < C; c++) {
+            const float *from = y + QN_MIN(r, rows - 1) * o->ldy + c * 16;
+            sum[r][c] = left < 16 ? v16_load_n(from, left) : v16_load(from);
+        }
+    }
+    for (int64_t s = 0; s < o->steps; s++, b += o->ldb) {
+        v16 w[OUTER_C];
+        OUTER_UNROLL
+        for (int c = 0; c < C; c++)
+            w[c] = left < 16 ? v16_load_n(b, left) : v16_load(b + c * 16);
+        OUTER_UNROLL
+        for (int r = 0; r < OUTER_R; r++) {
+            const v16 f = v16_all(x[r][s * o->xs]);
+            OUTER_UNROLL
+            for (int c = 0; c < C; c++)
+                sum[r][c] = v16_fma(f, w[c], sum[r][c]);
+        }
+    }
+    OUTER_UNROLL
+    for (int r = 0; r < OUTER_R; r++)
+        OUTER_UNROLL
+        for (int c = 0; c < C; c++)
+            if (r < rows && left < 16)
+                v16_store_n(y + r * o->ldy, sum[r][c], left);
+            else if (r < rows)
+                v16_store(y + r * o->ldy + c * 16, sum[r][c]);
+}
+
+static void outer_wide(const outer *o, int64_t row, int64_t at) { outer_tile(o, row, OUTER_C, at, 16); }
+static void outer_one(const outer *o, int64_t row, int64_t at) { outer_tile(o, row, 1, at, 16); }
+static void outer_tail(const outer *o, int64_t row, int64_t at) { outer_tile(o, row, 1, at, o->columns - at); }
+
+static void outer_add(const outer *o) {
+    for (int64_t row = 0; row < o->rows; row += OUTER_R) {
+        int64_t at = 0;
+        for (; at + OUTER_C * 16 <= o->columns; at += OUTER_C * 16)
+            outer_wide(o, row, at);
+        for (; at + 16 <= o->columns; at += 16)
+            outer_one(o, row, at);
+        if (at < o->columns)
+            outer_tail(o, row, at);
+    }
+}
+
+#endif
