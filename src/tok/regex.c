@@ -142,6 +142,8 @@ static int compile(qn_regex *re, qn_str pattern, const qn_buf *translated) {
     re->code = pcre2_compile((PCRE2_SPTR)(translated->s ? translated->s : ""), translated->n,
                              PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE, &error, &offset, cc);
     pcre2_compile_context_free(cc);
+    if (!re->code && error == PCRE2_ERROR_HEAP_FAILED)
+        return QN_ENOMEM;
     if (!re->code) {
         PCRE2_UCHAR text[128] = "";
         pcre2_get_error_message(error, text, sizeof text);

@@ -40,7 +40,7 @@ int qn_train_pre(qn_tok_spec *s, qn_str name);
 typedef struct { int32_t left, right, id; } qn_train_merge;
 typedef struct {
     char *text;             size_t n_text, cap_text;        /* bytes of all tokens */
-    uint64_t *at;           size_t n, cap_at;               /* token i: text[at[i] … at[i+1]); n tokens, n + 1 borders */
+    uint64_t *at;           size_t n, cap_at;               /* token i: text[at[i] … at[i+1]); n + 1 borders */
     qn_train_merge *merge;  size_t n_merges, cap_merge;
     int64_t least;                                          /* count of the last merge */
 } qn_train_vocab;

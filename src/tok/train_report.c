@@ -15,12 +15,13 @@ const char *qn_part_name(qn_part part) {
 static const struct { uint32_t low, high; qn_part part; } scripts[] = {
     {0x0041, 0x024f, QN_PART_LATIN}, {0x0250, 0x02af, QN_PART_LATIN}, {0x0370, 0x03ff, QN_PART_GREEK},
     {0x0400, 0x052f, QN_PART_CYRILLIC}, {0x0590, 0x077f, QN_PART_HEBREW_ARABIC},
-    {0x08a0, 0x08ff, QN_PART_HEBREW_ARABIC}, {0x0900, 0x0dff, QN_PART_INDIC}, {0x1100, 0x11ff, QN_PART_CJK}, {0x1e00, 0x1eff, QN_PART_LATIN},
-    {0x1f00, 0x1fff, QN_PART_GREEK}, {0x2c60, 0x2c7f, QN_PART_LATIN}, {0x2de0, 0x2dff, QN_PART_CYRILLIC},
-    {0x2e80, 0x318f, QN_PART_CJK}, {0x31a0, 0x9fff, QN_PART_CJK}, {0xa640, 0xa69f, QN_PART_CYRILLIC},
-    {0xa720, 0xa7ff, QN_PART_LATIN}, {0xac00, 0xd7ff, QN_PART_CJK}, {0xf900, 0xfaff, QN_PART_CJK},
-    {0xfb00, 0xfb06, QN_PART_LATIN}, {0xfb1d, 0xfdff, QN_PART_HEBREW_ARABIC}, {0xfe70, 0xfeff, QN_PART_HEBREW_ARABIC},
-    {0xff21, 0xff5a, QN_PART_LATIN}, {0xff66, 0xffdc, QN_PART_CJK}, {0x20000, 0x3ffff, QN_PART_CJK},
+    {0x08a0, 0x08ff, QN_PART_HEBREW_ARABIC}, {0x0900, 0x0dff, QN_PART_INDIC}, {0x1100, 0x11ff, QN_PART_CJK},
+    {0x1e00, 0x1eff, QN_PART_LATIN}, {0x1f00, 0x1fff, QN_PART_GREEK}, {0x2c60, 0x2c7f, QN_PART_LATIN},
+    {0x2de0, 0x2dff, QN_PART_CYRILLIC}, {0x2e80, 0x318f, QN_PART_CJK}, {0x31a0, 0x9fff, QN_PART_CJK},
+    {0xa640, 0xa69f, QN_PART_CYRILLIC}, {0xa720, 0xa7ff, QN_PART_LATIN}, {0xac00, 0xd7ff, QN_PART_CJK},
+    {0xf900, 0xfaff, QN_PART_CJK}, {0xfb00, 0xfb06, QN_PART_LATIN}, {0xfb1d, 0xfdff, QN_PART_HEBREW_ARABIC},
+    {0xfe70, 0xfeff, QN_PART_HEBREW_ARABIC}, {0xff21, 0xff5a, QN_PART_LATIN}, {0xff66, 0xffdc, QN_PART_CJK},
+    {0x20000, 0x3ffff, QN_PART_CJK},
 };
 
 static qn_part part_of_char(uint32_t c) {
