@@ -2,10 +2,12 @@
  * leftmost, until no neighbours merge (Sennrich, Haddow, Birch 2016, algorithm 1).
  *
  * Short words: a scan per merge over an array, which for a dozen symbols beats any cleverness. Long ones: a linked list
- * and a heap of (rank, position), O(n log n), so that a text without spaces costs no more per byte than prose. */
+ * and a heap of (rank, position), O(n log n). Very long ones: the list and a bucket per rank, O(n + merges), so that
+ * megabytes without a space cost no more per byte than prose. */
 #include "tok/tok_internal.h"
 
-#define SHORT_WORD 48           /* symbols; above, the heap */
+#define SHORT_WORD 48           /* symbols; above, the heap … */
+#define HUGE_WORD 8192          /* … and above this the buckets, all of which have to be looked at */
 #define NO_RANK UINT32_MAX
 #define NONE UINT32_MAX
 #define EMPTY 0
@@ -31,6 +33,7 @@ int qn_bpe_merges_init(qn_bpe_merges *m, size_t n) {
     if (!m->slot)
         return QN_ENOMEM;
     m->cap = cap;
+    m->ranks = n;
     return 0;
 }
 
@@ -90,7 +93,23 @@ static void merge_short(const qn_bpe_merges *m, qn_bpe_symbols *s) {
     s->n = n;
 }
 
-/* ---- long words -------------------------------------------------------------------------------------------------- */
+/* ---- long words: a list and a heap ------------------------------------------------------------------------------- */
+
+/* The rank of the pair that begins at `at`. */
+QN_INLINE uint32_t rank_at(const qn_bpe_merges *m, const qn_bpe_link *link, uint32_t at) {
+    const uint32_t next = link[at].next;
+    return next == NONE ? NO_RANK : rank_of(m, link[at].id, link[next].id);
+}
+
+/* Applies the merge of the pair that begins at `at`. Its own rank and its left neighbour's are then out of date. */
+QN_INLINE void merge_at(const qn_bpe_merges *m, qn_bpe_link *link, uint32_t at) {
+    const uint32_t gone = link[at].next;
+    link[at].id = m->result[link[at].rank];
+    link[at].next = link[gone].next;
+    link[gone].rank = NO_RANK;
+    if (link[at].next != NONE)
+        link[link[at].next].prev = at;
+}
 
 /* A heap of four children per node over rank << 32 | position: half the levels, and siblings share a cache line. */
 static void heap_down(uint64_t *h, size_t n, size_t i) {
@@ -129,54 +148,158 @@ static uint64_t heap_pop(qn_bpe_symbols *s) {
     return top;
 }
 
-static int push_pair(const qn_bpe_merges *m, qn_bpe_symbols *s, uint32_t left, uint32_t right) {
-    if (left == NONE || right == NONE)
+/* The pair that begins at `left`, as it is now: its rank, and its entry in the heap. */
+static int heap_pair(const qn_bpe_merges *m, qn_bpe_symbols *s, uint32_t left) {
+    if (left == NONE)
         return 0;
-    uint32_t rank = rank_of(m, s->link[left].id, s->link[right].id);
+    uint32_t rank = s->link[left].rank = rank_at(m, s->link, left);
     return rank == NO_RANK ? 0 : heap_push(s, (uint64_t)rank << 32 | left);
 }
 
-/* Fills the list and the heap from the array of symbols. */
-static int link_symbols(const qn_bpe_merges *m, qn_bpe_symbols *s) {
-    QN_TRY(QN_GROW(QN_MEM_TOK, s->link, s->cap_link, s->n));
+static int merge_with_heap(const qn_bpe_merges *m, qn_bpe_symbols *s) {
     s->n_heap = 0;
     for (size_t i = 0; i < s->n; i++) {
-        uint32_t at = (uint32_t)i;
-        s->link[i] = (qn_bpe_link){s->id[i], i ? at - 1 : NONE, i + 1 < s->n ? at + 1 : NONE};
-        uint32_t rank = i + 1 < s->n ? rank_of(m, s->id[i], s->id[i + 1]) : NO_RANK;
-        if (rank == NO_RANK)
+        if (s->link[i].rank == NO_RANK)
             continue;
         QN_TRY(QN_GROW(QN_MEM_TOK, s->heap, s->cap_heap, s->n_heap + 1));
-        s->heap[s->n_heap++] = (uint64_t)rank << 32 | at;
+        s->heap[s->n_heap++] = (uint64_t)s->link[i].rank << 32 | i;
     }
     for (size_t i = s->n_heap / 4 + 1; i-- > 0;)
         if (i < s->n_heap)
             heap_down(s->heap, s->n_heap, i);
+    while (s->n_heap) {
+        uint64_t top = heap_pop(s);
+        uint32_t rank = (uint32_t)(top >> 32), at = (uint32_t)top;
+        if (s->link[at].rank != rank)           /* stale: another pair by now, or none */
+            continue;
+        merge_at(m, s->link, at);
+        QN_TRY(heap_pair(m, s, s->link[at].prev));
+        QN_TRY(heap_pair(m, s, at));
+    }
+    return 0;
+}
+
+/* ---- very long words: a bucket per rank -------------------------------------------------------------------------- */
+
+/* A vocabulary that was learned merges a token only after it has made it: a merge never gives rise to a pair of a lower
+ * rank, so one walk over the ranks will do, and no order is needed within one. Occurrences of one pair overlap in runs
+ * of one symbol only (aaaa), and a run is merged from its left end as soon as any of it comes up. A vocabulary of
+ * another kind betrays itself by a rank that has been passed; the heap then does the word.
+ *
+ *     last[rank] ──► block ──► block         positions, 14 to a cache line; blocks go round and round */
+#define BLOCK_AT 14
+#define GAVE_UP 1
+typedef struct { uint32_t next, n, at[BLOCK_AT]; } block;
+typedef struct {
+    uint32_t *last;             /* [ranks] 0: none */
+    block *block;               /* [n] block 0 stands for none */
+    size_t n, cap;
+    uint32_t free;
+} buckets;
+
+static int bucket_add(buckets *q, uint32_t rank, uint32_t at) {
+    uint32_t i = q->last[rank];
+    if (i == 0 || q->block[i].n == BLOCK_AT) {
+        uint32_t fresh = q->free;
+        if (fresh) {
+            q->free = q->block[fresh].next;
+        } else {
+            QN_TRY(QN_GROW(QN_MEM_TOK, q->block, q->cap, q->n + 1));
+            fresh = (uint32_t)q->n++;
+        }
+        q->block[fresh].next = i;
+        q->block[fresh].n = 0;
+        q->last[rank] = i = fresh;
+    }
+    q->block[i].at[q->block[i].n++] = at;
+    return 0;
+}
+
+/* The pair that begins at `left`, as it is now, goes into a bucket behind that of rank `now`. */
+static int bucket_pair(const qn_bpe_merges *m, qn_bpe_link *link, buckets *q, uint32_t left, uint32_t now) {
+    if (left == NONE)
+        return 0;
+    uint32_t rank = link[left].rank = rank_at(m, link, left);
+    if (rank == NO_RANK)
+        return 0;
+    return rank <= now ? GAVE_UP : bucket_add(q, rank, left);
+}
+
+/* Merges the run of pairs of this rank that `at` lies in. */
+static int merge_run(const qn_bpe_merges *m, qn_bpe_link *link, buckets *q, uint32_t at, uint32_t rank) {
+    int rc = 0;
+    while (link[at].prev != NONE && link[link[at].prev].rank == rank)
+        at = link[at].prev;
+    for (; rc == 0 && at != NONE && link[at].rank == rank; at = link[at].next) {
+        merge_at(m, link, at);
+        rc = bucket_pair(m, link, q, link[at].prev, rank);
+        if (rc == 0)
+            rc = bucket_pair(m, link, q, at, rank);
+    }
+    return rc;
+}
+
+/* Takes the bucket's newest block and merges what it still says. */
+static int merge_block(const qn_bpe_merges *m, qn_bpe_link *link, buckets *q, uint32_t rank) {
+    const uint32_t i = q->last[rank];
+    const block b = q->block[i];
+    q->last[rank] = b.next;
+    q->block[i].next = q->free;
+    q->free = i;
+    for (uint32_t k = 0; k < b.n; k++)
+        QN_PREFETCH(&link[b.at[k]]);
+    for (uint32_t k = 0; k < b.n; k++) {
+        if (link[b.at[k]].rank != rank)
+            continue;
+        const int rc = merge_run(m, link, q, b.at[k], rank);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+static int merge_with_buckets(const qn_bpe_merges *m, qn_bpe_symbols *s) {
+    buckets q = {.n = 1, .last = qn_zalloc(QN_MEM_TOK, m->ranks, sizeof *q.last)};
+    int rc = q.last ? QN_GROW(QN_MEM_TOK, q.block, q.cap, s->n / BLOCK_AT + 2) : QN_ENOMEM;
+    for (size_t i = 0; rc == 0 && i < s->n; i++)
+        if (s->link[i].rank != NO_RANK)
+            rc = bucket_add(&q, s->link[i].rank, (uint32_t)i);
+    for (uint32_t rank = 0; rank < m->ranks; rank++)
+        while (rc == 0 && q.last[rank])
+            rc = merge_block(m, s->link, &q, rank);
+    qn_free(q.last);
+    qn_free(q.block);
+    return rc;
+}
+
+/* ---- long words -------------------------------------------------------------------------------------------------- */
+
+static int link_symbols(const qn_bpe_merges *m, qn_bpe_symbols *s) {
+    QN_TRY(QN_GROW(QN_MEM_TOK, s->link, s->cap_link, s->n));
+    for (size_t i = 0; i < s->n; i++) {
+        const uint32_t at = (uint32_t)i;
+        const bool last = i + 1 == s->n;
+        s->link[i] = (qn_bpe_link){s->id[i], i ? at - 1 : NONE, last ? NONE : at + 1,
+                                   last ? NO_RANK : rank_of(m, s->id[i], s->id[i + 1])};
+    }
     return 0;
 }
 
 static int merge_long(const qn_bpe_merges *m, qn_bpe_symbols *s) {
+    int rc = GAVE_UP;
     if (s->n >= NONE)
         return qn_fail(QN_ELIMIT, "tokenizer: a word of %zu symbols; split the text", s->n);
     QN_TRY(link_symbols(m, s));
-    qn_bpe_link *link = s->link;
-    while (s->n_heap) {
-        uint64_t top = heap_pop(s);
-        uint32_t rank = (uint32_t)(top >> 32), at = (uint32_t)top, next = link[at].next;
-        /* An entry is stale where its left symbol is gone (id −1) or the pair is another one by now. */
-        if (link[at].id < 0 || next == NONE || rank_of(m, link[at].id, link[next].id) != rank)
-            continue;
-        link[at].id = m->result[rank];
-        link[next].id = -1;
-        link[at].next = link[next].next;
-        if (link[at].next != NONE)
-            link[link[at].next].prev = at;
-        QN_TRY(push_pair(m, s, link[at].prev, at));
-        QN_TRY(push_pair(m, s, at, link[at].next));
+    if (s->n > HUGE_WORD) {
+        QN_TRY(rc = merge_with_buckets(m, s));
+        if (rc == GAVE_UP)
+            QN_TRY(link_symbols(m, s));
     }
+    if (rc == GAVE_UP)
+        QN_TRY(merge_with_heap(m, s));
     size_t n = 0;
-    for (uint32_t at = 0; at != NONE; at = link[at].next)
-        s->id[n++] = link[at].id;
+    for (uint32_t at = 0; at != NONE; at = s->link[at].next)
+        s->id[n++] = s->link[at].id;
     s->n = n;
     return 0;
 }

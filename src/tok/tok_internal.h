@@ -77,8 +77,8 @@ void qn_bpe_work_free(qn_bpe_work *w);
 int qn_bpe_word(const qn_bpe *b, qn_bpe_work *w, const char *s, size_t n, qn_ids *ids);
 /* bpe_merge.c: applies merges to w's symbols until none is left. */
 typedef struct { uint64_t pair; uint32_t rank; int32_t id; } qn_bpe_slot;
-typedef struct { qn_bpe_slot *slot; size_t cap; const int32_t *result; } qn_bpe_merges;     /* result[rank] = id */
-typedef struct { int32_t id; uint32_t prev, next; } qn_bpe_link;
+typedef struct { qn_bpe_slot *slot; size_t cap, ranks; const int32_t *result; } qn_bpe_merges;  /* [ranks] rank → id */
+typedef struct { int32_t id; uint32_t prev, next, rank; } qn_bpe_link;  /* rank: of the pair that begins here */
 typedef struct {
     int32_t *id; size_t n, cap;                                         /* symbols of the word being encoded */
     qn_bpe_link *link; size_t cap_link;                                 /* long words only */

@@ -279,56 +279,79 @@ TEST(skipping_special_tokens_and_unknown_ids) {
 
 /* ---- long words ---- */
 
+/* Tokens over a and b, and two orders of the same merges. "odd" makes later merges rarer and earlier ones possible
+ * again; "learned" merges nothing before it has made it. */
+enum { AB_TOKENS = 9, AB_MERGES = 8 };
+static const char *const ab_token[AB_TOKENS] = {"a", "b", "ab", "ba", "aba", "bab", "abab", "aa", "aabab"};
+typedef struct { int8_t left, right, whole; } ab_merge;
+static const ab_merge ab_odd[AB_MERGES] = {{2, 2, 6}, {0, 1, 2}, {3, 1, 5}, {1, 0, 3},
+                                           {0, 0, 7}, {2, 0, 4}, {7, 5, 8}, {0, 5, 6}};
+static const ab_merge ab_learned[AB_MERGES] = {{0, 0, 7}, {0, 1, 2}, {1, 0, 3}, {2, 0, 4},
+                                               {3, 1, 5}, {2, 2, 6}, {0, 5, 6}, {7, 5, 8}};
+
 /* The definition itself: the lowest rank, of equals the leftmost, over plain arrays. */
-static void merge_by_definition(const int32_t (*merge)[3], size_t n_merges, qn_ids *ids) {
+static void merge_by_definition(const ab_merge *merge, qn_ids *ids) {
+    int rank[AB_TOKENS][AB_TOKENS];
+    for (int i = 0; i < AB_TOKENS * AB_TOKENS; i++)
+        rank[i / AB_TOKENS][i % AB_TOKENS] = AB_MERGES;
+    for (int r = 0; r < AB_MERGES; r++)
+        rank[merge[r].left][merge[r].right] = r;
     for (;;) {
-        size_t best = SIZE_MAX, at = 0;
+        int best = AB_MERGES;
+        size_t at = 0;
         for (size_t i = 0; i + 1 < ids->n; i++)
-            for (size_t r = 0; r < n_merges && r < best; r++)
-                if (merge[r][0] == ids->v[i] && merge[r][1] == ids->v[i + 1]) {
-                    best = r;
-                    at = i;
-                }
-        if (best == SIZE_MAX)
+            if (rank[ids->v[i]][ids->v[i + 1]] < best) {
+                best = rank[ids->v[i]][ids->v[i + 1]];
+                at = i;
+            }
+        if (best == AB_MERGES)
             return;
-        ids->v[at] = merge[best][2];
+        ids->v[at] = merge[best].whole;
         memmove(ids->v + at + 1, ids->v + at + 2, (ids->n - at - 2) * sizeof *ids->v);
         ids->n--;
     }
 }
 
-TEST(short_and_long_words_merge_as_defined) {
-    /* a b ab ba aba bab abab, in an order of ranks that makes later merges rarer and earlier ones possible again. */
-    static const char *const token[] = {"a", "b", "ab", "ba", "aba", "bab", "abab", "aa", "aabab"};
-    static const int32_t merge[][3] = {{2, 2, 6}, {0, 1, 2}, {3, 1, 5}, {1, 0, 3},
-                                       {0, 0, 7}, {2, 0, 4}, {7, 5, 8}, {0, 5, 6}};
+static qn_tok *ab_tokenizer(const ab_merge *merge) {
     qn_tok_spec spec;
     qn_tok *t;
-    qn_ids got = {0}, want = {0};
     qn_tok_spec_init(&spec);
     spec.model = QN_TOK_BPE;
-    for (int i = 0; i < (int)QN_LEN(token); i++)
-        CHECK_OK(qn_tok_spec_token(&spec, i, qn_str_of(token[i]), QN_TOKEN_NORMAL));
-    for (size_t i = 0; i < QN_LEN(merge); i++)
-        CHECK_OK(qn_tok_spec_merge(&spec, qn_str_of(token[merge[i][0]]), qn_str_of(token[merge[i][1]])));
+    for (int i = 0; i < AB_TOKENS; i++)
+        CHECK_OK(qn_tok_spec_token(&spec, i, qn_str_of(ab_token[i]), QN_TOKEN_NORMAL));
+    for (int i = 0; i < AB_MERGES; i++)
+        CHECK_OK(qn_tok_spec_merge(&spec, qn_str_of(ab_token[merge[i].left]), qn_str_of(ab_token[merge[i].right])));
     CHECK_OK(qn_tok_new(&t, &spec));
-    for (uint64_t seed = 0; seed < 200; seed++) {
-        char text[400];
-        size_t n = 1 + seed * 2 % sizeof text;
-        qn_ids_clear(&want);
-        for (size_t i = 0; i < n; i++) {
-            text[i] = qn_rng_u64(seed, QN_RNG_TEST, 0, i) % 3 ? 'a' : 'b';
-            CHECK_OK(qn_ids_push(&want, text[i] - 'a'));
-        }
-        merge_by_definition(merge, QN_LEN(merge), &want);
-        qn_ids_clear(&got);
-        CHECK_OK(qn_tok_encode(t, text, n, 0, &got));
-        check_same(&got, &want, "random a and b");
-    }
     qn_tok_spec_drop(&spec);
-    qn_tok_free(t);
+    return t;
+}
+
+/* One word of n characters, of which one in `rare` is a b. */
+static void check_ab_word(const qn_tok *t, const ab_merge *merge, size_t n, uint64_t seed, uint64_t rare) {
+    char *text = qn_zalloc(QN_MEM_TEST, n, 1);
+    qn_ids got = {0}, want = {0};
+    for (size_t i = 0; i < n; i++) {
+        text[i] = qn_rng_u64(seed, QN_RNG_TEST, 0, i) % rare ? 'a' : 'b';
+        CHECK_OK(qn_ids_push(&want, text[i] - 'a'));
+    }
+    merge_by_definition(merge, &want);
+    CHECK_OK(qn_tok_encode(t, text, n, 0, &got));
+    check_same(&got, &want, "random a and b");
     qn_ids_drop(&got);
     qn_ids_drop(&want);
+    qn_free(text);
+}
+
+TEST(words_of_any_length_merge_as_defined) {
+    const ab_merge *const orders[] = {ab_odd, ab_learned};
+    for (size_t k = 0; k < QN_LEN(orders); k++) {
+        qn_tok *t = ab_tokenizer(orders[k]);
+        for (uint64_t seed = 0; seed < 200; seed++)
+            check_ab_word(t, orders[k], 1 + seed * 2, seed, 3);
+        for (uint64_t rare = 2; rare <= 200; rare *= 10)            /* long runs of a at the end */
+            check_ab_word(t, orders[k], 10000 + rare, rare, rare);
+        qn_tok_free(t);
+    }
 }
 
 /* A megabyte without a border: it passes (the limits of the regex engine are not met) and comes back. */
