@@ -8,6 +8,7 @@ typedef float real;
 #define REF_TANH qn_tanhf
 #define ROUND_P 1
 #include "kernels/attn_ref.inc"
+#include "kernels/attn_grad_ref.inc"
 
 void qn_kv_load_k(float *dst, const void *block, qn_dtype t, int64_t slot, int64_t Dh) {
     for (int64_t d = 0; d < Dh; d++)

@@ -8,5 +8,6 @@ typedef double real;
 #define REF_TANH qn_tanh
 #define ROUND_P 0
 #include "kernels/attn_ref.inc"
+#include "kernels/attn_grad_ref.inc"
 
 void qn_attn_f64_judge(const qn_attn_args *a) { attend(a, QN_F64); }

@@ -134,6 +134,31 @@ size_t qn_attn_scratch(int64_t rows, int64_t Dh);                   /* in reals 
  * walk. */
 typedef void qn_attn_merge_fn(qn_real *M, qn_real *L, qn_real *O, const qn_real *m, const qn_real *l, const qn_real *o,
                               int64_t Dh);
+
+/* Gradients of attention, query rows of one key head against one chunk. With lse = M + ln L of the whole row, D = Σ dO·O
+ * and the visible keys of the row as above:
+ *   p_j = exp(s_j − lse)      dP_j = Σ_d dO_d v_jd      dS_j = scale·p_j·(dP_j − D)   (·(1 − tanh²) under a soft cap)
+ *   dq += Σ_j dS_j k_j        dk_j += Σ_r dS_j q        dv_j += Σ_r p_j dO
+ * Rounding of queries, keys, values and p passes gradients straight through. One chain per output: keys and rows
+ * ascending, so rows may come in any pieces. Keys behind the last visible one of all rows are not looked at. */
+typedef struct {
+    const qn_real *q, *dO;                    /* [rows, Dh]; q as the forward rounded it */
+    int64_t ldq, lddo;                        /* elements between rows */
+    const void *k[QN_CHUNK_BLOCKS], *v[QN_CHUNK_BLOCKS];
+    qn_dtype t;                               /* of the blocks */
+    bool gathered;                            /* scratch holds this chunk from the call before (same wants, same blocks) */
+    const int32_t *lo, *hi;                   /* [rows] */
+    const qn_real *lse, *D;                   /* [rows] */
+    qn_real *dq;                              /* [rows, Dh] added to, lddq elements between rows; NULL: not wanted */
+    int64_t lddq;
+    qn_real *dk, *dv;                         /* [256, Dh] added to; NULL: not wanted */
+    qn_real *scratch;                         /* qn_attn_grad_scratch(Dh) reals, aligned to 64 */
+    int64_t rows, Dh;
+    float scale, cap;
+} qn_attn_grad_args;
+typedef void qn_attn_grad_fn(const qn_attn_grad_args *a);
+size_t qn_attn_grad_scratch(int64_t Dh);
+
 size_t qn_kv_block_bytes(qn_dtype t, int64_t Dh);                   /* of one K or one V block of one head */
 /* Stores one head's key (or value) vector, Dh numbers, at `slot` of a K (or V) block, rounded to t (nearest even).
  * Writes the slot's own bytes only: neighbours may be stored by other threads at the same time. */
@@ -188,7 +213,7 @@ typedef void qn_xent_grad_fn(qn_real *dx, const qn_real *x, int64_t n, int64_t t
 #define QN_ROW_FAMILIES(F)                                                                                          \
     F(rmsnorm) F(rmsnorm_grad) F(layernorm) F(softmax) F(logsumexp) F(argmax) F(act) F(glu) F(add) F(scale) F(rope) \
     F(act_grad) F(glu_grad) F(layernorm_grad) F(xent_grad)                                                          \
-    F(attn_merge) F(kv_store_k) F(kv_store_v) F(linear_dx) F(linear_dw)
+    F(attn_merge) F(attn_grad) F(kv_store_k) F(kv_store_v) F(linear_dx) F(linear_dw)
 typedef qn_linear_grad_fn qn_linear_dx_fn, qn_linear_dw_fn;
 
 enum { QN_LINEAR_ROWS = 4 };       /* implementations of one dtype at one level, by row count */

@@ -3,7 +3,8 @@
  *
  *   selftest.c        products and activation rows (qn_selftest_linear); the report
  *   selftest_rows.c   norms, element-wise rows (qn_selftest_rows)
- *   selftest_attn.c   attention, its merging, keys and values (qn_selftest_attn) */
+ *   selftest_attn.c   attention, its merging, keys and values (qn_selftest_attn)
+ *   selftest_attn_grad.c   attention's gradient, as part of the same */
 #ifndef QN_KERNELS_SELFTEST_H
 #define QN_KERNELS_SELFTEST_H
 
@@ -24,6 +25,7 @@ typedef struct {
 int qn_selftest_linear(qn_isa cap, qn_selftest_report *r);
 int qn_selftest_rows(qn_isa cap, qn_selftest_report *r);
 int qn_selftest_attn(qn_isa cap, qn_selftest_report *r);
+int qn_selftest_attn_grad(qn_isa cap, qn_selftest_report *r);
 
 /* For the files that test: counts one case; when `ok` is false, says the line and counts a failure. */
 QN_PRINTF(3, 4) void qn_selftest_case(qn_selftest_report *r, bool ok, const char *fmt, ...);

@@ -497,6 +497,7 @@ int qn_selftest_attn(qn_isa cap, qn_selftest_report *r) {
     b.v = b.k + (size_t)KEYS * MAX_DH;
     attn_walk(&b, s, &judge, cap);
     others_walk(&b, &s[0], &judge, (uint8_t *)b.k, cap);        /* b.k, done with, holds the expected block */
+    QN_TRY_OUT(qn_selftest_attn_grad(cap, r));
     rc = r->failures > failures ? QN_ETEST : 0;
 out:
     qn_guarded_free(&b.query);
