@@ -102,7 +102,13 @@ static int read_rope(qn_config *c, const qn_meta *m, const char *prefix, bool is
 static int read_vocabulary(qn_config *c, const qn_meta *m, const char *prefix, bool is_gguf) {
     qn_meta_array tokens;
     int rc = find(m, prefix, "vocab_size", QN_FIELD_I64, &c->V);
-    if (rc == 0 && is_gguf && (rc = qn_meta_get_array(m, "tokenizer.ggml.tokens", QN_META_STRING, &tokens)) > 0)
+    const int known = is_gguf ? qn_meta_get_array(m, "tokenizer.ggml.tokens", QN_META_STRING, &tokens) : 0;
+    if (rc < 0 || known < 0)
+        return rc < 0 ? rc : known;
+    if (rc > 0 && known > 0 && (int64_t)tokens.count > c->V)
+        return qn_fail(QN_EFORMAT, "%s: the tokenizer has %zu tokens, the model (%svocab_size) only %lld",
+                       qn_meta_name(m), tokens.count, prefix, (long long)c->V);
+    if (rc == 0 && (rc = known) > 0)
         c->V = (int64_t)tokens.count;
     if (rc == 0)
         return qn_fail(QN_EFORMAT, "%s: neither %svocab_size nor a vocabulary is there", qn_meta_name(m), prefix);
@@ -126,6 +132,8 @@ static int read_activation(qn_config *c, const qn_meta *m, bool is_gguf) {
                    qn_meta_name(m), QN_STR_ARG(name));
 }
 
+static bool in_reach(double fast, double slow) { return fast > 1e-6 && fast < 1e9 && slow > 1e-6 && slow < 1e9; }
+
 /* One sentence per rule that the numbers break. */
 static int check(const qn_config *c, const char *file) {
     const struct { const char *name; int64_t v, max; } range[] = {
@@ -147,11 +155,19 @@ static int check(const qn_config *c, const char *file) {
         return qn_fail(QN_EFORMAT,
                        "%s: RoPE rotates %lld of %lld elements per head; both must be even, the first not larger", file,
                        (long long)c->rope.rot, (long long)c->Dh);
-    if (!(c->norm_eps >= 0 && c->norm_eps < 1) || !(c->rope.base > 0 && c->rope.base < 1e30))
+    if (!(c->norm_eps >= 0 && c->norm_eps < 1) || !(c->rope.base > 1 && c->rope.base < 1e30))
         return qn_fail(QN_EFORMAT, "%s: norm eps %g or RoPE base %g is out of range", file, c->norm_eps, c->rope.base);
     if (!(c->rope.factor >= 1e-3 && c->rope.factor <= 1e6) || !(c->rope.original_context >= 1))
         return qn_fail(QN_EFORMAT, "%s: RoPE scaling factor %g or original context %g is out of range", file,
                        c->rope.factor, c->rope.original_context);
+    if (c->rope.scaling == QN_ROPE_LLAMA3 && !(c->rope.high_freq_factor - c->rope.low_freq_factor > 0))
+        return qn_fail(QN_EFORMAT, "%s: RoPE's high_freq_factor %g must be above its low_freq_factor %g", file,
+                       c->rope.high_freq_factor, c->rope.low_freq_factor);
+    if (c->rope.scaling == QN_ROPE_YARN && !in_reach(c->rope.beta_fast, c->rope.beta_slow))
+        return qn_fail(QN_EFORMAT, "%s: YaRN's beta_fast %g or beta_slow %g is out of range", file, c->rope.beta_fast,
+                       c->rope.beta_slow);
+    if (!(c->rope.attention_factor >= 0 && c->rope.attention_factor <= 1e6))
+        return qn_fail(QN_EFORMAT, "%s: RoPE attention factor %g is out of range", file, c->rope.attention_factor);
     if (c->window < 0)
         return qn_fail(QN_EFORMAT, "%s: sliding window %lld is negative", file, (long long)c->window);
     return 0;

@@ -3,8 +3,10 @@
  * Two passes: the first decides for every parameter where it lies in the file, what it becomes and where it goes, and
  * fails before anything large is allocated; the second packs panel by panel over the pool and gives the mapped pages
  * back, so that file and arena are never resident together. */
+#include "base/log.h"
 #include "model/model.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -16,6 +18,7 @@ typedef struct {
     int rank;
     qn_dtype to;
     size_t offset, bytes;
+    int64_t tile;                       /* its first one in pass 2 */
 } binding;
 
 typedef struct {
@@ -25,8 +28,12 @@ typedef struct {
     binding *b;
     size_t n, cap;
     size_t arena;
+    bool *used;                         /* [tensors of the file] */
     int64_t by_dtype[QN_DTYPES];        /* matrix numbers per packed dtype */
 } loader;
+
+/* Weights kept as they are stored may take this much more than in the file: padding, norms in float. */
+#define SLACK_BYTES ((uint64_t)64 << 20)
 
 static size_t round64(size_t n) { return (n + 63) & ~(size_t)63; }
 
@@ -49,6 +56,9 @@ static int check_shape(const loader *l, const binding *b, const char *name) {
 
 /* What a matrix is packed as. Vectors are always F32. */
 static int choose_dtype(const loader *l, binding *b, const char *name) {
+    if (b->rank == 1 && qn_dtype_get((qn_dtype)b->info->dtype)->block > 1)
+        return qn_fail(QN_EUNSUPPORTED, "%s: tensor %s is a vector in %s; vectors must be F64, F32, F16 or BF16",
+                       qn_source_path(l->s), name, b->info->type);
     if (b->rank == 1) {
         b->to = QN_F32;
         return 0;
@@ -88,6 +98,8 @@ static int bind_param(loader *l, const qn_param *p, int64_t layer) {
     QN_TRY_OUT(qn_param_name(p, qn_source_is_gguf(l->s), layer, &name));
     b.rank = qn_param_shape(p, &l->m->cfg, b.dim);
     b.info = qn_tensor_find(f, name.s);
+    if (b.info)
+        l->used[b.info - qn_tensor_at(f, 0)] = true;
     if (p->flags & QN_TIED) {
         l->m->cfg.tied = l->m->cfg.tied || (!b.info && qn_source_is_gguf(l->s));
         if (l->m->cfg.tied)
@@ -108,11 +120,58 @@ static int bind_rope_divisors(loader *l) {
     qn_rope_config *r = &l->m->cfg.rope;
     if (!t || !qn_source_is_gguf(l->s))
         return 0;
+    l->used[t - qn_tensor_at(qn_source_tensors(l->s), 0)] = true;
     if (t->dtype != QN_F32 || t->rank != 1 || t->dims[0] != r->rot / 2)
         return qn_fail(QN_ESHAPE, "%s: tensor rope_freqs.weight must hold %lld F32 numbers", qn_source_path(l->s),
                        (long long)(r->rot / 2));
     memcpy(r->divisor, t->data, (size_t)t->dims[0] * sizeof(float));
     return 0;
+}
+
+/* The layer that a tensor's name speaks of, by the family's own spelling ("blk.7.…"); -1: none. */
+static int64_t layer_of(const loader *l, qn_str name) {
+    const qn_arch *a = l->m->arch;
+    for (size_t i = 0; i < a->n_params; i++) {
+        const char *known = qn_source_is_gguf(l->s) ? a->params[i].gguf : a->params[i].hf, *d = strstr(known, "%d");
+        const size_t prefix = d ? (size_t)(d - known) : 0;
+        size_t end = prefix;
+        int64_t layer;
+        if (!d || name.n <= prefix || memcmp(name.s, known, prefix) != 0)
+            continue;
+        while (end < name.n && name.s[end] >= '0' && name.s[end] <= '9')
+            end++;
+        return qn_parse_i64((qn_str){name.s + prefix, end - prefix}, &layer) ? layer : -1;
+    }
+    return -1;
+}
+
+/* What the family has no use for is said once; layers that the configuration does not know of are a contradiction. */
+static int check_leftovers(const loader *l) {
+    const qn_tensor_file *f = qn_source_tensors(l->s);
+    const qn_tensor_info *first = NULL;
+    size_t left = 0;
+    for (size_t i = 0; i < qn_tensor_count(f); i++) {
+        const qn_tensor_info *t = qn_tensor_at(f, i);
+        if (l->used[i])
+            continue;
+        if (layer_of(l, t->name) >= l->m->cfg.layers)
+            return qn_fail(QN_EFORMAT, "%s: tensor %.*s lies beyond the %lld layers that the configuration speaks of",
+                           qn_source_path(l->s), QN_STR_ARG(t->name), (long long)l->m->cfg.layers);
+        first = left++ ? first : t;
+    }
+    if (left > 0)
+        qn_log(QN_LOG_WARN, "%s: %zu tensors are not used by the %s family; the first is %.*s", qn_source_path(l->s),
+               left, l->m->arch->name, QN_STR_ARG(first->name));
+    return 0;
+}
+
+/* Panels are 32 columns wide: a file of very narrow matrices would grow many times over. */
+static int check_arena(const loader *l) {
+    const uint64_t stored = qn_tensor_total_bytes(qn_source_tensors(l->s));
+    if (l->o->weights != QN_WEIGHTS_AS_IS || l->arena <= stored + SLACK_BYTES)
+        return 0;
+    return qn_fail(QN_EFORMAT, "%s: %llu bytes of weights would take %zu in memory: matrices with so few rows are no "
+                   "model's", qn_source_path(l->s), (unsigned long long)stored, l->arena);
 }
 
 static int bind_all(loader *l) {
@@ -121,42 +180,45 @@ static int bind_all(loader *l) {
         return qn_fail(QN_ENOTFOUND, "%s: neither model.safetensors nor model.safetensors.index.json is there",
                        qn_source_path(l->s));
     QN_TRY(qn_tensor_check_size(qn_source_tensors(l->s)));
+    l->used = qn_zalloc(QN_MEM_MODEL, qn_tensor_count(qn_source_tensors(l->s)), sizeof *l->used);
+    if (!l->used)
+        return QN_ENOMEM;
     for (size_t i = 0; i < a->n_params; i++) {
         const int64_t layers = qn_param_per_layer(&a->params[i]) ? l->m->cfg.layers : 1;
         for (int64_t layer = 0; layer < layers; layer++)
             QN_TRY(bind_param(l, &a->params[i], qn_param_per_layer(&a->params[i]) ? layer : -1));
     }
-    return bind_rope_divisors(l);
+    QN_TRY(bind_rope_divisors(l));
+    QN_TRY(check_leftovers(l));
+    return check_arena(l);
 }
 
 /* ---- pass 2: pack ---- */
 
 typedef struct {
     const loader *l;
-    const binding *b;
+    _Atomic int64_t *left;              /* [bindings] tiles that are not packed yet */
     char *gather;                       /* per worker: 32 stored rows */
     size_t gather_bytes;
 } packing;
 
-/* Stored row that becomes row r: GGUF interleaves the halves of each head (row 2i + j is half j, pair i). */
-static int64_t stored_row(const packing *k, int64_t r) {
-    const qn_config *c = &k->l->m->cfg;
-    const int64_t half = c->Dh / 2, in_head = r % c->Dh;
-    if (!(k->b->p->flags & QN_ROPE_PERMUTED) || !qn_source_is_gguf(k->l->s))
+/* Stored row that becomes row r: GGUF interleaves the halves of what a head rotates (row 2i + j is half j, pair i). */
+static int64_t stored_row(const loader *l, const binding *b, int64_t r) {
+    const qn_config *c = &l->m->cfg;
+    const int64_t half = c->rope.rot / 2, in_head = r % c->Dh;
+    if (!(b->p->flags & QN_ROPE_PERMUTED) || !qn_source_is_gguf(l->s) || in_head >= c->rope.rot)
         return r;
     return r - in_head + 2 * (in_head % half) + in_head / half;
 }
 
-static void pack_panel(void *arg, int64_t panel, int worker) {
-    const packing *k = arg;
-    const binding *b = k->b;
+static void pack_panel(const packing *k, const binding *b, int64_t panel, int worker) {
     const size_t row_bytes = qn_dtype_row_bytes((qn_dtype)b->info->dtype, b->dim[1]);
     const int64_t n0 = panel * QN_PANEL, rows = QN_MIN(QN_PANEL, b->dim[0] - n0);
     char *gather = k->gather + (size_t)worker * k->gather_bytes;
     const char *src = b->info->data + (size_t)n0 * row_bytes;
     if (b->p->flags & QN_ROPE_PERMUTED) {
         for (int64_t r = 0; r < rows; r++)
-            memcpy(gather + (size_t)r * row_bytes, b->info->data + (size_t)stored_row(k, n0 + r) * row_bytes,
+            memcpy(gather + (size_t)r * row_bytes, b->info->data + (size_t)stored_row(k->l, b, n0 + r) * row_bytes,
                    row_bytes);
         src = gather;
     }
@@ -167,16 +229,43 @@ static void pack_panel(void *arg, int64_t panel, int worker) {
     qn_pack_panels(&a);
 }
 
-static void unpack_vector(const packing *k) {
-    const binding *b = k->b;
+static void unpack_vector(const loader *l, const binding *b) {
     const qn_dtype_info *t = qn_dtype_get((qn_dtype)b->info->dtype);
-    float *to = (float *)(k->l->m->arena + b->offset);
+    float *to = (float *)(l->m->arena + b->offset);
     if (!(b->p->flags & QN_ROPE_PERMUTED)) {
         t->decode_row(to, b->info->data, b->dim[0]);
         return;
     }
     for (int64_t r = 0; r < b->dim[0]; r++)
-        t->decode_row(to + r, b->info->data + (size_t)stored_row(k, r) * (size_t)t->bytes, 1);
+        t->decode_row(to + r, b->info->data + (size_t)stored_row(l, b, r) * (size_t)t->bytes, 1);
+}
+
+/* A tile is a panel or a whole vector, and all parameters are one region: no thread waits at the end of each, and who
+ * packs the last tile of one gives its pages back while the others go on. */
+static int64_t tiles_of(const binding *b) { return b->rank == 2 ? qn_panels(b->dim[0]) : 1; }
+
+static size_t binding_of_tile(const loader *l, int64_t tile) {
+    size_t low = 0, high = l->n;
+    while (high - low > 1) {
+        const size_t middle = low + (high - low) / 2;
+        if (l->b[middle].tile <= tile)
+            low = middle;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+static void pack_tile(void *arg, int64_t tile, int worker) {
+    const packing *k = arg;
+    const size_t i = binding_of_tile(k->l, tile);
+    const binding *b = &k->l->b[i];
+    if (b->rank == 2)
+        pack_panel(k, b, tile - b->tile, worker);
+    else
+        unpack_vector(k->l, b);
+    if (atomic_fetch_sub(&k->left[i], 1) == 1 && !k->l->o->keep_pages)
+        qn_tensor_drop_pages(qn_source_tensors(k->l->s), b->info);
 }
 
 static void set_param(qn_model *m, const binding *b) {
@@ -191,25 +280,25 @@ static void set_param(qn_model *m, const binding *b) {
 
 static int pack_all(loader *l, qn_pool *pool) {
     packing k = {.l = l};
-    for (size_t i = 0; i < l->n; i++)
-        if (l->b[i].rank == 2)
-            k.gather_bytes = QN_MAX(
-                k.gather_bytes, round64(QN_PANEL * qn_dtype_row_bytes((qn_dtype)l->b[i].info->dtype, l->b[i].dim[1])));
-    k.gather = qn_alloc(QN_MEM_SCRATCH, k.gather_bytes * (size_t)qn_pool_threads(pool));
-    if (!k.gather)
-        return QN_ENOMEM;
-    for (size_t i = 0; i < l->n; i++) {
-        k.b = &l->b[i];
-        if (k.b->rank == 2)
-            qn_parallel(pool, qn_panels(k.b->dim[0]), pack_panel, &k);
-        else
-            unpack_vector(&k);
-        set_param(l->m, k.b);
-        if (!l->o->keep_pages)
-            qn_tensor_drop_pages(qn_source_tensors(l->s), k.b->info);
+    int64_t tiles = 0;
+    k.left = qn_alloc(QN_MEM_SCRATCH, l->n * sizeof *k.left);
+    for (size_t i = 0; k.left && i < l->n; i++) {
+        binding *b = &l->b[i];
+        if (b->rank == 2)
+            k.gather_bytes = QN_MAX(k.gather_bytes,
+                                    round64(QN_PANEL * qn_dtype_row_bytes((qn_dtype)b->info->dtype, b->dim[1])));
+        b->tile = tiles;
+        tiles += tiles_of(b);
+        atomic_init(&k.left[i], tiles_of(b));
+        set_param(l->m, b);
     }
+    if (k.left)
+        k.gather = qn_alloc(QN_MEM_SCRATCH, k.gather_bytes * (size_t)qn_pool_threads(pool));
+    if (k.gather)
+        qn_parallel(pool, tiles, pack_tile, &k);
+    qn_free(k.left);
     qn_free(k.gather);
-    return 0;
+    return k.gather ? 0 : QN_ENOMEM;
 }
 
 /* ---- the model ---- */
@@ -259,6 +348,7 @@ int qn_model_load(qn_model **out, const qn_source *s, const qn_model_options *o,
     l.m->weights = o->weights;
     const int rc = load(&l, pool);
     qn_free(l.b);
+    qn_free(l.used);
     if (rc < 0) {
         qn_model_free(l.m);
         return rc;

@@ -22,8 +22,7 @@ typedef struct {
     int64_t layer;
     int rc;
     qn_ref rope_table;
-    qn_ref packed_from, packed;         /* the last value that was packed, and its form */
-    qn_act_form packed_form;
+    struct { qn_ref from, value; } packed[QN_ACT_F64];      /* per form: the last value that was packed into it */
 } build;
 
 static qn_ref keep_error(build *b, qn_ref r) {
@@ -85,13 +84,12 @@ static qn_ref in_form(build *b, qn_ref x, qn_dtype w) {
     char name[96];
     if (b->rc < 0 || form == QN_ACT_F32 || form == QN_ACT_F64)
         return x;
-    if (b->packed_from == x && b->packed_form == form)
-        return b->packed;
+    if (b->packed[form].value > 0 && b->packed[form].from == x)     /* a packed value is never the first of a graph */
+        return b->packed[form].value;
     snprintf(name, sizeof name, "%s.%s", qn_graph_name(b->g, x), form == QN_ACT_BF16 ? "bf16" : "q8");
-    b->packed = keep_error(b, qn_graph_node(b->g, &qn_op_act_pack, name, &x, 1, 1, &attr));
-    b->packed_from = x;
-    b->packed_form = form;
-    return b->packed;
+    b->packed[form].from = x;
+    b->packed[form].value = keep_error(b, qn_graph_node(b->g, &qn_op_act_pack, name, &x, 1, 1, &attr));
+    return b->packed[form].value;
 }
 
 /* ---- products ---- */
@@ -198,7 +196,7 @@ static qn_ref input(build *b, const char *name, qn_dtype dtype, qn_shape shape) 
 }
 
 int qn_model_body(const qn_model *m, qn_graph *g, const qn_graph_options *o, qn_body_refs *refs) {
-    build b = {.m = m, .g = g, .o = o, .layer = -1, .packed_from = -1};
+    build b = {.m = m, .g = g, .o = o, .layer = -1};
     refs->ids = input(&b, "ids", QN_I32, (qn_shape){1, {QN_DIM_T}});
     refs->positions = input(&b, "positions", QN_I32, (qn_shape){1, {QN_DIM_T}});
     rope_table(&b, refs->positions);
@@ -215,7 +213,7 @@ int qn_model_body(const qn_model *m, qn_graph *g, const qn_graph_options *o, qn_
 }
 
 int qn_model_head(const qn_model *m, qn_graph *g, qn_head_refs *refs) {
-    build b = {.m = m, .g = g, .layer = -1, .packed_from = -1};
+    build b = {.m = m, .g = g, .layer = -1};
     const qn_param_id id = qn_model_param(m, QN_P_HEAD, -1)->rank ? QN_P_HEAD : QN_P_EMBED; /* tied: the embedding */
     const qn_linear_attr attr = {1, 0};
     refs->residual = input(&b, "residual", QN_F32, (qn_shape){2, {QN_DIM_T, m->cfg.D}});

@@ -1,5 +1,5 @@
 /* tests/unit/test_generate.c — from a prompt to an answer, on a tiny model with a tiny tokenizer: why it ends, which
- * text is given out and when, reuse of what the sequence holds, log-probabilities, and what happens when things fail. */
+ * text is given out and when, reuse of what the sequence holds, log-probabilities, what happens when things fail. */
 #include "infer/generate.h"
 #include "tiny_model.h"
 

@@ -38,6 +38,33 @@ static uint64_t probe(qn_session *s, int64_t seq) {
     return hash;
 }
 
+static int keep_logits(void *arg, QN_UNUSED int64_t f, QN_UNUSED int64_t i, const float *logits) {
+    memcpy(arg, logits, (size_t)TINY.V * sizeof *logits);
+    return 0;
+}
+
+/* Weights that ask for different forms of the same rows, alternating: each form is made once, and named once. */
+TEST(weights_of_mixed_dtypes) {
+    tiny_spec spec = TINY;
+    static int32_t ids[20];
+    float plain[96], mixed[96];
+    tiny_ids(ids, 20, spec.V, 1);
+    for (int i = 0; i < 2; i++) {
+        if (i)
+            spec.twist = (tiny_twist){.stored = {"attn_q.weight", "attn_k.weight", "attn_v.weight"},
+                                      .as = {QN_BF16, QN_Q8_0, QN_BF16}};
+        qn_model *m = tiny_model(&spec, NULL);
+        qn_session *s = open_session(m, 64, 1, 16);
+        const qn_feed f = {0, ids, 20, QN_LOGITS_LAST};
+        CHECK_OK(qn_session_feed(s, &f, 1, keep_logits, i ? mixed : plain));
+        qn_session_free(s);
+        qn_model_free(m);
+    }
+    CHECK(memcmp(plain, mixed, sizeof plain) != 0);
+    for (int i = 0; i < 96; i++)
+        CHECK_NEAR(mixed[i], plain[i], 0.3, "logit %d: only rounded", i);
+}
+
 /* ---- what is refused ---- */
 
 TEST(a_full_context_is_reported_with_numbers) {

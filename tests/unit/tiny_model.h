@@ -12,36 +12,75 @@
 #include "make_model.h"
 #include "test.h"
 
+/* How a file differs from what its keys say; names as in GGUF, NULL: no difference. */
+typedef struct {
+    const char *without;            /* this tensor is left out */
+    const char *wider;              /* this one has a column (vector: an element) more */
+    const char *typed;              /* this one claims to be of another ggml type */
+    uint32_t type;
+    const char *stored[3];          /* tensors whose names end so are stored otherwise */
+    qn_dtype as[3];
+    const char *extra;              /* one tensor more */
+} tiny_twist;
+
 typedef struct {
     int64_t V, D, F, layers, heads, kv_heads, Dh, context, window;
     qn_dtype dtype;                 /* of all matrices */
     bool untied;                    /* a head of its own */
     const char *const *tokens;      /* [V] a vocabulary of single characters and words, or NULL: none */
     const int32_t *types;           /* [V] */
+    int64_t rot;                    /* rotated elements per head; 0: all */
+    int64_t claimed_layers;         /* what block_count says; 0: the truth */
+    tiny_twist twist;
 } tiny_spec;
 
 #define TINY                                                                                             \
     (tiny_spec){.V = 96, .D = 64, .F = 96, .layers = 2, .heads = 4, .kv_heads = 2, .Dh = 16, .context = 1024, \
                 .dtype = QN_F32}
 
-QN_UNUSED static void tiny_matrix(test_gguf *g, const char *name, const tiny_spec *s, int64_t N, int64_t K) {
-    const float scale = strncmp(name, "token_embd", 10) == 0 ? 1 : 1.8f / sqrtf((float)K);
-    test_gguf_fill(g, name, s->dtype, 2, (int64_t[]){N, K}, name, scale);
+QN_UNUSED static bool tiny_is(const char *name, const char *which) { return which && strcmp(name, which) == 0; }
+
+/* A tensor with the values [N,K], or [N] where K is 0, unless the twist says otherwise. */
+QN_UNUSED static void tiny_tensor(test_gguf *g, const char *name, const tiny_spec *s, int64_t N, int64_t K, qn_dtype t,
+                                  const float *values) {
+    const int64_t dims[2] = {N, K};
+    const int rank = K ? 2 : 1;
+    for (size_t i = 0; i < QN_LEN(s->twist.stored) && s->twist.stored[i]; i++)
+        if (qn_str_ends(qn_str_of(name), s->twist.stored[i]))
+            t = s->twist.as[i];
+    if (tiny_is(name, s->twist.without))
+        return;
+    qn_buf bytes = {0};
+    test_put_values(&bytes, t, values, test_product(rank, dims));
+    const uint32_t type = tiny_is(name, s->twist.typed) ? s->twist.type : (uint32_t)qn_dtype_get(t)->ggml_id;
+    test_gguf_raw(g, name, type, rank, dims, bytes.s, bytes.n);
+    qn_buf_drop(&bytes);
 }
 
-QN_UNUSED static void tiny_vector(test_gguf *g, const char *name, int64_t n) {
+QN_UNUSED static void tiny_matrix(test_gguf *g, const char *name, const tiny_spec *s, int64_t N, int64_t K) {
+    const float scale = strncmp(name, "token_embd", 10) == 0 ? 1 : 1.8f / sqrtf((float)K);
+    K += tiny_is(name, s->twist.wider) ? qn_dtype_get(s->dtype)->block : 0;
+    float *v = test_fill_values(name, N * K, scale);
+    tiny_tensor(g, name, s, N, K, s->dtype, v);
+    qn_free(v);
+}
+
+QN_UNUSED static void tiny_vector(test_gguf *g, const char *name, const tiny_spec *s, int64_t n) {
+    n += tiny_is(name, s->twist.wider);
     float *v = test_fill_values(name, n, 0.1f);
     for (int64_t i = 0; i < n; i++)
         v[i] += 1;
-    test_gguf_tensor(g, name, QN_F32, 1, &n, v);
+    tiny_tensor(g, name, s, n, 0, QN_F32, v);
     qn_free(v);
 }
 
 QN_UNUSED static void tiny_keys(test_gguf *g, const tiny_spec *s) {
     const struct { const char *key; int64_t v; } keys[] = {
-        {"block_count", s->layers}, {"embedding_length", s->D}, {"feed_forward_length", s->F},
+        {"block_count", s->claimed_layers ? s->claimed_layers : s->layers},
+        {"embedding_length", s->D}, {"feed_forward_length", s->F},
         {"attention.head_count", s->heads}, {"attention.head_count_kv", s->kv_heads}, {"attention.key_length", s->Dh},
         {"context_length", s->context}, {"vocab_size", s->V}, {"attention.sliding_window", s->window},
+        {"rope.dimension_count", s->rot},
     };
     test_gguf_str(g, "general.architecture", "llama");
     for (size_t i = 0; i < QN_LEN(keys); i++) {
@@ -77,9 +116,9 @@ QN_UNUSED static void tiny_block(test_gguf *g, const tiny_spec *s, int64_t layer
         tiny_matrix(g, name, s, matrix[i].N, matrix[i].K);
     }
     snprintf(name, sizeof name, "blk.%lld.attn_norm.weight", (long long)layer);
-    tiny_vector(g, name, D);
+    tiny_vector(g, name, s, D);
     snprintf(name, sizeof name, "blk.%lld.ffn_norm.weight", (long long)layer);
-    tiny_vector(g, name, D);
+    tiny_vector(g, name, s, D);
 }
 
 /* The file's bytes; the caller drops them. */
@@ -91,7 +130,9 @@ QN_UNUSED static qn_buf tiny_bytes(const tiny_spec *s) {
     tiny_matrix(&g, "token_embd.weight", s, s->V, s->D);
     for (int64_t layer = 0; layer < s->layers; layer++)
         tiny_block(&g, s, layer);
-    tiny_vector(&g, "output_norm.weight", s->D);
+    tiny_vector(&g, "output_norm.weight", s, s->D);
+    if (s->twist.extra)
+        tiny_vector(&g, s->twist.extra, s, s->D);
     if (s->untied)
         tiny_matrix(&g, "output.weight", s, s->V, s->D);
     qn_buf bytes = test_gguf_bytes(&g);
