@@ -1,12 +1,11 @@
-/* format/jsonl.c — lines out of a file, a pipe or memory, each handed to the JSON parser. Read straight from the
- * descriptor: standard input and pipes cannot be mapped, and a file may be larger than memory. */
+/* format/jsonl.c — lines out of a file, a pipe or memory, each handed to the JSON parser. Read as a stream: standard
+ * input and pipes cannot be mapped, and a file may be packed, or larger than memory. */
 #include "format/jsonl.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
+
+#include "format/byte_stream.h"
 
 enum { CHUNK = 1 << 16 };
 #define LINE_MAX_DEFAULT ((size_t)64 << 20)
@@ -14,8 +13,7 @@ enum { CHUNK = 1 << 16 };
 struct qn_jsonl {
     char *name;
     qn_jsonl_options o;
-    int fd;                     /* -1: memory, or at the end */
-    bool own_fd;
+    qn_byte_stream *stream;     /* NULL: memory */
     qn_buf held;                /* bytes read and not yet given */
     const char *at, *end;       /* what is left of them, or of the memory */
     int64_t line, bad;
@@ -29,7 +27,6 @@ static int new_reader(qn_jsonl **out, const char *name, const qn_jsonl_options *
     qn_jsonl *r = qn_zalloc(QN_MEM_FORMAT, 1, sizeof *r);
     if (!r)
         return QN_ENOMEM;
-    r->fd = -1;
     r->o = *o;
     if (r->o.line_max == 0)
         r->o.line_max = LINE_MAX_DEFAULT;
@@ -44,16 +41,13 @@ static int new_reader(qn_jsonl **out, const char *name, const qn_jsonl_options *
 }
 
 int qn_jsonl_open(qn_jsonl **out, const char *path, const qn_jsonl_options *o) {
-    const bool input = strcmp(path, "-") == 0;
     qn_jsonl *r;
     *out = NULL;
-    QN_TRY(new_reader(&r, input ? "standard input" : path, o));
-    r->fd = input ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-    r->own_fd = !input;
-    if (r->fd < 0) {
-        const int error = errno;
+    QN_TRY(new_reader(&r, strcmp(path, "-") == 0 ? "standard input" : path, o));
+    const int rc = qn_byte_stream_open(&r->stream, path);
+    if (rc < 0) {
         qn_jsonl_close(r);
-        return qn_fail(error == ENOENT ? QN_ENOTFOUND : QN_EIO, "%s: %s", path, strerror(error));
+        return rc;
     }
     *out = r;
     return 0;
@@ -69,8 +63,7 @@ int qn_jsonl_open_memory(qn_jsonl **out, const char *text, size_t n, const qn_js
 void qn_jsonl_close(qn_jsonl *r) {
     if (!r)
         return;
-    if (r->own_fd && r->fd >= 0)
-        close(r->fd);
+    qn_byte_stream_close(r->stream);
     qn_json_drop(&r->j);
     qn_buf_drop(&r->held);
     qn_free(r->name);
@@ -81,20 +74,18 @@ void qn_jsonl_close(qn_jsonl *r) {
 
 /* Reads one more chunk behind what is held. 1 more bytes, 0 the end. */
 static int fill(qn_jsonl *r) {
-    if (r->fd < 0)
+    if (!r->stream)
         return 0;
     const size_t left = (size_t)(r->end - r->at);
     if (left > 0 && r->at != r->held.s)
         memmove(r->held.s, r->at, left);
     r->held.n = left;
     QN_TRY(qn_buf_reserve(&r->held, CHUNK));
-    ssize_t got;
-    do
-        got = read(r->fd, r->held.s + left, CHUNK);
-    while (got < 0 && errno == EINTR);
-    if (got < 0)
-        return qn_fail(QN_EIO, "%s: reading failed behind line %lld: %s", r->name, (long long)r->line, strerror(errno));
-    r->held.n += (size_t)got;
+    size_t got;
+    const int rc = qn_byte_stream_read(r->stream, r->held.s + left, CHUNK, &got);
+    if (rc < 0)
+        return qn_fail_in(rc, "behind line %lld", (long long)r->line);
+    r->held.n += got;
     r->at = r->held.s;
     r->end = r->held.s + r->held.n;
     return got > 0;

@@ -18,7 +18,8 @@ typedef struct {
     int64_t bad_max;        /* lines that are not JSON and may be passed over; 0 = the first one is an error */
 } qn_jsonl_options;
 
-int qn_jsonl_open(qn_jsonl **out, const char *path, const qn_jsonl_options *o);     /* "-" is standard input */
+/* "-" is standard input; a gzip file is unpacked. */
+int qn_jsonl_open(qn_jsonl **out, const char *path, const qn_jsonl_options *o);
 int qn_jsonl_open_memory(qn_jsonl **out, const char *text, size_t n, const qn_jsonl_options *o);
 void qn_jsonl_close(qn_jsonl *r);                                                   /* NULL is fine */
 

@@ -1,0 +1,299 @@
+/* data/corpus.c — files of text: found first, all of them, then read one after the other. */
+#include "data/corpus.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "format/byte_stream.h"
+#include "format/jsonl.h"
+
+#define BLOCK ((size_t)256 << 10)
+#define LINE_MAX_BYTES ((size_t)1 << 30)
+#define DEPTH_MAX 64
+
+typedef struct { char *path; int64_t size; bool named; } source;        /* named by the caller, else found in a folder */
+
+struct qn_corpus {
+    source *source;     size_t n, cap;
+    size_t at;                      /* the next file to open */
+    qn_invalid invalid;
+    char *field;
+    qn_byte_stream *text;           /* the open file is one of these two … */
+    qn_jsonl *lines;
+    bool fresh;                     /* … and nothing of it was given yet */
+    int64_t offset;                 /* in it */
+    qn_buf raw, clean, string;
+    qn_corpus_stats stats;
+};
+
+/* ---- which files ------------------------------------------------------------------------------------------------- */
+
+static bool ends_in(const char *path, const char *end) {
+    qn_str p = qn_str_of(path);
+    if (qn_str_ends(p, ".gz"))
+        p.n -= 3;
+    return qn_str_ends(p, end);
+}
+
+static bool is_jsonl(const char *path) { return ends_in(path, ".jsonl") || ends_in(path, ".ndjson"); }
+
+static int add_source(qn_corpus *c, const char *path, int64_t size, bool named) {
+    QN_TRY(QN_GROW(QN_MEM_BASE, c->source, c->cap, c->n + 1));
+    char *copy = qn_str_dup(QN_MEM_BASE, qn_str_of(path));
+    if (!copy)
+        return QN_ENOMEM;
+    c->source[c->n++] = (source){copy, size, named};
+    return 0;
+}
+
+static int by_path(const void *a, const void *b) {
+    return strcmp(((const source *)a)->path, ((const source *)b)->path);
+}
+
+static int skip(qn_corpus *c, const char *path, const char *why) {
+    c->stats.skipped++;
+    qn_log(QN_LOG_WARN, "%s is passed over: %s", path, why);
+    return 0;
+}
+
+static int add_folder(qn_corpus *c, const char *path, int depth);
+
+static int add_found(qn_corpus *c, const char *path, int depth) {
+    struct stat st, link;
+    if (stat(path, &st) < 0 || lstat(path, &link) < 0)
+        return skip(c, path, strerror(errno));
+    if (S_ISDIR(st.st_mode))
+        return S_ISLNK(link.st_mode) ? 0 : add_folder(c, path, depth + 1);
+    if (!S_ISREG(st.st_mode))
+        return skip(c, path, "it is no file");
+    if (qn_str_ends(qn_str_of(path), ".zst"))
+        return skip(c, path, "zstd cannot be read; unpack it");
+    return add_source(c, path, st.st_size, false);
+}
+
+static int add_folder(qn_corpus *c, const char *path, int depth) {
+    int rc = 0;
+    qn_buf name = {0};
+    if (depth > DEPTH_MAX)
+        return qn_fail(QN_ELIMIT, "%s: folders nested deeper than %d", path, DEPTH_MAX);
+    DIR *dir = opendir(path);
+    if (!dir)
+        return qn_fail(QN_EIO, "%s: %s", path, strerror(errno));
+    for (const struct dirent *e; (e = readdir(dir)) != NULL && rc >= 0;) {
+        if (e->d_name[0] == '.')
+            continue;
+        rc = qn_path_join(&name, path, e->d_name);
+        if (rc >= 0)
+            rc = add_found(c, name.s, depth);
+    }
+    closedir(dir);
+    qn_buf_drop(&name);
+    return rc;
+}
+
+static int add_named(qn_corpus *c, const char *path) {
+    struct stat st = {0};
+    if (strcmp(path, "-") == 0)
+        return add_source(c, path, 0, true);
+    if (stat(path, &st) < 0)
+        return qn_fail(errno == ENOENT ? QN_ENOTFOUND : QN_EIO, "%s: %s", path, strerror(errno));
+    if (!S_ISDIR(st.st_mode)) {
+        if (qn_str_ends(qn_str_of(path), ".zst"))
+            return qn_fail(QN_EUNSUPPORTED, "%s: zstd cannot be read; unpack it, or pack it with gzip", path);
+        return add_source(c, path, st.st_size, true);
+    }
+    size_t first = c->n;
+    QN_TRY(add_folder(c, path, 0));
+    if (c->n == first)
+        return qn_fail(QN_EINVAL, "%s: the folder holds no files to read", path);
+    qsort(c->source + first, c->n - first, sizeof *c->source, by_path);
+    return 0;
+}
+
+int qn_corpus_open(qn_corpus **out, const qn_corpus_options *o) {
+    int rc = 0;
+    *out = NULL;
+    qn_corpus *c = qn_zalloc(QN_MEM_BASE, 1, sizeof *c);
+    if (!c)
+        return QN_ENOMEM;
+    c->invalid = o->invalid;
+    c->field = qn_str_dup(QN_MEM_BASE, qn_str_of(o->field ? o->field : "text"));
+    QN_TRY_OUT(c->field ? 0 : QN_ENOMEM);
+    for (size_t i = 0; i < o->n_paths; i++)
+        QN_TRY_OUT(add_named(c, o->path[i]));
+    *out = c;
+    c = NULL;
+out:
+    qn_corpus_close(c);
+    return rc;
+}
+
+static void close_file(qn_corpus *c) {
+    qn_byte_stream_close(c->text);
+    qn_jsonl_close(c->lines);
+    c->text = NULL;
+    c->lines = NULL;
+}
+
+void qn_corpus_close(qn_corpus *c) {
+    if (!c)
+        return;
+    close_file(c);
+    for (size_t i = 0; i < c->n; i++)
+        qn_free(c->source[i].path);
+    qn_free(c->source);
+    qn_free(c->field);
+    qn_buf_drop(&c->raw);
+    qn_buf_drop(&c->clean);
+    qn_buf_drop(&c->string);
+    qn_free(c);
+}
+
+void qn_corpus_stats_get(const qn_corpus *c, qn_corpus_stats *out) { *out = c->stats; }
+
+int64_t qn_corpus_size(const qn_corpus *c) {
+    int64_t size = 0;
+    for (size_t i = 0; i < c->n; i++) {
+        if (strcmp(c->source[i].path, "-") == 0 || qn_str_ends(qn_str_of(c->source[i].path), ".gz"))
+            return 0;
+        size += c->source[i].size;
+    }
+    return size;
+}
+
+/* ---- text -------------------------------------------------------------------------------------------------------- */
+
+static const source *open_source(const qn_corpus *c) { return &c->source[c->at - 1]; }
+
+static int give(qn_corpus *c, qn_str text, bool ends, qn_corpus_piece *piece) {
+    *piece = (qn_corpus_piece){text, ends, open_source(c)->path};
+    c->stats.bytes += (int64_t)text.n;
+    c->stats.documents += ends;
+    return 1;
+}
+
+/* The first block tells what cannot be text: a NUL byte stands in programs, images and UTF-16. 1: passed over. */
+static int check_binary(qn_corpus *c, const char *name) {
+    const char *nul = c->raw.n ? memchr(c->raw.s, '\0', c->raw.n) : NULL;
+    if (!nul)
+        return 0;
+    if (open_source(c)->named)
+        return qn_fail(QN_EFORMAT, "%s is no text: byte %zu is 0 (UTF-16 can be converted with iconv)", name,
+                       (size_t)(nul - c->raw.s));
+    skip(c, name, "it is no text");
+    c->stats.files--;
+    close_file(c);
+    return 1;
+}
+
+static int clean_text(qn_corpus *c, const char *name, qn_str in, qn_str *out) {
+    size_t at;
+    int rc = qn_utf8_clean(in, c->invalid, &c->clean, out, &c->stats.invalid, &at);
+    if (rc == QN_EUTF8)
+        return qn_fail(rc, "%s: byte %lld (0x%02x) is not UTF-8; convert it, or have such bytes replaced or dropped", name,
+                       (long long)c->offset + (long long)at, (unsigned char)in.s[at]);
+    return rc;
+}
+
+/* A block of the open file. What may be the beginning of a character waits for the next one. 1 a piece, 2 none. */
+static int next_block(qn_corpus *c, qn_corpus_piece *piece) {
+    const char *name = qn_byte_stream_name(c->text);
+    size_t got, held = c->raw.n;
+    qn_str text;
+    QN_TRY(qn_buf_reserve(&c->raw, BLOCK));
+    QN_TRY(qn_byte_stream_read(c->text, c->raw.s + held, BLOCK, &got));
+    bool ends = got < BLOCK, first = c->fresh;
+    c->raw.n = held + got;
+    c->fresh = false;
+    if (first) {
+        int rc = check_binary(c, name);
+        if (rc != 0)
+            return rc < 0 ? rc : 2;
+    }
+    size_t bom = first && qn_str_starts(qn_buf_view(&c->raw), "\xef\xbb\xbf") ? 3 : 0;
+    size_t wait = ends ? 0 : qn_utf8_pending(c->raw.s, c->raw.n), n = c->raw.n - wait;
+    QN_TRY(clean_text(c, name, (qn_str){c->raw.s + bom, n - bom}, &text));
+    if (text.s != c->clean.s) {                     /* nothing to clean: it moves, since the rest takes its place */
+        qn_buf_clear(&c->clean);
+        QN_TRY(qn_buf_put(&c->clean, text.s, text.n));
+        text = qn_buf_view(&c->clean);
+    }
+    memmove(c->raw.s, c->raw.s + n, wait);
+    c->raw.n = wait;
+    c->offset += (int64_t)n;
+    if (ends)
+        close_file(c);
+    return give(c, text, ends, piece);
+}
+
+/* {"text": "…", …} → the text. */
+static int read_field(qn_corpus *c, qn_json *j) {
+    qn_str key;
+    int more;
+    bool found = false;
+    QN_TRY(qn_json_enter(j, '{'));
+    while ((more = qn_json_key(j, &key)) > 0) {
+        if (found || !qn_str_is(key, c->field)) {
+            QN_TRY(qn_json_skip(j));
+            continue;
+        }
+        found = true;
+        qn_buf_clear(&c->string);
+        QN_TRY(qn_json_string(j, &c->string));
+    }
+    QN_TRY(more);
+    QN_TRY(qn_json_end(j));
+    return found ? 0 : qn_json_fail(j, QN_EFORMAT, "the line has no \"%s\"; say which field holds the text", c->field);
+}
+
+/* A line of the open file. It is cleaned before it is parsed, since the parser takes nothing but UTF-8. */
+static int next_line(qn_corpus *c, qn_corpus_piece *piece) {
+    qn_json *whole, j;
+    qn_str line;
+    qn_buf name = {0};
+    int rc = qn_jsonl_next(c->lines, &whole);
+    if (rc <= 0) {
+        close_file(c);
+        return rc < 0 ? rc : 2;
+    }
+    c->offset = 0;
+    QN_TRY_OUT(qn_buf_printf(&name, "%s:%lld", open_source(c)->path, (long long)qn_jsonl_line(c->lines)));
+    QN_TRY_OUT(clean_text(c, name.s, qn_jsonl_text(c->lines), &line));
+    qn_json_init(&j, line.s, line.n, name.s);
+    rc = read_field(c, &j);
+    qn_json_drop(&j);
+    if (rc >= 0)
+        rc = give(c, qn_buf_view(&c->string), true, piece);
+out:
+    qn_buf_drop(&name);
+    return rc;
+}
+
+static int open_next(qn_corpus *c) {
+    const char *path = c->source[c->at++].path;
+    c->fresh = true;
+    c->offset = 0;
+    c->raw.n = 0;
+    c->stats.files++;
+    if (is_jsonl(path))
+        return qn_jsonl_open(&c->lines, path, &(qn_jsonl_options){.line_max = LINE_MAX_BYTES});
+    return qn_byte_stream_open(&c->text, path);
+}
+
+int qn_corpus_next(qn_corpus *c, qn_corpus_piece *piece) {
+    for (;;) {
+        int rc = c->lines ? next_line(c, piece) : c->text ? next_block(c, piece) : 2;
+        if (rc != 2)
+            return rc;
+        if (!c->text && !c->lines) {
+            if (c->at == c->n)
+                return 0;
+            QN_TRY(open_next(c));
+        }
+    }
+}

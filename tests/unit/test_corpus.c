@@ -1,0 +1,196 @@
+/* tests/unit/test_corpus.c — files and folders as a stream of documents, and what becomes of bytes that are no UTF-8. */
+#include <zlib.h>
+
+#include "data/corpus.h"
+#include "test.h"
+
+/* All documents, each followed by '|'; QN_E* where reading fails. */
+static int read_all(const qn_corpus_options *o, qn_buf *out, qn_corpus_stats *stats) {
+    qn_corpus *c;
+    qn_corpus_piece piece;
+    int more;
+    qn_buf_clear(out);
+    QN_TRY(qn_corpus_open(&c, o));
+    while ((more = qn_corpus_next(c, &piece)) > 0) {
+        CHECK(qn_utf8_check(piece.text.s, piece.text.n) == QN_UTF8_OK);
+        CHECK_OK(qn_buf_put(out, piece.text.s, piece.text.n));
+        if (piece.ends)
+            CHECK_OK(qn_buf_putc(out, '|'));
+    }
+    if (stats)
+        qn_corpus_stats_get(c, stats);
+    qn_corpus_close(c);
+    return more;
+}
+
+static void check_text(const char *path, qn_invalid invalid, const char *want) {
+    qn_buf out = {0};
+    CHECK_OK(read_all(&(qn_corpus_options){.path = &path, .n_paths = 1, .invalid = invalid}, &out, NULL), "%s", path);
+    CHECK_VIEW(qn_buf_view(&out), want, "%s", path);
+    qn_buf_drop(&out);
+}
+
+static void check_refused(const char *path, qn_invalid invalid, int code, const char *says) {
+    qn_buf out = {0};
+    CHECK_FAIL(read_all(&(qn_corpus_options){.path = &path, .n_paths = 1, .invalid = invalid}, &out, NULL), code, says,
+               "%s", path);
+    qn_buf_drop(&out);
+}
+
+static const char *write_text(const char *name, const char *text) { return qn_test_write(name, text, strlen(text)); }
+
+static const char *write_gzip(const char *name, const char *text, size_t cut) {
+    const char *path = qn_test_temp(name);
+    gzFile f = gzopen(path, "wb");
+    CHECK(f != NULL && gzwrite(f, text, (unsigned)strlen(text)) == (int)strlen(text) && gzclose(f) == Z_OK);
+    if (cut) {
+        struct stat st;
+        CHECK(stat(path, &st) == 0 && truncate(path, st.st_size - (off_t)cut) == 0);
+    }
+    return path;
+}
+
+TEST(reads_plain_text_and_gzip) {
+    check_text(write_text("a.txt", "Hello\nthere"), QN_INVALID_REFUSE, "Hello\nthere|");
+    check_text(write_text("bom.txt", "\xef\xbb\xbfHello"), QN_INVALID_REFUSE, "Hello|");
+    check_text(write_text("empty.txt", ""), QN_INVALID_REFUSE, "|");
+    check_text(write_gzip("b.txt.gz", "packed\n", 0), QN_INVALID_REFUSE, "packed\n|");
+    check_refused(write_gzip("cut.txt.gz", "packed, and then cut off", 6), QN_INVALID_REFUSE, QN_ETRUNC, "too early");
+}
+
+TEST(reads_the_text_of_json_lines) {
+    const char *two = "{\"id\": 1, \"text\": \"one\\u00fc\"}\n\n{\"text\": \"two\", \"text2\": \"no\"}\n";
+    check_text(write_text("c.jsonl", two), QN_INVALID_REFUSE, "oneü|two|");
+    check_text(write_gzip("c.ndjson.gz", two, 0), QN_INVALID_REFUSE, "oneü|two|");
+    check_text(write_text("bad.jsonl", "{\"text\": \"a\xff\"}\n"), QN_INVALID_REPLACE, "a\xef\xbf\xbd|");
+    check_refused(write_text("bad.jsonl", "{\"text\": \"a\"}\n{\"text\": \"a\xff\"}\n"), QN_INVALID_REFUSE, QN_EUTF8,
+                  "bad.jsonl:2: byte 11 (0xff)");
+    check_refused(write_text("none.jsonl", "{\"content\": \"a\"}\n"), QN_INVALID_REFUSE, QN_EFORMAT, "no \"text\"");
+    check_refused(write_text("number.jsonl", "{\"text\": 1}\n"), QN_INVALID_REFUSE, QN_EFORMAT, "number.jsonl:1");
+    check_refused(write_text("behind.jsonl", "{\"text\": \"\"} x\n"), QN_INVALID_REFUSE, QN_EFORMAT, "behind.jsonl:1");
+}
+
+/* What Python's bytes.decode("utf-8", "replace") makes of it, and "ignore" (checked with CPython 3.11). */
+TEST(replaces_or_drops_broken_characters) {
+    static const struct { const char *in, *replaced, *dropped; } cases[] = {
+        {"a\xff\xfe" "b", "a\xef\xbf\xbd\xef\xbf\xbd" "b", "ab"},
+        {"a\xe2\x82" "b", "a\xef\xbf\xbd" "b", "ab"},
+        {"\xf0\x9f\x98", "\xef\xbf\xbd", ""},
+        {"\xf0\x9f\x98x\xf0\x9f\x98\x80", "\xef\xbf\xbdx\xf0\x9f\x98\x80", "x\xf0\x9f\x98\x80"},
+        {"\xc0\xaf", "\xef\xbf\xbd\xef\xbf\xbd", ""},
+        {"\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd", ""},
+        {"\xf4\x90\x80\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd", ""},
+        {"\x80ok\xc3", "\xef\xbf\xbdok\xef\xbf\xbd", "ok"},
+    };
+    qn_buf own = {0};
+    for (size_t i = 0; i < QN_LEN(cases); i++) {
+        int64_t bad = 0, dropped = 0;
+        size_t at;
+        qn_str clean, in = qn_str_of(cases[i].in);
+        CHECK_OK(qn_utf8_clean(in, QN_INVALID_REPLACE, &own, &clean, &bad, &at));
+        CHECK_VIEW(clean, cases[i].replaced, "case %zu", i);
+        CHECK(bad > 0);
+        CHECK_OK(qn_utf8_clean(in, QN_INVALID_DROP, &own, &clean, &dropped, &at));
+        CHECK_VIEW(clean, cases[i].dropped, "case %zu", i);
+        CHECK_INT(dropped, bad);
+        CHECK_INT(qn_utf8_clean(in, QN_INVALID_REFUSE, &own, &clean, &bad, &at), QN_EUTF8);
+        CHECK_INT(at, qn_utf8_check(in.s, in.n));
+    }
+    qn_buf_drop(&own);
+}
+
+/* Characters of four bytes and a bad byte over many blocks: nothing is lost where blocks meet. */
+TEST(joins_characters_over_blocks) {
+    qn_buf text = {0}, out = {0};
+    qn_corpus_stats stats;
+    CHECK_OK(qn_buf_putc(&text, 'x'));
+    while (text.n < 900000)
+        CHECK_OK(qn_buf_puts(&text, "\xf0\x9f\x98\x80"));
+    size_t bad = text.n;
+    CHECK_OK(qn_buf_puts(&text, "\xf0\x9f\x98"));
+    const char *path = qn_test_write("blocks.txt", text.s, text.n);
+    CHECK_OK(read_all(&(qn_corpus_options){.path = &path, .n_paths = 1, .invalid = QN_INVALID_DROP}, &out, &stats));
+    CHECK_INT(out.n, bad + 1);
+    CHECK(memcmp(out.s, text.s, bad) == 0);
+    CHECK_INT(stats.invalid, 1);
+    CHECK_INT(stats.bytes, bad);
+    CHECK_INT(stats.documents, 1);
+    char says[64];
+    snprintf(says, sizeof says, "byte %zu (0xf0)", bad);
+    check_refused(path, QN_INVALID_REFUSE, QN_EUTF8, says);
+    qn_buf_drop(&text);
+    qn_buf_drop(&out);
+}
+
+static void make_folder(const char *name) { CHECK(mkdir(qn_test_temp(name), 0777) == 0, "%s", name); }
+
+TEST(walks_folders_in_the_order_of_paths) {
+    qn_buf out = {0};
+    qn_corpus_stats stats;
+    make_folder("folder");
+    make_folder("folder/b");
+    make_folder("folder/.git");
+    make_folder("hollow");
+    write_text("folder/c.txt", "C");
+    write_text("folder/b/2.txt", "B2");
+    write_text("folder/b/1.jsonl", "{\"text\": \"B1\"}\n{\"text\": \"B1b\"}");
+    write_text("folder/.git/x", "hidden");
+    write_text("folder/a.txt.zst", "zstd");
+    qn_test_write("folder/image", "PNG\0\0", 5);
+    CHECK(symlink(".", qn_test_temp("folder/b/loop")) == 0);
+    char folder[512], file[512];
+    snprintf(folder, sizeof folder, "%s", qn_test_temp("folder"));
+    snprintf(file, sizeof file, "%s", write_text("first.txt", "first"));
+    const char *paths[] = {file, folder};
+    CHECK_OK(read_all(&(qn_corpus_options){.path = paths, .n_paths = 2}, &out, &stats));
+    CHECK_VIEW(qn_buf_view(&out), "first|B1|B1b|B2|C|");
+    CHECK_INT(stats.files, 4);
+    CHECK_INT(stats.skipped, 2);
+    CHECK_INT(stats.documents, 5);
+    check_refused(qn_test_temp("hollow"), QN_INVALID_REPLACE, QN_EINVAL, "no files");
+    check_refused(qn_test_temp("folder/image"), QN_INVALID_REPLACE, QN_EFORMAT, "is no text: byte 3 is 0");
+    check_refused(qn_test_temp("folder/a.txt.zst"), QN_INVALID_REPLACE, QN_EUNSUPPORTED, "zstd");
+    check_refused(qn_test_temp("folder/nothing"), QN_INVALID_REPLACE, QN_ENOTFOUND, "nothing");
+    qn_buf_drop(&out);
+}
+
+TEST(knows_sizes_where_they_mean_something) {
+    qn_corpus *c;
+    char plain[512], packed[512];
+    snprintf(plain, sizeof plain, "%s", write_text("size.txt", "12345"));
+    snprintf(packed, sizeof packed, "%s", write_gzip("size.txt.gz", "12345", 0));
+    const char *paths[] = {plain, plain, packed};
+    for (size_t n = 2; n <= 3; n++) {
+        CHECK_OK(qn_corpus_open(&c, &(qn_corpus_options){.path = paths, .n_paths = n}));
+        CHECK_INT(qn_corpus_size(c), n == 2 ? 10 : 0);
+        qn_corpus_close(c);
+    }
+}
+
+TEST(gives_all_memory_back_when_it_runs_out) {
+    const int64_t before = qn_mem_stats_get(QN_MEM_BASE).live_bytes, format = qn_mem_stats_get(QN_MEM_FORMAT).live_bytes;
+    char text[512], lines[512];
+    qn_buf out = {0};
+    snprintf(text, sizeof text, "%s", write_text("memory.txt", "a\xff"));
+    snprintf(lines, sizeof lines, "%s", write_text("memory.jsonl", "{\"text\": \"b\"}\n"));
+    const char *paths[] = {text, lines};
+    const qn_corpus_options o = {.path = paths, .n_paths = 2};
+    int64_t calls = qn_mem_calls();
+    CHECK_OK(read_all(&o, &out, NULL));
+    calls = qn_mem_calls() - calls;
+    CHECK(calls > 5);
+    qn_buf_drop(&out);
+    for (int64_t n = 0; n < calls; n++) {
+        qn_corpus *c = NULL;
+        qn_corpus_piece piece;
+        qn_mem_fail_after(n);
+        int rc = qn_corpus_open(&c, &o);
+        while (rc >= 0 && (rc = qn_corpus_next(c, &piece)) > 0)
+            ;
+        qn_mem_fail_after(-1);
+        qn_corpus_close(c);
+        CHECK(rc == 0 || rc == QN_ENOMEM, "allocation %lld: %s", (long long)n, qn_error_name(rc));
+        CHECK_NO_LEAK(QN_MEM_BASE, before, "allocation %lld", (long long)n);
+        CHECK_NO_LEAK(QN_MEM_FORMAT, format, "allocation %lld", (long long)n);
+    }
+}
