@@ -294,11 +294,12 @@ static int pack_all(loader *l, qn_pool *pool) {
     }
     if (k.left)
         k.gather = qn_alloc(QN_MEM_SCRATCH, k.gather_bytes * (size_t)qn_pool_threads(pool));
-    if (k.gather)
+    const int rc = k.gather ? 0 : QN_ENOMEM;
+    if (rc >= 0)
         qn_parallel(pool, tiles, pack_tile, &k);
     qn_free(k.left);
     qn_free(k.gather);
-    return k.gather ? 0 : QN_ENOMEM;
+    return rc;
 }
 
 /* ---- the model ---- */
