@@ -1,6 +1,6 @@
 /* ops/act_pack.c — x [T,K] real to rows in the activation form that a weight dtype multiplies with (kernels/kernels.h):
- * BF16 rounds to nearest even; the quantized dtypes take int8 with a scale per 32-block. Norms feed several products: the
- * row is packed once and they all read it. */
+ * BF16 rounds to nearest even; the quantized dtypes take int8 with a scale per 32-block. Norms feed several
+ * products: the row is packed once and they all read it. */
 #include "ops/ops.h"
 
 static int shape(const qn_op_args *a, qn_op_out *out) {

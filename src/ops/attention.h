@@ -2,9 +2,9 @@
  *
  * KV memory is a pool of pages; a page holds 64 positions of one sequence for all layers:
  *
- *   page p │ layer 0: K head 0 │ K head 1 … │ V head 0 │ V head 1 … │ layer 1: …          each a block of kernels/kernels.h
+ *   page p │ layer 0: K head 0 │ K head 1 … │ V head 0 │ V head 1 … │ layer 1: …    each a block of kernels.h
  *
- * A sequence is a list of pages; its positions start at 0, so blocks and chunks are aligned to the sequence's own start.
+ * A sequence is a list of pages; its positions start at 0, so blocks and chunks are aligned to its own start.
  * The infer/ room owns pools and page lists; this header only says how they look. */
 #ifndef QN_OPS_ATTENTION_H
 #define QN_OPS_ATTENTION_H
@@ -25,12 +25,19 @@ QN_INLINE void *qn_kv_block(const qn_kv_pool *p, int32_t page, int64_t layer, in
 }
 
 /* Rows [row, row + n) of the run are positions pos … of one sequence, whose pages cover position pos + n − 1. */
-typedef struct { int64_t row, n, pos; const int32_t *page; int64_t seq; } qn_segment;     /* seq: the owner's number for it */
+typedef struct {
+    int64_t row, n, pos;
+    const int32_t *page;
+    int64_t seq;                            /* the owner's number for it */
+} qn_segment;
 
 /* Some rows of one segment that attend together: the unit of work, shared by all layers. */
 typedef struct { int32_t segment, first, n; } qn_query_tile;
 
-enum { QN_QUERY_ROWS = 96, QN_SPLIT_ROWS = 32 };    /* query rows per tile (tokens × heads of a group); runs up to 32 rows split the keys */
+enum {
+    QN_QUERY_ROWS = 96,                     /* per tile: tokens × heads of a group */
+    QN_SPLIT_ROWS = 32                      /* a run of so many rows or fewer splits the keys */
+};
 
 /* What a session binds for each run (qn_exec_run's run data). */
 typedef struct {

@@ -52,7 +52,10 @@ static void backward(const qn_op_ctx *c, int64_t tile, void *scratch) {
 
 static const qn_op_case cases[] = {
     {.n_in = 2, .in = {{1, {1}}, {2, {1, 1}}}, .below = {1}, .panels = 1 << W},
-    {.n_in = 2, .in = {{1, {50}}, {2, {70, 5}}}, .below = {70}, .panels = 1 << W},        /* three panels; rows often and never */
+    {.n_in = 2,
+     .in = {{1, {50}}, {2, {70, 5}}},
+     .below = {70},
+     .panels = 1 << W}, /* three panels; rows often and never */
 };
 
 const qn_op qn_op_embed = {

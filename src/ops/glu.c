@@ -26,11 +26,13 @@ static void backward(const qn_op_ctx *c, int64_t tile, void *scratch) {
     const qn_span rows = qn_tile_span(c->in[GATE].dim[0], QN_OP_ROWS, tile);
     (void)scratch;
     for (int64_t t = rows.begin; t < rows.end; t++)
-        c->k->glu_grad(c->din[GATE].data ? qn_row(&c->din[GATE], t) : NULL, c->din[UP].data ? qn_row(&c->din[UP], t) : NULL,
-                       qn_row(&c->dout[0], t), qn_row(&c->in[GATE], t), qn_row(&c->in[UP], t), c->in[GATE].dim[1], at->kind);
+        c->k->glu_grad(c->din[GATE].data ? qn_row(&c->din[GATE], t) : NULL,
+                       c->din[UP].data ? qn_row(&c->din[UP], t) : NULL, qn_row(&c->dout[0], t), qn_row(&c->in[GATE], t),
+                       qn_row(&c->in[UP], t), c->in[GATE].dim[1], at->kind);
 }
 
-static const qn_glu_attr silu = {QN_ACT_SILU}, gelu = {QN_ACT_GELU}, tanh_gelu = {QN_ACT_GELU_TANH}, relu2 = {QN_ACT_RELU2};
+static const qn_glu_attr silu = {QN_ACT_SILU}, gelu = {QN_ACT_GELU}, tanh_gelu = {QN_ACT_GELU_TANH},
+                         relu2 = {QN_ACT_RELU2};
 static const qn_op_case cases[] = {
     {.n_in = 2, .in = {{2, {1, 1}}, {2, {1, 1}}}, .attr = &silu},
     {.n_in = 2, .in = {{2, {19, 37}}, {2, {19, 37}}}, .attr = &silu, .hi = 20},

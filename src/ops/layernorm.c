@@ -25,7 +25,9 @@ static int shape(const qn_op_args *a, qn_op_out *out) {
 }
 
 static size_t stat_bytes(const qn_op_ctx *c) { return 2 * c->k->real; }
-static void *saved_at(const qn_op_ctx *c, int64_t row) { return (char *)c->saved[0].data + (size_t)row * stat_bytes(c); }
+static void *saved_at(const qn_op_ctx *c, int64_t row) {
+    return (char *)c->saved[0].data + (size_t)row * stat_bytes(c);
+}
 static bool has_bias(const qn_op_ctx *c) { return c->n_in > B; }
 
 static void forward(const qn_op_ctx *c, int64_t tile, void *scratch) {

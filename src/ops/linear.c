@@ -1,13 +1,13 @@
 /* ops/linear.c — y_i = x · W_iᵀ + b_i, i < n ≤ 3: the only weight product.
  *
- *   x [T,K], in the activation form of the weights      W_i [N_i,K] packed in panels      b_i [N_i] real      y_i [T,N_i] real
+ *   x [T,K], in the activation form of the weights   W_i [N_i,K] packed in panels   b_i [N_i] real   y_i [T,N_i] real
  *
- * Weights that read the same x (query, key and value; gate and up) are one node: one pack of x, one barrier. A tile is a
- * block of rows against a few panels; its size depends on shapes alone.
+ * Weights that read the same x (query, key and value; gate and up) are one node: one pack of x, one barrier. A tile
+ * is a block of rows against a few panels; its size depends on shapes alone.
  *
  * Backward, real panels only (LoRA and quantized bases come with their issue):
  *   dL/dx  += Σ_i dL/dy_i · W_i      tiles of rows
- *   dL/dW_i += dL/dy_iᵀ · x,  dL/db_i += Σ_t dL/dy_i      tiles of output columns, rows ascending: the order is fixed */
+ *   dL/dW_i += dL/dy_iᵀ · x,  dL/db_i += Σ_t dL/dy_i      tiles of output columns, rows ascending: a fixed order */
 #include "ops/ops.h"
 
 enum { X, W };                          /* W + i: weight i; W + n + j: the j-th bias that exists */
@@ -26,19 +26,22 @@ static int shape(const qn_op_args *a, qn_op_out *out) {
     const qn_linear_attr *at = a->attr;
     const qn_shape *x = &a->in[X];
     if (at->n != a->n_out || bias_input(at, at->n) != a->n_in)
-        return qn_fail(QN_EINVAL, "linear: %d weights with bias mask %d do not match %d inputs and %d outputs", at->n, at->bias, a->n_in, a->n_out);
+        return qn_fail(QN_EINVAL, "linear: %d weights with bias mask %d do not match %d inputs and %d outputs", at->n,
+                       at->bias, a->n_in, a->n_out);
     for (int i = 0; i < at->n; i++) {
         const qn_shape *w = &a->in[W + i];
         if (a->layout[W + i] != QN_LAYOUT_PANELS)
             return qn_fail(QN_EINVAL, "linear: weight %d is not packed in panels", i);
         if (x->rank != 2 || w->rank != 2 || w->dim[1] != x->dim[1])
-            return qn_fail(QN_ESHAPE, "linear: rows are %s, weight %d is [%lld,%lld]", qn_shape_text(x), i, (long long)w->dim[0], (long long)w->dim[1]);
+            return qn_fail(QN_ESHAPE, "linear: rows are %s, weight %d is [%lld,%lld]", qn_shape_text(x), i,
+                           (long long)w->dim[0], (long long)w->dim[1]);
         if (has_bias(at, i) && (a->in[bias_input(at, i)].rank != 1 || a->in[bias_input(at, i)].dim[0] != w->dim[0]))
-            return qn_fail(QN_ESHAPE, "linear: weight %d has %lld rows, its bias %s", i, (long long)w->dim[0], qn_shape_text(&a->in[bias_input(at, i)]));
+            return qn_fail(QN_ESHAPE, "linear: weight %d has %lld rows, its bias %s", i, (long long)w->dim[0],
+                           qn_shape_text(&a->in[bias_input(at, i)]));
         const qn_act_form want = qn_act_form_of(a->dtype[W + i]), got = qn_act_form_of(a->dtype[X]);
         if (want != got)
-            return qn_fail(QN_EINVAL, "linear: weight %d is %s, its input is in the form for %s", i, qn_dtype_get(a->dtype[W + i])->name,
-                           qn_dtype_get(a->dtype[X])->name);
+            return qn_fail(QN_EINVAL, "linear: weight %d is %s, its input is in the form for %s", i,
+                           qn_dtype_get(a->dtype[W + i])->name, qn_dtype_get(a->dtype[X])->name);
         out[i] = (qn_op_out){{2, {x->dim[0], w->dim[0]}}, want == QN_ACT_F64 ? QN_F64 : QN_F32, QN_LAYOUT_ROWS};
     }
     return 0;
@@ -51,7 +54,8 @@ static int64_t panels_per_tile(const qn_tensor *w) {
 }
 
 static int64_t weight_tiles(const qn_op_ctx *c, int i) {
-    return qn_tiles(qn_panels(c->in[W + i].dim[0]), panels_per_tile(&c->in[W + i])) * qn_tiles(c->in[X].dim[0], ROW_TILE);
+    return qn_tiles(qn_panels(c->in[W + i].dim[0]), panels_per_tile(&c->in[W + i])) *
+           qn_tiles(c->in[X].dim[0], ROW_TILE);
 }
 
 static int64_t tiles(const qn_op_ctx *c) {
@@ -84,10 +88,14 @@ static void forward(const qn_op_ctx *c, int64_t tile, void *scratch) {
     const size_t ldx = qn_act_row_bytes(qn_act_form_of(x->dtype), w->dim[1]);
     const size_t row_bytes = x->layout == QN_LAYOUT_ACTS ? ldx : (size_t)x->stride * c->k->real;
     qn_linear_args a = {
-        .y = (char *)y->data + (size_t)(rows.begin * y->stride + panels.begin * QN_PANEL) * c->k->real, .ldy = y->stride,
-        .x = (const char *)x->data + (size_t)rows.begin * row_bytes, .ldx = row_bytes,
+        .y = (char *)y->data + (size_t)(rows.begin * y->stride + panels.begin * QN_PANEL) * c->k->real,
+        .ldy = y->stride,
+        .x = (const char *)x->data + (size_t)rows.begin * row_bytes,
+        .ldx = row_bytes,
         .w = (const char *)w->data + (size_t)panels.begin * qn_panel_bytes(w->dtype, w->dim[1]),
-        .m = rows.end - rows.begin, .n = QN_MIN(panels.end * QN_PANEL, w->dim[0]) - panels.begin * QN_PANEL, .K = w->dim[1],
+        .m = rows.end - rows.begin,
+        .n = QN_MIN(panels.end * QN_PANEL, w->dim[0]) - panels.begin * QN_PANEL,
+        .K = w->dim[1],
     };
     qn_linear_pick(c->k, w->dtype, a.m)(&a);
     if (has_bias(at, i))
@@ -157,14 +165,28 @@ static int64_t flops(const qn_op_ctx *c) {
 static const qn_linear_attr plain = {1, 0}, biased = {1, 1}, two = {2, 2}, three = {3, 5};
 static const qn_op_case cases[] = {
     {.n_in = 2, .in = {{2, {1, 1}}, {2, {1, 1}}}, .attr = &plain, .panels = 2},
-    {.n_in = 2, .in = {{2, {3, 5}}, {2, {33, 5}}}, .attr = &plain, .panels = 2},                          /* odd tails of K and of a panel */
-    {.n_in = 3, .in = {{2, {98, 8}}, {2, {40, 8}}, {1, {40}}}, .attr = &biased, .panels = 2},             /* two row tiles */
-    {.n_in = 4, .in = {{2, {2, 7}}, {2, {3, 7}}, {2, {70, 7}}, {1, {70}}}, .attr = &two, .panels = 6},     /* only the second has a bias */
-    {.n_in = 6, .in = {{2, {4, 6}}, {2, {6, 6}}, {2, {2, 6}}, {2, {2, 6}}, {1, {6}}, {1, {2}}}, .attr = &three, .panels = 14},
+    {.n_in = 2, .in = {{2, {3, 5}}, {2, {33, 5}}}, .attr = &plain, .panels = 2}, /* odd tails of K and of a panel */
+    {.n_in = 3, .in = {{2, {98, 8}}, {2, {40, 8}}, {1, {40}}}, .attr = &biased, .panels = 2}, /* two row tiles */
+    {.n_in = 4,
+     .in = {{2, {2, 7}}, {2, {3, 7}}, {2, {70, 7}}, {1, {70}}},
+     .attr = &two,
+     .panels = 6}, /* only the second has a bias */
+    {.n_in = 6,
+     .in = {{2, {4, 6}}, {2, {6, 6}}, {2, {2, 6}}, {2, {2, 6}}, {1, {6}}, {1, {2}}},
+     .attr = &three,
+     .panels = 14},
 };
 
 const qn_op qn_op_linear = {
-    .name = "linear", .n_in_min = 2, .n_in_max = 7, .attr_size = sizeof(qn_linear_attr), .takes_packed = true, .shape = shape,
-    .forward = {{tiles, forward}}, .backward = {{dx_tiles, backward_x}, {dw_tiles, backward_w}},
-    .flops = flops, .cases = cases, .n_cases = QN_LEN(cases),
+    .name = "linear",
+    .n_in_min = 2,
+    .n_in_max = 7,
+    .attr_size = sizeof(qn_linear_attr),
+    .takes_packed = true,
+    .shape = shape,
+    .forward = {{tiles, forward}},
+    .backward = {{dx_tiles, backward_x}, {dw_tiles, backward_w}},
+    .flops = flops,
+    .cases = cases,
+    .n_cases = QN_LEN(cases),
 };

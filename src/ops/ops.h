@@ -3,7 +3,7 @@
  *   embed      ids [T], W [V,D] (panels)                     → [T,D]      row ids[t] of W
  *   rmsnorm    x [T,D], w [D]                                → [T,D]
  *   layernorm  x [T,D], w [D], b [D] or none                 → [T,D]
- *   act_pack   x [T,K]                                       → [T,K] in the activation form that a weight dtype asks for
+ *   act_pack   x [T,K]                                       → [T,K] in a weight dtype's activation form
  *   linear     x [T,K], W0…W2 [Ni,K] (panels), b0…           → [T,Ni] each: products that share x share the barrier
  *   rope_table positions [T]                                 → [T,rot]    cos then sin
  *   rope       x [T,H,Dh], table [T,rot]                     → [T,H,Dh]
@@ -28,10 +28,11 @@ enum { QN_OP_ROWS = 16 };               /* rows per tile of ops that treat rows 
 /* Tiles of QN_OP_ROWS rows of the first input. */
 int64_t qn_op_row_tiles(const qn_op_ctx *c);
 
-/* Gradients of gathered rows: to[index[i]] += from[i], i ascending. Each tile owns a range of rows of `to`, looks through
- * all indices and adds what is its own: no two tiles write to one row, and the order of sums is fixed. */
+/* Gradients of gathered rows: to[index[i]] += from[i], i ascending. Each tile owns a range of rows of `to`, looks
+ * through all indices and adds what is its own: no two tiles write to one row, and the order of sums is fixed. */
 int64_t qn_op_scatter_tiles(int64_t rows);
-void qn_op_scatter_add(const qn_op_ctx *c, const qn_tensor *to, const qn_tensor *from, const int32_t *index, int64_t tile);
+void qn_op_scatter_add(const qn_op_ctx *c, const qn_tensor *to, const qn_tensor *from, const int32_t *index,
+                       int64_t tile);
 
 typedef struct { double eps; } qn_rmsnorm_attr, qn_layernorm_attr;
 typedef struct { qn_dtype weight; } qn_act_pack_attr;      /* the packed dtype of the weights that will read it */

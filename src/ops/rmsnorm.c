@@ -6,7 +6,8 @@
  *   dL/dw += g · x · r
  *   dL/dx += r · (g·w − x · r² · mean(g·w·x))
  *
- * dw sums over rows: every tile leaves its own partial, then the partials are added in tile order (docs/NUMERICS.md). */
+ * dw sums over rows: every tile leaves its own partial, then the partials are added in tile order
+ * (docs/NUMERICS.md). */
 #include "ops/ops.h"
 
 #include <string.h>
@@ -18,7 +19,8 @@ static int shape(const qn_op_args *a, qn_op_out *out) {
     if (x->rank != 2)
         return qn_fail(QN_ESHAPE, "rmsnorm: rows must be [T,D], got %s", qn_shape_text(x));
     if (w->rank != 1 || w->dim[0] != x->dim[1])
-        return qn_fail(QN_ESHAPE, "rmsnorm: rows have %lld elements, the weight is %s", (long long)x->dim[1], qn_shape_text(w));
+        return qn_fail(QN_ESHAPE, "rmsnorm: rows have %lld elements, the weight is %s", (long long)x->dim[1],
+                       qn_shape_text(w));
     out[0] = (qn_op_out){*x, a->dtype[X], QN_LAYOUT_ROWS};
     return 0;
 }
@@ -70,14 +72,16 @@ static size_t partials(const qn_op_ctx *c, bool backward) {
     return backward ? (size_t)(qn_op_row_tiles(c) * c->in[X].dim[1]) * c->k->real : 0;
 }
 
-static size_t scratch_bytes(const qn_op_ctx *c, bool backward) { return backward ? (size_t)c->in[X].dim[1] * c->k->real : 0; }
+static size_t scratch_bytes(const qn_op_ctx *c, bool backward) {
+    return backward ? (size_t)c->in[X].dim[1] * c->k->real : 0;
+}
 
 static const qn_rmsnorm_attr eps5 = {1e-5}, eps3 = {1e-3};
 static const qn_op_case cases[] = {
     {.n_in = 2, .in = {{2, {1, 1}}, {1, {1}}}, .attr = &eps5},
-    {.n_in = 2, .in = {{2, {5, 17}}, {1, {17}}}, .attr = &eps5},                        /* odd tail */
-    {.n_in = 2, .in = {{2, {40, 8}}, {1, {8}}}, .attr = &eps5},                         /* three tiles: the order of partials */
-    {.n_in = 2, .in = {{2, {3, 64}}, {1, {64}}}, .attr = &eps3, .lo = 1e-3, .hi = 1e-2},  /* small rows: eps matters */
+    {.n_in = 2, .in = {{2, {5, 17}}, {1, {17}}}, .attr = &eps5}, /* odd tail */
+    {.n_in = 2, .in = {{2, {40, 8}}, {1, {8}}}, .attr = &eps5},  /* three tiles: the order of partials */
+    {.n_in = 2, .in = {{2, {3, 64}}, {1, {64}}}, .attr = &eps3, .lo = 1e-3, .hi = 1e-2}, /* small rows: eps matters */
 };
 
 const qn_op qn_op_rmsnorm = {

@@ -3,8 +3,8 @@
  *   rope_table   positions [T] i32 → table [T,rot]: row t = cos(p·f_i)·a for i < rot/2, then sin(p·f_i)·a
  *   rope         x [T,H,Dh], table [T,rot] → y [T,H,Dh]
  *
- * The table is made once per run and serves all layers. Angles are computed in double: at position 100,000 a float angle
- * would be off by 4e-3. Backward of rope is the rotation by −angle: dL/dx += rope(dL/dy, cos, −sin). */
+ * The table is made once per run and serves all layers. Angles are computed in double: at position 100,000 a float
+ * angle would be off by 4e-3. Backward of rope is the rotation by −angle: dL/dx += rope(dL/dy, cos, −sin). */
 #include "num/math.h"
 #include "ops/ops.h"
 
@@ -22,7 +22,9 @@ static int table_shape(const qn_op_args *a, qn_op_out *out) {
     if (a->in[0].rank != 1 || a->dtype[0] != QN_I32)
         return qn_fail(QN_ESHAPE, "rope_table: positions must be [T] i32, got %s", qn_shape_text(&a->in[0]));
     if (at->rot <= 0 || at->rot % 2 || at->rot > QN_ROPE_MAX)
-        return qn_fail(QN_EUNSUPPORTED, "rope_table: %lld rotated elements per head; an even number up to %d is supported", (long long)at->rot, QN_ROPE_MAX);
+        return qn_fail(QN_EUNSUPPORTED,
+                       "rope_table: %lld rotated elements per head; an even number up to %d is supported",
+                       (long long)at->rot, QN_ROPE_MAX);
     out[0] = (qn_op_out){{2, {a->in[0].dim[0], at->rot}}, QN_F32, QN_LAYOUT_ROWS};
     return 0;
 }
@@ -50,7 +52,8 @@ const qn_op qn_op_rope_table = {
 static int shape(const qn_op_args *a, qn_op_out *out) {
     const qn_shape *x = &a->in[X], *t = &a->in[TABLE];
     if (x->rank != 3 || t->rank != 2 || t->dim[0] != x->dim[0] || t->dim[1] > x->dim[2] || t->dim[1] % 2)
-        return qn_fail(QN_ESHAPE, "rope: heads are %s, the table has %lld columns", qn_shape_text(x), (long long)t->dim[1]);
+        return qn_fail(QN_ESHAPE, "rope: heads are %s, the table has %lld columns", qn_shape_text(x),
+                       (long long)t->dim[1]);
     out[0] = (qn_op_out){*x, a->dtype[X], QN_LAYOUT_ROWS};
     return 0;
 }
@@ -60,7 +63,8 @@ static void forward(const qn_op_ctx *c, int64_t tile, void *scratch) {
     const qn_span rows = qn_tile_span(x->dim[0], QN_OP_ROWS, tile);
     (void)scratch;
     for (int64_t t = rows.begin; t < rows.end; t++)
-        c->k->rope(qn_row(&c->out[0], t), qn_row(x, t), qn_row(&c->in[TABLE], t), x->dim[1], x->dim[2], c->in[TABLE].dim[1]);
+        c->k->rope(qn_row(&c->out[0], t), qn_row(x, t), qn_row(&c->in[TABLE], t), x->dim[1], x->dim[2],
+                   c->in[TABLE].dim[1]);
 }
 
 /* scratch: rot reals (cos, −sin), then one row of heads */

@@ -21,7 +21,8 @@ static void forward(const qn_op_ctx *c, int64_t tile, void *scratch) {
     const qn_span rows = qn_tile_span(c->in[INDEX].dim[0], QN_OP_ROWS, tile);
     (void)scratch;
     for (int64_t s = rows.begin; s < rows.end; s++)
-        memcpy(qn_row(&c->out[0], s), qn_row(&c->in[X], qn_i32(&c->in[INDEX])[s]), (size_t)c->in[X].dim[1] * c->k->real);
+        memcpy(qn_row(&c->out[0], s), qn_row(&c->in[X], qn_i32(&c->in[INDEX])[s]),
+               (size_t)c->in[X].dim[1] * c->k->real);
 }
 
 static int64_t backward_tiles(const qn_op_ctx *c) { return c->din[X].data ? qn_op_scatter_tiles(c->in[X].dim[0]) : 0; }

@@ -231,8 +231,8 @@ static int qn_test_setup_(void **state) {
     return 0;
 }
 
-/* The highest level that this run may use: the machine's, or QUERN_CPU where it is set. Tests that call this are run once
- * per level. main() has checked the name and that the machine has it. */
+/* The highest level that this run may use: the machine's, or QUERN_CPU where it is set. Tests that call this are run
+ * once per level. main() has checked the name and that the machine has it. */
 QN_UNUSED static qn_isa qn_test_isa(void) {
     const char *cap = getenv("QUERN_CPU");
     return cap ? (qn_isa)qn_isa_from_name(cap) : qn_isa_detect();

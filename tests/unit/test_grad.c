@@ -34,7 +34,10 @@ static void pack(net *t, int p) {
 static qn_ref param(net *t, int p, bool train) {
     char name[16];
     snprintf(name, sizeof name, "p%d", p);
-    qn_tensor v = {.dtype = QN_F64, .rank = param_shape[p].rank, .dim = {D, D}, .stride = param_shape[p].rank == 1 ? 1 : D,
+    qn_tensor v = {.dtype = QN_F64,
+                   .rank = param_shape[p].rank,
+                   .dim = {D, D},
+                   .stride = param_shape[p].rank == 1 ? 1 : D,
                    .data = t->w[p]};
     if (v.rank == 2) {
         pack(t, p);
