@@ -12,6 +12,7 @@
  *   glu        gate, up [T,F]                                → [T,F]      act(gate)·up
  *   add        a, b [T,D]                                    → [T,D]
  *   rows       x [T,D], index [S]                            → [S,D]
+ *   xent       x [T,K], W [V,K] (panels), target, weight [T] → [T]        head and cross entropy, never all logits
  *
  * Values between ops are real: f32, or f64 where the judge runs. Weights of products are packed panels. */
 #ifndef QN_OPS_OPS_H

@@ -286,7 +286,7 @@ static int walk(void (*visit)(const qn_op *op, const qn_op_case *c, int index)) 
 
 static bool needs_no_cases(const qn_op *op) {
     static const qn_op *const others[] = {              /* other outputs than reals, other inputs than reals and ids */
-        &qn_op_act_pack, &qn_op_rope_table, &qn_op_attention,
+        &qn_op_act_pack, &qn_op_rope_table,
     };
     for (size_t i = 0; i < QN_LEN(others); i++)
         if (op == others[i])
@@ -519,6 +519,79 @@ TEST(tiles_of_a_product_are_its_rows) {
     for (int isa = 0; isa < QN_ISA_LEVELS; isa++)
         for (size_t t = 0; qn_isa_has((qn_isa)isa) && t < QN_LEN(all); t++)
             product_case(all[t], qn_kernels_at((qn_isa)isa));
+}
+
+/* ---- cross entropy: the logits and the logsumexp of a session, bit for bit ---- */
+
+enum { XENT_T = 101, XENT_V = 333, XENT_K = 64 };
+typedef struct {
+    float x[XENT_T * XENT_K], w[XENT_V * XENT_K], weight[XENT_T], loss[XENT_T], lse[XENT_T], logits[XENT_V];
+    char acts[XENT_T * 512];
+    int32_t target[XENT_T];
+    char *panels, *room;
+    size_t row_bytes;
+} head;
+
+static void head_fill(head *h, const qn_kernels *k, qn_dtype t) {
+    const qn_act_form form = qn_act_form_of(t);
+    h->row_bytes = qn_act_row_bytes(form, XENT_K);
+    h->panels = qn_alloc(QN_MEM_TEST, (size_t)qn_panels(XENT_V) * qn_panel_bytes(t, XENT_K));
+    CHECK(h->panels != NULL);
+    for (int i = 0; i < XENT_T * XENT_K; i++)
+        h->x[i] = qn_fill_value(1, (uint64_t)i, 2);
+    for (int i = 0; i < XENT_V * XENT_K; i++)
+        h->w[i] = qn_fill_value(2, (uint64_t)i, 1);
+    for (int r = 0; r < XENT_T; r++) {
+        char *row = h->acts + (size_t)r * h->row_bytes;
+        h->weight[r] = r % 5 != 1;
+        h->target[r] = r % 5 != 1 ? r * 7 % XENT_V : -100;
+        if (form == QN_ACT_F32)
+            memcpy(row, h->x + r * XENT_K, XENT_K * sizeof *h->x);
+        else
+            k->act_pack[form](row, h->x + r * XENT_K, XENT_K);
+    }
+    qn_pack_panels(&(qn_pack_args){QN_F32, t, h->w, h->panels, 0, XENT_V, XENT_K});
+}
+
+static void head_run(head *h, const qn_kernels *k, qn_dtype t) {
+    const bool plain = qn_act_form_of(t) == QN_ACT_F32;
+    qn_op_ctx c = {.k = k, .n_in = 4, .n_out = 1, .saved = {{.data = h->lse}}};
+    c.in[0] = (qn_tensor){.dtype = plain ? QN_F32 : t, .layout = plain ? QN_LAYOUT_ROWS : QN_LAYOUT_ACTS, .rank = 2,
+                          .dim = {XENT_T, XENT_K}, .stride = XENT_K, .data = h->acts};
+    c.in[1] = (qn_tensor){.dtype = t, .layout = QN_LAYOUT_PANELS, .rank = 2, .dim = {XENT_V, XENT_K},
+                          .stride = XENT_K, .data = h->panels};
+    c.in[2] = (qn_tensor){.dtype = QN_I32, .rank = 1, .dim = {XENT_T}, .stride = 1, .data = h->target};
+    c.in[3] = (qn_tensor){.dtype = QN_F32, .rank = 1, .dim = {XENT_T}, .stride = 1, .data = h->weight};
+    c.out[0] = (qn_tensor){.dtype = QN_F32, .rank = 1, .dim = {XENT_T}, .stride = 1, .data = h->loss};
+    h->room = qn_alloc(QN_MEM_TEST, qn_op_xent.scratch(&c, false));
+    CHECK(h->room != NULL && qn_op_xent.forward[0].tiles(&c) > 1);
+    for (int64_t i = qn_op_xent.forward[0].tiles(&c); i-- > 0;)
+        qn_op_xent.forward[0].run(&c, i, h->room);
+}
+
+static void head_case(const qn_kernels *k, qn_dtype t) {
+    static head h;
+    head_fill(&h, k, t);
+    head_run(&h, k, t);
+    for (int r = 0; r < XENT_T; r++) {
+        const qn_linear_args a = {h.logits, XENT_V, h.acts + (size_t)r * h.row_bytes, h.row_bytes, h.panels, 1, XENT_V,
+                                  XENT_K};
+        qn_linear_pick(k, t, 1)(&a);
+        const double lse = k->logsumexp(h.logits, XENT_V);
+        const float want = h.weight[r] != 0 ? (float)(lse - (double)h.logits[h.target[r]]) : 0;
+        CHECK(h.loss[r] == want, "%s at %s, row %d: %.9g, expected %.9g", qn_dtype_get(t)->name, qn_isa_name(k->isa),
+              r, (double)h.loss[r], (double)want);
+        CHECK(h.weight[r] == 0 || h.lse[r] == (float)lse, "row %d", r);
+    }
+    qn_free(h.room);
+    qn_free(h.panels);
+}
+
+TEST(cross_entropy_is_that_of_a_session) {
+    static const qn_dtype all[] = {QN_F32, QN_BF16, QN_Q8_0};
+    for (int isa = 0; isa < QN_ISA_LEVELS; isa++)
+        for (size_t t = 0; qn_isa_has((qn_isa)isa) && t < QN_LEN(all); t++)
+            head_case(qn_kernels_at((qn_isa)isa), all[t]);
 }
 
 /* ---- ops whose inputs are not plain reals ---- */
