@@ -18,12 +18,17 @@
 typedef struct qn_graph qn_graph;
 typedef int32_t qn_ref;                 /* a value of a graph; <0 is an error, forwarded by every builder function */
 
-int qn_graph_new(qn_graph **out);
-void qn_graph_free(qn_graph *g);
+/* A graph is built, planned and run by one thread at a time. It owns names and attributes, never the memory of
+ * parameters and inputs. The caller frees it, after the executors that borrow it. */
+int qn_graph_new(qn_graph **out);                                     /* QN_ENOMEM */
+void qn_graph_free(qn_graph *g);                                      /* NULL is fine */
 
-/* A value that the caller binds before each run. */
+/* Builder functions return the new value. Errors: QN_EINVAL (a name is taken, a wrong number of inputs, a packed value
+ * where rows are asked for), QN_ESHAPE and others from the op's shape(), QN_ENOMEM; the message names the node. */
+
+/* A value that the caller binds before each run: row-major, as many rows as the run's T or S says. */
 qn_ref qn_graph_input(qn_graph *g, const char *name, qn_dtype dtype, qn_shape shape);
-/* A parameter: bound once; t's memory must outlive the graph. */
+/* A parameter: bound once; *t is copied, its memory must outlive the graph. */
 qn_ref qn_graph_param(qn_graph *g, const char *name, const qn_tensor *t);
 /* One node. attr is copied (op->attr_size bytes). names is one name per output, separated by spaces:
  * "blk.0.attn.q blk.0.attn.k". Returns the first output; the others follow as ref + 1 …. */
@@ -31,7 +36,7 @@ qn_ref qn_graph_node(qn_graph *g, const qn_op *op, const char *names, const qn_r
                      const void *attr);
 /* The same memory under another shape with as many elements per outermost row: [T,H·Dh] as [T,H,Dh]. */
 qn_ref qn_graph_view(qn_graph *g, const char *name, qn_ref of, qn_shape shape);
-/* The value survives the run (results; tapped values are marked by qn_exec_tap). */
+/* The value keeps its memory to the end of the run: results. Before planning. */
 void qn_graph_keep(qn_graph *g, qn_ref v);
 
 /* ---- training: before planning ---- */
@@ -43,27 +48,33 @@ void qn_graph_train(qn_graph *g, qn_ref param, const qn_tensor *grad);
 void qn_graph_seed(qn_graph *g, qn_ref v);
 
 qn_ref qn_graph_find(const qn_graph *g, const char *name);            /* <0: QN_ENOTFOUND */
-const char *qn_graph_name(const qn_graph *g, qn_ref v);
-int qn_graph_nodes(const qn_graph *g);
+const char *qn_graph_name(const qn_graph *g, qn_ref v);               /* borrowed; "?" for no value */
+int qn_graph_nodes(const qn_graph *g);                                /* how many; views and inputs are none */
 
 /* ---- running ---- */
 typedef struct qn_exec qn_exec;
+/* Most rows T and S of a run; workers: threads of the pool that will run it. */
 typedef struct { int64_t max_t, max_s; int workers; } qn_exec_limits;
 
 /* A tap sees a node's value after the node has run (on one thread) and may change it. Declared before planning, because
  * a tapped value keeps its memory to itself until the tap has run. The pointer is valid during the call. */
 typedef void qn_tap_fn(void *arg, const char *name, const qn_tensor *value);
+/* QN_EINVAL: the graph is planned already, or v is no node's output (an input, a parameter, a view). */
 int qn_graph_tap(qn_graph *g, qn_ref v, qn_tap_fn *fn, void *arg);
 
-int qn_exec_new(qn_exec **out, qn_graph *g, const qn_kernels *k, const qn_exec_limits *lim);   /* borrows g and k */
-void qn_exec_free(qn_exec *e);
+/* Plans g and allocates for the maxima. Borrows g and k until it is freed. QN_ENOMEM; with a seed also QN_EUNSUPPORTED
+ * (the walk would pass an op without gradient, named) and QN_EINVAL (the seed depends on nothing that is trained). */
+int qn_exec_new(qn_exec **out, qn_graph *g, const qn_kernels *k, const qn_exec_limits *lim);
+void qn_exec_free(qn_exec *e);                                        /* NULL is fine */
 void qn_exec_bind(qn_exec *e, qn_ref input, void *data);              /* borrowed until the next bind */
-/* T rows, S wanted rows, both within the limits; run is handed to every op. No allocation, cannot fail. */
+/* T rows, S wanted rows, both within the limits; run is handed to every op. The pool (NULL: this thread alone) has at
+ * most `workers` threads and no other region. No allocation, cannot fail. */
 void qn_exec_run(qn_exec *e, int64_t T, int64_t S, qn_pool *pool, const void *run);
 /* The reverse walk of the run before it, which must be the last one. No allocation, cannot fail. */
 void qn_exec_run_backward(qn_exec *e);
-const qn_tensor *qn_exec_value(const qn_exec *e, qn_ref v);           /* of a kept value, after a run */
+const qn_tensor *qn_exec_value(const qn_exec *e, qn_ref v);           /* of a kept value, after a run, until the next */
 
+/* scratch_bytes: of all workers together. flops: multiply and add count as two; ops that say none are not in it. */
 typedef struct { size_t arena_bytes, scratch_bytes, partial_bytes; int nodes, barriers; int64_t flops; } qn_exec_info;
 qn_exec_info qn_exec_info_get(const qn_exec *e);                      /* barriers and flops: of the last run */
 

@@ -37,10 +37,10 @@ typedef struct {
     void *data;                     /* borrowed; NULL where the value does not exist in this run */
 } qn_tensor;
 
-/* Elements of the dimensions behind the first: what one row holds. */
+/* Elements of the dimensions behind the first: what one row holds. No symbol may stand there. */
 int64_t qn_shape_row(const qn_shape *s);
 int64_t qn_tensor_row(const qn_tensor *t);
-int64_t qn_tensor_numel(const qn_tensor *t);
+int64_t qn_tensor_numel(const qn_tensor *t);        /* of all dimensions; 0 where one is 0 */
 
 /* Row t of a QN_LAYOUT_ROWS tensor of plain elements (F64, F32, I32). */
 QN_INLINE void *qn_row(const qn_tensor *t, int64_t row) {

@@ -36,7 +36,7 @@ typedef struct {
     int64_t n_top;                      /* alternatives per token, with logprobs; at most QN_TOP_MAX */
 } qn_generate_options;
 enum { QN_TOP_MAX = 64 };
-qn_generate_options qn_generate_options_default(void);
+qn_generate_options qn_generate_options_default(void);          /* greedy, 128 tokens, no stop strings */
 
 typedef struct {
     qn_stop_reason reason;
@@ -48,7 +48,10 @@ typedef struct {
  * is reused, the rest is forgotten and fed. `held` are the ids that the sequence holds, kept up to date by this
  * function (the caller owns the list; empty at first, and after a reset). The end-of-sequence token is counted, but
  * neither fed nor given to fn; no answer's last token is fed. Cancelled before the first token: QN_ECANCEL; later, it
- * is a reason to stop. */
+ * is a reason to stop. fn may be NULL.
+ *
+ * QN_ECONTEXT: the prompt is longer than the context (nothing is cut); QN_EINVAL: an empty prompt, ids outside the
+ * vocabulary, options; QN_EFORMAT: the logits are no numbers; QN_ESTALE, QN_ENOMEM, and what fn returns. */
 int qn_generate(qn_session *s, const qn_tok *tok, int64_t seq, qn_ids *held, const qn_ids *prompt,
                 const qn_generate_options *o, qn_token_fn *fn, void *arg, qn_generate_result *r);
 

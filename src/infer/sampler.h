@@ -24,8 +24,10 @@ qn_sampler_options qn_sampler_options_default(void);        /* greedy, no penalt
 int qn_sampler_options_check(const qn_sampler_options *o);  /* QN_EINVAL names the option and its range */
 
 typedef struct qn_sampler qn_sampler;
+/* V: length of the logits. Borrows k, copies *o. One thread at a time. QN_EINVAL as qn_sampler_options_check,
+ * QN_ENOMEM. */
 int qn_sampler_new(qn_sampler **out, const qn_kernels *k, int64_t V, const qn_sampler_options *o);
-void qn_sampler_free(qn_sampler *s);
+void qn_sampler_free(qn_sampler *s);                        /* NULL is fine */
 void qn_sampler_reset(qn_sampler *s);                       /* forgets the tokens seen and starts at draw 0 */
 /* A token of prompt or answer, for the penalties. */
 int qn_sampler_accept(qn_sampler *s, int32_t id);
@@ -33,7 +35,8 @@ int qn_sampler_accept(qn_sampler *s, int32_t id);
  * is drawn. No allocation. */
 int qn_sampler_next(qn_sampler *s, const float *logits, int32_t *id);
 
-/* Log-probabilities under the plain softmax of the logits: of `id`, and the `n` best in descending order. */
+/* Log-probabilities (natural) under the plain softmax of the logits [V], before penalties and temperature: of `id`, and
+ * the `n` ≤ V best in descending order, written to out[n]. */
 typedef struct { int32_t id; float logprob; } qn_logprob;
 float qn_logprob_of(const qn_kernels *k, const float *logits, int64_t V, int32_t id);
 void qn_logprobs_top(const qn_kernels *k, const float *logits, int64_t V, qn_logprob *out, int64_t n);

@@ -24,11 +24,15 @@ typedef struct {
     const atomic_bool *cancel;  /* looked at between runs; NULL: never */
 } qn_session_options;
 
+/* Borrows m, k and pool (NULL: the caller's thread alone) until it is freed. Builds and plans both graphs for `rows`
+ * tokens and reserves the KV cache's address space. QN_EINVAL: a size out of range; QN_EUNSUPPORTED: the KV dtype;
+ * QN_ENOMEM. */
 int qn_session_new(qn_session **out, const qn_model *m, const qn_kernels *k, qn_pool *pool,
                    const qn_session_options *o);
-void qn_session_free(qn_session *s);
+void qn_session_free(qn_session *s);                    /* NULL is fine */
 
-/* Some tokens that continue one sequence. */
+/* Some tokens that continue one sequence: tokens [n], borrowed for the call. Several feeds of one call may name the
+ * same sequence; they follow one another. */
 typedef enum { QN_LOGITS_NONE, QN_LOGITS_LAST, QN_LOGITS_ALL } qn_logits_want;
 typedef struct { int64_t seq; const int32_t *tokens; int64_t n; qn_logits_want want; } qn_feed;
 
@@ -37,28 +41,34 @@ typedef struct { int64_t seq; const int32_t *tokens; int64_t n; qn_logits_want w
 typedef int qn_logits_fn(void *arg, int64_t feed, int64_t i, const float *logits);
 
 /* Runs the feeds. Everything is checked first: ids within the vocabulary (QN_EINVAL), room in the context (QN_ECONTEXT,
- * with the numbers), the weights' epoch (QN_ESTALE); then nothing has changed. QN_ECANCEL leaves the sequences where
- * they got to. No allocation. */
+ * with the numbers), the weights' epoch (QN_ESTALE); then nothing has changed. QN_ECANCEL, looked at between runs,
+ * leaves the sequences where they got to. fn may be NULL where no feed wants logits. No allocation. */
 int qn_session_feed(qn_session *s, const qn_feed *feeds, int64_t n, qn_logits_fn *fn, void *arg);
 
-int64_t qn_session_length(const qn_session *s, int64_t seq);
-int64_t qn_session_context(const qn_session *s);
+/* Below, seq is one of the session's sequences, 0 ≤ seq < qn_session_sequences: the caller has checked. */
+int64_t qn_session_length(const qn_session *s, int64_t seq);        /* positions stored */
+int64_t qn_session_context(const qn_session *s);                    /* positions that a sequence can have */
 int64_t qn_session_sequences(const qn_session *s);
 const qn_model *qn_session_model(const qn_session *s);
 const qn_kernels *qn_session_kernels(const qn_session *s);
 qn_dtype qn_session_kv_dtype(const qn_session *s);
-/* Forgets what lies behind `length`. */
+/* Forgets what lies behind `length`, 0 ≤ length ≤ qn_session_length. */
 void qn_session_truncate(qn_session *s, int64_t seq, int64_t length);
-/* Sequence `to` starts over as the first n positions of `from`; the memory is shared. */
+/* Sequence `to` starts over as the first n positions of `from`; the memory is shared, and a page is copied before one
+ * of them writes to it. QN_EINVAL: the same sequence, none of the session's, or more positions than it has. */
 int qn_session_share(qn_session *s, int64_t from, int64_t to, int64_t n);
 void qn_session_reset(qn_session *s);       /* all sequences, and the epoch */
 
+/* Bytes. kv_used: of pages, at the most so far; kv_reserved: address space. scratch: of all workers, with partials.
+ * barriers: of the last run of body and head. */
 typedef struct { size_t weights, kv_used, kv_reserved, activations, scratch; int barriers; } qn_session_memory;
 qn_session_memory qn_session_memory_get(const qn_session *s);
-/* Time per op of body and head since profiling was switched on. */
+/* Time per op of body and head since profiling was switched on; the head's product goes by the name "head". Returns how
+ * many were written to out[cap]. */
 void qn_session_profile(qn_session *s, bool on);
 int qn_session_times(const qn_session *s, qn_op_time *out, int cap);
-/* The KV dtype that a session takes by default. */
+/* The KV dtype that a session takes by default: f32 where most weights are F32, else bf16 where the level has its dot
+ * products, else f16. */
 qn_dtype qn_default_kv(const qn_model *m, const qn_kernels *k);
 
 #endif
