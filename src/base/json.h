@@ -62,11 +62,13 @@ void qn_jw_init(qn_jw *w, qn_buf *out, int indent);
 void qn_jw_open(qn_jw *w, char open);                 /* '{' or '[' */
 void qn_jw_close(qn_jw *w);
 void qn_jw_key(qn_jw *w, const char *key);
+void qn_jw_key_str(qn_jw *w, qn_str key);             /* a key that is a view */
 void qn_jw_str(qn_jw *w, qn_str s);                   /* bytes that are not UTF-8 become U+FFFD */
 void qn_jw_i64(qn_jw *w, int64_t v);
 void qn_jw_f64(qn_jw *w, double v);                   /* shortest text that reads back equal; NaN and Inf as null */
 void qn_jw_bool(qn_jw *w, bool v);
 void qn_jw_null(qn_jw *w);
+void qn_jw_raw(qn_jw *w, qn_str json);                /* a value that is JSON already, as it stands */
 int qn_jw_end(qn_jw *w);                              /* the first error, or 0 */
 int qn_json_quote(qn_buf *out, qn_str s);             /* "…" with escapes, appended */
 

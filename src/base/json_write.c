@@ -108,12 +108,16 @@ void qn_jw_close(qn_jw *w) {
 }
 
 void qn_jw_key(qn_jw *w, const char *key) {
+    qn_jw_key_str(w, qn_str_of(key));
+}
+
+void qn_jw_key_str(qn_jw *w, qn_str key) {
     if (w->rc < 0)
         return;
     qn_assert(w->depth > 0 && w->stack[w->depth - 1] == '{' && !w->after_key);
     separate(w);
     if (w->rc == 0)
-        w->rc = qn_json_quote(w->out, qn_str_of(key));
+        w->rc = qn_json_quote(w->out, key);
     put(w, ": ", w->indent > 0 ? 2 : 1);
     w->after_key = true;
 }
@@ -151,6 +155,11 @@ void qn_jw_bool(qn_jw *w, bool v) {
 void qn_jw_null(qn_jw *w) {
     begin_value(w);
     put(w, "null", 4);
+}
+
+void qn_jw_raw(qn_jw *w, qn_str json) {
+    begin_value(w);
+    put(w, json.s, json.n);
 }
 
 int qn_jw_end(qn_jw *w) {

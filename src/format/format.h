@@ -11,6 +11,9 @@
  *   hf_config.h .c    config.json, generation_config.json, tokenizer_config.json, chat_template.jinja
  *   tokenizer_json.h  tokenizer.json into the plain tables of tok/
  *   jsonl.h .c        one JSON document per line, streamed
+ *   -- the way out --
+ *   tensors_write.h .c   tensors declared, then streamed: gguf_write.h .c, safetensors_write.h .c
+ *   tokenizer_json_write.h .c
  *
  * Readers are total: any bytes give a result or an error that names the file and the place, never a crash. Every
  * length is held against the bytes that remain and every product against overflow before anything is allocated. Views
