@@ -38,7 +38,8 @@
     "\\x{104b0}-\\x{104d3}\\x{104d8}-\\x{104fb}\\x{10c80}-\\x{10cb2}\\x{10cc0}-\\x{10cf2}\\x{118a0}-\\x{118df}" \
     "\\x{1e900}-\\x{1e943}]+"
 
-typedef struct { const char *stage[6]; } pattern_set;           /* NULL ends it */
+enum { MAX_STAGES = 6 };
+typedef struct { const char *stage[MAX_STAGES]; } pattern_set;  /* NULL ends it */
 
 enum {
     SET_GPT2, SET_DIGITS_GPT2, SET_LLAMA3, SET_QWEN2, SET_QWEN35, SET_DEEPSEEK_LLM, SET_DEEPSEEK_CODER, SET_DEEPSEEK3,
@@ -76,8 +77,8 @@ static const struct { const char *name; uint8_t set, flags; } names[] = {
     {"gpt-2", SET_GPT2, 0}, {"gpt2", SET_GPT2, 0}, {"phi-2", SET_GPT2, 0}, {"mpt", SET_GPT2, 0}, {"olmo", SET_GPT2, 0},
     {"jais", SET_GPT2, 0}, {"gigachat", SET_GPT2, 0}, {"mellum", SET_GPT2, 0}, {"modern-bert", SET_GPT2, 0},
     {"exaone4", SET_GPT2, 0}, {"trillion", SET_GPT2, 0}, {"granite-docling", SET_GPT2, 0}, {"a.x-4.0", SET_GPT2, 0},
-    {"starcoder", SET_DIGITS_GPT2, 0}, {"refact", SET_DIGITS_GPT2, 0}, {"command-r", SET_DIGITS_GPT2, 0},
-    {"smollm", SET_DIGITS_GPT2, 0}, {"codeshell", SET_DIGITS_GPT2, 0}, {"exaone", SET_DIGITS_GPT2, 0},
+    {"smollm", SET_DIGITS_GPT2, 0}, {"starcoder", SET_DIGITS_GPT2, 0}, {"refact", SET_DIGITS_GPT2, 0},
+    {"command-r", SET_DIGITS_GPT2, 0}, {"codeshell", SET_DIGITS_GPT2, 0}, {"exaone", SET_DIGITS_GPT2, 0},
     {"minerva-7b", SET_DIGITS_GPT2, 0}, {"mellum2", SET_DIGITS_GPT2, 0},
     {"llama3", SET_LLAMA3, WHOLE_WORDS | ADD_BOS}, {"llama-v3", SET_LLAMA3, WHOLE_WORDS | ADD_BOS},
     {"llama-bpe", SET_LLAMA3, WHOLE_WORDS | ADD_BOS}, {"falcon3", SET_LLAMA3, WHOLE_WORDS | ADD_BOS},
@@ -135,4 +136,45 @@ int qn_tok_spec_pre_name(qn_tok_spec *s, qn_str name) {
     if (names[found].flags & WHOLE_WORDS)
         s->ignore_merges = true;
     return qn_tok_spec_pretok(s, &(qn_tok_pretok){.kind = QN_PRETOK_BYTE_LEVEL});
+}
+
+/* The stages before byte level as patterns; false where one is no plain split. ByteLevel may bring GPT-2's pattern
+ * along, and Digits is a pattern too. */
+static bool as_stages(const qn_tok_spec *s, qn_str text[MAX_STAGES], size_t *n) {
+    const qn_tok_pretok *last = s->n_pretoks ? &s->pretoks[s->n_pretoks - 1] : NULL;
+    *n = 0;
+    if (!last || last->kind != QN_PRETOK_BYTE_LEVEL || last->add_prefix_space)
+        return false;
+    for (size_t i = 0; i + !last->use_regex < s->n_pretoks; i++) {
+        const qn_tok_pretok *p = &s->pretoks[i];
+        if (*n == MAX_STAGES)
+            return false;
+        if (p == last)
+            text[(*n)++] = QN_STR(GPT2);
+        else if (p->kind == QN_PRETOK_DIGITS)
+            text[(*n)++] = p->behavior == QN_SPLIT_ISOLATED ? QN_STR("\\p{N}") : QN_STR("\\p{N}+");
+        else if (p->kind == QN_PRETOK_SPLIT && p->regex && !p->invert && p->behavior == QN_SPLIT_ISOLATED)
+            text[(*n)++] = p->pattern;
+        else
+            return false;
+    }
+    return true;
+}
+
+static bool same_stages(const pattern_set *set, const qn_str *text, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (!set->stage[i] || !qn_str_is(text[i], set->stage[i]))
+            return false;
+    return n == MAX_STAGES || !set->stage[n];
+}
+
+const char *qn_tok_spec_pre_find(const qn_tok_spec *s) {
+    qn_str text[MAX_STAGES];
+    size_t n;
+    if (!as_stages(s, text, &n))
+        return NULL;
+    for (size_t i = 0; i < QN_LEN(names); i++)
+        if (((names[i].flags & WHOLE_WORDS) != 0) == s->ignore_merges && same_stages(&sets[names[i].set], text, n))
+            return names[i].name;
+    return NULL;
 }

@@ -124,6 +124,9 @@ int32_t qn_tok_spec_find(const qn_tok_spec *s, qn_str text);
 
 /* The pipeline of a `tokenizer.ggml.pre` name; QN_EUNSUPPORTED names it and what is nearest. Byte-level BPE only. */
 int qn_tok_spec_pre_name(qn_tok_spec *s, qn_str name);
+/* The other way round: a name that stands for exactly this pipeline and for words taken whole as ignore_merges says, or
+ * NULL. Only the pre-tokenizers are looked at; normalizers have no place in a name. */
+const char *qn_tok_spec_pre_find(const qn_tok_spec *s);
 
 /* The tokenizer tables of a GGUF file with tokenizer.ggml.model = "gpt2". types may be NULL (all normal); a merge is
  * "left right"; ids are −1 where the file has none, add_bos and add_eos −1 where it does not say (the default of the
