@@ -58,6 +58,10 @@ typedef struct qn_arch {
     const qn_param *params;
     size_t n_params;
     void (*spec)(const qn_config *c, qn_stack_spec *s);
+    /* Writing (save.h); `has`: [QN_PARAMS] which parameters the model has. Whether the form can say what the model is,
+     * and the members of config.json that no key of the table covers: architectures, model_type … */
+    int (*save_check)(const qn_config *c, const bool *has, bool is_gguf);
+    void (*save_hf)(const qn_config *c, const bool *has, qn_jw *w);
 } qn_arch;
 
 #define QN_ARCH(name) extern const qn_arch qn_arch_##name;

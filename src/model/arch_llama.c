@@ -50,10 +50,52 @@ static void spec(const qn_config *c, qn_stack_spec *s) {
     };
 }
 
+/* A window makes it Mistral's class: Llama's has none. */
+static void save_hf(const qn_config *c, const bool *has, qn_jw *w) {
+    const int family = c->window > 0;
+    qn_jw_key(w, "architectures");
+    qn_jw_open(w, '[');
+    qn_jw_str(w, qn_str_of(qn_arch_llama.hf_class[family]));
+    qn_jw_close(w);
+    qn_jw_key(w, "model_type");
+    qn_jw_str(w, qn_str_of(qn_arch_llama.hf_type[family]));
+    if (family)
+        return;
+    qn_jw_key(w, "attention_bias");
+    qn_jw_bool(w, has[QN_P_Q_BIAS]);
+    qn_jw_key(w, "mlp_bias");
+    qn_jw_bool(w, has[QN_P_UP_BIAS]);
+}
+
+static bool all_or_none(const bool *has, const qn_param_id *ids, size_t n) {
+    for (size_t i = 1; i < n; i++)
+        if (has[ids[i]] != has[ids[0]])
+            return false;
+    return true;
+}
+
+static int save_check(const qn_config *c, const bool *has, bool is_gguf) {
+    static const qn_param_id attention[] = {QN_P_Q_BIAS, QN_P_K_BIAS, QN_P_V_BIAS, QN_P_O_BIAS};
+    static const qn_param_id mlp[] = {QN_P_GATE_BIAS, QN_P_UP_BIAS, QN_P_DOWN_BIAS};
+    if (is_gguf && c->act != QN_ACT_SILU)
+        return qn_fail(QN_EUNSUPPORTED, "a llama GGUF cannot say that the activation is not SiLU");
+    if (is_gguf)
+        return 0;
+    if (c->rope.rot != c->Dh)
+        return qn_fail(QN_EUNSUPPORTED, "config.json of a llama cannot say that RoPE turns only %lld of %lld elements",
+                       (long long)c->rope.rot, (long long)c->Dh);
+    if (!all_or_none(has, attention, QN_LEN(attention)) || !all_or_none(has, mlp, QN_LEN(mlp)))
+        return qn_fail(QN_EUNSUPPORTED, "config.json of a llama can only say that all of q, k, v, o (gate, up, down) "
+                       "have biases or none; this model has some");
+    if (c->window > 0 && (has[QN_P_Q_BIAS] || has[QN_P_UP_BIAS]))
+        return qn_fail(QN_EUNSUPPORTED, "transformers has no class of this family with both biases and a window");
+    return 0;
+}
+
 const qn_arch qn_arch_llama = {
     .name = "llama",
     .hf_class = {"LlamaForCausalLM", "MistralForCausalLM"},
     .hf_type = {"llama", "mistral"},
     .keys = keys, .n_keys = QN_LEN(keys), .params = params, .n_params = QN_LEN(params),
-    .spec = spec,
+    .spec = spec, .save_check = save_check, .save_hf = save_hf,
 };

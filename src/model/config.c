@@ -1,6 +1,7 @@
 /* model/config.c — metadata to qn_config: by the family's key table first, then what all families share. */
 #include "model/config.h"
 #include "model/arch.h"
+#include "num/math.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -92,6 +93,8 @@ static int read_rope(qn_config *c, const qn_meta *m, const char *prefix, bool is
     QN_TRY(rope_number(m, prefix, is_gguf, "rope.scaling.attn_factor", "attention_factor", &r->attention_factor));
     QN_TRY(rope_number(m, prefix, is_gguf, "rope.scaling.yarn_beta_fast", "beta_fast", &r->beta_fast));
     QN_TRY(rope_number(m, prefix, is_gguf, "rope.scaling.yarn_beta_slow", "beta_slow", &r->beta_slow));
+    if (is_gguf && r->factor > 1)               /* it multiplies what YaRN has by itself; config.json has the whole */
+        r->attention_factor *= 0.1 * qn_ln(r->factor) + 1;
     QN_TRY(rope_number(m, prefix, is_gguf, NULL, "low_freq_factor", &r->low_freq_factor));
     QN_TRY(rope_number(m, prefix, is_gguf, NULL, "high_freq_factor", &r->high_freq_factor));
     return 0;

@@ -5,6 +5,7 @@
  *   file        a tokenizer.json */
 #include "base/file.h"
 #include "format/tokenizer_json.h"
+#include "model/save.h"
 #include "model/source_impl.h"
 
 #define TOKENIZER_JSON_MAX ((size_t)256 << 20)
@@ -139,9 +140,20 @@ static int name_special(const qn_source *s, qn_tok_spec *spec) {
     return 0;
 }
 
+/* The same by id: a GGUF's keys beside its tokenizer.json. (UNK is the model's own, and in the document.) */
+static int number_special(const qn_source *s, qn_tok_spec *spec) {
+    qn_tok_gguf_tables t = {0};
+    QN_TRY(scalars(s->meta, &t));
+    const struct { int64_t id; int32_t *at; } ids[] = {{t.bos, &spec->bos}, {t.eos, &spec->eos}, {t.pad, &spec->pad}};
+    for (size_t i = 0; i < QN_LEN(ids); i++)
+        if (ids[i].id >= 0 && ids[i].id < QN_TOK_MAX_ID)
+            *ids[i].at = (int32_t)ids[i].id;
+    return 0;
+}
+
 /* ---- the front ---- */
 
-static int make_spec(const qn_source *s, qn_tok_spec *spec) {
+int qn_source_tokenizer_spec(const qn_source *s, qn_tok_spec *spec) {
     qn_str json;
     if (s->kind == QN_SOURCE_TOKENIZER)
         return from_json_file(s->path, spec);
@@ -150,16 +162,37 @@ static int make_spec(const qn_source *s, qn_tok_spec *spec) {
         return s->hf.tokenizer ? name_special(s, spec) : 0;
     }
     const int rc = qn_meta_get_str(s->meta, "tokenizer.huggingface.json", &json);
-    if (rc != 0)
-        return rc < 0 ? rc : qn_tokenizer_json_parse(json.s, json.n, s->path, spec);
-    return from_ggml(s, spec);
+    if (rc < 0)
+        return rc;
+    if (rc == 0)
+        return from_ggml(s, spec);
+    QN_TRY(qn_tokenizer_json_parse(json.s, json.n, s->path, spec));
+    return number_special(s, spec);
+}
+
+int qn_source_tokenizer_json(const qn_source *s, qn_buf *out) {
+    qn_buf path = {0};
+    qn_str json;
+    if (s->kind == QN_SOURCE_GGUF) {
+        const int found = qn_meta_get_str(s->meta, "tokenizer.huggingface.json", &json);
+        QN_TRY(found > 0 ? qn_buf_put(out, json.s, json.n) : found);
+        return found;
+    }
+    if (s->kind == QN_SOURCE_TOKENIZER)
+        QN_TRY(qn_buf_puts(&path, s->path));
+    else
+        QN_TRY(qn_path_join(&path, s->path, "tokenizer.json"));
+    const bool there = qn_is_file(path.s);
+    const int rc = there ? qn_read_file(out, path.s, TOKENIZER_JSON_MAX) : 0;
+    qn_buf_drop(&path);
+    return rc < 0 ? rc : there;
 }
 
 int qn_source_tokenizer(const qn_source *s, qn_tok **out) {
     qn_tok_spec spec;
     *out = NULL;
     qn_tok_spec_init(&spec);
-    int rc = make_spec(s, &spec);
+    int rc = qn_source_tokenizer_spec(s, &spec);
     if (rc >= 0)
         rc = qn_tok_new(out, &spec);
     qn_tok_spec_drop(&spec);

@@ -1,0 +1,92 @@
+/* cli/cmd_convert.c — `quern convert`: a model as GGUF file or as Hugging Face directory, either way. */
+#include "cli/cli.h"
+#include "model/convert.h"
+
+#define DTYPE_CHOICES "as-is|f32|f16|bf16|q8_0|q4_0|q4_1"
+
+static const qn_opt opts[] = {
+    QN_OPT_ENUM("", "dtype", "as-is", DTYPE_CHOICES, "store the matrices like this; q… only in GGUF"),
+    QN_OPT_FLAG("", "force", "replace OUT: the file, or the model in the directory"),
+    QN_OPT_JSON,
+    QN_OPT_END
+};
+
+static const char *const examples[] = {
+    "quern convert model.gguf model/",
+    "quern convert model/ model.gguf",
+    "quern convert model/ model-q8.gguf --dtype q8_0",
+    "quern convert model.gguf half/ --dtype bf16",
+    NULL
+};
+
+static const char notes[] =
+    "OUT is a GGUF file if its name ends in .gguf, else a directory. F32, F16 and BF16 are lossless either way.\n"
+    "Without --dtype a matrix keeps its dtype; a quantized one becomes F32 in a directory, exactly. Vectors are never\n"
+    "rounded. A GGUF carries the whole tokenizer.json and, where llama.cpp has a name for its pipeline, the tables\n"
+    "that llama.cpp reads. JSON: file, format, architecture, dtype, tensors, parameters, bytes, matrices, rounded (so\n"
+    "many of them), seconds.";
+
+static int on_bytes(void *arg, int64_t done, int64_t total) {
+    qn_progress *bar = arg;
+    bar->total = total >> 20;
+    qn_progress_set(bar, done >> 20);
+    return qn_cancel_check();
+}
+
+static void put_count(qn_jw *w, const char *key, int64_t v) {
+    qn_jw_key(w, key);
+    qn_jw_i64(w, v);
+}
+
+static void put_word(qn_jw *w, const char *key, const char *v) {
+    qn_jw_key(w, key);
+    qn_jw_str(w, qn_str_of(v));
+}
+
+static int put_json(qn_cli *c, const qn_convert_result *r, double seconds) {
+    qn_jw *w = qn_out_json(c, 2);
+    qn_jw_open(w, '{');
+    put_word(w, "file", qn_cli_arg(c, 1));
+    put_word(w, "format", r->is_gguf ? "gguf" : "directory");
+    put_word(w, "architecture", r->arch);
+    put_word(w, "dtype", qn_dtype_get(r->dtype)->name);
+    put_count(w, "tensors", r->tensors);
+    put_count(w, "parameters", r->numbers);
+    put_count(w, "bytes", (int64_t)r->bytes);
+    put_count(w, "matrices", r->matrices);
+    put_count(w, "rounded", r->rounded);
+    qn_jw_key(w, "seconds");
+    qn_jw_f64(w, seconds);
+    qn_jw_close(w);
+    return qn_out_json_end(c);
+}
+
+static int put_text(qn_cli *c, const qn_convert_result *r, double seconds) {
+    QN_TRY(qn_out_printf(c, "%s: %s, %.1f M parameters in %lld tensors, %s, %.1f MB, %.1f s\n", qn_cli_arg(c, 1),
+                         r->arch, (double)r->numbers / 1e6, (long long)r->tensors, qn_dtype_get(r->dtype)->name,
+                         (double)r->bytes / 1e6, seconds));
+    if (r->rounded == 0)
+        return qn_out_puts(c, "every number is what it was\n");
+    return qn_out_printf(c, "%lld of %lld matrices were rounded\n", (long long)r->rounded, (long long)r->matrices);
+}
+
+static int run(qn_cli *c) {
+    const double start = qn_now();
+    const char *name = qn_cli_str(c, "dtype");
+    qn_convert_result r;
+    qn_progress bar;
+    qn_progress_init(&bar, c, "converting", 0, "MB");
+    const qn_convert_options o = {
+        .dtype = qn_cli_enum(c, "dtype") == 0 ? QN_DTYPE_KEEP : qn_dtype_from_name(qn_str_of(name)),
+        .force = qn_cli_flag(c, "force"), .progress = on_bytes, .arg = &bar,
+    };
+    const int rc = qn_convert(qn_cli_arg(c, 0), qn_cli_arg(c, 1), &o, &r);
+    qn_progress_drop(&bar);
+    if (rc < 0)
+        return rc;
+    return qn_cli_json(c) ? put_json(c, &r, qn_now() - start) : put_text(c, &r, qn_now() - start);
+}
+
+const qn_cmd qn_cmd_convert = {
+    "convert", "IN OUT", "a model as GGUF file or Hugging Face directory, either way", opts, examples, run, notes
+};

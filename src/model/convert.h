@@ -1,0 +1,39 @@
+/* model/convert.h — a model from one form to another: GGUF file or Hugging Face directory, either way, and with other
+ * dtypes.
+ *
+ *     qn_convert_options o = {.dtype = QN_DTYPE_KEEP};
+ *     QN_TRY(qn_convert("model.gguf", "model/", &o, &result));
+ *
+ * A matrix keeps its dtype unless another is asked for; a quantized one becomes F32 in a directory, which has no
+ * blocks. Vectors are F32 in GGUF and are never rounded: in a directory they take the matrices' dtype only where that
+ * is exact. Rows stream through small buffers; nothing stands under its name before all of it is written. */
+#ifndef QN_MODEL_CONVERT_H
+#define QN_MODEL_CONVERT_H
+
+#include "model/model.h"
+
+enum { QN_DTYPE_KEEP = -1 };
+
+typedef struct {
+    int dtype;                      /* of the matrices: a qn_dtype, or QN_DTYPE_KEEP */
+    bool force;                     /* replace what is there: a file, or the model in a directory */
+    int (*progress)(void *arg, int64_t done, int64_t total);    /* bytes; may be NULL; <0 is an error that ends it */
+    void *arg;
+} qn_convert_options;
+
+typedef struct {
+    bool is_gguf;                   /* what was written */
+    const char *arch;               /* static */
+    qn_dtype dtype;                 /* that holds most numbers of the matrices */
+    int64_t tensors, numbers;
+    uint64_t bytes;                 /* of the weights */
+    int64_t matrices, rounded;      /* … of which so many hold other numbers than before */
+    int64_t kept;                   /* matrices that kept their dtype, having rows of no whole blocks */
+} qn_convert_result;
+
+/* `in` as every MODEL; `out` ends in .gguf or names a directory. QN_EINVAL: both are the same, or out exists (without
+ * force), or names neither; QN_EUNSUPPORTED: the form cannot say what the model is. On error what was there is as it
+ * was, and nothing new is left behind. */
+int qn_convert(const char *in, const char *out, const qn_convert_options *o, qn_convert_result *result);
+
+#endif

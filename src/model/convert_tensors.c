@@ -1,0 +1,322 @@
+/* model/convert_tensors.c — the weights of a conversion: planned in one pass over the family's parameter table, then
+ * streamed row by row.
+ *
+ * Rows of Q and K lie in another order in GGUF, as llama.cpp turns neighbouring elements: of a head with 2m rows,
+ *
+ *     directory   a0 a1 … am−1 b0 b1 … bm−1          GGUF   a0 b0 a1 b1 … am−1 bm−1 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/convert_impl.h"
+
+enum { STEP = 4 << 20 };                /* bytes between two reports of progress */
+
+/* ---- plan -------------------------------------------------------------------------------------------------------- */
+
+static int check_shape(const qn_conversion *c, const qn_convert_item *it, const char *name) {
+    const qn_tensor_info *t = it->from;
+    bool same = t->rank == it->rank;
+    for (int i = 0; same && i < it->rank; i++)
+        same = t->dims[i] == it->dim[i];
+    if (same)
+        return 0;
+    return qn_fail(QN_ESHAPE, "%s: tensor %s is %lld × %lld; the configuration asks for %lld × %lld",
+                   qn_source_path(c->s), name, (long long)t->dims[0], (long long)t->dims[1], (long long)it->dim[0],
+                   (long long)(it->rank == 2 ? it->dim[1] : 1));
+}
+
+static bool is_plain(int dtype) { return qn_dtype_get((qn_dtype)dtype)->block == 1; }
+
+static qn_dtype matrix_dtype(qn_conversion *c, const qn_convert_item *it) {
+    int stored = it->from->dtype == QN_F64 ? QN_F32 : it->from->dtype;
+    if (!c->to_gguf && !is_plain(stored))
+        stored = QN_F32;
+    const int want = c->o->dtype == QN_DTYPE_KEEP ? stored : c->o->dtype;
+    if (it->dim[1] % qn_dtype_get((qn_dtype)want)->block == 0)
+        return (qn_dtype)want;
+    c->r->kept++;
+    return (qn_dtype)stored;
+}
+
+static int push(qn_conversion *c, qn_convert_item it, const char *name) {
+    QN_TRY(qn_tensor_need_dtype(qn_source_tensors(c->s), it.from));
+    QN_TRY(check_shape(c, &it, name));
+    it.to = it.rank == 2 ? matrix_dtype(c, &it) : QN_F32;
+    if (it.rank == 1 && !is_plain(it.from->dtype))
+        return qn_fail(QN_EUNSUPPORTED, "%s: tensor %s, a vector, is stored as %s", qn_source_path(c->s), name,
+                       it.from->type);
+    c->r->matrices += it.rank == 2;
+    c->r->numbers += it.dim[0] * (it.rank == 2 ? it.dim[1] : 1);
+    c->model.has[it.p->id] = true;
+    QN_TRY(QN_GROW(QN_MEM_MODEL, c->item, c->cap, c->n + 1));
+    it.order = c->n;
+    c->item[c->n++] = it;
+    return 0;
+}
+
+static int plan_param(qn_conversion *c, const qn_param *p, int64_t layer) {
+    const qn_tensor_file *f = qn_source_tensors(c->s);
+    qn_convert_item it = {.p = p, .layer = layer};
+    qn_buf name = {0};
+    int rc;
+    QN_TRY_OUT(qn_param_name(p, qn_source_is_gguf(c->s), layer, &name));
+    it.rank = qn_param_shape(p, &c->cfg, it.dim);
+    it.from = qn_tensor_find(f, name.s);
+    if (p->flags & QN_TIED) {
+        c->cfg.tied = c->cfg.tied || (!it.from && qn_source_is_gguf(c->s));
+        if (c->cfg.tied)
+            goto out;
+    }
+    if (!it.from && (p->flags & QN_OPTIONAL))
+        goto out;
+    QN_TRY_OUT(qn_tensor_need(f, name.s, &it.from));
+    QN_TRY_OUT(push(c, it, name.s));
+out:
+    qn_buf_drop(&name);
+    return rc;
+}
+
+/* GGUF holds llama3's scaling as divisors, config.json as a rule. */
+static int plan_divisors(qn_conversion *c) {
+    const qn_tensor_info *t = qn_tensor_find(qn_source_tensors(c->s), "rope_freqs.weight");
+    qn_rope_config *r = &c->cfg.rope;
+    if (!qn_source_is_gguf(c->s) || !t) {
+        c->has_divisors = c->to_gguf && r->scaling == QN_ROPE_LLAMA3;
+        if (c->has_divisors)
+            qn_rope_divisors(r, c->divisor);
+        return 0;
+    }
+    if (t->dtype != QN_F32 || t->rank != 1 || t->dims[0] != r->rot / 2)
+        return qn_fail(QN_ESHAPE, "%s: tensor rope_freqs.weight must hold %lld F32 numbers", qn_source_path(c->s),
+                       (long long)(r->rot / 2));
+    memcpy(c->divisor, t->data, t->bytes);
+    memcpy(r->divisor, t->data, t->bytes);
+    c->has_divisors = c->to_gguf;
+    return c->to_gguf ? 0 : qn_rope_from_divisors(r);
+}
+
+/* ---- the main dtype, and the vectors in it ---- */
+
+static qn_dtype main_dtype(const qn_conversion *c) {
+    int64_t numbers[QN_DTYPES] = {0};
+    int best = QN_F32;
+    for (size_t i = 0; i < c->n; i++)
+        if (c->item[i].rank == 2)
+            numbers[c->item[i].to] += c->item[i].dim[0] * c->item[i].dim[1];
+    for (int t = 0; t < QN_DTYPES; t++)
+        best = numbers[t] > numbers[best] ? t : best;
+    return (qn_dtype)best;
+}
+
+/* Whether n values survive the way into `to` and back. `packed` and `again` have room for them. */
+static bool survives(qn_dtype to, const float *x, int64_t n, void *packed, float *again) {
+    const qn_dtype_info *t = qn_dtype_get(to);
+    t->encode_row(packed, x, n);
+    t->decode_row(again, packed, n);
+    return memcmp(x, again, (size_t)n * sizeof *x) == 0;
+}
+
+/* A half-precision directory holds its vectors in half precision too, where that changes nothing. */
+static int choose_vectors(qn_conversion *c) {
+    const qn_dtype to = c->r->dtype;
+    int64_t longest = 0, stay = 0;
+    if (c->to_gguf || to == QN_F32)
+        return 0;
+    for (size_t i = 0; i < c->n; i++)
+        longest = c->item[i].rank == 1 ? QN_MAX(longest, c->item[i].dim[0]) : longest;
+    float *x = qn_alloc(QN_MEM_SCRATCH, 3 * (size_t)longest * sizeof *x);
+    if (!x)
+        return QN_ENOMEM;
+    for (size_t i = 0; i < c->n; i++) {
+        qn_convert_item *it = &c->item[i];
+        if (it->rank == 2)
+            continue;
+        qn_dtype_get((qn_dtype)it->from->dtype)->decode_row(x, it->from->data, it->dim[0]);
+        if (survives(to, x, it->dim[0], x + longest, x + 2 * longest))
+            it->to = to;
+        else
+            stay++;
+    }
+    qn_free(x);
+    if (stay)
+        qn_log(QN_LOG_INFO, "%lld vectors (norms, biases) stay F32: %s would round them", (long long)stay,
+               qn_dtype_get(to)->name);
+    return 0;
+}
+
+/* ---- what is left out ---- */
+
+static bool is_known_leftover(const qn_conversion *c, const qn_tensor_info *t) {
+    return qn_str_is(t->name, "rope_freqs.weight") || qn_str_ends(t->name, ".rotary_emb.inv_freq") ||
+           (c->cfg.tied && qn_str_is(t->name, "lm_head.weight"));
+}
+
+static int say_left_out(const qn_conversion *c) {
+    const qn_tensor_file *f = qn_source_tensors(c->s);
+    const size_t count = qn_tensor_count(f);
+    size_t left = 0, first = 0;
+    bool *used = qn_zalloc(QN_MEM_SCRATCH, count, sizeof *used);
+    if (!used)
+        return QN_ENOMEM;
+    for (size_t i = 0; i < c->n; i++)
+        used[c->item[i].from - qn_tensor_at(f, 0)] = true;
+    for (size_t i = 0; i < count; i++) {
+        if (used[i] || is_known_leftover(c, qn_tensor_at(f, i)))
+            continue;
+        first = left++ ? first : i;
+    }
+    if (left)
+        qn_log(QN_LOG_WARN, "%zu tensors have no place in the family %s and are left out, the first is %.*s", left,
+               c->model.arch->name, QN_STR_ARG(qn_tensor_at(f, first)->name));
+    qn_free(used);
+    return 0;
+}
+
+/* Wider elements first, as safetensors wants them; otherwise the order of the table. */
+static int by_width(const void *a, const void *b) {
+    const qn_convert_item *x = a, *y = b;
+    const int wide = qn_dtype_get(y->to)->bytes - qn_dtype_get(x->to)->bytes;
+    return wide ? wide : (x->order > y->order) - (x->order < y->order);
+}
+
+/* The table's order, but layer by layer, as a model is run. */
+static int plan_all(qn_conversion *c) {
+    const qn_arch *a = c->model.arch;
+    for (size_t i = 0, end; i < a->n_params; i = end) {
+        const bool per_layer = qn_param_per_layer(&a->params[i]);
+        for (end = i + 1; per_layer && end < a->n_params && qn_param_per_layer(&a->params[end]);)
+            end++;
+        for (int64_t layer = 0; layer < (per_layer ? c->cfg.layers : 1); layer++)
+            for (size_t k = i; k < end; k++)
+                QN_TRY(plan_param(c, &a->params[k], per_layer ? layer : -1));
+    }
+    return 0;
+}
+
+int qn_convert_plan(qn_conversion *c) {
+    if (!qn_source_tensors(c->s))
+        return qn_fail(QN_ENOTFOUND, "%s: neither model.safetensors nor model.safetensors.index.json is there",
+                       qn_source_path(c->s));
+    QN_TRY(qn_tensor_check_size(qn_source_tensors(c->s)));
+    QN_TRY(plan_all(c));
+    QN_TRY(plan_divisors(c));
+    c->r->dtype = c->model.dtype = main_dtype(c);
+    QN_TRY(choose_vectors(c));
+    QN_TRY(say_left_out(c));
+    if (!c->to_gguf)
+        qsort(c->item, c->n, sizeof *c->item, by_width);
+    return 0;
+}
+
+void qn_convert_plan_drop(qn_conversion *c) {
+    qn_free(c->item);
+    c->item = NULL;
+}
+
+int qn_convert_declare(const qn_conversion *c, qn_tensor_writer *t) {
+    qn_buf name = {0};
+    int rc = 0;
+    for (size_t i = 0; i < c->n; i++) {
+        const qn_convert_item *it = &c->item[i];
+        QN_TRY_OUT(qn_param_name(it->p, c->to_gguf, it->layer, &name));
+        QN_TRY_OUT(qn_tensor_writer_add(t, name.s, it->to, it->rank, it->dim));
+    }
+    if (c->has_divisors)
+        QN_TRY_OUT(qn_tensor_writer_add(t, "rope_freqs.weight", QN_F32, 1, (int64_t[]){c->cfg.rope.rot / 2}));
+out:
+    qn_buf_drop(&name);
+    return rc;
+}
+
+/* ---- stream ------------------------------------------------------------------------------------------------------ */
+
+/* One tensor's rows under way. A vector whose elements change places has rows of one element. */
+typedef struct {
+    qn_conversion *c;
+    qn_tensor_writer *t;
+    const qn_convert_item *it;
+    int64_t rows, K;
+    size_t from_bytes, to_bytes;        /* of a row */
+    bool permuted, rounded;
+    float *x, *again;                   /* [K] */
+    char *packed;                       /* [to_bytes] */
+} streaming;
+
+/* The stored row that becomes row r of the output. */
+static int64_t source_row(const streaming *s, int64_t r) {
+    const int64_t Dh = s->c->cfg.Dh, half = Dh / 2, in_head = r % Dh;
+    if (!s->permuted)
+        return r;
+    return r - in_head + (s->c->to_gguf ? in_head % 2 * half + in_head / 2 : 2 * (in_head % half) + in_head / half);
+}
+
+static int report(qn_conversion *c, size_t bytes) {
+    const int64_t before = c->done / STEP;
+    c->done += (int64_t)bytes;
+    return c->o->progress && c->done / STEP != before ? c->o->progress(c->o->arg, c->done, c->total) : 0;
+}
+
+/* A finite number that F16 would make infinite is not rounding any more. */
+static int check_f16(const streaming *s) {
+    for (int64_t i = 0; i < s->K; i++)
+        if ((s->x[i] >= 65520 && s->x[i] <= 3.4028235e38f) || (s->x[i] <= -65520 && s->x[i] >= -3.4028235e38f))
+            return qn_fail(QN_EUNSUPPORTED, "%s: tensor %.*s holds %g, beyond what F16 can; choose bf16 or f32",
+                           qn_source_path(s->c->s), QN_STR_ARG(s->it->from->name), (double)s->x[i]);
+    return 0;
+}
+
+static int put_row(streaming *s, const char *src) {
+    const qn_dtype_info *from = qn_dtype_get((qn_dtype)s->it->from->dtype), *to = qn_dtype_get(s->it->to);
+    if (from == to)
+        return qn_tensor_writer_put(s->t, src, s->from_bytes);
+    from->decode_row(s->x, src, s->K);
+    if (s->it->to == QN_F16)
+        QN_TRY(check_f16(s));
+    if (s->it->to == QN_F32)
+        return qn_tensor_writer_put(s->t, s->x, s->to_bytes);
+    to->encode_row(s->packed, s->x, s->K);
+    if (!s->rounded) {
+        to->decode_row(s->again, s->packed, s->K);
+        s->rounded = memcmp(s->x, s->again, (size_t)s->K * sizeof *s->x) != 0;
+    }
+    return qn_tensor_writer_put(s->t, s->packed, s->to_bytes);
+}
+
+static int put_rows(streaming *s) {
+    for (int64_t r = 0; r < s->rows; r++) {
+        QN_TRY(put_row(s, s->it->from->data + (size_t)source_row(s, r) * s->from_bytes));
+        QN_TRY(report(s->c, s->to_bytes));
+    }
+    return 0;
+}
+
+static int stream_item(qn_conversion *c, qn_tensor_writer *t, const qn_convert_item *it) {
+    streaming s = {.c = c, .t = t, .it = it};
+    s.permuted = (it->p->flags & QN_ROPE_PERMUTED) && qn_source_is_gguf(c->s) != c->to_gguf;
+    s.rows = it->rank == 2 || s.permuted ? it->dim[0] : 1;
+    s.K = it->rank == 2 ? it->dim[1] : s.permuted ? 1 : it->dim[0];
+    s.from_bytes = qn_dtype_row_bytes((qn_dtype)it->from->dtype, s.K);
+    s.to_bytes = qn_dtype_row_bytes(it->to, s.K);
+    s.rounded = it->from->dtype == QN_F64;              /* an f64 may hold more than is looked at here */
+    s.x = qn_alloc(QN_MEM_SCRATCH, 2 * (size_t)s.K * sizeof *s.x);
+    s.packed = qn_alloc(QN_MEM_SCRATCH, s.to_bytes);
+    s.again = s.x + s.K;
+    const int rc = s.x && s.packed ? put_rows(&s) : QN_ENOMEM;
+    qn_free(s.x);
+    qn_free(s.packed);
+    c->r->rounded += it->rank == 2 && s.rounded;
+    qn_tensor_drop_pages(qn_source_tensors(c->s), it->from);
+    return rc;
+}
+
+int qn_convert_stream(qn_conversion *c, qn_tensor_writer *t) {
+    for (size_t i = 0; i < t->count; i++)
+        c->total += (int64_t)t->decl[i].bytes;
+    for (size_t i = 0; i < c->n; i++)
+        QN_TRY(stream_item(c, t, &c->item[i]));
+    if (c->has_divisors)
+        QN_TRY(qn_tensor_writer_put(t, c->divisor, (size_t)c->cfg.rope.rot / 2 * sizeof(float)));
+    c->r->tensors = (int64_t)t->count;
+    c->r->bytes = (uint64_t)c->total;
+    return 0;
+}

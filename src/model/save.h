@@ -1,0 +1,55 @@
+/* model/save.h — what stands beside the weights of a model that is written: configuration, tokenizer; both spellings.
+ *
+ *   save_config.c      the family's key table into GGUF keys or config.json; generation_config.json
+ *   save_rope.c        llama3's scaling: three numbers in config.json, a tensor of divisors in GGUF
+ *   save_tokenizer.c   tokenizer.json, tokenizer_config.json; tokenizer.ggml.*
+ *   convert.h .c       a whole model from one form to the other
+ *
+ * Texts are appended to buffers and keys put into writers; files are the caller's business. */
+#ifndef QN_MODEL_SAVE_H
+#define QN_MODEL_SAVE_H
+
+#include "format/gguf_write.h"
+#include "model/model.h"
+
+/* What is to be written. Everything is borrowed. */
+typedef struct {
+    const qn_arch *arch;
+    const qn_config *cfg;
+    bool has[QN_PARAMS];            /* parameters that the model has, in any layer */
+    qn_dtype dtype;                 /* that holds most numbers of the matrices */
+} qn_save_model;
+
+/* QN_EUNSUPPORTED where the form cannot say what the model is: an activation, a window, half of the biases … */
+int qn_save_check(const qn_save_model *m, bool is_gguf);
+
+/* config.json as both old and new transformers read it. */
+int qn_save_config_json(const qn_save_model *m, qn_buf *out);
+/* The text of a config.json with another dtype in it, all else as it stands. */
+int qn_save_config_dtype(qn_str config, qn_dtype dtype, qn_buf *out);
+int qn_save_generation_json(const qn_config *c, const qn_sampling_defaults *d, qn_buf *out);
+/* general.architecture and everything after "<arch>."; general.sampling.*. */
+int qn_save_config_gguf(const qn_save_model *m, qn_gguf_writer *w);
+int qn_save_sampling_gguf(const qn_sampling_defaults *d, qn_gguf_writer *w);
+
+/* ---- llama3's RoPE scaling ---- */
+
+/* divisor[rot/2]: what GGUF's rope_freqs.weight holds. */
+void qn_rope_divisors(const qn_rope_config *r, float *divisor);
+/* The rule behind r->divisor, into *r (the divisors become 0). QN_EUNSUPPORTED if none of those published fits. */
+int qn_rope_from_divisors(qn_rope_config *r);
+
+/* ---- tokenizer ---- */
+
+/* The tables of a source's tokenizer; to be dropped. Its tokenizer.json as it stands: 1 found, 0 the source has none. */
+int qn_source_tokenizer_spec(const qn_source *s, qn_tok_spec *spec);
+int qn_source_tokenizer_json(const qn_source *s, qn_buf *out);
+
+/* bos_token and its like by name, the chat template (empty: none), the context. */
+int qn_save_tokenizer_config_json(const qn_tok_spec *spec, const qn_config *c, qn_str chat_template, qn_buf *out);
+/* tokenizer.huggingface.json = json, whole; and what llama.cpp reads: tokenizer.ggml.*. Where llama.cpp would tokenize
+ * differently, that is said in a warning, and with a pipeline that it has no name for its tables are left out. */
+int qn_save_tokenizer_gguf(const qn_tok_spec *spec, const qn_config *c, qn_str json, qn_str chat_template,
+                           qn_gguf_writer *w);
+
+#endif
