@@ -6,9 +6,9 @@
  * need. Text goes in as pointer and length (UTF-8) and comes out into your buffer, with the size it needs returned.
  *
  * Who borrows what: a model borrows nothing once it is open; a session borrows its model and its pool; quern_generate
- * borrows a tokenizer for the call. Free in the reverse order. A model and a tokenizer may be used by many threads at
- * once; a session by one at a time (quern_session_cancel alone may come from any thread). One session at a time uses
- * a pool. */
+ * borrows a tokenizer for the call. Free in the reverse order; freeing NULL is fine. A model and a tokenizer may be
+ * used by many threads at once; a session by one at a time (quern_session_cancel alone may come from any thread). One
+ * session at a time uses a pool. */
 #ifndef QUERN_H
 #define QUERN_H
 
@@ -51,14 +51,17 @@ typedef struct {
 } quern_model_options;
 QUERN_API quern_model_options quern_model_options_default(void);
 
-/* path: a GGUF file, or a directory with config.json and model.safetensors. The pool shares out the packing of
- * weights. */
+/* path: a GGUF file, or a directory with config.json and model.safetensors. The pool (NULL: this thread alone) shares
+ * out the packing of weights and is free again afterwards; options may be NULL. The file is not read any more once the
+ * model is open. Fails where the file is absent or malformed, the architecture or a tensor's type is unknown, or memory
+ * is short; what was wrong and what to do is in quern_error(). */
 QUERN_API int quern_model_open(quern_model **out, const char *path, quern_pool *pool,
                                const quern_model_options *options);
 QUERN_API void quern_model_free(quern_model *model);
 QUERN_API int64_t quern_model_vocabulary(const quern_model *model);
 QUERN_API int64_t quern_model_context(const quern_model *model);        /* positions it was trained for */
-QUERN_API const char *quern_model_identity(const quern_model *model);   /* one line: family, size, arithmetic */
+/* One line: family, size, arithmetic. Lives as long as the model. */
+QUERN_API const char *quern_model_identity(const quern_model *model);
 
 /* ---- tokenizer ---- */
 
@@ -67,13 +70,15 @@ enum {
     QUERN_PARSE_SPECIAL = 2,    /* special tokens spelled in the text become tokens; without it they are text */
     QUERN_SKIP_SPECIAL = 4      /* detokenize: leave special tokens out */
 };
-/* path: as for a model, or a tokenizer.json. */
+/* path: as for a model, or a tokenizer.json. Nothing of the file is borrowed. */
 QUERN_API int quern_tokenizer_open(quern_tokenizer **out, const char *path);
 QUERN_API void quern_tokenizer_free(quern_tokenizer *tokenizer);
-/* Writes at most cap ids and sets *n to how many the text has; call again with more room if *n > cap. */
+/* Writes at most cap ids and sets *n to how many the text has; call again with more room if *n > cap. Fails where the
+ * text is no UTF-8. */
 QUERN_API int quern_tokenize(const quern_tokenizer *tokenizer, const char *text, size_t length, unsigned flags,
                              int32_t *ids, size_t cap, size_t *n);
-/* Writes at most cap bytes (no NUL) and sets *n to how many the text has. */
+/* Writes at most cap bytes (no NUL) and sets *n to how many the text has. Ids outside the vocabulary give nothing;
+ * bytes that are no UTF-8 become U+FFFD. */
 QUERN_API int quern_detokenize(const quern_tokenizer *tokenizer, const int32_t *ids, size_t count, unsigned flags,
                                char *text, size_t cap, size_t *n);
 /* A conversation (JSON: an array of {"role","content"}, or an object with "messages" and "tools") as the ids of a
@@ -95,10 +100,14 @@ QUERN_API quern_session_options quern_session_options_default(void);
 QUERN_API int quern_session_new(quern_session **out, const quern_model *model, quern_pool *pool,
                                 const quern_session_options *options);
 QUERN_API void quern_session_free(quern_session *session);
-/* Appends ids to a sequence. logits: NULL, or room for the vocabulary: those after the last id. */
+/* Appends ids to a sequence, numbered from 0. logits: NULL, or room for quern_model_vocabulary() floats: those after
+ * the last id. Fails, with nothing appended, where ids are outside the vocabulary or the context has no room for all;
+ * where it is cancelled, with what had been run. */
 QUERN_API int quern_session_feed(quern_session *session, int64_t sequence, const int32_t *ids, size_t count,
                                  float *logits);
+/* Positions that the sequence holds; negative: the session has no such sequence. */
 QUERN_API int64_t quern_session_length(const quern_session *session, int64_t sequence);
+/* Forgets what lies behind the first `length` positions. */
 QUERN_API int quern_session_truncate(quern_session *session, int64_t sequence, int64_t length);
 /* From any thread: the call that is under way ends soon. The next call begins afresh. */
 QUERN_API void quern_session_cancel(quern_session *session);
@@ -129,7 +138,9 @@ typedef struct {
 } quern_generate_result;
 
 /* Answers a prompt in sequence 0. Tokens that the sequence holds already from the call before are not computed again.
- * result may be NULL. */
+ * options, fn and result may be NULL; *result is set on success. Fails where the prompt is empty or longer than the
+ * context (nothing is cut), an option is out of range, or it is cancelled before the first token; cancelled later, the
+ * answer ends with the reason "cancelled". stop_reason is static. */
 QUERN_API int quern_generate(quern_session *session, const quern_tokenizer *tokenizer, const int32_t *prompt,
                              size_t count, const quern_generate_options *options, quern_text_fn *fn, void *user,
                              quern_generate_result *result);

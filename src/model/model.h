@@ -1,11 +1,13 @@
 /* model/model.h — storey 5: published models as configuration, parameters and graphs. Front door.
  *
  *   source.c      a MODEL argument (GGUF file, model directory, tokenizer.json), opened and checked, nothing loaded
- *   tokenizer.c   its tokenizer                          info.c   its facts, for people
+ *   tokenizer.c   its tokenizer
  *   config.h .c   its numbers, from either spelling      rope_freq.c
  *   arch.h .c     the families: arch_<name>.c, one table each of keys, parameters, wiring (arch_list.inc)
  *   load.c        names bound to tensors, shapes checked, weights packed for this machine
  *   stack.c       the shared decoder stack: parameters and spec to a graph
+ *   save.h        what stands beside the weights of a model that is written (save_*.c)
+ *   convert.h     a whole model from one form to the other (convert*.c)
  *
  * A model is immutable and shared by any number of sessions; a session (infer/) is one mutable timeline. */
 #ifndef QN_MODEL_MODEL_H
@@ -24,24 +26,27 @@ typedef struct qn_source qn_source;
 /* Opens what a user names as MODEL: a GGUF file, a directory with config.json, or a tokenizer.json (for its tokenizer
  * only). Weights are mapped, not read. QN_ENOTFOUND, QN_EFORMAT …; the message names the file and what was expected. */
 int qn_source_open(qn_source **out, const char *path);
-void qn_source_close(qn_source *s);
-const char *qn_source_path(const qn_source *s);
+void qn_source_close(qn_source *s);                             /* NULL is fine */
+/* What these return is borrowed and lives as long as the source. A source may be read by several threads at once. */
+const char *qn_source_path(const qn_source *s);                 /* as it was named */
 bool qn_source_is_gguf(const qn_source *s);
 const qn_meta *qn_source_meta(const qn_source *s);              /* GGUF metadata or config.json; NULL: neither */
 const qn_tensor_file *qn_source_tensors(const qn_source *s);     /* NULL where there are no weights */
 
-/* The family and its numbers. QN_EUNSUPPORTED names the architecture and those that are known. */
+/* The family (static) and its numbers. QN_EUNSUPPORTED names the architecture and those that are known; QN_EFORMAT: a
+ * key is missing or the numbers do not fit together; QN_EINVAL: the source is a tokenizer alone. */
 int qn_source_config(const qn_source *s, const qn_arch **arch, qn_config *c);
-/* The tokenizer; the caller frees it. */
+/* The tokenizer, which borrows nothing of the source; the caller frees it. QN_ENOTFOUND: there is none;
+ * QN_EUNSUPPORTED, QN_EFORMAT, QN_ELIMIT, QN_ENOMEM. */
 int qn_source_tokenizer(const qn_source *s, qn_tok **out);
 int qn_source_chat_template(const qn_source *s, qn_str *out);    /* 1 found, 0 none (use ChatML), <0 error */
 
 /* What the model's authors recommend for sampling (generation_config.json, general.sampling.* of GGUF); NaN = not
  * said. */
 typedef struct { double temperature, top_p, top_k, min_p, repetition_penalty; } qn_sampling_defaults;
-int qn_source_sampling(const qn_source *s, qn_sampling_defaults *d);
+int qn_source_sampling(const qn_source *s, qn_sampling_defaults *d);     /* QN_EFORMAT: a value that is no number */
 
-/* A tokenizer straight from a path. */
+/* A tokenizer straight from a path; errors as qn_source_open and qn_source_tokenizer. */
 int qn_model_tokenizer(qn_tok **out, const char *path);
 
 /* ---- a model in memory ---- */
@@ -66,10 +71,14 @@ typedef struct qn_model {
     char *identity;                 /* "llama, 134.5 M parameters, q4_1 as stored": what an evaluation was made on */
 } qn_model;
 
-/* Binds, checks and packs. The pool shares out the packing. The source may be closed afterwards. */
+/* Binds, checks and packs; nothing large is allocated before everything has been checked. The pool (NULL: this thread
+ * alone) shares out the packing. The source may be closed afterwards; its mapped pages have been given back.
+ * QN_ENOTFOUND (a tensor, or all weights), QN_ESHAPE, QN_EUNSUPPORTED (its type), QN_EIO (the file has become shorter),
+ * QN_EINVAL (the options), and what qn_source_config says; QN_ENOMEM. */
 int qn_model_load(qn_model **out, const qn_source *s, const qn_model_options *o, qn_pool *pool);
-void qn_model_free(qn_model *m);
-/* The parameter; rank 0 where the model has none. layer is ignored for parameters that stand once. */
+void qn_model_free(qn_model *m);                /* NULL is fine; no session may borrow it any more */
+/* The parameter, borrowed: a matrix [N,K] in panels, a vector as F32 rows; rank 0 where the model has none. layer, from
+ * 0, is ignored for parameters that stand once. */
 const qn_tensor *qn_model_param(const qn_model *m, qn_param_id id, int64_t layer);
 
 /* ---- a model as a graph ---- */
@@ -80,7 +89,8 @@ typedef struct {
 } qn_graph_options;
 
 /* The body: ids [T] i32, positions [T] i32 → the last residual [T,D]. Values are named blk.3.attn.out and the like
- * (docs/SHAPES.md). The run data of every run is a qn_batch. */
+ * (docs/SHAPES.md). The run data of every run is a qn_batch. Parameters are borrowed: m outlives g. Errors as the
+ * builder functions of graph.h. */
 typedef struct { qn_ref ids, positions, residual; } qn_body_refs;
 int qn_model_body(const qn_model *m, qn_graph *g, const qn_graph_options *o, qn_body_refs *refs);
 
