@@ -135,9 +135,9 @@ size_t qn_attn_scratch(int64_t rows, int64_t Dh);                   /* in reals 
 typedef void qn_attn_merge_fn(qn_real *M, qn_real *L, qn_real *O, const qn_real *m, const qn_real *l, const qn_real *o,
                               int64_t Dh);
 
-/* Gradients of attention, query rows of one key head against one chunk. With lse = M + ln L of the whole row, D = Σ dO·O
- * and the visible keys of the row as above:
- *   p_j = exp(s_j − lse)      dP_j = Σ_d dO_d v_jd      dS_j = scale·p_j·(dP_j − D)   (·(1 − tanh²) under a soft cap)
+/* Gradients of attention, query rows of one key head against one chunk. With lse = M + ln L of the whole row,
+ * D = Σ dO·O and the visible keys of the row as above:
+ *   p_j = exp(s_j − lse)    dP_j = Σ_d dO_d v_jd    dS_j = scale·p_j·(dP_j − D)    (·(1 − tanh²) under a soft cap)
  *   dq += Σ_j dS_j k_j        dk_j += Σ_r dS_j q        dv_j += Σ_r p_j dO
  * Rounding of queries, keys, values and p passes gradients straight through. One chain per output: keys and rows
  * ascending, so rows may come in any pieces. Keys behind the last visible one of all rows are not looked at. */
@@ -146,7 +146,7 @@ typedef struct {
     int64_t ldq, lddo;                        /* elements between rows */
     const void *k[QN_CHUNK_BLOCKS], *v[QN_CHUNK_BLOCKS];
     qn_dtype t;                               /* of the blocks */
-    bool gathered;                            /* scratch holds this chunk from the call before (same wants, same blocks) */
+    bool gathered;                            /* scratch holds the chunk from the call before: same wants, blocks */
     const int32_t *lo, *hi;                   /* [rows] */
     const qn_real *lse, *D;                   /* [rows] */
     qn_real *dq;                              /* [rows, Dh] added to, lddq elements between rows; NULL: not wanted */

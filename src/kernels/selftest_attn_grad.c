@@ -52,7 +52,8 @@ static int operands_init(operands *o, size_t real) {
 }
 
 static double get(const operands *o, const char *p, int64_t i) {
-    return o->real == sizeof(float) ? (double)((const float *)(const void *)p)[i] : ((const double *)(const void *)p)[i];
+    const void *any = p;
+    return o->real == sizeof(float) ? (double)((const float *)any)[i] : ((const double *)any)[i];
 }
 
 static void put(const operands *o, char *p, int64_t i, double x) {
@@ -119,7 +120,8 @@ static void case_fill(bench *b, uint32_t salt) {
     operands *const all[] = {&b->judge, &b->row, &b->alone};
     keys_fill(b, salt);
     for (int64_t r = 0; r < b->rows; r++) {
-        const float x = qn_fill_value(salt + 8, (uint64_t)r, 0.5f) + 0.5f, y = qn_fill_value(salt + 9, (uint64_t)r, 0.5f);
+        const float x = qn_fill_value(salt + 8, (uint64_t)r, 0.5f) + 0.5f;
+        const float y = qn_fill_value(salt + 9, (uint64_t)r, 0.5f);
         b->lo[r] = salt % 3 == 0 ? 0 : (int32_t)(x * KEYS);
         b->hi[r] = salt % 3 == 0 ? (int32_t)(100 + 7 * r) : b->lo[r] + (int32_t)((y + 0.4f) * 100);    /* some: none */
         b->hi[r] = QN_MAX(b->lo[r], QN_MIN(b->hi[r], KEYS));
@@ -157,7 +159,8 @@ static void bound_add(bench *b, int64_t r, int64_t j, double n_keys) {
     const operands *o = &b->judge;
     double reach, dp = 0, dp_reach = 0, *dq = b->bound, *dk = dq + ROWS * DH, *dv = dk + KEYS * DH;
     const double s = score(b, r, j, &reach), scale = (double)b->scale, cap = (double)b->cap, D = get(o, o->D, r);
-    const double width = 2 * (double)(b->Dh + 2) * U, lse = get(o, o->lse, r), p = exp(s - lse), n_rows = (double)b->rows;
+    const double width = 2 * (double)(b->Dh + 2) * U, lse = get(o, o->lse, r), p = exp(s - lse);
+    const double n_rows = (double)b->rows;
     for (int64_t d = 0; d < b->Dh; d++) {
         const double term = get(o, o->dO, r * b->Dh + d) * (double)b->values[j * b->Dh + d];
         dp += term;

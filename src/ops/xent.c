@@ -11,8 +11,8 @@
  *
  *   dL/dx_t += Σ_v s_t (p_tv − [v = target]) · W_v        dL/dW_v += Σ_t s_t (p_tv − [v = target]) · x_t
  *
- * The vocabulary is cut into groups, a tile each, and those into slices of 256; a slice of W and its gradient stay in the
- * cache while blocks of rows pass by:
+ * The vocabulary is cut into groups, a tile each, and those into slices of 256; a slice of W and its gradient stay in
+ * the cache while blocks of rows pass by:
  *
  *              rows 0…95   96…191   …
  *   slice 0    p ───────── p ───────── …       dW of the slice: rows ascending
