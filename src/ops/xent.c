@@ -103,7 +103,11 @@ static void forward(const qn_op_ctx *c, int64_t tile, void *scratch) {
 
 /* ---- backward ---- */
 
-static int64_t groups(const qn_op_ctx *c) { return QN_MIN(GROUPS, qn_panels(vocabulary(c))); }
+/* Of four panels or more where there are so many; but two at least. */
+static int64_t groups(const qn_op_ctx *c) {
+    const int64_t panels = qn_panels(vocabulary(c));
+    return QN_MIN(panels, QN_MAX(2, QN_MIN(GROUPS, panels / 4)));
+}
 
 static double slope_of(const qn_op_ctx *c, int64_t t) {
     return real_at(c, c->in[WEIGHT].data, t) * real_at(c, c->dout[0].data, t);
