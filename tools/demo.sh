@@ -29,9 +29,9 @@ fi
 
 echo "model: $model ($(($(wc -c < "$model") / 1000000)) MB)"
 echo
-echo "\$ $quern chat $model"
-echo "> Why do millers turn the upper stone and not the lower one?"
-printf '%s\n' 'Why do millers turn the upper stone and not the lower one?' | "$quern" --verbose chat "$model"
+echo "\$ $quern chat $model --temp 0 -n 200"
+echo "> Why is the sky blue?"
+printf '%s\n' 'Why is the sky blue?' | "$quern" --verbose chat "$model" --temp 0 -n 200
 echo
 echo "\$ $quern bench $model --prompt 128 --gen 32"
 "$quern" bench "$model" --prompt 128 --gen 32

@@ -25,7 +25,7 @@ static const qn_opt opts[] = {
 static const char *const examples[] = {
     "quern chat model.gguf",
     "quern chat model/ --system 'Answer in one sentence.' --temp 0",
-    "quern chat model.gguf -p 'What is the capital of France?' --stats",
+    "quern chat model.gguf -p 'Why is the sky blue?' --stats",
     "quern chat model.gguf --json < questions.txt > answers.jsonl",
     NULL
 };

@@ -22,7 +22,7 @@ static const qn_opt opts[] = {
 
 static const char *const examples[] = {
     "quern generate model.gguf -p 'Once upon a time' -n 64",
-    "quern generate model.gguf --chat -p 'What is the capital of France?'",
+    "quern generate model.gguf --chat -p 'Why is the sky blue?'",
     "quern generate model/ -f start.txt --temp 0.8 --top-p 0.95 --seed 7 --stop '\n\n'",
     "quern generate model.gguf -p '2 + 2 =' -n 1 --json --logprobs 5",
     NULL
