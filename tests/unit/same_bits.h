@@ -10,7 +10,7 @@
 enum { TOKENS = 700, OTHERS = 7 };              /* several chunks of 256 keys; neighbours in a batch */
 
 static int32_t ids[TOKENS];
-static qn_pool *pool[4];
+static qn_pool *pool[4];                        /* by threads, 1 to 3; the test's own */
 
 typedef struct {
     const qn_model *m;
@@ -159,8 +159,6 @@ static void last_rows_only(regime *r) {
 static void every_regime(const qn_model *m, qn_isa isa, const char *what, bool brief) {
     static regime r;
     r = (regime){.m = m, .k = qn_kernels_at(isa), .what = what, .brief = brief};
-    for (int threads = 1; threads <= 3; threads++)
-        CHECK_OK(qn_pool_new(&pool[threads], threads));
     tiny_ids(ids, TOKENS, m->cfg.V, 1);
     qn_session *s = open_session(&r, 1, 1);
     feed(&r, s, 0, 0, TOKENS, TOKENS);
@@ -174,8 +172,6 @@ static void every_regime(const qn_model *m, qn_isa isa, const char *what, bool b
     with_shared_prefix(&r);
     after_forgetting(&r);
     last_rows_only(&r);
-    for (int threads = 1; threads <= 3; threads++)
-        qn_pool_free(pool[threads]);
 }
 
 #endif

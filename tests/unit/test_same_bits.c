@@ -5,7 +5,11 @@
 
 static void every_regime_of(const tiny_spec *spec, const char *what) {
     qn_model *m = tiny_model(spec, NULL);
+    for (int threads = 1; threads <= 3; threads++)
+        CHECK_OK(qn_pool_new(&pool[threads], threads));
     every_regime(m, qn_test_isa(), what, qn_test_isa() == QN_ISA_SCALAR);       /* slow: each kind once */
+    for (int threads = 1; threads <= 3; threads++)
+        qn_pool_free(pool[threads]);
     qn_model_free(m);
 }
 
