@@ -14,6 +14,8 @@
  *   prompt.c        a conversation as ids: chat template, trusted spans, tokenizer
  *   sampling.c      how answers are sampled and what they cost
  *   talk.c          the turns of a conversation
+ *   house_checks.c  what `selftest all` looks at beside the kernels
+ *   fields.h peaks.h  members of JSON results; the machine's peaks among them
  *   cmd_<verb>.c    one command each
  *
  * A command is one file and one row of cmd_list.inc. Its file is a table of options, some examples, a run function and
