@@ -15,7 +15,8 @@ static int shape(const qn_op_args *a, qn_op_out *out) {
                        qn_dtype_get(a->dtype[IDS])->name);
     if (w->rank != 2 || a->layout[W] != QN_LAYOUT_PANELS)
         return qn_fail(QN_ESHAPE, "embed: the table must be [V,D] in panels, got %s", qn_shape_text(w));
-    out[0] = (qn_op_out){{2, {ids->dim[0], w->dim[1]}}, QN_F32, QN_LAYOUT_ROWS};
+    const qn_dtype real = a->dtype[W] == QN_F64 ? QN_F64 : QN_F32;
+    out[0] = (qn_op_out){{2, {ids->dim[0], w->dim[1]}}, real, QN_LAYOUT_ROWS};
     return 0;
 }
 
