@@ -1,5 +1,5 @@
-/* cli/cmd_bench_kernels.c — `quern bench kernels`: products, attention and rows on the shapes of real models, beside the
- * machine's peaks. */
+/* cli/cmd_bench_kernels.c — `quern bench kernels`: products, attention and rows on the shapes of real models, beside
+ * the machine's peaks. */
 #include <stdio.h>
 #include <string.h>
 
