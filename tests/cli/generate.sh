@@ -90,7 +90,7 @@ code 6; err_has 'alien'; err_has 'llama'
 run "$QUERN" generate "$S/kquant.gguf" -p a
 code 6; err_has 'blk.0.ffn_down.weight'; err_has 'Q4_K'; err_has 'Q8_0'
 run "$QUERN" generate "$S/extra.gguf" -p a
-code 5; err_has 'do not belong together'
+code 5; err_has 'the tokenizer has 264 tokens, the model'
 run "$QUERN" generate "$S/missing.gguf" -p a
 code 4; err_has 'blk.0.attn_q.weight'
 run "$QUERN" generate "$S/tiny/tokenizer.json" -p a
