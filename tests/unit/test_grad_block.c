@@ -8,7 +8,7 @@
 #include "ops/attention.h"
 #include "ops/ops.h"
 
-enum { V = 11, D = 6, H = 2, DH = 4, F = 5, T = 13, S = 9, SEGMENTS = 2, PAGES = 2 };
+enum { V = 11, D = 6, H = 6, DH = 2, F = 5, T = 13, S = 9, SEGMENTS = 2, PAGES = 2, LAYERS = 2 };
 enum { TABLE, LN, LN_BIAS, QUERY, KEY, VALUE, QUERY_BIAS, OUT, RMS, GATE, UP, DOWN, PARAMS };
 
 static const struct { int64_t rows, columns; } param_shape[PARAMS] = {      /* columns 0: a vector */
@@ -16,16 +16,16 @@ static const struct { int64_t rows, columns; } param_shape[PARAMS] = {      /* c
     [VALUE] = {DH, D}, [QUERY_BIAS] = {H * DH, 0}, [OUT] = {D, H * DH}, [RMS] = {D, 0},     [GATE] = {F, D},
     [UP] = {F, D},    [DOWN] = {D, F},
 };
-enum { LARGEST = V * D };
+enum { LARGEST = H * DH * D, PANEL = 32 * H * DH };
 
 typedef struct {
-    double w[PARAMS][LARGEST], dw[PARAMS][LARGEST], panel[PARAMS][2 * 32 * 8], weight[S];
+    double w[PARAMS][LARGEST], dw[PARAMS][LARGEST], panel[PARAMS][PANEL], weight[S];
     int32_t ids[T], index[S], target[S];
     qn_kv_pool pool;
     qn_segment segment[SEGMENTS];
     qn_query_tile tile[T];
     int32_t row_segment[T], page[SEGMENTS][PAGES];
-    double keys[SEGMENTS * PAGES * 2 * 64 * DH];
+    double keys[SEGMENTS * PAGES * LAYERS * 2 * 64 * DH];
     qn_batch batch;
     qn_graph *g;
     qn_exec *e;
@@ -54,35 +54,55 @@ static qn_ref param(net *t, int p) {
     return r;
 }
 
-static qn_ref node(net *t, const qn_op *op, const char *name, const qn_ref *in, int n_in, const void *attr) {
-    return qn_graph_node(t->g, op, name, in, n_in, 1, attr);
+/* Names of a layer end in its number. */
+static const char *named(int layer, const char *name) {
+    static char text[32];
+    snprintf(text, sizeof text, "%s%d", name, layer);
+    return text;
 }
 
-static qn_ref attention(net *t, qn_ref x, const qn_ref *p) {
-    static const qn_linear_attr three = {3, 1}, one = {1, 0};
-    const qn_attention_attr at = {.kv = QN_F64, .max_context = PAGES * 64, .scale = 0.5f, .window = 5};
-    const qn_ref in[] = {x, p[QUERY], p[KEY], p[VALUE], p[QUERY_BIAS]};
-    const qn_ref q = qn_graph_node(t->g, &qn_op_linear, "q k v", in, 5, 3, &three);
-    const qn_ref heads[] = {qn_graph_view(t->g, "qh", q, (qn_shape){3, {QN_DIM_T, H, DH}}),
-                            qn_graph_view(t->g, "kh", q + 1, (qn_shape){3, {QN_DIM_T, 1, DH}}),
-                            qn_graph_view(t->g, "vh", q + 2, (qn_shape){3, {QN_DIM_T, 1, DH}})};
-    const qn_ref a = node(t, &qn_op_attention, "a", heads, 3, &at);
-    const qn_ref flat = qn_graph_view(t->g, "flat", a, (qn_shape){2, {QN_DIM_T, H * DH}});
-    return node(t, &qn_op_linear, "o", (qn_ref[]){flat, p[OUT]}, 2, &one);
+static qn_ref node(net *t, int layer, const qn_op *op, const char *name, const qn_ref *in, int n_in, const void *attr) {
+    return qn_graph_node(t->g, op, named(layer, name), in, n_in, 1, attr);
 }
 
-static qn_ref feed_forward(net *t, qn_ref x, const qn_ref *p) {
+static qn_ref heads_of(net *t, int layer, const char *name, qn_ref of, int64_t heads) {
+    return qn_graph_view(t->g, named(layer, name), of, (qn_shape){3, {QN_DIM_T, heads, DH}});
+}
+
+static qn_ref attention(net *t, int layer, qn_ref x, const qn_ref *p) {
+    static const qn_linear_attr query = {1, 1}, two = {2, 0}, one = {1, 0};
+    const qn_attention_attr at = {.layer = layer, .kv = QN_F64, .max_context = PAGES * 64, .scale = 0.5f, .window = 5};
+    const qn_ref q = node(t, layer, &qn_op_linear, "q", (qn_ref[]){x, p[QUERY], p[QUERY_BIAS]}, 3, &query);
+    const qn_ref kv = qn_graph_node(t->g, &qn_op_linear, layer ? "k1 v1" : "k0 v0", (qn_ref[]){x, p[KEY], p[VALUE]}, 3,
+                                    2, &two);
+    const qn_ref in[] = {heads_of(t, layer, "qh", q, H), heads_of(t, layer, "kh", kv, 1),
+                         heads_of(t, layer, "vh", kv + 1, 1)};
+    const qn_ref a = node(t, layer, &qn_op_attention, "a", in, 3, &at);
+    const qn_ref flat = qn_graph_view(t->g, named(layer, "flat"), a, (qn_shape){2, {QN_DIM_T, H * DH}});
+    return node(t, layer, &qn_op_linear, "o", (qn_ref[]){flat, p[OUT]}, 2, &one);
+}
+
+static qn_ref feed_forward(net *t, int layer, qn_ref x, const qn_ref *p) {
     static const qn_linear_attr two = {2, 0}, one = {1, 0};
     static const qn_glu_attr silu = {QN_ACT_SILU};
     static const qn_act_attr gelu = {QN_ACT_GELU};
-    const qn_ref gate = qn_graph_node(t->g, &qn_op_linear, "gate up", (qn_ref[]){x, p[GATE], p[UP]}, 3, 2, &two);
-    const qn_ref glu = node(t, &qn_op_glu, "glu", (qn_ref[]){gate, gate + 1}, 2, &silu);
-    const qn_ref act = node(t, &qn_op_act, "act", &glu, 1, &gelu);
-    return node(t, &qn_op_linear, "down", (qn_ref[]){act, p[DOWN]}, 2, &one);
+    const qn_ref gate = qn_graph_node(t->g, &qn_op_linear, layer ? "gate1 up1" : "gate0 up0",
+                                      (qn_ref[]){x, p[GATE], p[UP]}, 3, 2, &two);
+    const qn_ref glu = node(t, layer, &qn_op_glu, "glu", (qn_ref[]){gate, gate + 1}, 2, &silu);
+    const qn_ref act = node(t, layer, &qn_op_act, "act", &glu, 1, &gelu);
+    return node(t, layer, &qn_op_linear, "down", (qn_ref[]){act, p[DOWN]}, 2, &one);
+}
+
+/* Both layers have the same parameters. */
+static qn_ref layer_of(net *t, int layer, qn_ref x, const qn_ref *p) {
+    static const qn_layernorm_attr eps = {1e-5};
+    const qn_ref n1 = node(t, layer, &qn_op_layernorm, "n1.", (qn_ref[]){x, p[LN], p[LN_BIAS]}, 3, &eps);
+    const qn_ref y = node(t, layer, &qn_op_add, "y", (qn_ref[]){x, attention(t, layer, n1, p)}, 2, NULL);
+    const qn_ref n2 = node(t, layer, &qn_op_rmsnorm, "n2.", (qn_ref[]){y, p[RMS]}, 2, &eps);
+    return node(t, layer, &qn_op_add, "z", (qn_ref[]){y, feed_forward(t, layer, n2, p)}, 2, NULL);
 }
 
 static void build(net *t, int threads) {
-    static const qn_layernorm_attr eps = {1e-5};
     qn_ref p[PARAMS];
     CHECK_OK(qn_graph_new(&t->g));
     const qn_ref ids = qn_graph_input(t->g, "ids", QN_I32, (qn_shape){1, {QN_DIM_T}});
@@ -91,13 +111,11 @@ static void build(net *t, int threads) {
     const qn_ref weight = qn_graph_input(t->g, "weight", QN_F64, (qn_shape){1, {QN_DIM_S}});
     for (int i = 0; i < PARAMS; i++)
         p[i] = param(t, i);
-    const qn_ref x = node(t, &qn_op_embed, "x", (qn_ref[]){ids, p[TABLE]}, 2, NULL);
-    const qn_ref n1 = node(t, &qn_op_layernorm, "n1", (qn_ref[]){x, p[LN], p[LN_BIAS]}, 3, &eps);
-    const qn_ref y = node(t, &qn_op_add, "y", (qn_ref[]){x, attention(t, n1, p)}, 2, NULL);
-    const qn_ref n2 = node(t, &qn_op_rmsnorm, "n2", (qn_ref[]){y, p[RMS]}, 2, &eps);
-    const qn_ref z = node(t, &qn_op_add, "z", (qn_ref[]){y, feed_forward(t, n2, p)}, 2, NULL);
-    const qn_ref wanted = node(t, &qn_op_rows, "wanted", (qn_ref[]){z, index}, 2, NULL);
-    t->out = node(t, &qn_op_xent, "loss", (qn_ref[]){wanted, p[TABLE], target, weight}, 4, NULL);
+    qn_ref x = node(t, 0, &qn_op_embed, "x", (qn_ref[]){ids, p[TABLE]}, 2, NULL);
+    for (int layer = 0; layer < LAYERS; layer++)
+        x = layer_of(t, layer, x, p);
+    const qn_ref wanted = node(t, 0, &qn_op_rows, "wanted", (qn_ref[]){x, index}, 2, NULL);
+    t->out = node(t, 0, &qn_op_xent, "loss", (qn_ref[]){wanted, p[TABLE], target, weight}, 4, NULL);
     CHECK(t->out >= 0, "%s", qn_error_message());
     qn_graph_keep(t->g, t->out);
     qn_graph_seed(t->g, t->out);
@@ -124,7 +142,7 @@ static net *make(int threads) {
         t->target[i] = i * 3 % V;
         t->weight[i] = i == 4 ? 0 : 0.125 * (1 + i % 2);
     }
-    t->pool = (qn_kv_pool){QN_F64, 1, 1, DH, qn_kv_block_bytes(QN_F64, DH), (char *)t->keys};
+    t->pool = (qn_kv_pool){QN_F64, LAYERS, 1, DH, qn_kv_block_bytes(QN_F64, DH), (char *)t->keys};
     for (int s = 0; s < SEGMENTS; s++) {
         for (int i = 0; i < PAGES; i++)
             t->page[s][i] = s * PAGES + i;
