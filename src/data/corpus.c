@@ -16,7 +16,7 @@
 #define LINE_MAX_BYTES ((size_t)1 << 30)
 #define DEPTH_MAX 64
 
-typedef struct { char *path; int64_t size; bool named; } source;        /* named by the caller, else found in a folder */
+typedef struct { char *path; int64_t size; bool named; } source;        /* named by the caller, or in a folder */
 
 struct qn_corpus {
     source *source;     size_t n, cap;
@@ -195,8 +195,8 @@ static int clean_text(qn_corpus *c, const char *name, qn_str in, qn_str *out) {
     size_t at;
     int rc = qn_utf8_clean(in, c->invalid, &c->clean, out, &c->stats.invalid, &at);
     if (rc == QN_EUTF8)
-        return qn_fail(rc, "%s: byte %lld (0x%02x) is not UTF-8; convert it, or have such bytes replaced or dropped", name,
-                       (long long)c->offset + (long long)at, (unsigned char)in.s[at]);
+        return qn_fail(rc, "%s: byte %lld (0x%02x) is not UTF-8; convert it, or have such bytes replaced or dropped",
+                       name, (long long)c->offset + (long long)at, (unsigned char)in.s[at]);
     return rc;
 }
 

@@ -66,7 +66,10 @@ static int read_error(qn_byte_stream *b) {
     case Z_OK: case Z_STREAM_END: return 0;
     case Z_BUF_ERROR: return qn_fail(QN_ETRUNC, "%s: the gzip file ends too early", b->name);
     case Z_MEM_ERROR: return qn_fail(QN_ENOMEM, "%s: no memory to unpack it", b->name);
-    case Z_ERRNO: return qn_fail(QN_EIO, "%s: %s", b->name, strerror(errno));
+    case Z_ERRNO:
+        if (errno == EINTR)             /* only Ctrl-C has a handler; zlib may have lost what it held */
+            return qn_fail(QN_ECANCEL, "%s: reading was interrupted", b->name);
+        return qn_fail(QN_EIO, "%s: %s", b->name, strerror(errno));
     default: return qn_fail(QN_EFORMAT, "%s: the gzip file is damaged: %s", b->name, text);
     }
 }

@@ -1,4 +1,4 @@
-/* tests/unit/test_corpus.c — files and folders as a stream of documents, and what becomes of bytes that are no UTF-8. */
+/* tests/unit/test_corpus.c — files and folders as a stream of documents, and what becomes of what is no UTF-8. */
 #include <zlib.h>
 
 #include "data/corpus.h"
@@ -168,7 +168,8 @@ TEST(knows_sizes_where_they_mean_something) {
 }
 
 TEST(gives_all_memory_back_when_it_runs_out) {
-    const int64_t before = qn_mem_stats_get(QN_MEM_BASE).live_bytes, format = qn_mem_stats_get(QN_MEM_FORMAT).live_bytes;
+    const int64_t before = qn_mem_stats_get(QN_MEM_BASE).live_bytes;
+    const int64_t format = qn_mem_stats_get(QN_MEM_FORMAT).live_bytes;
     char text[512], lines[512];
     qn_buf out = {0};
     snprintf(text, sizeof text, "%s", write_text("memory.txt", "a\xff"));

@@ -1,0 +1,122 @@
+# tests/cli/train_tokenizer.sh — a vocabulary out of text: what is written, what is reported, what is refused.
+. "$(dirname "$0")/lib.sh"
+cd "$scratch" || exit 1
+
+i=0
+while [ $i -lt 400 ]; do
+    echo "the theatre of thought $((i % 7)) (then) thirteen thousand things: naïve, über, день"
+    i=$((i + 1))
+done >corpus.txt
+
+run "$QUERN" train tokenizer corpus.txt --vocab 300 --out one
+code 0
+out_has 'one/tokenizer.json: 300 tokens, 1 of them special, 43 merges'
+out_has 'corpus: 1 documents'
+out_has 'cyrillic'
+run cat one/tokenizer_config.json
+out_has '"eos_token": "<|endoftext|>"'
+out_has '"ggml_pre": "gpt-2"'
+run "$QUERN" tokenize one/tokenizer.json --ids --no-special 'zzz'
+code 0
+run "$QUERN" tokenize one/tokenizer.json '<|endoftext|>' --ids
+out_is '0'
+
+# The same bits again, with other threads, out of gzip, and from standard input.
+gzip -c corpus.txt >corpus.txt.gz
+run "$QUERN" train tokenizer corpus.txt.gz --vocab 300 --out two --threads 3 --json
+code 0
+out_has '"merges": 43'
+out_has '"ggml_model": "gpt2"'
+run cmp one/tokenizer.json two/tokenizer.json
+code 0
+run "$QUERN" train tokenizer - --vocab 300 --out three --max-memory 64M <corpus.txt
+code 0
+run cmp one/tokenizer.json three/tokenizer.json
+code 0
+
+# Nothing is replaced unasked.
+run "$QUERN" train tokenizer corpus.txt --vocab 299 --out one
+code 2
+err_has 'is there already; --force replaces it'
+run cmp one/tokenizer.json two/tokenizer.json
+code 0
+run "$QUERN" train tokenizer corpus.txt --vocab 299 --out one --force
+code 0
+
+run "$QUERN" train tokenizer corpus.txt --kind byte --no-special --out bytes --json
+code 0
+out_has '"vocab": 256'
+out_has '"bytes_per_token": 1'
+run "$QUERN" train tokenizer corpus.txt --kind char --vocab 300 --out chars --special '<s>' --json
+code 0
+out_has '"ggml_model": "llama"'
+err_has 'the corpus supports'
+run "$QUERN" tokenize chars/tokenizer.json --count --no-special 'über'
+out_is '4'
+
+# More than the corpus supports is said, and is no failure.
+run "$QUERN" train tokenizer corpus.txt --out large
+code 0
+err_has 'tokens, not the 8192 asked for'
+
+# Bytes that are no UTF-8.
+printf 'fine \377 text\n' >broken.txt
+run "$QUERN" train tokenizer broken.txt --vocab 300 --out broken
+code 9
+err_has 'broken.txt: byte 5 (0xff) is not UTF-8'
+run test -e broken
+code 1
+for policy in replace drop; do
+    run "$QUERN" train tokenizer broken.txt --vocab 300 --out "$policy" --invalid "$policy"
+    code 0
+    err_has '1 broken characters were'
+done
+
+# What cannot be trained on, said before anything is written.
+: >empty.txt
+printf 'ELF\000\001' >binary
+run "$QUERN" train tokenizer empty.txt --out none
+code 2
+err_has 'the corpus is empty'
+run "$QUERN" train tokenizer binary --out none
+code 5
+err_has 'binary is no text'
+run "$QUERN" train tokenizer nowhere.txt --out none
+code 4
+run "$QUERN" train tokenizer corpus.txt
+code 2
+err_has '--out DIR is missing'
+run "$QUERN" train tokenizer corpus.txt --out none --vocab 256
+code 2
+err_has 'is too small'
+run "$QUERN" train tokenizer corpus.txt --out none --max-memory 1M
+code 2
+err_has 'at least 64M'
+run "$QUERN" train tokenizer corpus.txt --out none --max-memory many
+code 2
+run "$QUERN" train tokenizer corpus.txt --out none --kind byte --vocab 300
+code 2
+run "$QUERN" train tokenizer corpus.txt --out none --no-special --eos '<e>'
+code 2
+run "$QUERN" train tokenizer corpus.txt --out none/deeper
+code 3
+run test -e none
+code 1
+
+# Ctrl-C leaves nothing behind.
+mkfifo pipe
+"$QUERN" train tokenizer pipe --out stopped 2>err &
+pid=$!
+exec 3<>pipe            # opened both ways, so that nothing waits for a reader that never came
+until [ -d stopped ] || ! kill -0 $pid; do sleep 0.05; done       # made before the corpus is read
+kill -INT $pid
+cat corpus.txt >&3 2>/dev/null
+exec 3>&-
+wait $pid
+status=$?
+last='interrupted training'
+code 130
+run test -e stopped
+code 1
+
+done_testing
