@@ -180,6 +180,7 @@ int qn_bench_rows(const qn_bench_rows_options *o) {
         if (qn_isa_has((qn_isa)level))
             QN_TRY_OUT(level_run(&b));
     }
+    QN_TRY_OUT(qn_bench_grads(o));
 out:
     qn_free(b.x[0]);
     qn_free(b.q);

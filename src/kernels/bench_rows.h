@@ -1,4 +1,5 @@
-/* kernels/bench_rows.h — how fast attention and the row kernels run on the shapes of real models, on one thread. */
+/* kernels/bench_rows.h — how fast attention, the row kernels and the gradients run on the shapes of real models, on one
+ * thread. */
 #ifndef QN_KERNELS_BENCH_ROWS_H
 #define QN_KERNELS_BENCH_ROWS_H
 
@@ -10,7 +11,7 @@ typedef struct {
     qn_isa isa;              /* the level of the table that was used */
     double seconds;          /* one call, the best of many */
     double elements;         /* results of one call: seconds / elements is the time of an exp, an activation … */
-    double gops;             /* attention: 4·rows·keys·Dh in 10⁹ per second; else 0 */
+    double gops;             /* attention (4·rows·keys·Dh; gradient 10), products: 10⁹ per second; else 0 */
     double gbytes;           /* read and written, each operand once, in 10⁹ per second */
 } qn_bench_row;
 
@@ -24,5 +25,7 @@ typedef struct {
 
 /* 0, QN_ENOMEM, or what `figure` returned. Takes up to 100 MB. */
 int qn_bench_rows(const qn_bench_rows_options *o);
+/* The last of them: gradients of products and attention (bench_grads.c). */
+int qn_bench_grads(const qn_bench_rows_options *o);
 
 #endif

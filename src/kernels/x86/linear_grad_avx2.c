@@ -7,5 +7,5 @@
 #define OUTER_R 6
 #define OUTER_C 1
 #define DX_R 2
-#define DX_K 3
+#define DX_K 2
 #include "kernels/x86/linear_grad_x86.inc"

@@ -1,0 +1,108 @@
+/* kernels/bench_grads.c — gradients of products and of attention, timed as bench_rows.c times: the best of many runs. */
+#include "kernels/bench_rows.h"
+
+enum { M = 96, N = 768, K = 768, TILE_ROWS = 96, DH = 64 };
+
+typedef struct {
+    const qn_bench_rows_options *o;
+    const qn_kernels *k;
+    float *dy, *x, *w, *dx, *dw;     /* [M,N], [M,K], panels [N,K], [M,K], [N,K] */
+    float *rows, *keys, *scratch;    /* q, dO, dq [TILE_ROWS,DH], lse, D; blocks, dk, dv [256,DH] */
+} bench;
+
+static void run_dx(bench *b) {
+    const qn_linear_grad_args a = {b->dy, N, b->x, K, b->w, b->dx, K, b->dw, M, N, K};
+    b->k->linear_dx(&a);
+}
+
+static void run_dw(bench *b) {
+    const qn_linear_grad_args a = {b->dy, N, b->x, K, b->w, b->dx, K, b->dw, M, N, K};
+    b->k->linear_dw(&a);
+}
+
+static void attention(bench *b, bool gathered) {
+    int32_t lo[TILE_ROWS], hi[TILE_ROWS];
+    const size_t block = qn_kv_block_bytes(QN_F32, DH);
+    float *q = b->rows, *lse = q + 3 * TILE_ROWS * DH, *dk = b->keys + 2 * QN_KEY_CHUNK * DH;
+    qn_attn_grad_args a = {.q = q, .dO = q + TILE_ROWS * DH, .ldq = DH, .lddo = DH, .t = QN_F32, .gathered = gathered,
+                           .lo = lo, .hi = hi, .lse = lse, .D = lse + TILE_ROWS, .dq = q + 2 * TILE_ROWS * DH,
+                           .lddq = DH, .dk = dk, .dv = dk + QN_KEY_CHUNK * DH, .scratch = b->scratch,
+                           .rows = TILE_ROWS, .Dh = DH, .scale = 0.125f};
+    for (int r = 0; r < TILE_ROWS; r++) {
+        lo[r] = 0;
+        hi[r] = QN_KEY_CHUNK;
+        lse[r] = 6;
+    }
+    for (int i = 0; i < QN_CHUNK_BLOCKS; i++) {
+        a.k[i] = (char *)b->keys + (size_t)i * block;
+        a.v[i] = (char *)b->keys + (size_t)(QN_CHUNK_BLOCKS + i) * block;
+    }
+    b->k->attn_grad(&a);
+}
+
+static void run_attention(bench *b) { attention(b, false); }
+static void run_attention_again(bench *b) { attention(b, true); }
+
+static double best_of(bench *b, void (*run)(bench *)) {
+    const double budget = b->o->seconds > 0 ? b->o->seconds : 0.02, end = qn_now() + budget;
+    double best = 1e30;
+    for (int64_t runs = 0; runs < 2 || qn_now() < end; runs++) {
+        const double begin = qn_now();
+        run(b);
+        best = QN_MIN(best, qn_now() - begin);
+    }
+    return best;
+}
+
+/* Reads and writes: each operand once; what is added to, twice. */
+static const struct {
+    const char *family, *shape;
+    double operations, elements, floats;
+    void (*run)(bench *b);
+} figures[] = {
+    {"linear_dx", "96 rows, 768 by 768", 2.0 * M * N * K, M * K, M * N + N * K + 2.0 * M * K, run_dx},
+    {"linear_dw", "96 rows, 768 by 768", 2.0 * M * N * K, N * K, M * N + M * K + 2.0 * N * K, run_dw},
+    {"attn_grad", "96 rows x 256 keys, head of 64", 10.0 * TILE_ROWS * QN_KEY_CHUNK * DH, TILE_ROWS * DH,
+     6.0 * QN_KEY_CHUNK * DH + 4.0 * TILE_ROWS * DH, run_attention},
+    {"attn_grad", "the same, keys gathered before", 10.0 * TILE_ROWS * QN_KEY_CHUNK * DH, TILE_ROWS * DH,
+     6.0 * QN_KEY_CHUNK * DH + 4.0 * TILE_ROWS * DH, run_attention_again},
+};
+
+static int level_run(bench *b) {
+    for (size_t i = 0; i < QN_LEN(figures); i++) {
+        qn_bench_row f = {.family = figures[i].family, .shape = figures[i].shape, .isa = b->k->isa,
+                          .elements = figures[i].elements};
+        f.seconds = best_of(b, figures[i].run);
+        f.gops = figures[i].operations / f.seconds * 1e-9;
+        f.gbytes = figures[i].floats * sizeof(float) / f.seconds * 1e-9;
+        QN_TRY(b->o->figure(b->o->arg, &f));
+    }
+    return 0;
+}
+
+int qn_bench_grads(const qn_bench_rows_options *o) {
+    const size_t sizes[] = {M * N, M * K, N * K, M * K, N * K, TILE_ROWS * (3 * DH + 2), 4 * QN_KEY_CHUNK * DH,
+                            qn_attn_grad_scratch(DH)};
+    bench b = {.o = o};
+    float **const parts[] = {&b.dy, &b.x, &b.w, &b.dx, &b.dw, &b.rows, &b.keys, &b.scratch};
+    const qn_isa cap = qn_kernels_at(o->cap)->isa;
+    size_t all = 0;
+    int rc = 0;
+    for (size_t i = 0; i < QN_LEN(sizes); i++)
+        all += sizes[i];
+    float *room = qn_alloc(QN_MEM_SCRATCH, all * sizeof *room), *at = room;
+    if (!room)
+        return QN_ENOMEM;
+    for (size_t i = 0; i < all; i++)
+        room[i] = qn_fill_value(31, i, 0.01f);
+    for (size_t i = 0; i < QN_LEN(sizes); at += sizes[i++])
+        *parts[i] = at;
+    for (int level = o->all_levels ? 0 : (int)cap; level <= (int)cap; level++) {
+        b.k = qn_kernels_at((qn_isa)level);
+        if (qn_isa_has((qn_isa)level))
+            QN_TRY_OUT(level_run(&b));
+    }
+out:
+    qn_free(room);
+    return rc;
+}
