@@ -1,4 +1,4 @@
-/* kernels/bench_grads.c — gradients of products and of attention, timed as bench_rows.c times: the best of many runs. */
+/* kernels/bench_grads.c — gradients of products and of attention, timed as bench_rows.c times: the best of many. */
 #include "kernels/bench_rows.h"
 
 enum { M = 96, N = 768, K = 768, TILE_ROWS = 96, DH = 64 };
