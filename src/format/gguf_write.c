@@ -39,9 +39,13 @@ int qn_gguf_put_f32(qn_gguf_writer *w, const char *key, float v) {
     return put_scalar(w, qn_str_of(key), QN_GGUF_F32, &v, sizeof v);
 }
 
-int qn_gguf_put_bool(qn_gguf_writer *w, const char *key, bool v) {
+static int put_flag(qn_gguf_writer *w, qn_str key, bool v) {
     const uint8_t byte = v;
-    return put_scalar(w, qn_str_of(key), QN_GGUF_BOOL, &byte, sizeof byte);
+    return put_scalar(w, key, QN_GGUF_BOOL, &byte, sizeof byte);
+}
+
+int qn_gguf_put_bool(qn_gguf_writer *w, const char *key, bool v) {
+    return put_flag(w, qn_str_of(key), v);
 }
 
 int qn_gguf_put_str(qn_gguf_writer *w, const char *key, qn_str v) {
@@ -118,10 +122,9 @@ static int put_meta_array(qn_gguf_writer *w, qn_str key, const qn_meta_array *a)
 }
 
 int qn_gguf_put_meta(qn_gguf_writer *w, const qn_meta_value *v) {
-    const uint8_t flag = v->as.b;
     switch (v->kind) {
     case QN_META_BOOL:
-        return put_scalar(w, v->key, QN_GGUF_BOOL, &flag, sizeof flag);
+        return put_flag(w, v->key, v->as.b);
     case QN_META_INT:
     case QN_META_UINT:
         return put_whole(w, v);

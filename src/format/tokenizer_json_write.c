@@ -318,6 +318,10 @@ static int put_added_tokens(writer *x) {
     return 0;
 }
 
+static bool in_vocab(const qn_tok_spec *s, int32_t id) {
+    return (size_t)id < s->n_vocab && s->vocab[id].type != QN_TOKEN_HOLE;
+}
+
 /* Which id a text has: an added token's, else the lowest. */
 static int map_texts(writer *x) {
     const qn_tok_spec *s = x->spec;
@@ -330,8 +334,13 @@ static int map_texts(writer *x) {
             return qn_fail(QN_EUTF8, "token %zu is not UTF-8; tokenizer.json cannot hold it", i);
         QN_TRY(qn_strmap_put(&x->id, e->text, (int64_t)i));
     }
-    for (size_t i = 0; i < s->n_added; i++)
-        QN_TRY(qn_strmap_put(&x->id, s->added[i].text, s->added[i].id));
+    for (size_t i = 0; i < s->n_added; i++) {
+        const qn_tok_added *a = &s->added[i];
+        if (in_vocab(s, a->id) && !qn_str_eq(s->vocab[a->id].text, a->text))
+            return qn_fail(QN_EFORMAT, "tokenizer: id %d is \"%.*s\" in the vocabulary, \"%.*s\" as an added token",
+                           a->id, QN_STR_ARG(s->vocab[a->id].text), QN_STR_ARG(a->text));
+        QN_TRY(qn_strmap_put(&x->id, a->text, a->id));
+    }
     return 0;
 }
 
@@ -350,9 +359,7 @@ static void put_vocab(writer *x) {
     }
     for (size_t i = 0; i < s->n_added; i++) {
         const qn_tok_added *a = &s->added[i];
-        const bool there = (size_t)a->id < s->n_vocab && s->vocab[a->id].type != QN_TOKEN_HOLE &&
-                           qn_str_eq(s->vocab[a->id].text, a->text);
-        if (there)
+        if (in_vocab(s, a->id))
             continue;
         qn_jw_key_str(&x->w, a->text);
         qn_jw_i64(&x->w, a->id);

@@ -96,13 +96,25 @@ static void drop_padding(qn_tok_spec *s) {
     }
 }
 
+/* "tool_use", "rag" and their like: GGUF and tokenizer_config.json name them in ways of their own. */
+static void say_templates_left_out(const qn_conversion *c) {
+    const bool is_gguf = qn_source_is_gguf(c->s);
+    const qn_meta *m = is_gguf ? qn_source_meta(c->s) : c->s->hf.tokenizer;
+    const qn_meta_value *v = m ? qn_meta_find(m, is_gguf ? "tokenizer.chat_templates" : "chat_template") : NULL;
+    if (v && (v->kind == QN_META_MIXED || v->kind == QN_META_ARRAY))
+        qn_log(QN_LOG_WARN, "%s: has several chat templates; only the ordinary one goes along", qn_source_path(c->s));
+}
+
 static int read_words(const qn_conversion *c, words *t) {
-    const bool named = qn_source_is_gguf(c->s) && qn_meta_find(qn_source_meta(c->s), "tokenizer.ggml.model") != NULL;
-    const int found = qn_source_tokenizer_json(c->s, &t->json);
+    qn_str model = QN_STR("none");
     qn_tok_spec_init(&t->spec);
+    const int found = qn_source_tokenizer_json(c->s, &t->json);
     QN_TRY(found);
     QN_TRY(qn_source_chat_template(c->s, &t->chat_template));
-    t->there = found || named;
+    say_templates_left_out(c);
+    if (qn_source_is_gguf(c->s))
+        QN_TRY(qn_meta_get_str(qn_source_meta(c->s), "tokenizer.ggml.model", &model));
+    t->there = found || !(qn_str_is(model, "none") || qn_str_is(model, "no_vocab"));
     if (!t->there) {
         qn_log(QN_LOG_WARN, "%s: there is no tokenizer; the weights are converted without one", qn_source_path(c->s));
         return 0;
@@ -161,8 +173,7 @@ static int put_words(const qn_conversion *c, qn_gguf_writer *w) {
     words t = {0};
     int rc = read_words(c, &t);
     if (rc >= 0)
-        rc = t.there ? qn_save_tokenizer_gguf(&t.spec, &c->cfg, qn_buf_view(&t.json), t.chat_template, w)
-                     : qn_gguf_put_str(w, "tokenizer.ggml.model", QN_STR("none"));
+        rc = qn_save_tokenizer_gguf(&t.spec, &c->cfg, qn_buf_view(&t.json), t.chat_template, w);
     words_drop(&t);
     return rc;
 }

@@ -36,19 +36,20 @@ int qn_save_sampling_gguf(const qn_sampling_defaults *d, qn_gguf_writer *w);
 
 /* divisor[rot/2]: what GGUF's rope_freqs.weight holds. */
 void qn_rope_divisors(const qn_rope_config *r, float *divisor);
-/* The rule behind r->divisor, into *r (the divisors become 0). QN_EUNSUPPORTED if none of those published fits. */
+/* The rule behind r->divisor, into *r (divisors: 0). QN_EUNSUPPORTED if there is none. */
 int qn_rope_from_divisors(qn_rope_config *r);
 
 /* ---- tokenizer ---- */
 
-/* The tables of a source's tokenizer; to be dropped. Its tokenizer.json as it stands: 1 found, 0 the source has none. */
+/* The tables of a source's tokenizer; to be dropped. Its tokenizer.json as it stands: 1 found, 0 there is none. */
 int qn_source_tokenizer_spec(const qn_source *s, qn_tok_spec *spec);
 int qn_source_tokenizer_json(const qn_source *s, qn_buf *out);
 
 /* bos_token and its like by name, the chat template (empty: none), the context. */
 int qn_save_tokenizer_config_json(const qn_tok_spec *spec, const qn_config *c, qn_str chat_template, qn_buf *out);
 /* tokenizer.huggingface.json = json, whole; and what llama.cpp reads: tokenizer.ggml.*. Where llama.cpp would tokenize
- * differently, that is said in a warning, and with a pipeline that it has no name for its tables are left out. */
+ * differently, that is said in a warning, and with a pipeline that it has no name for its tables are left out. With an
+ * empty spec only the configuration's ids are put. */
 int qn_save_tokenizer_gguf(const qn_tok_spec *spec, const qn_config *c, qn_str json, qn_str chat_template,
                            qn_gguf_writer *w);
 

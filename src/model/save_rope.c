@@ -5,7 +5,8 @@
  *
  *     keep_i = clamp((t_i − low) / (high − low), 0, 1)        d_i = 1 / ((1 − keep_i)/s + keep_i)
  *
- * The way back tries the contexts that models were published with and takes the one whose divisors are these. */
+ * On the way back s is the largest divisor. All published models have low = 1 and high = 4, so any pair with
+ * 0 < keep < 1 gives C; the rule so found counts only if it gives all the divisors. */
 #include "model/save.h"
 #include "num/math.h"
 
@@ -33,24 +34,31 @@ static bool gives(const qn_rope_config *r, const float *divisor) {
     return true;
 }
 
-int qn_rope_from_divisors(qn_rope_config *r) {
-    qn_rope_config try = *r;
-    try.scaling = QN_ROPE_LLAMA3;
-    try.factor = 1;
-    try.low_freq_factor = 1;
-    try.high_freq_factor = 4;
-    for (int64_t i = 0; i < r->rot / 2; i++)
-        try.factor = QN_MAX(try.factor, (double)r->divisor[i]);
-    const double said = r->original_context;
-    for (double context = 32; context <= 1 << 20; context *= 2) {
-        try.original_context = context == 32 ? said : context;          /* what the file says comes first */
-        if (!gives(&try, r->divisor))
-            continue;
-        for (int i = 0; i < QN_ROPE_PAIRS; i++)
-            try.divisor[i] = 0;
-        *r = try;
-        return 0;
+/* C out of the first pair that is neither kept nor fully stretched; without one, what the file says. */
+static double context_of(const qn_rope_config *r, double factor) {
+    for (int64_t i = 0; i < r->rot / 2; i++) {
+        const double keep = (1 / (double)r->divisor[i] - 1 / factor) / (1 - 1 / factor);
+        if (keep > 1e-4 && keep < 1 - 1e-4)
+            return (double)(int64_t)((1 + 3 * keep) * TWO_PI * qn_pow(r->base, 2.0 * (double)i / (double)r->rot) + 0.5);
     }
-    return qn_fail(QN_EUNSUPPORTED, "tensor rope_freqs.weight: its divisors follow no published setting of llama3's "
-                   "RoPE scaling, so config.json cannot name them");
+    return r->original_context;
+}
+
+int qn_rope_from_divisors(qn_rope_config *r) {
+    qn_rope_config rule = *r;
+    rule.scaling = QN_ROPE_LLAMA3;
+    rule.factor = 1;
+    rule.low_freq_factor = 1;
+    rule.high_freq_factor = 4;
+    for (int64_t i = 0; i < r->rot / 2; i++) {
+        rule.factor = QN_MAX(rule.factor, (double)r->divisor[i]);
+        rule.divisor[i] = 0;
+    }
+    if (rule.factor > 1 && rule.factor <= 1e6)
+        rule.original_context = context_of(r, rule.factor);
+    if (!gives(&rule, r->divisor))
+        return qn_fail(QN_EUNSUPPORTED, "tensor rope_freqs.weight: its divisors are not those of llama3's scaling, "
+                       "so config.json cannot name them");
+    *r = rule;
+    return 0;
 }

@@ -200,10 +200,11 @@ static int put_special(const qn_tok_spec *s, const qn_config *c, qn_gguf_writer 
 int qn_save_tokenizer_gguf(const qn_tok_spec *spec, const qn_config *c, qn_str json, qn_str chat_template,
                            qn_gguf_writer *w) {
     table t = {.spec = spec, .V = c->V};
-    const char *pre = pre_name(spec);
+    const bool there = spec->model != QN_TOK_MODEL_NONE;
+    const char *pre = there ? pre_name(spec) : NULL;
     int rc;
     QN_TRY_OUT(table_init(&t));
-    if (!pre)
+    if (there && !pre)
         qn_log(QN_LOG_WARN, "llama.cpp has no name for this tokenizer's pipeline: the file holds tokenizer.json for "
                "quern, but llama.cpp will load the weights without a tokenizer");
     QN_TRY_OUT(qn_gguf_put_str(w, "tokenizer.ggml.model", pre ? QN_STR("gpt2") : QN_STR("none")));
