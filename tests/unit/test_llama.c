@@ -1,10 +1,11 @@
 /* tests/unit/test_llama.c — the llama family against transformers: five tiny models of tests/fixtures (llama.py says
  * how they were made), each as a safetensors directory in both spellings of config.json and as a GGUF file with the
- * rows of Q and K interleaved. Weights F32, KV F32, at every level of the machine. */
+ * rows of Q and K interleaved; and what qn_convert makes of either. Weights F32, KV F32, every level of the machine. */
 #include "test.h"
 
 #include "infer/session.h"
 #include "make_model.h"
+#include "model/convert.h"
 
 enum { MAX_IDS = 64, MAX_AT = 8, FIRST = 32, MAX_PARAMS = 64 };
 
@@ -307,6 +308,23 @@ static void judge_model(const fixture *f, const char *path, const char *what, do
     qn_model_free(m);
 }
 
+/* What quern convert makes of the directory and of the GGUF file. */
+static void judge_converted(const fixture *f, const char *name, double *worst) {
+    const qn_convert_options o = {.dtype = QN_DTYPE_KEEP, .force = true};
+    qn_convert_result r;
+    char gguf[1024], dir[1024], what[64];
+    snprintf(gguf, sizeof gguf, "%s", qn_test_temp("converted.gguf"));
+    snprintf(dir, sizeof dir, "%s", qn_test_temp("converted"));
+    CHECK_OK(qn_convert(as_directory(f, &f->config), gguf, &o, &r), "%s", name);
+    CHECK_INT(r.rounded, 0);
+    snprintf(what, sizeof what, "%s, directory to GGUF", name);
+    judge_model(f, gguf, what, worst);
+    CHECK_OK(qn_convert(as_gguf(f), dir, &o, &r), "%s", name);
+    CHECK_INT(r.rounded, 0);
+    snprintf(what, sizeof what, "%s, GGUF to directory", name);
+    judge_model(f, dir, what, worst);
+}
+
 static void judge_case(const char *name) {
     static fixture f;
     char what[3][64];
@@ -318,6 +336,7 @@ static void judge_case(const char *name) {
     judge_model(&f, as_directory(&f, &f.config), what[0], &worst);
     judge_model(&f, as_directory(&f, &f.config_v4), what[1], &worst);
     judge_model(&f, as_gguf(&f), what[2], &worst);
+    judge_converted(&f, name, &worst);
     print_message("%s: off by at most %.2f times what transformers' float32 is\n", name, worst);
     drop_fixture(&f);
 }

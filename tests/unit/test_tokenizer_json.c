@@ -2,6 +2,7 @@
  * Hugging Face's tokenizers (fixtures by tools/fixtures/tokenizer_configs.py); bad files give an error that helps. */
 #include "base/json.h"
 #include "format/tokenizer_json.h"
+#include "format/tokenizer_json_write.h"
 #include "tok_strings.h"
 
 #define MAX_STRINGS 1000
@@ -88,18 +89,11 @@ static uint64_t hash_of(object *entry, const char *key) {
     return strtoull(hex, NULL, 16);
 }
 
-static void check_case(object *entry, uint64_t seed, uint64_t count) {
-    qn_buf doc = {0}, text = {0}, back = {0};
+static void check_tokens(object *entry, const qn_tok *tok, uint64_t seed, uint64_t count) {
+    qn_buf text = {0}, back = {0};
     qn_ids ids = {0};
-    qn_tok_spec spec;
-    qn_tok *tok;
     uint64_t all = TOK_HASH_START, plain = TOK_HASH_START, decoded = TOK_HASH_START;
     qn_str name = *find(entry, "name");
-    build_document(entry, &doc);
-    CHECK_OK(qn_tokenizer_json_parse(doc.s, doc.n, "tokenizer.json", &spec), "%.*s", QN_STR_ARG(name));
-    CHECK_OK(qn_tok_new(&tok, &spec), "%.*s", QN_STR_ARG(name));
-    qn_tok_spec_drop(&spec);
-    qn_buf_drop(&doc);
     for (uint64_t i = 0; i < count; i++) {
         tok_string(seed, i, &text);
         qn_ids_clear(&ids);
@@ -115,10 +109,29 @@ static void check_case(object *entry, uint64_t seed, uint64_t count) {
     CHECK(plain == hash_of(entry, "plain"), "%.*s: ids, special tokens as text", QN_STR_ARG(name));
     CHECK(all == hash_of(entry, "ids"), "%.*s: ids", QN_STR_ARG(name));
     CHECK(!find(entry, "decoded") || decoded == hash_of(entry, "decoded"), "%.*s: decoded", QN_STR_ARG(name));
-    qn_tok_free(tok);
     qn_buf_drop(&text);
     qn_buf_drop(&back);
     qn_ids_drop(&ids);
+}
+
+/* The document as Hugging Face wrote it, and as we write what we read of it. */
+static void check_case(object *entry, uint64_t seed, uint64_t count) {
+    qn_buf doc[2] = {{0}};
+    qn_str name = *find(entry, "name");
+    build_document(entry, &doc[0]);
+    for (int again = 0; again < 2; again++) {
+        qn_tok_spec spec;
+        qn_tok *tok;
+        CHECK_OK(qn_tokenizer_json_parse(doc[again].s, doc[again].n, "t.json", &spec), "%.*s", QN_STR_ARG(name));
+        CHECK_OK(qn_tok_new(&tok, &spec), "%.*s", QN_STR_ARG(name));
+        if (!again)
+            CHECK_OK(qn_tokenizer_json_write(&spec, &doc[1]), "%.*s", QN_STR_ARG(name));
+        qn_tok_spec_drop(&spec);
+        check_tokens(entry, tok, seed, count);
+        qn_tok_free(tok);
+    }
+    qn_buf_drop(&doc[0]);
+    qn_buf_drop(&doc[1]);
 }
 
 TEST(components_match_hugging_face) {
