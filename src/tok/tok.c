@@ -66,7 +66,8 @@ static int copy_vocab(qn_tok *t, const qn_tok_spec *spec) {
         t->vocab[i] = (qn_tok_entry){keep(t, spec->vocab[i].text), type};
         t->special[i] = type == QN_TOKEN_CONTROL || type == QN_TOKEN_UNKNOWN;
     }
-    for (size_t left = spec->n_vocab, n; left > 0; left -= n) {     /* downwards: of two equal texts the lower id stays */
+    /* Downwards: of two equal texts the lower id stays. */
+    for (size_t left = spec->n_vocab, n; left > 0; left -= n) {
         n = QN_MIN(left, (size_t)QN_IDMAP_MANY);
         qn_idmap_put_down(&t->ids, (int32_t)left - 1, n);
     }
