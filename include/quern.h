@@ -87,6 +87,10 @@ QUERN_API int quern_detokenize(const quern_tokenizer *tokenizer, const int32_t *
 QUERN_API int quern_chat_prompt(const quern_tokenizer *tokenizer, const char *json, size_t length, int32_t *ids,
                                 size_t cap, size_t *n);
 
+/* The same for a conversation of one user message, as plain text. */
+QUERN_API int quern_chat_question(const quern_tokenizer *tokenizer, const char *text, size_t length, int32_t *ids,
+                                  size_t cap, size_t *n);
+
 /* ---- session ---- */
 
 typedef struct {

@@ -188,13 +188,11 @@ static int encode_prompt(const quern_tokenizer *t, const qn_chat_output *prompt,
 
 static qn_str special_text(const qn_tok *tok, int32_t id) { return id >= 0 ? qn_tok_text(tok, id) : (qn_str){0}; }
 
-int quern_chat_prompt(const quern_tokenizer *t, const char *json, size_t length, int32_t *ids, size_t cap, size_t *n) {
-    qn_chat_messages *messages = NULL;
+/* Renders, encodes and gives out the prompt of a conversation, which is freed. */
+static int give_prompt(const quern_tokenizer *t, qn_chat_messages *messages, int32_t *ids, size_t cap, size_t *n) {
     qn_chat_output prompt = {0};
     qn_ids out = {0};
     int rc;
-    *n = 0;
-    QN_TRY_OUT(qn_chat_messages_parse(&messages, json, length, "messages"));
     const qn_chat_input in = {
         .messages = messages, .add_generation_prompt = true,
         .bos_token = special_text(t->tok, qn_tok_bos(t->tok)), .eos_token = special_text(t->tok, qn_tok_eos(t->tok)),
@@ -207,6 +205,24 @@ out:
     qn_chat_output_drop(&prompt);
     qn_chat_messages_free(messages);
     return rc;
+}
+
+int quern_chat_prompt(const quern_tokenizer *t, const char *json, size_t length, int32_t *ids, size_t cap, size_t *n) {
+    qn_chat_messages *messages;
+    *n = 0;
+    QN_TRY(qn_chat_messages_parse(&messages, json, length, "messages"));
+    return give_prompt(t, messages, ids, cap, n);
+}
+
+int quern_chat_question(const quern_tokenizer *t, const char *text, size_t length, int32_t *ids, size_t cap,
+                        size_t *n) {
+    qn_chat_messages *messages;
+    *n = 0;
+    QN_TRY(qn_chat_messages_new(&messages));
+    const int rc = qn_chat_messages_add(messages, "user", (qn_str){text, length});
+    if (rc < 0)
+        qn_chat_messages_free(messages);
+    return rc < 0 ? rc : give_prompt(t, messages, ids, cap, n);
 }
 
 /* ---- session ---- */
@@ -308,6 +324,8 @@ static int on_token(void *arg, const qn_token_event *e) {
 /* Checked copies of the caller's stop strings. */
 static int stop_strings(const quern_generate_options *o, qn_str **out) {
     *out = NULL;
+    if (o->n_stop && !o->stop)
+        return qn_fail(QN_EINVAL, "%zu stop strings are announced, but there are none", o->n_stop);
     if (o->n_stop > 1024)
         return qn_fail(QN_EINVAL, "%zu stop strings; at most 1024", o->n_stop);
     if (o->n_stop && !(*out = qn_alloc(QN_MEM_SESSION, o->n_stop * sizeof **out)))

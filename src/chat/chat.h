@@ -34,8 +34,8 @@
 /* What one rendering may cost; QN_ELIMIT beyond. {0} means the defaults. */
 typedef struct {
     int64_t steps;          /* evaluated nodes, plus one per 16 bytes copied; default 50 million */
-    int64_t memory;         /* bytes of the render's arena; default 256 MiB */
-    int64_t output;         /* bytes of the prompt; default 64 MiB */
+    int64_t memory;         /* bytes of the render's arena; default 48 MiB */
+    int64_t output;         /* bytes of the prompt; default 16 MiB */
     int depth;              /* nested evaluation: blocks, expressions, macro calls; default 1000, at most 4000 */
 } qn_chat_limits;
 

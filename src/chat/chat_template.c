@@ -134,9 +134,9 @@ int qn_chat_render(const qn_chat_template *t, const qn_chat_input *in, qn_chat_o
     const qn_chat_limits *l = &in->limits;
     qn_jrun r = {.p = &t->p, .result = out, .date = in->date};
     clear(out);
-    qn_jarena_init(&r.arena, l->memory > 0 ? (size_t)l->memory : (size_t)256 << 20);
+    qn_jarena_init(&r.arena, l->memory > 0 ? (size_t)l->memory : (size_t)48 << 20);
     qn_jsb_init(&r.prompt, &r.arena);
-    r.prompt.limit = l->output > 0 ? (size_t)l->output : (size_t)64 << 20;
+    r.prompt.limit = l->output > 0 ? (size_t)l->output : (size_t)16 << 20;
     r.out = &r.prompt;
     r.steps = l->steps > 0 ? l->steps : 50000000;
     r.depth = l->depth > 0 ? QN_MIN(l->depth, 4000) : 1000;

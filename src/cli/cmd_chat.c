@@ -115,8 +115,12 @@ static int do_reset(chat *k, qn_str text) {
 static int do_save(chat *k, qn_str path) {
     if (path.n == 0)
         return qn_fail(QN_EUSAGE, "/save needs the name of a file");
-    QN_TRY(qn_talk_save(&k->t, path.s));                /* the line's buffer ends with a NUL behind it */
-    qn_log(QN_LOG_INFO, "saved to %s", path.s);
+    const int rc = qn_talk_save(&k->t, path.s);         /* the line's buffer ends with a NUL behind it */
+    if (rc >= 0)
+        qn_log(QN_LOG_INFO, "saved to %s", path.s);
+    if (rc >= 0 || !k->terminal)
+        return rc;
+    qn_log(QN_LOG_WARN, "%s", qn_error_message());      /* whatever it was: the conversation must not be lost with it */
     return 0;
 }
 

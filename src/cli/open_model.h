@@ -44,7 +44,7 @@ int qn_open_session(qn_cli *c, qn_opened *m, int64_t sequences);
 int qn_open_session_of(qn_cli *c, qn_opened *m, int64_t sequences, int64_t context);
 void qn_opened_drop(qn_opened *m);
 
-/* "llama, 134.5 M parameters, q4_1 as stored; avx512bf16, 2 threads, KV bf16, context 8192" */
+/* "llama, 134.5 M parameters, q4_1+q8_0 as stored; avx512bf16, 2 threads, KV bf16, context 8192" */
 int qn_opened_describe(const qn_opened *m, qn_buf *out);
 
 #endif

@@ -58,7 +58,7 @@ static int prefill(run *g, const qn_ids *prompt) {
     const int64_t total = (int64_t)prompt->n, context = qn_session_context(g->s);
     if (total > context)
         return qn_fail(QN_ECONTEXT,
-                       "the prompt has %lld tokens, the context holds %lld; shorten it or ask for a longer one (--ctx)",
+                       "the prompt has %lld tokens, the context holds %lld; shorten it or ask for a longer context",
                        (long long)total, (long long)context);
     g->held->n = same;
     qn_session_truncate(g->s, g->seq, (int64_t)same);

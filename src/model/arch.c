@@ -31,11 +31,12 @@ const qn_arch *qn_arch_by_hf(qn_str class_name, qn_str model_type) {
 }
 
 const char *qn_arch_names(void) {
-    return ""
-#define QN_ARCH(name) #name " "
+    static const char names[] = ""
+#define QN_ARCH(name) " " #name
 #include "model/arch_list.inc"
 #undef QN_ARCH
         ;
+    return names + 1;
 }
 
 const qn_param *qn_arch_param(const qn_arch *a, qn_param_id id) {

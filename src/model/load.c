@@ -312,9 +312,13 @@ static int describe(loader *l) {
         if (l->by_dtype[t] > l->by_dtype[best])
             best = t;
     m->main_dtype = (qn_dtype)best;
-    int rc = qn_buf_printf(&text, "%s, %.1f M parameters, %s %s", m->arch->name, (double)m->n_params / 1e6,
-                           qn_dtype_get(m->main_dtype)->name,
-                           m->weights == QN_WEIGHTS_AS_IS ? "as stored" : "converted at load");
+    int rc = qn_buf_printf(&text, "%s, %.1f M parameters, %s", m->arch->name, (double)m->n_params / 1e6,
+                           qn_dtype_get(m->main_dtype)->name);
+    for (int t = 0; t < QN_DTYPES && rc >= 0; t++)
+        if (t != best && l->by_dtype[t] > 0)
+            rc = qn_buf_printf(&text, "+%s", qn_dtype_get((qn_dtype)t)->name);
+    if (rc >= 0)
+        rc = qn_buf_puts(&text, m->weights == QN_WEIGHTS_AS_IS ? " as stored" : " converted at load");
     if (rc >= 0 && !(m->identity = qn_str_dup(QN_MEM_MODEL, qn_buf_view(&text))))
         rc = QN_ENOMEM;
     qn_buf_drop(&text);

@@ -68,7 +68,7 @@ typedef struct qn_model {
     int64_t n_params;               /* numbers, tied ones once */
     qn_dtype main_dtype;            /* packed dtype that holds most numbers of the matrices */
     uint64_t epoch;                 /* grows when a trainer publishes new weights; sessions compare */
-    char *identity;                 /* "llama, 134.5 M parameters, q4_1 as stored": what an evaluation was made on */
+    char *identity;                 /* "llama, 134.5 M parameters, q4_1+q8_0 as stored": what was evaluated */
 } qn_model;
 
 /* Binds, checks and packs; nothing large is allocated before everything has been checked. The pool (NULL: this thread

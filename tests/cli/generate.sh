@@ -34,7 +34,7 @@ code 0; out_is 'yz<|im_end|>abc'
 run "$QUERN" generate "$M" -p abc --ctx 10 -n -1
 code 0; out_is 'defghijk'; err_has 'the answer was cut: the context of 10 tokens is full'; err_has 'stopped by context'
 run "$QUERN" generate "$M" -p abcdef --ctx 5
-code 8; out_is ''; err_has '6 tokens'; err_has '--ctx'
+code 8; out_is ''; err_has '6 tokens'; err_has 'ask for a longer context'
 run "$QUERN" generate "$M" -p abc --echo -n 1
 code 0; out_is 'abcd'
 

@@ -25,6 +25,13 @@ TEST(an_option_struct_without_its_size_is_refused) {
     CHECK_CONTAINS(quern_error(), "_options_default");
 }
 
+TEST(announced_stop_strings_must_be_there) {
+    quern_generate_options o = quern_generate_options_default();
+    o.n_stop = 1;
+    CHECK_INT(quern_generate(NULL, NULL, NULL, 0, &o, NULL, NULL, NULL), QN_EINVAL);
+    CHECK_CONTAINS(quern_error(), "stop strings");
+}
+
 TEST(an_unknown_level_names_those_that_are_known) {
     CHECK(quern_init("avx1024") < 0);
     CHECK_CONTAINS(quern_error(), "avx1024");
