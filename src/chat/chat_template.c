@@ -134,6 +134,8 @@ int qn_chat_render(const qn_chat_template *t, const qn_chat_input *in, qn_chat_o
     const qn_chat_limits *l = &in->limits;
     qn_jrun r = {.p = &t->p, .result = out, .date = in->date};
     clear(out);
+    if (in->date)
+        QN_TRY(qn_jdate_check(in->date));       /* whether the template asks for it or not */
     qn_jarena_init(&r.arena, l->memory > 0 ? (size_t)l->memory : (size_t)48 << 20);
     qn_jsb_init(&r.prompt, &r.arena);
     r.prompt.limit = l->output > 0 ? (size_t)l->output : (size_t)16 << 20;

@@ -98,25 +98,33 @@ static int g_raise(qn_jrun *r, qn_jv self, const qn_jargs *a, qn_jv *out) {
 
 /* ---- strftime_now -------------------------------------------------------------------------------------------- */
 
-static int now(qn_jrun *r, struct tm *tm) {
+static int parse_date(const char *date, struct tm *tm) {
     int y, m, d, used = 0;
     memset(tm, 0, sizeof *tm);
-    if (!r->date) {
-        time_t t = (time_t)qn_wall();
-        return localtime_r(&t, tm) ? 0 : qn_jrun_fail(r, "the clock cannot be read");
-    }
-    bool whole = sscanf(r->date, "%4d-%2d-%2d%n", &y, &m, &d, &used) == 3 && !r->date[used];
+    const bool whole = sscanf(date, "%4d-%2d-%2d%n", &y, &m, &d, &used) == 3 && used == 10 && !date[used];
     if (!whole || y < 1 || m < 1 || m > 12 || d < 1 || d > 31)
-        return qn_fail(QN_EINVAL, "the date '%s' is not of the form YYYY-MM-DD", r->date);
+        return qn_fail(QN_EINVAL, "the date '%s' is not of the form YYYY-MM-DD", date);
     tm->tm_year = y - 1900;
     tm->tm_mon = m - 1;
     tm->tm_mday = d;
     struct tm back = *tm;
     timegm(&back);                              /* the day of the week and of the year; 31 April moves */
     if (back.tm_mday != d)
-        return qn_fail(QN_EINVAL, "the date '%s' does not exist", r->date);
+        return qn_fail(QN_EINVAL, "the date '%s' does not exist", date);
     *tm = back;
     return 0;
+}
+
+int qn_jdate_check(const char *date) {
+    struct tm tm;
+    return parse_date(date, &tm);
+}
+
+static int now(qn_jrun *r, struct tm *tm) {
+    if (r->date)
+        return parse_date(r->date, tm);
+    time_t t = (time_t)qn_wall();
+    return localtime_r(&t, tm) ? 0 : qn_jrun_fail(r, "the clock cannot be read");
 }
 
 /* One directive, in English whatever the locale; the width is 0 after '%-'. Returns false for an unknown one. */

@@ -112,6 +112,7 @@ int qn_jloop_call(qn_jrun *r, qn_jloop *l, const qn_jargs *a, qn_jv *out);      
 
 /* Helpers of the built-ins. */
 int qn_jtext(qn_jrun *r, qn_jv v, qn_jstr *out);                    /* str(v) */
+int qn_jdate_check(const char *date);                               /* QN_EINVAL unless YYYY-MM-DD and a real day */
 int qn_jtext_value(qn_jrun *r, qn_jsb *b, qn_jv *out);              /* what was built, as a string */
 int qn_jarg_int(qn_jrun *r, const qn_jargs *a, size_t i, int64_t absent, int64_t *out);
 int qn_jarg_str(qn_jrun *r, const qn_jargs *a, size_t i, qn_jstr *out);              /* must be a string */

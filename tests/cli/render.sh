@@ -42,6 +42,9 @@ run "$QUERN" render "$scratch/t.jinja" -f "$scratch/one.json" --bos '<s>' --eos 
 code 0; out_is '<s>31 Jan 2025hi <|im_end|></s>'
 run "$QUERN" render "$scratch/t.jinja" -f "$scratch/one.json" --date 2025-02-31
 code 2; out_is ''; err_has '2025-02-31'
+printf '{{ messages[0].content }}' >"$scratch/dateless.jinja"
+run "$QUERN" render "$scratch/dateless.jinja" -f "$scratch/one.json" --date 2025-3-9
+code 2; out_is ''; err_has 'YYYY-MM-DD'
 printf '{"messages": [{"role": "user", "content": "x"}], "colour": "red"}' >"$scratch/object.json"
 printf '{{ messages[0].content }} {{ colour }}' >"$scratch/t.jinja"
 run "$QUERN" render "$scratch/t.jinja" -f "$scratch/object.json"
