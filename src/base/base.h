@@ -9,7 +9,8 @@
  *   -- on demand --
  *   file.h       maps, whole reads, atomic writes
  *   pool.h       threads
- *   json.h       pull parser and writer */
+ *   json.h       pull parser and writer
+ *   inject.h     failures on demand, inside the room */
 #ifndef QN_BASE_BASE_H
 #define QN_BASE_BASE_H
 

@@ -1,6 +1,7 @@
 /* base/file.c — files. Reading maps or copies; writing goes to a temporary neighbour that takes the target's name at
  * the very end, so that at every instant the target is either the old file or the whole new one. */
 #include "base/file.h"
+#include "base/inject.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -157,14 +158,6 @@ void qn_file_fail_after(int64_t n) {
     atomic_store(&fail_after, n);
 }
 
-static bool must_fail(void) {
-    int64_t left = atomic_load_explicit(&fail_after, memory_order_relaxed);
-    while (left >= 0)
-        if (atomic_compare_exchange_weak(&fail_after, &left, left - 1))
-            return left == 0;
-    return false;
-}
-
 static size_t dir_length(const char *path) {
     const char *slash = strrchr(path, '/');
     return slash ? (size_t)(slash - path) + 1 : 0;
@@ -235,7 +228,7 @@ static int write_all(qn_out_file *f, const char *p, size_t n) {
 }
 
 int qn_out_write(qn_out_file *f, const void *bytes, size_t n) {
-    if (!must_fail())
+    if (!qn_inject_now(&fail_after))
         return write_all(f, bytes, n);
     QN_TRY(write_all(f, bytes, n / 2));
     return fail_errno(f->path, "write", ENOSPC);
@@ -260,7 +253,7 @@ static int sync_directory(const char *path) {
 
 int qn_out_commit(qn_out_file *f) {
     int rc = 0;
-    if (must_fail())
+    if (qn_inject_now(&fail_after))
         rc = fail_errno(f->path, "write", ENOSPC);
     else if (fsync(f->fd) != 0)
         rc = fail_errno(f->path, "write", errno);

@@ -5,6 +5,7 @@
  *
  * The magic is turned over on free: a foreign pointer, a double free or a write in front of a block stops at once. */
 #include "base/mem.h"
+#include "base/inject.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -77,15 +78,6 @@ void qn_mem_fail_after(int64_t n) {
     atomic_store(&fail_after, n);
 }
 
-/* Counts down to the one allocation that a test wants to fail; the count then rests at -1, which is "off". */
-static bool must_fail(void) {
-    int64_t left = atomic_load_explicit(&fail_after, memory_order_relaxed);
-    while (left >= 0)
-        if (atomic_compare_exchange_weak(&fail_after, &left, left - 1))
-            return left == 0;
-    return false;
-}
-
 static void *no_memory(qn_mem_tag tag, size_t bytes) {
     qn_fail(QN_ENOMEM, "out of memory: %zu bytes for %s", bytes, qn_mem_tag_name(tag));
     return NULL;
@@ -101,7 +93,7 @@ static head *head_of(void *p) {
 void *qn_alloc(qn_mem_tag tag, size_t bytes) {
     qn_assert((unsigned)tag < QN_MEM_TAGS);
     void *raw = NULL;
-    if (must_fail() || bytes > BLOCK_MAX || posix_memalign(&raw, ALIGN, sizeof(head) + bytes) != 0)
+    if (qn_inject_now(&fail_after) || bytes > BLOCK_MAX || posix_memalign(&raw, ALIGN, sizeof(head) + bytes) != 0)
         return no_memory(tag, bytes);
     head *h = raw;
     h->bytes = bytes;
@@ -156,7 +148,7 @@ static size_t arena_span(size_t bytes) {
 void *qn_arena_map(qn_mem_tag tag, size_t bytes) {
     qn_assert((unsigned)tag < QN_MEM_TAGS);
     size_t span = arena_span(bytes), slack = span >= HUGE_PAGE ? HUGE_PAGE : 0;
-    if (must_fail() || span == 0)
+    if (qn_inject_now(&fail_after) || span == 0)
         return no_memory(tag, bytes);
     char *raw = mmap(NULL, span + slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (raw == MAP_FAILED)
