@@ -38,6 +38,9 @@
 #error "quern needs gcc >= 12 or clang >= 14"
 #endif
 
+/* Bytes rounded up to a cache line: how every block of memory that kernels read is laid out. */
+static inline size_t qn_round64(size_t n) { return (n + 63) & ~(size_t)63; }
+
 /* Our own bugs only, never input. Prints file:line and aborts. Stays on in release builds. */
 #define qn_assert(cond) ((cond) ? (void)0 : qn_assert_failed(#cond, __FILE__, __LINE__))
 _Noreturn void qn_assert_failed(const char *cond, const char *file, int line);

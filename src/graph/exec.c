@@ -105,8 +105,6 @@ void qn_exec_bind(qn_exec *e, qn_ref input, void *data) {
 
 /* ---- construction ---- */
 
-static size_t round64(size_t n) { return (n + 63) & ~(size_t)63; }
-
 /* Partials and scratch of every op at the maxima, before anything runs. */
 static void measure(qn_exec *e) {
     for (size_t i = 0; i < e->g->n_nodes; i++) {
@@ -114,9 +112,9 @@ static void measure(qn_exec *e) {
         const qn_op_ctx *c = &e->ctx[i];
         for (int backward = 0; backward <= e->g->node[i].active; backward++) {
             if (op->partials)
-                e->partial_bytes = QN_MAX(e->partial_bytes, round64(op->partials(c, backward)));
+                e->partial_bytes = QN_MAX(e->partial_bytes, qn_round64(op->partials(c, backward)));
             if (op->scratch)
-                e->scratch_bytes = QN_MAX(e->scratch_bytes, round64(op->scratch(c, backward)));
+                e->scratch_bytes = QN_MAX(e->scratch_bytes, qn_round64(op->scratch(c, backward)));
         }
     }
 }

@@ -102,7 +102,7 @@ static int plan_saved(qn_graph *g, size_t i, const int64_t max_sym[QN_DIM_SYMBOL
         n->saved[s] = -1;
         if (!n->op->saved_bytes[s])
             continue;
-        const size_t bytes = ((size_t)rows * n->op->saved_bytes[s] * real + 63) & ~(size_t)63;
+        const size_t bytes = qn_round64((size_t)rows * n->op->saved_bytes[s] * real);
         const int b = add_block(g, bytes, (int)i, backward_step(g, i));
         if (b < 0)
             return b;

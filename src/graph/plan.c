@@ -6,8 +6,6 @@
 
 #include <stdlib.h>
 
-static size_t round64(size_t n) { return (n + 63) & ~(size_t)63; }
-
 size_t qn_value_bytes(const qn_value *v, const int64_t sym[QN_DIM_SYMBOLS], size_t real) {
     int64_t rows = v->shape.rank ? qn_dim_bind(v->shape.dim[0], sym) : 1, row = 1;
     for (int i = 1; i < v->shape.rank; i++)
@@ -15,7 +13,7 @@ size_t qn_value_bytes(const qn_value *v, const int64_t sym[QN_DIM_SYMBOLS], size
     if (v->layout == QN_LAYOUT_ACTS)
         return (size_t)rows * qn_act_row_bytes(qn_act_form_of(v->dtype), row);
     const size_t size = v->dtype == QN_I32 ? 4 : real;
-    return round64((size_t)rows * (size_t)row * size);
+    return qn_round64((size_t)rows * (size_t)row * size);
 }
 
 /* ---- placing blocks ---- */

@@ -27,17 +27,15 @@ qn_act_form qn_act_form_of(qn_dtype weight) {
     }
 }
 
-static size_t round_64(size_t bytes) { return (bytes + 63) & ~(size_t)63; }
-
 size_t qn_act_row_bytes(qn_act_form f, int64_t K) {
     const size_t n = (size_t)K;
     switch (f) {
-    case QN_ACT_F64: return round_64(n * sizeof(double));
-    case QN_ACT_BF16: return round_64((n + 1) / 2 * 4);
-    case QN_ACT_Q8B32: return round_64(n + n / BLOCK * (sizeof(float) + sizeof(int32_t)));
+    case QN_ACT_F64: return qn_round64(n * sizeof(double));
+    case QN_ACT_BF16: return qn_round64((n + 1) / 2 * 4);
+    case QN_ACT_Q8B32: return qn_round64(n + n / BLOCK * (sizeof(float) + sizeof(int32_t)));
     case QN_ACT_F32: break;
     }
-    return round_64(n * sizeof(float));
+    return qn_round64(n * sizeof(float));
 }
 
 /* Bytes that `k` elements of each of the 32 columns take; k a multiple of the block, or of 2 for BF16. */
@@ -59,7 +57,7 @@ static size_t panel_offset(qn_dtype t, int64_t k) {
 /* The same for any k: the last of an odd number of BF16 takes a pair's place. */
 static size_t part_bytes(qn_dtype t, int64_t k) { return panel_offset(t, t == QN_BF16 ? (k + 1) & ~(int64_t)1 : k); }
 
-size_t qn_panel_bytes(qn_dtype weight, int64_t K) { return round_64(part_bytes(weight, K)); }
+size_t qn_panel_bytes(qn_dtype weight, int64_t K) { return qn_round64(part_bytes(weight, K)); }
 
 /* ---- in: n stored elements of one row become column c of the panel's part that begins at `at` ---- */
 

@@ -35,8 +35,6 @@ typedef struct {
 /* Weights kept as they are stored may take this much more than in the file: padding, norms in float. */
 #define SLACK_BYTES ((uint64_t)64 << 20)
 
-static size_t round64(size_t n) { return (n + 63) & ~(size_t)63; }
-
 /* ---- pass 1: bind ---- */
 
 static int check_shape(const loader *l, const binding *b, const char *name) {
@@ -78,7 +76,7 @@ static int push_binding(loader *l, binding b, const char *name) {
     QN_TRY(qn_tensor_need_dtype(qn_source_tensors(l->s), b.info));
     QN_TRY(check_shape(l, &b, name));
     QN_TRY(choose_dtype(l, &b, name));
-    b.bytes = b.rank == 1 ? round64((size_t)b.dim[0] * sizeof(float))
+    b.bytes = b.rank == 1 ? qn_round64((size_t)b.dim[0] * sizeof(float))
                           : (size_t)qn_panels(b.dim[0]) * qn_panel_bytes(b.to, b.dim[1]);
     b.offset = l->arena;
     l->arena += b.bytes;
@@ -286,7 +284,7 @@ static int pack_all(loader *l, qn_pool *pool) {
         binding *b = &l->b[i];
         if (b->rank == 2)
             k.gather_bytes = QN_MAX(k.gather_bytes,
-                                    round64(QN_PANEL * qn_dtype_row_bytes((qn_dtype)b->info->dtype, b->dim[1])));
+                                    qn_round64(QN_PANEL * qn_dtype_row_bytes((qn_dtype)b->info->dtype, b->dim[1])));
         b->tile = tiles;
         tiles += tiles_of(b);
         atomic_init(&k.left[i], tiles_of(b));

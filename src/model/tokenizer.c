@@ -105,17 +105,6 @@ static int from_json_file(const char *path, qn_tok_spec *spec) {
     return rc;
 }
 
-/* The id of a token by its text, before there is a tokenizer; -1 for none. */
-static int32_t spec_id(const qn_tok_spec *spec, qn_str text) {
-    for (size_t i = 0; i < spec->n_added; i++)
-        if (qn_str_eq(spec->added[i].text, text))
-            return spec->added[i].id;
-    for (size_t i = 0; i < spec->n_vocab; i++)
-        if (spec->vocab[i].type != QN_TOKEN_HOLE && qn_str_eq(spec->vocab[i].text, text))
-            return (int32_t)i;
-    return -1;
-}
-
 static int from_directory(const qn_source *s, qn_tok_spec *spec) {
     qn_buf path = {0};
     int rc = qn_path_join(&path, s->path, "tokenizer.json");
@@ -135,7 +124,7 @@ static int name_special(const qn_source *s, qn_tok_spec *spec) {
         if (rc < 0)
             return rc;
         if (rc > 0)
-            *names[i].at = spec_id(spec, text);
+            *names[i].at = qn_tok_spec_find(spec, text);
     }
     return 0;
 }

@@ -65,7 +65,7 @@ static size_t query_row_bytes(const qn_op_ctx *c, const dims *d) {
     return rounds_query(c) ? (size_t)d->Dh * 2 : (size_t)d->Dh * c->k->real;
 }
 static size_t queries_bytes(const qn_op_ctx *c, const dims *d) {
-    return round64((size_t)(d->T * d->H) * query_row_bytes(c, d));
+    return qn_round64((size_t)(d->T * d->H) * query_row_bytes(c, d));
 }
 
 /* Running state of `rows` query rows: M[rows], L[rows], O[rows,Dh], in reals. */
@@ -86,7 +86,7 @@ static size_t partials(const qn_op_ctx *c, bool backward) {
 static size_t scratch_bytes(const qn_op_ctx *c, bool backward) {
     const dims d = dims_of(c);
     const int64_t rows = tile_rows(&d);
-    const size_t reals = round64(state_reals(rows, d.Dh) * c->k->real) + qn_attn_scratch(rows, d.Dh) * c->k->real;
+    const size_t reals = qn_round64(state_reals(rows, d.Dh) * c->k->real) + qn_attn_scratch(rows, d.Dh) * c->k->real;
     return backward ? qn_attention_grad_scratch(c) : flags_bytes(rows) + reals;
 }
 
@@ -131,7 +131,7 @@ static work work_of(const qn_op_ctx *c, const dims *d, int64_t index, void *scra
     w.M = (char *)scratch + flags_bytes(tile_rows(d));
     w.L = w.M + (size_t)w.at.rows * real;
     w.O = w.L + (size_t)w.at.rows * real;
-    w.kernel_scratch = w.M + round64(state_reals(tile_rows(d), d->Dh) * real);
+    w.kernel_scratch = w.M + qn_round64(state_reals(tile_rows(d), d->Dh) * real);
     return w;
 }
 

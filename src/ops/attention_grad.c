@@ -19,7 +19,7 @@
 typedef struct { char *q, *dO, *dq, *D; } grouped_rows;
 
 static size_t grouped_bytes(const qn_op_ctx *c, const dims *d) {
-    return round64((size_t)(d->T * d->H * d->Dh) * c->k->real);
+    return qn_round64((size_t)(d->T * d->H * d->Dh) * c->k->real);
 }
 
 static grouped_rows grouped_of(const qn_op_ctx *c, const dims *d) {
@@ -69,7 +69,7 @@ typedef struct { char *dk, *dv, *kernel; bool gathered; } chunk_room;
 static size_t chunk_bytes(const qn_op_ctx *c, const dims *d) { return (size_t)(QN_KEY_CHUNK * d->Dh) * c->k->real; }
 
 /* A worker's scratch begins with the tile's flags, or one rounded query. */
-static size_t head_bytes(const dims *d) { return QN_MAX(flags_bytes(tile_rows(d)), round64((size_t)d->Dh * 2)); }
+static size_t head_bytes(const dims *d) { return QN_MAX(flags_bytes(tile_rows(d)), qn_round64((size_t)d->Dh * 2)); }
 
 size_t qn_attention_grad_scratch(const qn_op_ctx *c) {
     const dims d = dims_of(c);

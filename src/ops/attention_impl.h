@@ -20,8 +20,6 @@ QN_INLINE bool rounds_query(const qn_op_ctx *c) {
     return ((const qn_attention_attr *)c->attr)->kv == QN_BF16 && c->k->real == sizeof(float);
 }
 
-QN_INLINE size_t round64(size_t n) { return (n + 63) & ~(size_t)63; }
-
 QN_INLINE double real_at(const qn_op_ctx *c, const void *p, int64_t i) {
     return c->k->real == sizeof(double) ? ((const double *)p)[i] : (double)((const float *)p)[i];
 }
@@ -38,7 +36,7 @@ QN_INLINE int64_t grouped(const dims *d, int64_t head, int64_t t, int64_t g) { r
 
 /* Query rows of a tile; the bytes of their lo, hi and merge, with which a worker's scratch begins. */
 QN_INLINE int64_t tile_rows(const dims *d) { return qn_query_tokens(d->G) * d->G; }
-QN_INLINE size_t flags_bytes(int64_t rows) { return round64((size_t)rows * (2 * sizeof(int32_t) + sizeof(bool))); }
+QN_INLINE size_t flags_bytes(int64_t rows) { return qn_round64((size_t)rows * (2 * sizeof(int32_t) + sizeof(bool))); }
 
 typedef struct {
     const qn_query_tile *tile;

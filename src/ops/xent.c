@@ -57,7 +57,6 @@ static void real_put(const qn_op_ctx *c, void *p, int64_t i, double x) {
 
 /* ---- forward ---- */
 
-static size_t round64(size_t n) { return (n + 63) & ~(size_t)63; }
 static int64_t vocabulary(const qn_op_ctx *c) { return c->in[W].dim[0]; }
 static size_t logits_bytes(const qn_op_ctx *c) { return (size_t)vocabulary(c) * c->k->real; }
 
@@ -79,7 +78,7 @@ static void forward(const qn_op_ctx *c, int64_t tile, void *scratch) {
     const qn_tensor *x = &c->in[X], *w = &c->in[W];
     const qn_span rows = qn_tile_span(x->dim[0], tile_rows(c), tile);
     const size_t row_bytes = x_bytes(c);
-    char *logits = scratch, *side = logits + round64((size_t)tile_rows(c) * logits_bytes(c));
+    char *logits = scratch, *side = logits + qn_round64((size_t)tile_rows(c) * logits_bytes(c));
     qn_linear_args a = {.y = logits, .ldy = vocabulary(c), .x = side, .ldx = row_bytes, .w = w->data,
                         .n = vocabulary(c), .K = w->dim[1]};
     for (int64_t t = rows.begin; t < rows.end; t++)
@@ -188,7 +187,7 @@ static size_t partials(const qn_op_ctx *c, bool backward) {
 
 static size_t scratch_bytes(const qn_op_ctx *c, bool backward) {
     const size_t rows = (size_t)tile_rows(c);
-    return backward ? BLOCK_ROWS * SLICE * c->k->real : round64(rows * logits_bytes(c)) + rows * x_bytes(c);
+    return backward ? BLOCK_ROWS * SLICE * c->k->real : qn_round64(rows * logits_bytes(c)) + rows * x_bytes(c);
 }
 
 static int64_t flops(const qn_op_ctx *c) { return 2 * c->in[X].dim[0] * vocabulary(c) * c->in[X].dim[1]; }
