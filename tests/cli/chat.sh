@@ -72,11 +72,12 @@ run sh -c 'printf "a\377\n" | "$QUERN" chat "$M"'
 code 9; err_has 'UTF-8'
 
 # On a terminal errors do not end the talk, and Ctrl-C stops the answer only. (Once: the level changes nothing here.)
+# exec: a shell that stays in between is in the terminal's group too, and dash would end with the interrupt's 130.
 if [ -z "${QUERN_CPU:-}" ] && script -qec true /dev/null </dev/null >/dev/null 2>&1; then
     export XDG_STATE_HOME="$scratch/state"
     talk() { sleep 1; printf 'refuse\r'; sleep 1; printf 'one\r'; sleep 1; printf '\003'; sleep 1
              printf '/save %s/talk.json\r' "$S"; sleep 0.5; printf '/quit\r'; sleep 0.5; }
-    endless='"$QUERN" chat "$M" --ignore-eos --ctx 4000000 --temp 0'
+    endless='exec "$QUERN" chat "$M" --ignore-eos --ctx 4000000 --temp 0'
     last='chat on a terminal'
     talk | script -qec "$endless" /dev/null >"$scratch/out" 2>"$scratch/err"
     status=$?
