@@ -1,0 +1,76 @@
+/* data/dataset.h — a corpus made ready for training: token shards on disk, and the rows of training out of them.
+ *
+ *   prepare.c    documents → deduplicated, split, tokenized → shards (quern data prepare)
+ *   dataset.c    a prepared folder opened: mapped, checked
+ *   rows.c       which documents stand in which row of which epoch: packing, order
+ *
+ * A prepared folder:
+ *     data.json                 what it is made of: sources and weights, counts, shards with their checksums
+ *     tokenizer.json …          the tokenizer whose ids these are, whole
+ *     train-00000.tokens …      header, then ids as u16 or u32, little-endian, then where documents end
+ *     validation-00000.tokens
+ *
+ * Rows. A document is BOS (where the tokenizer adds one), its tokens, EOS. It is cut into pieces of at most `context`
+ * tokens (a piece's last target is the next piece's first token: nothing goes untrained), and pieces are packed into
+ * rows of `context` by best fit. Pieces of one row do not see one another; positions begin at 0 in each. What row r
+ * holds is a pure function of the folder, the options and r: resuming at row r needs no other state. */
+#ifndef QN_DATA_DATASET_H
+#define QN_DATA_DATASET_H
+
+#include "base/base.h"
+
+typedef enum { QN_SPLIT_TRAIN, QN_SPLIT_VALIDATION, QN_SPLITS } qn_split;
+
+typedef struct {
+    int64_t documents, tokens;          /* tokens: BOS and EOS included */
+    int64_t bytes;                      /* of text */
+} qn_split_info;
+
+typedef struct qn_dataset qn_dataset;
+/* Maps a prepared folder. QN_ENOTFOUND, QN_EFORMAT (names the shard and what is wrong), QN_EIO. Headers and lengths are
+ * checked now, checksums with verify (reads everything). */
+int qn_dataset_open(qn_dataset **out, const char *dir);
+int qn_dataset_verify(const qn_dataset *d);
+void qn_dataset_close(qn_dataset *d);
+qn_split_info qn_dataset_info(const qn_dataset *d, qn_split split);
+int64_t qn_dataset_vocab(const qn_dataset *d);          /* ids are below it */
+const char *qn_dataset_path(const qn_dataset *d);
+const char *qn_dataset_fingerprint(const qn_dataset *d); /* hex; changes with any token: a resume compares it */
+/* Bytes of text that each id stands for; 0 for special tokens. [vocab] Bits per byte divide by their sum. */
+const uint16_t *qn_dataset_token_bytes(const qn_dataset *d);
+
+/* ---- rows ---- */
+
+typedef enum {
+    QN_PACK_BEST_FIT,       /* whole documents side by side, blind to one another */
+    QN_PACK_STREAM          /* one long stream cut into windows that begin anywhere; documents see those before them */
+} qn_packing;
+
+typedef struct {
+    qn_split split;
+    qn_packing packing;
+    int64_t context;        /* tokens of a row */
+    uint64_t seed;          /* order, and where long documents are cut, differ from epoch to epoch */
+    bool ordered;           /* validation: documents in their order, cut at their start, the same in every epoch */
+} qn_rows_options;
+
+/* Tokens [start, start + n) of the row are one piece: positions 0 … n−1, attention within it. */
+typedef struct { int64_t start, n; } qn_piece;
+
+typedef struct {
+    int32_t *ids, *targets;     /* [context]; targets −1: not supervised */
+    qn_piece *piece;            /* [qn_rows_max_pieces] */
+    int64_t n, pieces;          /* tokens, pieces; n < context where nothing fitted in */
+} qn_row_data;
+
+typedef struct qn_rows qn_rows;
+/* Plans an epoch in memory proportional to its documents. QN_EINVAL: a context below 2, a split without tokens. */
+int qn_rows_new(qn_rows **out, const qn_dataset *d, const qn_rows_options *o);
+void qn_rows_free(qn_rows *r);
+int64_t qn_rows_per_epoch(const qn_rows *r);    /* of epoch 0; epochs may differ by a few */
+int64_t qn_rows_max_pieces(const qn_rows *r);   /* per row */
+/* Row `row` ≥ 0 counted over all epochs. Fills out, whose arrays are the caller's. Plans the next epoch when a row
+ * crosses into it, allocating nothing after the first (the plan's memory is for the largest). */
+void qn_rows_get(qn_rows *r, int64_t row, qn_row_data *out);
+
+#endif
