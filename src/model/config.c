@@ -135,6 +135,19 @@ static int read_activation(qn_config *c, const qn_meta *m, bool is_gguf) {
                    qn_meta_name(m), QN_STR_ARG(name));
 }
 
+/* What the model was trained with, if it was trained here: masters are F32, products may be bf16. */
+static int read_compute(qn_config *c, const qn_meta *m) {
+    qn_str name;
+    const int rc = qn_meta_get_str(m, "quern.compute", &name);
+    if (rc <= 0)
+        return rc;
+    c->compute = qn_dtype_from_name(name);
+    if (c->compute == QN_F32 || c->compute == QN_BF16)
+        return 0;
+    return qn_fail(QN_EUNSUPPORTED, "%s: quern.compute is \"%.*s\"; f32 and bf16 are known", qn_meta_name(m),
+                   QN_STR_ARG(name));
+}
+
 static bool in_reach(double fast, double slow) { return fast > 1e-6 && fast < 1e9 && slow > 1e-6 && slow < 1e9; }
 
 /* One sentence per rule that the numbers break. */
@@ -178,7 +191,7 @@ static int check(const qn_config *c, const char *file) {
 
 int qn_config_read(qn_config *c, const qn_arch *arch, const qn_meta *m, bool is_gguf) {
     char prefix[64] = "";
-    *c = (qn_config){.bos = -1, .pad = -1};
+    *c = (qn_config){.bos = -1, .pad = -1, .compute = -1};
     if (is_gguf)
         snprintf(prefix, sizeof prefix, "%s.", arch->name);
     for (size_t i = 0; i < arch->n_keys; i++)
@@ -193,6 +206,7 @@ int qn_config_read(qn_config *c, const qn_arch *arch, const qn_meta *m, bool is_
     QN_TRY(read_vocabulary(c, m, prefix, is_gguf));
     QN_TRY(read_activation(c, m, is_gguf));
     QN_TRY(read_rope(c, m, prefix, is_gguf));
+    QN_TRY(read_compute(c, m));
     const int rc = is_gguf ? 0 : qn_meta_get_bool(m, "tie_word_embeddings", &c->tied);
     return rc < 0 ? rc : check(c, qn_meta_name(m));
 }

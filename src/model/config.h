@@ -33,6 +33,7 @@ typedef struct qn_config {
     int64_t bos, pad;                   /* -1: none */
     int64_t eos[QN_MAX_EOS];            /* any of them ends an answer */
     int64_t n_eos;
+    int compute;                        /* qn_dtype that F32 matrices multiply in (docs/NUMERICS.md); −1: not said */
 } qn_config;
 
 /* A row of a family's key table: where a field of qn_config stands in GGUF metadata (after "<arch>.") and in

@@ -62,7 +62,8 @@ static int choose_dtype(const loader *l, binding *b, const char *name) {
         return 0;
     }
     const int stored = b->info->dtype == QN_F64 ? QN_F32 : b->info->dtype;
-    b->to = (qn_dtype)(l->o->weights == QN_WEIGHTS_AS_IS ? stored : l->o->weights);
+    const int own = stored == QN_F32 && l->m->cfg.compute >= 0 ? l->m->cfg.compute : stored;
+    b->to = (qn_dtype)(l->o->weights == QN_WEIGHTS_AS_IS ? own : l->o->weights);
     const int block = qn_dtype_get(b->to)->block;
     if (b->dim[1] % block)
         return qn_fail(
@@ -316,7 +317,8 @@ static int describe(loader *l) {
         if (t != best && l->by_dtype[t] > 0)
             rc = qn_buf_printf(&text, "+%s", qn_dtype_get((qn_dtype)t)->name);
     if (rc >= 0)
-        rc = qn_buf_puts(&text, m->weights == QN_WEIGHTS_AS_IS ? " as stored" : " converted at load");
+        rc = qn_buf_puts(&text, m->weights != QN_WEIGHTS_AS_IS                     ? " converted at load"
+                                : m->cfg.compute == QN_BF16 && best == QN_BF16 ? " as trained" : " as stored");
     if (rc >= 0 && !(m->identity = qn_str_dup(QN_MEM_MODEL, qn_buf_view(&text))))
         rc = QN_ENOMEM;
     qn_buf_drop(&text);
@@ -367,6 +369,12 @@ void qn_model_free(qn_model *m) {
     qn_free(m->param);
     qn_free(m->identity);
     qn_free(m);
+}
+
+qn_dtype qn_default_kv(const qn_model *m, const qn_kernels *k) {
+    if (m->main_dtype == QN_F32)
+        return QN_F32;
+    return k->isa >= QN_ISA_AVX512BF16 ? QN_BF16 : QN_F16;
 }
 
 const qn_tensor *qn_model_param(const qn_model *m, qn_param_id id, int64_t layer) {

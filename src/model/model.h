@@ -77,6 +77,9 @@ typedef struct qn_model {
  * QN_EINVAL (the options), and what qn_source_config says; QN_ENOMEM. */
 int qn_model_load(qn_model **out, const qn_source *s, const qn_model_options *o, qn_pool *pool);
 void qn_model_free(qn_model *m);                /* NULL is fine; no session may borrow it any more */
+/* The KV dtype that fits the model's product at the kernels' level (docs/NUMERICS.md): f32 where most weights are F32,
+ * else bf16 with bf16 dots, f16 without. */
+qn_dtype qn_default_kv(const qn_model *m, const qn_kernels *k);
 /* The parameter, borrowed: a matrix [N,K] in panels, a vector as F32 rows; rank 0 where the model has none. layer, from
  * 0, is ignored for parameters that stand once. */
 const qn_tensor *qn_model_param(const qn_model *m, qn_param_id id, int64_t layer);
