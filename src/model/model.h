@@ -102,4 +102,11 @@ int qn_model_body(const qn_model *m, qn_graph *g, const qn_graph_options *o, qn_
 typedef struct { qn_ref residual, index, hidden, logits; } qn_head_refs;
 int qn_model_head(const qn_model *m, qn_graph *g, qn_head_refs *refs);
 
+/* Body, head and cross entropy in one graph, for training: ids, positions [T] i32; index, target [S] i32, weight [S]
+ * real → loss [S], weight · −log p(target), kept; never all logits. The run data is a qn_batch. Parameters go by their
+ * GGUF names (qn_param_name), a tied embedding once; the caller finds them with qn_graph_find, marks them with
+ * qn_graph_train and seeds the loss. The residual after layer N is "blk.N.ffn.residual". */
+typedef struct { qn_ref ids, positions, index, target, weight, loss; } qn_loss_refs;
+int qn_model_loss(const qn_model *m, qn_graph *g, const qn_graph_options *o, qn_loss_refs *refs);
+
 #endif

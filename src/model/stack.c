@@ -22,6 +22,7 @@ typedef struct {
     int64_t layer;
     int rc;
     qn_ref rope_table;
+    qn_ref table;                       /* the embedding, once it is a value of the graph; it is never the first */
     struct { qn_ref from, value; } packed[QN_ACT_F64];      /* per form: the last value that was packed into it */
 } build;
 
@@ -181,7 +182,8 @@ static qn_ref feed_forward(build *b, qn_ref x) {
 /* ---- body and head ---- */
 
 static qn_ref embed(build *b, qn_ref ids) {
-    const qn_ref in[] = {ids, param(b, QN_P_EMBED)};
+    b->table = param(b, QN_P_EMBED);
+    const qn_ref in[] = {ids, b->table};
     return node(b, &qn_op_embed, "embed", in, 2, 1, NULL);
 }
 
@@ -195,36 +197,70 @@ static qn_ref input(build *b, const char *name, qn_dtype dtype, qn_shape shape) 
     return keep_error(b, qn_graph_input(b->g, name, dtype, shape));
 }
 
+static qn_ref body(build *b, qn_ref ids, qn_ref positions) {
+    rope_table(b, positions);
+    qn_ref x = embed(b, ids);
+    for (b->layer = 0; b->layer < b->m->cfg.layers && b->rc == 0; b->layer++) {
+        x = add(b, "attn.residual", x, attention(b, norm(b, "attn.norm", x, QN_P_ATTN_NORM)));
+        x = add(b, "ffn.residual", x, feed_forward(b, norm(b, "ffn.norm", x, QN_P_FFN_NORM)));
+    }
+    b->layer = -1;
+    return x;
+}
+
+/* The wanted rows of the last residual after the last norm. */
+static qn_ref hidden(build *b, qn_ref residual, qn_ref index) {
+    const qn_ref in[] = {residual, index};
+    return norm(b, "hidden", node(b, &qn_op_rows, "wanted", in, 2, 1, NULL), QN_P_OUT_NORM);
+}
+
+/* The head's weight; tied: the embedding, which a graph that also has a body knows already. */
+static qn_ref head_weight(build *b, qn_dtype *dtype) {
+    const qn_param_id id = has(b, QN_P_HEAD) ? QN_P_HEAD : QN_P_EMBED;
+    *dtype = qn_model_param(b->m, id, -1)->dtype;
+    return id == QN_P_EMBED && b->table > 0 ? b->table : param(b, id);
+}
+
 int qn_model_body(const qn_model *m, qn_graph *g, const qn_graph_options *o, qn_body_refs *refs) {
     build b = {.m = m, .g = g, .o = o, .layer = -1};
     refs->ids = input(&b, "ids", QN_I32, (qn_shape){1, {QN_DIM_T}});
     refs->positions = input(&b, "positions", QN_I32, (qn_shape){1, {QN_DIM_T}});
-    rope_table(&b, refs->positions);
-    qn_ref x = embed(&b, refs->ids);
-    for (b.layer = 0; b.layer < m->cfg.layers && b.rc == 0; b.layer++) {
-        x = add(&b, "attn.residual", x, attention(&b, norm(&b, "attn.norm", x, QN_P_ATTN_NORM)));
-        x = add(&b, "ffn.residual", x, feed_forward(&b, norm(&b, "ffn.norm", x, QN_P_FFN_NORM)));
-    }
+    refs->residual = body(&b, refs->ids, refs->positions);
     if (b.rc < 0)
         return b.rc;
-    refs->residual = x;
-    qn_graph_keep(g, x);
+    qn_graph_keep(g, refs->residual);
     return 0;
 }
 
 int qn_model_head(const qn_model *m, qn_graph *g, qn_head_refs *refs) {
     build b = {.m = m, .g = g, .layer = -1};
-    const qn_param_id id = qn_model_param(m, QN_P_HEAD, -1)->rank ? QN_P_HEAD : QN_P_EMBED; /* tied: the embedding */
     const qn_linear_attr attr = {1, 0};
+    qn_dtype dtype;
     refs->residual = input(&b, "residual", QN_F32, (qn_shape){2, {QN_DIM_T, m->cfg.D}});
     refs->index = input(&b, "index", QN_I32, (qn_shape){1, {QN_DIM_S}});
-    const qn_ref rows_in[] = {refs->residual, refs->index};
-    refs->hidden = norm(&b, "hidden", node(&b, &qn_op_rows, "wanted", rows_in, 2, 1, NULL), QN_P_OUT_NORM);
-    const qn_ref in[] = {in_form(&b, refs->hidden, qn_model_param(m, id, -1)->dtype), param(&b, id)};
+    refs->hidden = hidden(&b, refs->residual, refs->index);
+    const qn_ref w = head_weight(&b, &dtype), in[] = {in_form(&b, refs->hidden, dtype), w};
     refs->logits = node(&b, &qn_op_linear, "logits", in, 2, 1, &attr);
     if (b.rc < 0)
         return b.rc;
     qn_graph_keep(g, refs->hidden);
     qn_graph_keep(g, refs->logits);
+    return 0;
+}
+
+int qn_model_loss(const qn_model *m, qn_graph *g, const qn_graph_options *o, qn_loss_refs *refs) {
+    build b = {.m = m, .g = g, .o = o, .layer = -1};
+    qn_dtype dtype;
+    refs->ids = input(&b, "ids", QN_I32, (qn_shape){1, {QN_DIM_T}});
+    refs->positions = input(&b, "positions", QN_I32, (qn_shape){1, {QN_DIM_T}});
+    refs->index = input(&b, "index", QN_I32, (qn_shape){1, {QN_DIM_S}});
+    refs->target = input(&b, "target", QN_I32, (qn_shape){1, {QN_DIM_S}});
+    refs->weight = input(&b, "weight", QN_F32, (qn_shape){1, {QN_DIM_S}});
+    const qn_ref x = hidden(&b, body(&b, refs->ids, refs->positions), refs->index), w = head_weight(&b, &dtype);
+    const qn_ref in[] = {in_form(&b, x, dtype), w, refs->target, refs->weight};
+    refs->loss = node(&b, &qn_op_xent, "loss", in, 4, 1, NULL);
+    if (b.rc < 0)
+        return b.rc;
+    qn_graph_keep(g, refs->loss);
     return 0;
 }
