@@ -235,7 +235,7 @@ int qn_out_write(qn_out_file *f, const void *bytes, size_t n) {
 }
 
 /* Makes the new name itself durable. File systems that cannot sync a directory say EINVAL, and that is that. */
-static int sync_directory(const char *path) {
+int qn_sync_parent(const char *path) {
     size_t dir = dir_length(path);
     char *name = dir ? qn_str_dup(QN_MEM_BASE, (qn_str){path, dir}) : qn_str_dup(QN_MEM_BASE, QN_STR("."));
     if (!name)
@@ -266,7 +266,7 @@ int qn_out_commit(qn_out_file *f) {
     if (rc == 0) {
         qn_free(f->temp);
         f->temp = NULL;                                   /* it is the target now */
-        rc = sync_directory(f->path);
+        rc = qn_sync_parent(f->path);
     }
     qn_out_drop(f);
     return rc;

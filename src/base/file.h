@@ -26,6 +26,9 @@ int qn_out_write(qn_out_file *f, const void *bytes, size_t n);
 int qn_out_commit(qn_out_file *f);
 void qn_out_drop(qn_out_file *f);
 
+/* fsync of the folder that holds path: makes a new name itself durable. */
+int qn_sync_parent(const char *path);
+
 /* Tests: the n-th write from now (0 = the next) fails as on a full disk, half of it written; a commit counts as a
  * write, because a full disk may show only then. -1 switches off. */
 void qn_file_fail_after(int64_t n);
