@@ -20,7 +20,8 @@ enum {
     QN_ROPE_PERMUTED = 4,       /* GGUF files hold the rows of each head interleaved: row 2i+j is half j, pair i */
     QN_OPTIONAL = 8,            /* absent in many models of the family */
     QN_TIED = 16,               /* absent when tied: the embedding serves */
-    QN_EMBEDDING = 32           /* quantization policies treat it apart */
+    QN_EMBEDDING = 32,          /* quantization policies and optimizers treat it apart */
+    QN_RESIDUAL_OUT = 64        /* writes into the residual stream: fresh ones are smaller in deeper models */
 };
 
 typedef struct {

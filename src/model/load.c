@@ -4,20 +4,18 @@
  * fails before anything large is allocated; the second packs panel by panel over the pool and gives the mapped pages
  * back, so that file and arena are never resident together. */
 #include "base/log.h"
-#include "model/model.h"
+#include "model/param_rows.h"
 
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 
 /* One parameter on its way from the file to the arena. */
 typedef struct {
     const qn_param *p;
-    const qn_tensor_info *info;
-    int64_t layer, dim[2];
-    int rank;
-    qn_dtype to;
-    size_t offset, bytes;
+    qn_param_rows from;
+    int64_t layer;
+    qn_tensor to;                       /* its data: once there is an arena */
+    size_t offset;
     int64_t tile;                       /* its first one in pass 2 */
 } binding;
 
@@ -37,53 +35,30 @@ typedef struct {
 
 /* ---- pass 1: bind ---- */
 
-static int check_shape(const loader *l, const binding *b, const char *name) {
-    const qn_tensor_info *t = b->info;
-    bool same = t->rank == b->rank;
-    for (int i = 0; same && i < b->rank; i++)
-        same = t->dims[i] == b->dim[i];
-    if (same)
-        return 0;
-    qn_shape want = {b->rank, {b->dim[0], b->dim[1]}}, got = {QN_MIN(t->rank, QN_MAX_RANK), {0}};
-    char wanted[64];
-    memcpy(got.dim, t->dims, (size_t)got.rank * sizeof *got.dim);
-    snprintf(wanted, sizeof wanted, "%s", qn_shape_text(&want));
-    return qn_fail(QN_ESHAPE, "%s: tensor %s is %s; the configuration asks for %s", qn_source_path(l->s), name,
-                   qn_shape_text(&got), wanted);
-}
-
 /* What a matrix is packed as. Vectors are always F32. */
-static int choose_dtype(const loader *l, binding *b, const char *name) {
-    if (b->rank == 1 && qn_dtype_get((qn_dtype)b->info->dtype)->block > 1)
-        return qn_fail(QN_EUNSUPPORTED, "%s: tensor %s is a vector in %s; vectors must be F64, F32, F16 or BF16",
-                       qn_source_path(l->s), name, b->info->type);
-    if (b->rank == 1) {
-        b->to = QN_F32;
-        return 0;
-    }
-    const int stored = b->info->dtype == QN_F64 ? QN_F32 : b->info->dtype;
+static int choose_dtype(const loader *l, const binding *b, qn_dtype *to) {
+    const qn_tensor_info *t = b->from.info;
+    const int stored = t->dtype == QN_F64 ? QN_F32 : t->dtype;
     const int own = stored == QN_F32 && l->m->cfg.compute >= 0 ? l->m->cfg.compute : stored;
-    b->to = (qn_dtype)(l->o->weights == QN_WEIGHTS_AS_IS ? own : l->o->weights);
-    const int block = qn_dtype_get(b->to)->block;
-    if (b->dim[1] % block)
-        return qn_fail(
-            QN_ESHAPE,
-            "%s: tensor %s has rows of %lld numbers, which are no whole blocks of %d for %s; choose another --weights",
-            qn_source_path(l->s), name, (long long)b->dim[1], block, qn_dtype_get(b->to)->name);
+    *to = (qn_dtype)(l->o->weights == QN_WEIGHTS_AS_IS ? own : l->o->weights);
+    const int block = qn_dtype_get(*to)->block;
+    if (t->rank == 2 && b->from.cols % block)
+        return qn_fail(QN_ESHAPE, "%s: tensor %.*s has rows of %lld numbers, which are no whole blocks of %d for %s; "
+                       "choose another --weights", qn_source_path(l->s), QN_STR_ARG(t->name),
+                       (long long)b->from.cols, block, qn_dtype_get(*to)->name);
     return 0;
 }
 
-static int push_binding(loader *l, binding b, const char *name) {
-    QN_TRY(qn_tensor_need_dtype(qn_source_tensors(l->s), b.info));
-    QN_TRY(check_shape(l, &b, name));
-    QN_TRY(choose_dtype(l, &b, name));
-    b.bytes = b.rank == 1 ? qn_round64((size_t)b.dim[0] * sizeof(float))
-                          : (size_t)qn_panels(b.dim[0]) * qn_panel_bytes(b.to, b.dim[1]);
+static int push_binding(loader *l, binding b, const qn_tensor_info *info) {
+    qn_dtype dtype;
+    QN_TRY(qn_param_rows_bind(&b.from, l->s, &l->m->cfg, b.p, info));
+    QN_TRY(choose_dtype(l, &b, &dtype));
+    b.to = qn_param_tensor(b.p, &l->m->cfg, dtype);
     b.offset = l->arena;
-    l->arena += b.bytes;
-    l->m->n_params += b.dim[0] * (b.rank == 2 ? b.dim[1] : 1);
-    if (b.rank == 2)
-        l->by_dtype[b.to] += b.dim[0] * b.dim[1];
+    l->arena += qn_param_bytes(&b.to);
+    l->m->n_params += b.from.rows * b.from.cols;
+    if (b.to.rank == 2)
+        l->by_dtype[dtype] += b.from.rows * b.from.cols;
     QN_TRY(QN_GROW(QN_MEM_MODEL, l->b, l->cap, l->n + 1));
     l->b[l->n++] = b;
     return 0;
@@ -91,23 +66,22 @@ static int push_binding(loader *l, binding b, const char *name) {
 
 static int bind_param(loader *l, const qn_param *p, int64_t layer) {
     const qn_tensor_file *f = qn_source_tensors(l->s);
-    binding b = {.p = p, .layer = layer};
+    const qn_tensor_info *info;
     qn_buf name = {0};
     int rc;
     QN_TRY_OUT(qn_param_name(p, qn_source_is_gguf(l->s), layer, &name));
-    b.rank = qn_param_shape(p, &l->m->cfg, b.dim);
-    b.info = qn_tensor_find(f, name.s);
-    if (b.info)
-        l->used[b.info - qn_tensor_at(f, 0)] = true;
+    info = qn_tensor_find(f, name.s);
+    if (info)
+        l->used[info - qn_tensor_at(f, 0)] = true;
     if (p->flags & QN_TIED) {
-        l->m->cfg.tied = l->m->cfg.tied || (!b.info && qn_source_is_gguf(l->s));
+        l->m->cfg.tied = l->m->cfg.tied || (!info && qn_source_is_gguf(l->s));
         if (l->m->cfg.tied)
             goto out;
     }
-    if (!b.info && (p->flags & QN_OPTIONAL))
+    if (!info && (p->flags & QN_OPTIONAL))
         goto out;
-    QN_TRY_OUT(qn_tensor_need(f, name.s, &b.info));
-    QN_TRY_OUT(push_binding(l, b, name.s));
+    QN_TRY_OUT(qn_tensor_need(f, name.s, &info));
+    QN_TRY_OUT(push_binding(l, (binding){.p = p, .layer = layer}, info));
 out:
     qn_buf_drop(&name);
     return rc;
@@ -201,47 +175,19 @@ typedef struct {
     size_t gather_bytes;
 } packing;
 
-/* Stored row that becomes row r: GGUF interleaves the halves of what a head rotates (row 2i + j is half j, pair i). */
-static int64_t stored_row(const loader *l, const binding *b, int64_t r) {
-    const qn_config *c = &l->m->cfg;
-    const int64_t half = c->rope.rot / 2, in_head = r % c->Dh;
-    if (!(b->p->flags & QN_ROPE_PERMUTED) || !qn_source_is_gguf(l->s) || in_head >= c->rope.rot)
-        return r;
-    return r - in_head + 2 * (in_head % half) + in_head / half;
-}
-
 static void pack_panel(const packing *k, const binding *b, int64_t panel, int worker) {
-    const size_t row_bytes = qn_dtype_row_bytes((qn_dtype)b->info->dtype, b->dim[1]);
-    const int64_t n0 = panel * QN_PANEL, rows = QN_MIN(QN_PANEL, b->dim[0] - n0);
-    char *gather = k->gather + (size_t)worker * k->gather_bytes;
-    const char *src = b->info->data + (size_t)n0 * row_bytes;
-    if (b->p->flags & QN_ROPE_PERMUTED) {
-        for (int64_t r = 0; r < rows; r++)
-            memcpy(gather + (size_t)r * row_bytes, b->info->data + (size_t)stored_row(k->l, b, n0 + r) * row_bytes,
-                   row_bytes);
-        src = gather;
-    }
+    const int64_t n0 = panel * QN_PANEL, rows = QN_MIN(QN_PANEL, b->from.rows - n0);
     const qn_pack_args a = {
-        .from = (qn_dtype)b->info->dtype, .to = b->to, .src = src, .dst = k->l->m->arena + b->offset,
-        .n0 = n0, .rows = rows, .K = b->dim[1],
+        .from = (qn_dtype)b->from.info->dtype, .to = b->to.dtype, .n0 = n0, .rows = rows, .K = b->from.cols,
+        .src = qn_param_rows_stored(&b->from, n0, rows, k->gather + (size_t)worker * k->gather_bytes),
+        .dst = b->to.data,
     };
     qn_pack_panels(&a);
 }
 
-static void unpack_vector(const loader *l, const binding *b) {
-    const qn_dtype_info *t = qn_dtype_get((qn_dtype)b->info->dtype);
-    float *to = (float *)(l->m->arena + b->offset);
-    if (!(b->p->flags & QN_ROPE_PERMUTED)) {
-        t->decode_row(to, b->info->data, b->dim[0]);
-        return;
-    }
-    for (int64_t r = 0; r < b->dim[0]; r++)
-        t->decode_row(to + r, b->info->data + (size_t)stored_row(l, b, r) * (size_t)t->bytes, 1);
-}
-
 /* A tile is a panel or a whole vector, and all parameters are one region: no thread waits at the end of each, and who
  * packs the last tile of one gives its pages back while the others go on. */
-static int64_t tiles_of(const binding *b) { return b->rank == 2 ? qn_panels(b->dim[0]) : 1; }
+static int64_t tiles_of(const binding *b) { return b->to.rank == 2 ? qn_panels(b->from.rows) : 1; }
 
 static size_t binding_of_tile(const loader *l, int64_t tile) {
     size_t low = 0, high = l->n;
@@ -259,22 +205,12 @@ static void pack_tile(void *arg, int64_t tile, int worker) {
     const packing *k = arg;
     const size_t i = binding_of_tile(k->l, tile);
     const binding *b = &k->l->b[i];
-    if (b->rank == 2)
+    if (b->to.rank == 2)
         pack_panel(k, b, tile - b->tile, worker);
     else
-        unpack_vector(k->l, b);
+        qn_param_rows_f32(&b->from, 0, b->from.rows, b->to.data);
     if (atomic_fetch_sub(&k->left[i], 1) == 1 && !k->l->o->keep_pages)
-        qn_tensor_drop_pages(qn_source_tensors(k->l->s), b->info);
-}
-
-static void set_param(qn_model *m, const binding *b) {
-    qn_tensor *t = &m->param[(b->layer + 1) * QN_PARAMS + b->p->id];
-    *t = (qn_tensor){.dtype = b->to,
-                     .layout = b->rank == 2 ? QN_LAYOUT_PANELS : QN_LAYOUT_ROWS,
-                     .rank = b->rank,
-                     .dim = {b->dim[0], b->dim[1]},
-                     .stride = b->rank == 2 ? b->dim[1] : 1,
-                     .data = m->arena + b->offset};
+        qn_tensor_drop_pages(qn_source_tensors(k->l->s), b->from.info);
 }
 
 static int pack_all(loader *l, qn_pool *pool) {
@@ -283,13 +219,13 @@ static int pack_all(loader *l, qn_pool *pool) {
     k.left = qn_alloc(QN_MEM_SCRATCH, l->n * sizeof *k.left);
     for (size_t i = 0; k.left && i < l->n; i++) {
         binding *b = &l->b[i];
-        if (b->rank == 2)
-            k.gather_bytes = QN_MAX(k.gather_bytes,
-                                    qn_round64(QN_PANEL * qn_dtype_row_bytes((qn_dtype)b->info->dtype, b->dim[1])));
+        if (b->to.rank == 2)
+            k.gather_bytes = QN_MAX(k.gather_bytes, qn_round64(QN_PANEL * b->from.row_bytes));
         b->tile = tiles;
         tiles += tiles_of(b);
         atomic_init(&k.left[i], tiles_of(b));
-        set_param(l->m, b);
+        b->to.data = l->m->arena + b->offset;
+        l->m->param[(b->layer + 1) * QN_PARAMS + b->p->id] = b->to;
     }
     if (k.left)
         k.gather = qn_alloc(QN_MEM_SCRATCH, k.gather_bytes * (size_t)qn_pool_threads(pool));

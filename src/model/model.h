@@ -4,7 +4,8 @@
  *   tokenizer.c   its tokenizer
  *   config.h .c   its numbers, from either spelling      rope_freq.c
  *   arch.h .c     the families: arch_<name>.c, one table each of keys, parameters, wiring (arch_list.inc)
- *   load.c        names bound to tensors, shapes checked, weights packed for this machine
+ *   load.c        names bound to tensors, shapes checked, weights packed for this machine; param_rows.h
+ *   blank.c       a model without a file      params.h   the parameters of a model that is trained
  *   stack.c       the shared decoder stack: parameters and spec to a graph
  *   save.h        what stands beside the weights of a model that is written (save_*.c)
  *   convert.h     a whole model from one form to the other (convert*.c)
@@ -76,6 +77,10 @@ typedef struct qn_model {
  * QN_ENOTFOUND (a tensor, or all weights), QN_ESHAPE, QN_EUNSUPPORTED (its type), QN_EIO (the file has become shorter),
  * QN_EINVAL (the options), and what qn_source_config says; QN_ENOMEM. */
 int qn_model_load(qn_model **out, const qn_source *s, const qn_model_options *o, qn_pool *pool);
+/* A model without a file: every parameter of the family in its place, all of them zero; of the optional ones those that
+ * has[id] names (NULL: none), and no head of its own where c->tied. Matrices in F32 or BF16 (QN_EINVAL: others). What
+ * fills it: model/params.h. QN_ENOMEM. */
+int qn_model_blank(qn_model **out, const qn_arch *arch, const qn_config *c, const bool *has, qn_dtype matrices);
 void qn_model_free(qn_model *m);                /* NULL is fine; no session may borrow it any more */
 /* The KV dtype that fits the model's product at the kernels' level (docs/NUMERICS.md): f32 where most weights are F32,
  * else bf16 with bf16 dots, f16 without. */
