@@ -107,6 +107,8 @@ struct qn_cli {
     const qn_cmd *cmd;
     qn_cli_value *value;        /* one per option of cmd */
     qn_cli_value *global;       /* one per global option */
+    int argc;                   /* the words as they were typed, without the program's name; borrowed */
+    const char *const *argv;
     const char **arg;           /* what is no option; borrowed from argv */
     size_t n_args, arg_cap;
     bool help, version;         /* --help, --version were seen: nothing else is checked */

@@ -25,6 +25,24 @@ int64_t qn_dial_numbers(const qn_config *c, bool gated) {
     return c->layers * (2 * c->D * q + 2 * c->D * kv + (gated ? 3 : 2) * c->D * c->F);
 }
 
+/* ---- family ---- */
+
+int qn_dial_family(const qn_arch *arch, qn_config *c, bool *gated) {
+    static const struct { const char *name; bool gated; qn_act act; } known[] = {
+        {"llama", true, QN_ACT_SILU}, {"gpt2", false, QN_ACT_GELU_TANH},
+    };
+    for (size_t i = 0; i < QN_LEN(known); i++)
+        if (qn_str_is(qn_str_of(arch->name), known[i].name)) {
+            *gated = known[i].gated;
+            c->act = known[i].act;
+            c->norm_eps = 1e-5;
+            c->rope = (qn_rope_config){.base = 10000, .factor = 1, .low_freq_factor = 1, .high_freq_factor = 4,
+                                       .beta_fast = 32, .beta_slow = 1};
+            return 0;
+        }
+    return qn_fail(QN_EUNSUPPORTED, "a fresh model of family %s cannot be made; llama and gpt2 can", arch->name);
+}
+
 /* ---- shape ---- */
 
 static int64_t step_of(int64_t n) { return n < 1000000 ? 64 : n < 3000000 ? 128 : 256; }
@@ -50,7 +68,7 @@ static void nearest(double want, int64_t depth, bool gated, int64_t *layers, int
         }
 }
 
-static int fit(const qn_dial *d, const qn_config *c) {
+static int fit(const qn_config *c) {
     if (c->D % 2 || c->D < 2 || c->D > WIDEST * 4)
         return qn_fail(QN_EINVAL, "--dim %lld: a width is even and at most %d", (long long)c->D, WIDEST * 4);
     if (c->heads < 1 || c->D % c->heads || (c->D / c->heads) % 2)
@@ -62,7 +80,6 @@ static int fit(const qn_dial *d, const qn_config *c) {
     if (c->layers < 1 || c->layers > 1024 || c->F < 1 || c->context < 2)
         return qn_fail(QN_EINVAL, "%lld layers, feed-forward %lld, context %lld: out of range", (long long)c->layers,
                        (long long)c->F, (long long)c->context);
-    (void)d;
     return 0;
 }
 
@@ -83,8 +100,10 @@ int qn_dial_shape(const qn_dial *d, bool gated, qn_config *c) {
     c->F = d->ff > 0 ? d->ff : ff_of(c->D, gated);
     c->Dh = c->heads > 0 ? c->D / c->heads : 0;
     const int64_t n = qn_dial_numbers(c, gated);
+    c->rope.rot = c->Dh;
     c->context = d->context > 0 ? d->context : n < 3000000 ? 256 : n < 30000000 ? 512 : 1024;
-    return fit(d, c);
+    c->rope.original_context = (double)c->context;
+    return fit(c);
 }
 
 /* ---- run ---- */

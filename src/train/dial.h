@@ -24,6 +24,8 @@ typedef struct {
 } qn_dial;
 void qn_dial_init(qn_dial *d);          /* nothing said */
 
+/* What a family's fresh model has beside its shape: eps, activation, RoPE. QN_EUNSUPPORTED: nothing is known of it. */
+int qn_dial_family(const qn_arch *arch, qn_config *c, bool *gated);
 /* Fills the configuration's shape: layers, D, F, heads, Dh, context; vocabulary and the family's constants are the
  * caller's. Without anything said: 1 M. QN_EINVAL where what was said does not fit together. */
 int qn_dial_shape(const qn_dial *d, bool gated, qn_config *c);

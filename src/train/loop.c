@@ -150,18 +150,18 @@ static bool due(const qn_trainer *t, int64_t every) {
     return every > 0 && (t->state.step % every == 0 || t->state.step == t->recipe.steps);
 }
 
-static bool measure(qn_trainer *t, qn_measured *m) {
+static int measure(qn_trainer *t, qn_measured *m, bool *best) {
     qn_train_state *s = &t->state;
-    qn_trainer_measure(t, m);
-    const bool best = !(m->loss >= s->best_loss);       /* true where there was none */
-    if (best) {
+    QN_TRY(qn_trainer_measure(t, m));
+    *best = !(m->loss >= s->best_loss);                 /* true where there was none */
+    if (*best) {
         s->best_loss = m->loss;
         s->best_step = s->step;
         s->worse = 0;
     } else {
         s->worse++;
     }
-    return best;
+    return 0;
 }
 
 static int refused_often(const qn_trainer *t, const qn_step_report *r) {
@@ -187,7 +187,9 @@ static int after_step(qn_trainer *t, const qn_step_report *r, bool *ended, qn_ru
     const qn_train_hooks *h = &t->s.hooks;
     qn_measured m;
     const bool measured = t->validation && due(t, t->recipe.eval_every);
-    const bool best = measured && measure(t, &m);
+    bool best = false;
+    if (measured)
+        QN_TRY(measure(t, &m, &best));
     QN_TRY(record(t, r, measured ? &m : NULL));
     if (h->step)
         QN_TRY(h->step(h->arg, r));
@@ -219,7 +221,7 @@ int qn_trainer_run(qn_trainer *t, qn_run_end *end) {
         QN_TRY(qn_checkpoint_tidy(qn_run_path(t->s.run), t->recipe.keep));      /* what a kill left half written */
     while (!ended) {
         qn_step_report r;
-        qn_trainer_step(t, &r);
+        QN_TRY(qn_trainer_step(t, &r));
         const int rc = refused_often(t, &r);
         if (rc < 0)
             return give_up(t, rc);

@@ -3,7 +3,7 @@
 
 #include "num/math.h"
 
-void qn_trainer_measure(qn_trainer *t, qn_measured *m) {
+int qn_trainer_measure(qn_trainer *t, qn_measured *m) {
     const uint16_t *bytes = qn_dataset_token_bytes(t->s.data);
     const int64_t all = t->validation ? qn_rows_per_epoch(t->validation) : 0;
     const int64_t rows = t->recipe.eval_rows > 0 ? QN_MIN(t->recipe.eval_rows, all) : all;
@@ -13,7 +13,7 @@ void qn_trainer_measure(qn_trainer *t, qn_measured *m) {
     for (int64_t r = 0; r < rows; r += t->pass) {
         const int64_t n = QN_MIN(t->pass, rows - r);
         for (int64_t i = 0; i < n; i++)
-            qn_rows_get(t->validation, r + i, &t->row[i]);
+            QN_TRY(qn_rows_get(t->validation, r + i, &t->row[i]));
         qn_engine_run(t->engine, t->row, n, 1, false);
         const qn_engine_losses l = qn_engine_losses_get(t->engine);
         for (int64_t i = 0; i < l.n; i++) {
@@ -25,4 +25,5 @@ void qn_trainer_measure(qn_trainer *t, qn_measured *m) {
     }
     m->loss = m->tokens ? sum / (double)m->tokens : 0;
     m->bits_per_byte = text ? of_text / ((double)text * qn_ln(2)) : 0;
+    return 0;
 }

@@ -81,13 +81,13 @@ static int64_t supervised(const qn_row_data *row) {
 }
 
 /* Fetches the rows of a step; how many tokens of them are supervised. */
-static int64_t fetch(qn_trainer *t, int64_t step) {
-    int64_t n = 0;
+static int fetch(qn_trainer *t, int64_t step, int64_t *tokens) {
+    *tokens = 0;
     for (int64_t i = 0; i < t->recipe.batch; i++) {
-        qn_rows_get(t->rows, step * t->recipe.batch + i, &t->row[i]);
-        n += supervised(&t->row[i]);
+        QN_TRY(qn_rows_get(t->rows, step * t->recipe.batch + i, &t->row[i]));
+        *tokens += supervised(&t->row[i]);
     }
-    return n;
+    return 0;
 }
 
 /* Loss and gradients of the batch that was fetched. */
@@ -134,11 +134,11 @@ static void remember(qn_train_state *s, double loss) { s->window[s->window_n++ %
 
 /* ---- the step ---- */
 
-void qn_trainer_step(qn_trainer *t, qn_step_report *r) {
+int qn_trainer_step(qn_trainer *t, qn_step_report *r) {
     const double start = qn_now();
     qn_train_state *s = &t->state;
     *r = (qn_step_report){.step = s->step + 1, .steps = t->recipe.steps};
-    r->tokens = fetch(t, s->step);
+    QN_TRY(fetch(t, s->step, &r->tokens));
     r->loss = passes(t, r->tokens, &r->flops);
     r->rate = qn_schedule_rate(&t->recipe.schedule, s->step);
     r->grad_norm = qn_optimizer_grad_norm(t->optimizer, qn_engine_grad(t->engine), t->s.pool);
@@ -157,14 +157,16 @@ void qn_trainer_step(qn_trainer *t, qn_step_report *r) {
         t->s.params->m->epoch++;
     }
     r->seconds = qn_now() - start;
+    return 0;
 }
 
-double qn_trainer_time(qn_trainer *t) {
-    int64_t flops;
-    const int64_t tokens = fetch(t, t->state.step);
+int qn_trainer_time(qn_trainer *t, double *seconds) {
+    int64_t flops, tokens;
+    QN_TRY(fetch(t, t->state.step, &tokens));
     passes(t, tokens, &flops);                          /* first touch of all memory */
     const double start = qn_now();
     passes(t, tokens, &flops);
     qn_optimizer_grad_norm(t->optimizer, qn_engine_grad(t->engine), t->s.pool);
-    return qn_now() - start;
+    *seconds = qn_now() - start;
+    return 0;
 }

@@ -74,10 +74,10 @@ int qn_trainer_take_up(qn_trainer *t, const char *dir);
 /* To the end of the recipe, or until cancelled. */
 int qn_trainer_run(qn_trainer *t, qn_run_end *end);
 /* One step without records, as the loop does it. */
-void qn_trainer_step(qn_trainer *t, qn_step_report *r);
-void qn_trainer_measure(qn_trainer *t, qn_measured *m);
-/* Seconds of a step as this machine does it now: forward, backward and update with nothing changed. */
-double qn_trainer_time(qn_trainer *t);
+int qn_trainer_step(qn_trainer *t, qn_step_report *r);                  /* QN_EFORMAT: a damaged shard */
+int qn_trainer_measure(qn_trainer *t, qn_measured *m);
+/* Seconds of a step as this machine does it now, but for the update: nothing is changed. */
+int qn_trainer_time(qn_trainer *t, double *seconds);
 const qn_train_state *qn_trainer_state(const qn_trainer *t);
 qn_engine *qn_trainer_engine(qn_trainer *t);
 
