@@ -5,8 +5,8 @@
  *     documents ──► how often in this epoch ──► pieces ──► rows ──► order of rows
  *                   weights of sources          cuts       pack     shuffled
  *
- * All of it draws from (seed, epoch), so a plan can be made again at any time. A stream needs no plan: row r begins at a
- * place drawn from (seed, r). */
+ * All of it draws from (seed, epoch), so a plan can be made again at any time. A stream needs no plan: where row r
+ * begins is drawn from (seed, r). */
 #include "data/dataset_impl.h"
 #include "data/row_pack.h"
 
