@@ -31,6 +31,8 @@ LIBRARIES = {
     "pcre2.h": "tok",
     "utf8proc.h": "tok chat",
     "zlib.h": "format",
+    "zstd.h": "format",
+    "zstd_errors.h": "format",
     "histedit.h": "cli",
 }
 

@@ -236,6 +236,23 @@ int qn_out_write(qn_out_file *f, const void *bytes, size_t n) {
     return qn_fail_errno(f->path, "write", ENOSPC);
 }
 
+int qn_out_patch(qn_out_file *f, uint64_t offset, const void *bytes, size_t n) {
+    qn_assert(n <= f->written && offset <= f->written - n);
+    if (qn_inject_now(&fail_after))
+        return fail_errno(f->path, "write", ENOSPC);
+    for (const char *p = bytes; n;) {
+        ssize_t w = pwrite(f->fd, p, n, (off_t)offset);
+        if (w < 0 && errno == EINTR)
+            continue;
+        if (w < 0)
+            return fail_errno(f->path, "write", errno);
+        p += w;
+        n -= (size_t)w;
+        offset += (uint64_t)w;
+    }
+    return 0;
+}
+
 /* Makes the new name itself durable. File systems that cannot sync a directory say EINVAL, and that is that. */
 int qn_sync_parent(const char *path) {
     size_t dir = dir_length(path);

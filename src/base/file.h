@@ -25,6 +25,8 @@ int qn_path_join(qn_buf *out, const char *dir, const char *name);        /* clea
 typedef struct { int fd; char *path, *temp; uint64_t written; } qn_out_file;
 int qn_out_open(qn_out_file *f, const char *path);
 int qn_out_write(qn_out_file *f, const void *bytes, size_t n);
+/* Writes over n bytes that were written before: a header whose numbers are known only at the end. */
+int qn_out_patch(qn_out_file *f, uint64_t offset, const void *bytes, size_t n);
 int qn_out_commit(qn_out_file *f);
 void qn_out_drop(qn_out_file *f);
 /* All of that for bytes that are there already. */

@@ -1,8 +1,11 @@
 /* data/dataset.h — a corpus made ready for training: token shards on disk, and the rows of training out of them.
  *
- *   prepare.c    documents → deduplicated, split, tokenized → shards (quern data prepare)
- *   dataset.c    a prepared folder opened: mapped, checked
- *   rows.c       which documents stand in which row of which epoch: packing, order
+ *   prepare.h .c    documents → deduplicated, split, tokenized → shards (quern data prepare)
+ *   content.c       which contents were seen before
+ *   shard.c         one file of tokens
+ *   dataset.c       a prepared folder opened: mapped, checked
+ *   row_plan.c      which documents stand in which row of which epoch: order, cuts
+ *   row_pack.c      … which of their pieces side by side
  *
  * A prepared folder:
  *     data.json                 what it is made of: sources and weights, counts, shards with their checksums
@@ -10,10 +13,15 @@
  *     train-00000.tokens …      header, then ids as u16 or u32, little-endian, then where documents end
  *     validation-00000.tokens
  *
- * Rows. A document is BOS (where the tokenizer adds one), its tokens, EOS. It is cut into pieces of at most `context`
- * tokens (a piece's last target is the next piece's first token: nothing goes untrained), and pieces are packed into
- * rows of `context` by best fit. Pieces of one row do not see one another; positions begin at 0 in each. What row r
- * holds is a pure function of the folder, the options and r: resuming at row r needs no other state. */
+ * Rows. A document is BOS (where the tokenizer adds one), its tokens, EOS. All but its last token are read, all but its
+ * first are targets. It is cut into pieces of at most `context` tokens (a piece's last target is the next piece's first
+ * token: nothing goes untrained), and pieces are packed into rows of `context` by best fit:
+ *
+ *     row 7    | BOS the mill stands | BOS two stones your own grain … | free |
+ *     targets    the mill stands EOS   two stones your own grain … EOS   −1
+ *
+ * Pieces of one row do not see one another; positions begin at 0 in each. What row r holds is a pure function of the
+ * folder, the options and r: resuming at row r needs no other state. */
 #ifndef QN_DATA_DATASET_H
 #define QN_DATA_DATASET_H
 
@@ -38,6 +46,10 @@ const char *qn_dataset_path(const qn_dataset *d);
 const char *qn_dataset_fingerprint(const qn_dataset *d); /* hex; changes with any token: a resume compares it */
 /* Bytes of text that each id stands for; 0 for special tokens. [vocab] Bits per byte divide by their sum. */
 const uint16_t *qn_dataset_token_bytes(const qn_dataset *d);
+/* Document i of a split, in the order of the corpus: tokens [from, from + n) of the split's stream. */
+void qn_dataset_document(const qn_dataset *d, qn_split split, int64_t i, int64_t *from, int64_t *n);
+/* Tokens [from, from + n) of a split, which must be there. QN_EFORMAT: a damaged shard. */
+int qn_dataset_read(const qn_dataset *d, qn_split split, int64_t from, int64_t n, int32_t *out);
 
 /* ---- rows ---- */
 
@@ -70,7 +82,15 @@ void qn_rows_free(qn_rows *r);
 int64_t qn_rows_per_epoch(const qn_rows *r);    /* of epoch 0; epochs may differ by a few */
 int64_t qn_rows_max_pieces(const qn_rows *r);   /* per row */
 /* Row `row` ≥ 0 counted over all epochs. Fills out, whose arrays are the caller's. Plans the next epoch when a row
- * crosses into it, allocating nothing after the first (the plan's memory is for the largest). */
-void qn_rows_get(qn_rows *r, int64_t row, qn_row_data *out);
+ * crosses into it, allocating nothing (the plan's memory is for the largest). Going back to an epoch before the last
+ * one plans from the first again. QN_EFORMAT: a damaged shard holds an id outside the vocabulary. */
+int qn_rows_get(qn_rows *r, int64_t row, qn_row_data *out);
+
+typedef struct {
+    int64_t rows, pieces, tokens;               /* of the epoch that the last row came from, at first of epoch 0 */
+    int64_t documents, cut;                     /* documents in it; such as are longer than a row, and are cut */
+    double fill;                                /* tokens / (rows · context) */
+} qn_rows_stats;
+void qn_rows_stats_get(const qn_rows *r, qn_rows_stats *out);
 
 #endif
