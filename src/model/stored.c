@@ -93,23 +93,35 @@ static int64_t stored_row(const qn_stored *st, int64_t r) {
     return r - in_head + 2 * (in_head % half) + in_head / half;
 }
 
+/* n numbers of `width` bytes to places `stride` bytes apart. */
+static void scatter(char *to, size_t stride, const char *from, int64_t n, size_t width) {
+    if (width == 2)
+        for (int64_t i = 0; i < n; i++)
+            memcpy(to + (size_t)i * stride, from + i * 2, 2);
+    else if (width == 4)
+        for (int64_t i = 0; i < n; i++)
+            memcpy(to + (size_t)i * stride, from + i * 4, 4);
+    else
+        for (int64_t i = 0; i < n; i++)
+            memcpy(to + (size_t)i * stride, from + (size_t)i * width, width);
+}
+
 void qn_stored_turn(const qn_tensor_info *t, int64_t column, int64_t n, void *out) {
-    const qn_dtype_info *d = qn_dtype_get((qn_dtype)t->dtype);
-    const size_t row_bytes = qn_dtype_row_bytes((qn_dtype)t->dtype, t->dims[1]);
-    const size_t width = d->block > 1 ? sizeof(float) : (size_t)d->bytes;
-    const char *src = t->data + qn_dtype_row_bytes((qn_dtype)t->dtype, column);
-    float few[64];
-    for (int64_t r = 0; r < t->dims[0]; r++, src += row_bytes)
-        for (int64_t from = 0; from < n; from += (int64_t)QN_LEN(few)) {
-            const int64_t some = QN_MIN(n - from, (int64_t)QN_LEN(few));
-            const char *x = src + qn_dtype_row_bytes((qn_dtype)t->dtype, from);
-            if (d->block > 1) {
-                d->decode_row(few, x, some);
-                x = (const char *)few;
-            }
-            for (int64_t i = 0; i < some; i++)
-                memcpy((char *)out + (size_t)((from + i) * t->dims[0] + r) * width, x + (size_t)i * width, width);
+    const qn_dtype dtype = (qn_dtype)t->dtype;
+    const qn_dtype_info *d = qn_dtype_get(dtype);
+    const size_t row_bytes = qn_dtype_row_bytes(dtype, t->dims[1]);
+    const size_t width = d->block > 1 ? sizeof(float) : (size_t)d->bytes, stride = (size_t)t->dims[0] * width;
+    float some[64];
+    for (int64_t from = 0; from < n; from += (int64_t)QN_LEN(some)) {
+        const int64_t m = QN_MIN(n - from, (int64_t)QN_LEN(some));
+        const char *x = t->data + qn_dtype_row_bytes(dtype, column + from);
+        char *to = (char *)out + (size_t)from * stride;
+        for (int64_t r = 0; r < t->dims[0]; r++, x += row_bytes, to += width) {
+            if (d->block > 1)
+                d->decode_row(some, x, m);
+            scatter(to, stride, d->block > 1 ? (const char *)some : x, m, width);
         }
+    }
 }
 
 const char *qn_stored_rows(const qn_stored *st, int64_t row, int64_t n, void *room) {
