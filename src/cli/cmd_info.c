@@ -58,8 +58,11 @@ static int put_config(qn_cli *c, const qn_config *k) {
     QN_TRY(qn_out_printf(c, "%-16s%lld query, %lld key and value, %lld wide\n", "heads", (long long)k->heads,
                          (long long)k->kv_heads, (long long)k->Dh));
     QN_TRY(qn_out_printf(c, "%-16s%lld%s\n", "vocabulary", (long long)k->V, k->tied ? ", head tied to it" : ""));
-    QN_TRY(qn_out_printf(c, "%-16s%lld tokens, RoPE base %.10g%s", "context", (long long)k->context, k->rope.base,
-                         scalings[k->rope.scaling]));
+    QN_TRY(qn_out_printf(c, "%-16s%lld tokens", "context", (long long)k->context));
+    if (k->rope.base > 0)
+        QN_TRY(qn_out_printf(c, ", RoPE base %.10g%s", k->rope.base, scalings[k->rope.scaling]));
+    else
+        QN_TRY(qn_out_puts(c, ", learned positions"));
     if (k->window > 0)
         QN_TRY(qn_out_printf(c, ", sliding window %lld", (long long)k->window));
     return qn_out_puts(c, "\n");
@@ -209,7 +212,10 @@ static void json_config(qn_jw *w, const qn_config *k) {
     for (size_t i = 0; i < QN_LEN(rows); i++)
         key_i64(w, rows[i].key, rows[i].v);
     qn_jw_key(w, "rope_base");
-    qn_jw_f64(w, k->rope.base);
+    if (k->rope.base > 0)
+        qn_jw_f64(w, k->rope.base);
+    else
+        qn_jw_null(w);                              /* positions are learned */
     qn_jw_key(w, "tied");
     qn_jw_bool(w, k->tied);
     qn_jw_close(w);

@@ -74,7 +74,7 @@ int qn_training_open_model(qn_training *t, const char *from) {
     if (from)
         rc = qn_params_load(&t->params, s, t->pool);
     else
-        qn_params_fresh(&t->params, t->recipe.seed, t->pool);
+        rc = qn_params_fresh(&t->params, t->recipe.seed, t->pool);
 out:
     qn_source_close(s);
     return rc;

@@ -4,8 +4,9 @@
  *   tokenizer.c   its tokenizer
  *   config.h .c   its numbers, from either spelling      rope_freq.c
  *   arch.h .c     the families: arch_<name>.c, one table each of keys, parameters, wiring (arch_list.inc)
- *   load.c        names bound to tensors, shapes checked, weights packed for this machine; param_rows.h
- *   blank.c       a model without a file      params.h   the parameters of a model that is trained
+ *   stored.h .c   where a parameter lies in a file: alone or among others, as it is used or transposed
+ *   load.c        names bound to tensors, shapes checked, weights packed for this machine
+ *   blank.c       a model without a file      params.h .c   the parameters of a model that is trained
  *   stack.c       the shared decoder stack: parameters and spec to a graph
  *   save.h        what stands beside the weights of a model that is written (save_*.c)
  *   convert.h     a whole model from one form to the other (convert*.c)

@@ -220,15 +220,18 @@ static const char *torch_name(qn_dtype dtype) {
 }
 
 int qn_save_config_json(const qn_save_model *m, qn_buf *out) {
+    qn_stack_spec spec;
     qn_jw w;
     qn_jw_init(&w, out, 2);
     qn_jw_open(&w, '{');
     m->arch->save_hf(m->cfg, m->has, &w);
     for (size_t i = 0; i < m->arch->n_keys; i++)
         put_hf_key(m, &m->arch->keys[i], &w);
-    put_hf_rope(&m->cfg->rope, &w);
+    m->arch->spec(m->cfg, &spec);
+    if (spec.position == QN_POS_ROPE)
+        put_hf_rope(&m->cfg->rope, &w);
     put_whole(&w, "vocab_size", m->cfg->V);
-    put_word(&w, "hidden_act", act_name(m->cfg->act));
+    put_word(&w, m->arch->act_key, act_name(m->cfg->act));
     put_flag(&w, "tie_word_embeddings", m->cfg->tied);
     put_id(&w, "bos_token_id", m->cfg->bos);
     put_eos(&w, m->cfg);
