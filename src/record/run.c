@@ -150,9 +150,7 @@ const char *qn_run_file(qn_run *r, const char *name) {
 
 /* ---- reading the manifest ---------------------------------------------------------------------------------------- */
 
-/* Calls each(arg, key, raw value) for the members of a manifest. */
-typedef int member_fn(void *arg, qn_str key, qn_str value);
-static int each_member(qn_str text, const char *path, member_fn *each, void *arg) {
+int qn_run_members(qn_str text, const char *path, qn_run_member_fn *each, void *arg) {
     qn_json j;
     qn_str key, value;
     int rc, more;
@@ -175,11 +173,18 @@ static int is_format(void *found, qn_str key, qn_str value) {
     return 0;
 }
 
-int qn_run_manifest_check(qn_str text, const char *path) {
+int qn_run_manifest_ours(qn_str text, const char *path) {
     bool found = false;
-    QN_TRY(each_member(text, path, is_format, &found));
-    return found ? 0 : qn_fail(QN_EFORMAT, "%s: is no manifest of a run (its \"format\" is not \"" QN_RUN_FORMAT "\")",
-                               path);
+    QN_TRY(qn_run_members(text, path, is_format, &found));
+    return found;
+}
+
+int qn_run_manifest_read(qn_buf *text, const char *path) {
+    QN_TRY(qn_read_file(text, path, QN_RUN_MANIFEST_MAX));
+    const int ours = qn_run_manifest_ours(qn_buf_view(text), path);
+    if (ours == 0)
+        return qn_fail(QN_EFORMAT, "%s: is no manifest of a run (its \"format\" is not \"" QN_RUN_FORMAT "\")", path);
+    return ours;
 }
 
 static int take_started(void *run, qn_str key, qn_str value) {
@@ -189,17 +194,21 @@ static int take_started(void *run, qn_str key, qn_str value) {
     return 0;
 }
 
+int qn_run_look(const char *dir, const char *manifest) {
+    return qn_is_file(manifest) ? 0
+                                : qn_fail(QN_ENOTFOUND, "%s: no run there (%s is missing); `quern runs` lists those "
+                                          "there are", dir, manifest);
+}
+
 static int open_run(qn_run *r) {
     const char *path = qn_run_file(r, QN_RUN_MANIFEST);
     if (!path)
         return QN_ENOMEM;
-    if (!qn_is_file(path))
-        return qn_fail(QN_ENOTFOUND, "%s: no run there (%s is missing); `quern runs` lists those there are", r->dir,
-                       path);
+    QN_TRY(qn_run_look(r->dir, path));
     QN_TRY(take_lock(r));
-    QN_TRY(qn_read_file(&r->manifest, (path = qn_run_file(r, QN_RUN_MANIFEST)), QN_RUN_MANIFEST_MAX));
-    QN_TRY(qn_run_manifest_check(qn_buf_view(&r->manifest), path));
-    return each_member(qn_buf_view(&r->manifest), path, take_started, r);
+    path = qn_run_file(r, QN_RUN_MANIFEST);
+    QN_TRY(qn_run_manifest_read(&r->manifest, path));
+    return qn_run_members(qn_buf_view(&r->manifest), path, take_started, r);
 }
 
 int qn_run_open(qn_run **out, const char *dir) {
@@ -331,7 +340,7 @@ static int first_or_again(qn_run *r, qn_jw *w, const qn_run_work *work, qn_manif
     if (fill)
         QN_TRY(fill(arg, w));
     if (r->manifest.n)
-        return each_member(qn_buf_view(&r->manifest), QN_RUN_MANIFEST, copy_member, &(copying){.w = w});
+        return qn_run_members(qn_buf_view(&r->manifest), QN_RUN_MANIFEST, copy_member, &(copying){.w = w});
     qn_jw_key(w, "resumed");
     qn_jw_open(w, '[');
     qn_jw_close(w);
@@ -358,7 +367,7 @@ static int edit(qn_run *r, const char *state, const qn_run_work *more) {
     qn_jw_init(&w, &text, 2);
     qn_jw_open(&w, '{');
     put_own(r, &w, state);
-    int rc = each_member(qn_buf_view(&r->manifest), QN_RUN_MANIFEST, copy_member, &(copying){&w, more, true});
+    int rc = qn_run_members(qn_buf_view(&r->manifest), QN_RUN_MANIFEST, copy_member, &(copying){&w, more, true});
     if (rc >= 0)
         rc = store(r, &w, &text);
     qn_buf_drop(&text);

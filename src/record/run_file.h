@@ -37,8 +37,15 @@ void qn_run_stream_drop(qn_run_stream *s);
 bool qn_run_line(qn_str line, const char *const *keys, size_t n, double *value);
 /* A "step" as it was read; false if it is none. */
 bool qn_run_step(double value, int64_t *step);
-/* QN_EFORMAT unless the text is a manifest of ours. */
-int qn_run_manifest_check(qn_str text, const char *path);
+/* Calls each(arg, key, raw value) for the members of an object; `path` is for messages. */
+typedef int qn_run_member_fn(void *arg, qn_str key, qn_str value);
+int qn_run_members(qn_str text, const char *path, qn_run_member_fn *each, void *arg);
+/* 1: a manifest of ours; 0: of somebody else's; <0: no JSON object. */
+int qn_run_manifest_ours(qn_str text, const char *path);
+/* Appends the text of a manifest that must be ours: else QN_EFORMAT. */
+int qn_run_manifest_read(qn_buf *text, const char *path);
+/* QN_ENOTFOUND where a folder has no manifest. */
+int qn_run_look(const char *dir, const char *manifest);
 void qn_machine_put(qn_jw *w);
 /* Does a living process hold the lock of this run? False also where nobody can tell. */
 bool qn_run_is_locked(const char *dir);
