@@ -209,7 +209,7 @@ typedef void qn_layernorm_grad_fn(qn_real *dx, qn_real *dw, qn_real *db, const q
  *   dx = scale·(exp(x − lse) − [i = target]), written, may be x. A target outside [0, n) lies in another slice. */
 typedef void qn_xent_grad_fn(qn_real *dx, const qn_real *x, int64_t n, int64_t target, double lse, double scale);
 
-/* ---- steps of optimizers: n parameters w, their gradients g, their moments; element by element, in place -------------
+/* ---- steps of optimizers: n parameters w, their gradients g, their moments; element by element, in place ------------
  * Factors are double so that the judge's are exact; the others round each of them once to float. g is read times
  * `scale`. A NaN or an infinity in g goes where it goes: callers look at the norm first. */
 /* m += (1 − β₁)(g − m);  v += (1 − β₂)(g² − v);  w = w·keep − step·m / (√v·inverse + eps)

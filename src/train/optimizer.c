@@ -10,6 +10,7 @@ qn_optimizer_options qn_optimizer_options_default(qn_optimizer_kind kind) {
     return (qn_optimizer_options){
         .kind = kind, .beta1 = 0.9, .beta2 = 0.95, .eps = 1e-8, .weight_decay = kind == QN_OPTIMIZER_SGD ? 0 : 0.1,
         .momentum = kind == QN_OPTIMIZER_SGD ? 0.9 : 0.95, .nesterov = kind == QN_OPTIMIZER_MUON, .muon_rate = 1,
+        .muon_match_rms = true,
     };
 }
 
@@ -21,6 +22,8 @@ static bool is_factor(double x) { return x >= 0 && isfinite(x); }
 static int check_options(const qn_optimizer_options *o) {
     if (o->kind < QN_OPTIMIZER_ADAMW || o->kind > QN_OPTIMIZER_SGD)
         return qn_fail(QN_EINVAL, "optimizer: the kind must be one of " QN_OPTIMIZER_CHOICES);
+    if (o->kind == QN_OPTIMIZER_MUON)
+        return qn_fail(QN_EUNSUPPORTED, "optimizer: Muon is not there yet; adamw and sgd are");
     if (!is_share(o->beta1) || !is_share(o->beta2))
         return qn_fail(QN_EINVAL, "optimizer: beta1 %g, beta2 %g; both must be from 0 up, below 1", o->beta1, o->beta2);
     if (!is_share(o->momentum))

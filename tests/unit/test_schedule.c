@@ -20,18 +20,20 @@ TEST(warm_up_is_linear_from_the_first_share_to_the_peak) {
     }
 }
 
+static void walk(const qn_schedule *s) {
+    CHECK_OK(qn_schedule_check(s));
+    for (int64_t i = 0; i < s->steps + 5; i++) {
+        const double now = qn_schedule_rate(s, i), next = qn_schedule_rate(s, i + 1);
+        CHECK(now >= 0 && now <= s->peak, "kind %d, step %d", s->kind, (int)i);
+        CHECK(i + 1 < s->warmup ? next > now : next <= now, "kind %d, step %d", s->kind, (int)i);
+    }
+}
+
 TEST(it_never_rises_after_warm_up_and_is_never_negative) {
     for (int kind = QN_LR_COSINE; kind <= QN_LR_WSD; kind++)
         for (int64_t warmup = 0; warmup <= 40; warmup++)
-            for (int64_t steps = 60; steps <= 63; steps++) {
-                const qn_schedule s = {(qn_lr_kind)kind, 1, 0, warmup, 20, steps};
-                CHECK_OK(qn_schedule_check(&s));
-                for (int64_t i = 0; i < steps + 5; i++) {
-                    const double now = qn_schedule_rate(&s, i), next = qn_schedule_rate(&s, i + 1);
-                    CHECK(now >= 0 && now <= s.peak, "kind %d, step %d", kind, (int)i);
-                    CHECK(i + 1 < warmup ? next > now : next <= now, "kind %d, step %d", kind, (int)i);
-                }
-            }
+            for (int64_t steps = 60; steps <= 63; steps++)
+                walk(&(qn_schedule){(qn_lr_kind)kind, 1, 0, warmup, 20, steps});
 }
 
 TEST(all_but_constant_end_at_the_floor_and_stay_there) {
