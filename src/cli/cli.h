@@ -131,6 +131,8 @@ double qn_cli_float(const qn_cli *c, const char *name);
 const char *qn_cli_str(const qn_cli *c, const char *name);                      /* STRING, FILE, ENUM */
 int qn_cli_enum(const qn_cli *c, const char *name);                             /* index of the choice; -1 unset */
 const char *const *qn_cli_list(const qn_cli *c, const char *name, size_t *n);
+/* STRING as bytes in powers of 1024: "512M", "2G". QN_EUSAGE: no size, or below `least`. */
+int qn_cli_size(const qn_cli *c, const char *name, int64_t least, int64_t *out);
 bool qn_cli_json(const qn_cli *c);                                              /* false without QN_OPT_JSON */
 
 /* Arguments: the i-th, or NULL where an optional one was left out. */

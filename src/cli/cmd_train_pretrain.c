@@ -3,12 +3,18 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "cli/data_args.h"
 #include "cli/training.h"
-#include "data/prepare.h"
 #include "train/dial.h"
 
+#ifndef QN_OPT_COUNT
+#define QN_OPT_COUNT QN_OPT_INT
+#define QN_OPT_DURATION QN_OPT_FLOAT
+#define QN_OPT_CONFIG QN_OPT_FILE("", "config", NULL, "options out of a YAML file")
+#endif
+
 static const qn_opt opts[] = {
-    QN_OPT_FILE("d", "data", NULL, "train on FILE: a prepared folder, or texts that are prepared into RUN/data first"),
+    QN_OPT_LIST("d", "data", "PATH", "a prepared folder, or texts, which are prepared into RUN/data first"),
     QN_OPT_FILE("o", "out", NULL, "the run's folder, new or empty"),
     QN_OPT_FILE("", "tokenizer", NULL, "tokenizer.json, a folder or a model that has one, for data that are texts"),
     QN_OPT_FILE("", "from", NULL, "begin with the weights of this model instead of fresh ones"),
@@ -51,9 +57,7 @@ static const qn_opt opts[] = {
     QN_OPT_INT("", "patience", "0", 0, 1000000, "end after N evaluations that were not better; 0: never"),
     QN_OPT_ENUM("", "guard", "skip", QN_GUARD_CHOICES, "what a step with a spike in its loss is worth"),
     QN_OPT_FLOAT("", "spike", "10", 0, 1e6, "a spike: so many deviations above the last 128 losses; 0: none is"),
-    QN_OPT_FLOAT("", "validation", "0.01", 0, 0.5, "texts: share that is held back to validate"),
-    QN_OPT_ENUM("", "invalid", "refuse", "replace|drop|refuse", "texts: what becomes of bytes that are not UTF-8"),
-    QN_OPT_STRING("", "field", "text", "NAME", "where JSON lines hold their text"),
+    QN_OPTS_DATA,
     QN_OPT_FLAG("", "dry-run", "print the plan and stop"),
     QN_OPT_CONFIG,
     QN_OPT_JSON,
@@ -141,58 +145,36 @@ static bool is_prepared(const char *dir) {
     return there;
 }
 
-static int on_bytes(void *arg, int64_t bytes) {
-    qn_progress_set(arg, bytes);
-    return qn_cancel_check();
-}
-
-/* The tokenizer that turns texts into ids: --tokenizer, or that of --from; as its own JSON too. */
-static int open_tokenizer(qn_training *t, qn_tok **tok) {
-    const char *path = qn_cli_str(t->c, "tokenizer");
-    if (!path)
-        path = qn_cli_str(t->c, "from");
-    if (!path)
-        return qn_fail(QN_EUSAGE, "%s holds texts, which need a tokenizer: `quern train tokenizer %s --out tokenizer` "
-                       "makes one, then add --tokenizer tokenizer", qn_cli_str(t->c, "data"), qn_cli_str(t->c, "data"));
-    QN_TRY(qn_model_tokenizer(tok, path));
-    return qn_tokenizer_texts(path, &t->tokenizer_json, &t->tokenizer_config_json);
-}
-
-static int prepare(qn_training *t, const char *dir) {
-    const char *path = qn_cli_str(t->c, "data");
-    const qn_data_source source = {.path = &path, .n_paths = 1};
+/* The tokenizer that turns texts into ids: --tokenizer, or that of --from. */
+static int prepare(qn_training *t, const char *const *path, size_t n, const char *dir) {
+    const char *tokenizer = qn_cli_str(t->c, "tokenizer");
+    qn_data_args a = {0};
     qn_data_result r = {0};
-    qn_progress bar;
-    qn_tok *tok = NULL;
     int rc;
-    QN_TRY_OUT(open_tokenizer(t, &tok));
-    qn_progress_init(&bar, t->c, "preparing", 0, "bytes");
-    const qn_data_options o = {
-        .source = &source, .n_sources = 1, .field = qn_cli_str(t->c, "field"),
-        .invalid = (qn_invalid)qn_cli_enum(t->c, "invalid"), .out = dir, .validation = qn_cli_float(t->c, "validation"),
-        .tokenizer_json = qn_buf_view(&t->tokenizer_json),
-        .tokenizer_config_json = qn_buf_view(&t->tokenizer_config_json), .progress = on_bytes, .arg = &bar,
-    };
-    rc = qn_data_prepare(&o, tok, t->pool, &r);
-    qn_progress_drop(&bar);
-    qn_data_result_drop(&r);
+    if (!tokenizer)
+        tokenizer = qn_cli_str(t->c, "from");
+    if (!tokenizer)
+        return qn_fail(QN_EUSAGE, "%s holds texts, which need a tokenizer: `quern train tokenizer %s --out tokenizer` "
+                       "makes one, then add --tokenizer tokenizer", path[0], path[0]);
+    QN_TRY_OUT(qn_data_args_read_paths(t->c, path, n, tokenizer, &a));
+    rc = qn_data_args_prepare(t->c, &a, dir, &r);
 out:
-    qn_tok_free(tok);
-    qn_buf_clear(&t->tokenizer_json);           /* they come back with the folder */
-    qn_buf_clear(&t->tokenizer_config_json);
+    qn_data_args_drop(&a);
+    qn_data_result_drop(&r);
     return rc;
 }
 
 static int open_data(qn_training *t) {
-    const char *data = qn_cli_str(t->c, "data");
     qn_buf dir = {0};
+    size_t n;
+    const char *const *data = qn_cli_list(t->c, "data", &n);
     int rc;
-    if (is_prepared(data))
-        return qn_training_open_data(t, data);
+    if (n == 1 && is_prepared(data[0]))
+        return qn_training_open_data(t, data[0]);
     if (!t->run)
-        return qn_fail(QN_EUSAGE, "--dry-run needs a prepared folder: `quern data prepare %s --out DIR`", data);
+        return qn_fail(QN_EUSAGE, "--dry-run needs a prepared folder: `quern data prepare %s --out DIR`", data[0]);
     QN_TRY_OUT(qn_path_join(&dir, qn_run_path(t->run), "data"));
-    QN_TRY_OUT(prepare(t, dir.s));
+    QN_TRY_OUT(prepare(t, data, n, dir.s));
     rc = qn_training_open_data(t, dir.s);
 out:
     qn_buf_drop(&dir);

@@ -80,21 +80,6 @@ typedef struct {
 
 /* ---- what was asked for ------------------------------------------------------------------------------------------ */
 
-/* "512M", "2G": bytes in powers of 1024. */
-static int parse_size(const char *text, int64_t *out) {
-    static const char units[] = "KMGT";
-    qn_str s = qn_str_of(text);
-    const char *unit = s.n ? strchr(units, s.s[s.n - 1] & ~0x20) : NULL;
-    int shift = unit && *unit ? 10 * (int)(unit - units + 1) : 0;
-    s.n -= shift > 0;
-    if (!qn_parse_i64(s, out) || *out < 0 || *out > INT64_MAX >> (shift + 1))
-        return qn_fail(QN_EUSAGE, "--max-memory %s: a size is a number and K, M, G or T", text);
-    *out <<= shift;
-    if (*out < QN_WORDS_MIN_MEMORY)
-        return qn_fail(QN_EUSAGE, "--max-memory %s: at least %lldM", text, (long long)(QN_WORDS_MIN_MEMORY >> 20));
-    return 0;
-}
-
 static bool is_special(const job *j, const char *text) {
     for (size_t i = 0; i < j->n_special; i++)
         if (qn_str_is(j->special[i], text))
@@ -147,7 +132,7 @@ static int choose(job *j) {
     j->out = qn_cli_str(c, "out");
     if (!j->out)
         return qn_fail(QN_EUSAGE, "--out DIR is missing: where the tokenizer goes");
-    QN_TRY(parse_size(qn_cli_str(c, "max-memory"), &j->max_memory));
+    QN_TRY(qn_cli_size(c, "max-memory", QN_WORDS_MIN_MEMORY, &j->max_memory));
     QN_TRY(choose_special(j));
     j->o = (qn_tok_train_options){
         .kind = (qn_train_kind)qn_cli_enum(c, "kind"), .vocab = qn_cli_int(c, "vocab"),

@@ -295,6 +295,21 @@ const char *const *qn_cli_list(const qn_cli *c, const char *name, size_t *n) {
     return v->list;
 }
 
+int qn_cli_size(const qn_cli *c, const char *name, int64_t least, int64_t *out) {
+    static const char units[] = "KMGT";
+    const char *text = qn_cli_str(c, name);
+    qn_str s = qn_str_of(text);
+    const char *unit = s.n ? strchr(units, s.s[s.n - 1] & ~0x20) : NULL;
+    int shift = unit && *unit ? 10 * (int)(unit - units + 1) : 0;
+    s.n -= shift > 0;
+    if (!qn_parse_i64(s, out) || *out < 0 || *out > INT64_MAX >> (shift + 1))
+        return qn_fail(QN_EUSAGE, "--%s %s: a size is a number and K, M, G or T", name, text);
+    *out <<= shift;
+    if (*out < least)
+        return qn_fail(QN_EUSAGE, "--%s %s: at least %lldM", name, text, (long long)(least >> 20));
+    return 0;
+}
+
 bool qn_cli_json(const qn_cli *c) {
     found f = look_up(c, "json", 4, false);
     return f.opt && f.value->i != 0;

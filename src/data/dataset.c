@@ -104,41 +104,73 @@ out:
     return rc;
 }
 
-/* {"documents": …, "tokens": …, "bytes": …}: only the bytes say something that the shards do not. */
-static int read_source_split(qn_dataset *d, qn_json *j, qn_split split) {
+static int read_count(qn_json *j, int64_t *out) {
+    QN_TRY(qn_json_i64(j, out));
+    return *out >= 0 && *out <= INT64_MAX / SOURCES_MAX ? 0 : qn_json_fail(j, QN_EFORMAT, "a count cannot be %lld",
+                                                                           (long long)*out);
+}
+
+static int read_split(qn_json *j, qn_split_info *out) {
     qn_str key;
     int more;
-    int64_t bytes = 0;
     QN_TRY(qn_json_enter(j, '{'));
-    while ((more = qn_json_key(j, &key)) > 0)
-        QN_TRY(qn_str_is(key, "bytes") ? qn_json_i64(j, &bytes) : qn_json_skip(j));
-    QN_TRY(more);
-    if (bytes < 0 || QN_ADD_OVERFLOW(d->split[split].bytes, bytes, &d->split[split].bytes))
-        return qn_json_fail(j, QN_EFORMAT, "a number of bytes cannot be %lld", (long long)bytes);
-    return 0;
+    while ((more = qn_json_key(j, &key)) > 0) {
+        int64_t *at = qn_str_is(key, "documents") ? &out->documents : qn_str_is(key, "tokens") ? &out->tokens
+                      : qn_str_is(key, "bytes")   ? &out->bytes     : NULL;
+        QN_TRY(at ? read_count(j, at) : qn_json_skip(j));
+    }
+    return more;
+}
+
+/* The first path names the source. */
+static int read_paths(qn_json *j, qn_dataset_source *s) {
+    qn_buf name = {0};
+    int more;
+    QN_TRY(qn_json_enter(j, '['));
+    while ((more = qn_json_item(j)) > 0) {
+        if (s->name) {
+            QN_TRY(qn_json_skip(j));
+            continue;
+        }
+        int rc = qn_json_string(j, &name);
+        s->name = rc >= 0 ? qn_str_dup(QN_MEM_BASE, qn_buf_view(&name)) : NULL;
+        qn_buf_drop(&name);
+        if (!s->name)
+            return rc < 0 ? rc : QN_ENOMEM;
+    }
+    return more;
+}
+
+static int read_source_member(qn_json *j, qn_str key, qn_dataset_source *s) {
+    const struct { const char *key; int64_t *at; } counts[] = {
+        {"documents", &s->documents}, {"duplicates", &s->duplicates}, {"empty", &s->empty},
+        {"invalid_characters", &s->invalid}};
+    for (size_t i = 0; i < QN_LEN(counts); i++)
+        if (qn_str_is(key, counts[i].key))
+            return read_count(j, counts[i].at);
+    for (int k = 0; k < QN_SPLITS; k++)
+        if (qn_str_is(key, split_names[k]))
+            return read_split(j, &s->split[k]);
+    if (qn_str_is(key, "paths"))
+        return read_paths(j, s);
+    return qn_str_is(key, "weight") ? qn_json_f64(j, &s->weight) : qn_json_skip(j);
 }
 
 static int read_source(qn_dataset *d, qn_json *j) {
     qn_str key;
     int more;
-    double weight = 0;
+    if (d->sources >= SOURCES_MAX)
+        return qn_json_fail(j, QN_ELIMIT, "more than %d sources", SOURCES_MAX);
+    QN_TRY(QN_GROW(QN_MEM_BASE, d->source, d->cap_sources, d->sources + 1));
+    qn_dataset_source *s = &d->source[d->sources++];
+    *s = (qn_dataset_source){0};
     QN_TRY(qn_json_enter(j, '{'));
-    while ((more = qn_json_key(j, &key)) > 0) {
-        if (qn_str_is(key, "weight"))
-            QN_TRY(qn_json_f64(j, &weight));
-        else if (qn_str_is(key, split_names[QN_SPLIT_TRAIN]))
-            QN_TRY(read_source_split(d, j, QN_SPLIT_TRAIN));
-        else if (qn_str_is(key, split_names[QN_SPLIT_VALIDATION]))
-            QN_TRY(read_source_split(d, j, QN_SPLIT_VALIDATION));
-        else
-            QN_TRY(qn_json_skip(j));
-    }
+    while ((more = qn_json_key(j, &key)) > 0)
+        QN_TRY(read_source_member(j, key, s));
     QN_TRY(more);
-    if (!(weight >= 0 && weight <= 1e12) || d->sources >= SOURCES_MAX)
-        return qn_json_fail(j, QN_EFORMAT, "a weight of %g, or more than %d sources", weight, SOURCES_MAX);
-    QN_TRY(QN_GROW(QN_MEM_BASE, d->weight, d->cap_weight, d->sources + 1));
-    d->weight[d->sources++] = weight;
-    return 0;
+    for (int k = 0; k < QN_SPLITS; k++)
+        d->split[k].bytes += s->split[k].bytes;
+    return s->weight >= 0 && s->weight <= 1e12 ? 0 : qn_json_fail(j, QN_EFORMAT, "a weight of %g", s->weight);
 }
 
 static int read_sources(qn_dataset *d, qn_json *j) {
@@ -236,7 +268,7 @@ static void make_fingerprint(qn_dataset *d) {
     for (int k = 0; k < QN_SPLITS; k++)
         for (size_t i = 0; i < d->split[k].n; i++) {
             const qn_shard *s = &d->split[k].shard[i];
-            double weight = d->weight[d->split[k].source[i]];
+            double weight = d->source[d->split[k].source[i]].weight;
             uint64_t row[6] = {s->checksum, (uint64_t)s->tokens, (uint64_t)s->ends, (uint64_t)s->vocab,
                                (uint64_t)k << 32 | (uint64_t)d->split[k].source[i]};
             memcpy(&row[5], &weight, sizeof weight);
@@ -299,7 +331,9 @@ void qn_dataset_close(qn_dataset *d) {
         qn_free(p->source_token);
         qn_free(p->source_document);
     }
-    qn_free(d->weight);
+    for (size_t i = 0; i < d->sources; i++)
+        qn_free(d->source[i].name);
+    qn_free(d->source);
     qn_free(d->token_bytes);
     qn_free(d->path);
     qn_free(d);
@@ -317,6 +351,8 @@ qn_split_info qn_dataset_info(const qn_dataset *d, qn_split split) {
     return (qn_split_info){.documents = p->documents, .tokens = p->tokens, .bytes = p->bytes};
 }
 
+size_t qn_dataset_sources(const qn_dataset *d) { return d->sources; }
+const qn_dataset_source *qn_dataset_source_at(const qn_dataset *d, size_t i) { return &d->source[i]; }
 int64_t qn_dataset_vocab(const qn_dataset *d) { return d->vocab; }
 const char *qn_dataset_path(const qn_dataset *d) { return d->path; }
 const char *qn_dataset_fingerprint(const qn_dataset *d) { return d->fingerprint; }
@@ -328,13 +364,13 @@ double qn_dataset_repeat(const qn_dataset *d, qn_split split, size_t source) {
     int64_t tokens = 0;
     for (size_t i = 0; i < d->sources; i++) {
         int64_t n = p->source_token[i + 1] - p->source_token[i];
-        sum += n ? d->weight[i] : 0;
+        sum += n ? d->source[i].weight : 0;
         tokens += n;
     }
     int64_t own = p->source_token[source + 1] - p->source_token[source];
     if (split != QN_SPLIT_TRAIN || sum == 0 || own == 0)
         return 1;
-    return d->weight[source] / sum * (double)tokens / (double)own;
+    return d->source[source].weight / sum * (double)tokens / (double)own;
 }
 
 void qn_dataset_document(const qn_dataset *d, qn_split split, int64_t i, int64_t *from, int64_t *n) {
@@ -342,6 +378,20 @@ void qn_dataset_document(const qn_dataset *d, qn_split split, int64_t i, int64_t
     qn_assert(i >= 0 && i < p->documents);
     *from = i ? p->end[i - 1] : 0;
     *n = p->end[i] - *from;
+}
+
+int64_t qn_dataset_find(const qn_dataset *d, qn_split split, int64_t token) {
+    const qn_dataset_split *p = &d->split[split];
+    int64_t lo = 0, hi = p->documents - 1;
+    qn_assert(token >= 0 && token < p->tokens);
+    while (lo < hi) {
+        int64_t mid = lo + (hi - lo) / 2;
+        if (p->end[mid] > token)
+            hi = mid;
+        else
+            lo = mid + 1;
+    }
+    return lo;
 }
 
 int qn_dataset_read(const qn_dataset *d, qn_split split, int64_t from, int64_t n, int32_t *out) {

@@ -17,8 +17,7 @@ typedef struct {
 struct qn_dataset {
     char *path;
     int64_t vocab;
-    size_t sources, cap_weight;
-    double *weight;                                 /* [sources]; 0: by its size */
+    qn_dataset_source *source;  size_t sources, cap_sources;
     qn_dataset_split split[QN_SPLITS];
     uint16_t *token_bytes;  size_t n_token_bytes, cap_token_bytes;
     char fingerprint[33];

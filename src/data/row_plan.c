@@ -31,6 +31,7 @@ struct qn_rows {
     int32_t *row_begin, *in_row;        /* [max + 1] [max] pieces by row */
     qn_row_packer packer;
     int32_t *ids;                       /* [context + 1] */
+    int64_t *where;                     /* [max_pieces] of the row that was got last */
     qn_rows_stats stats;
 };
 
@@ -216,6 +217,8 @@ int qn_rows_new(qn_rows **out, const qn_dataset *d, const qn_rows_options *o) {
     r->ids = qn_zalloc(QN_MEM_BASE, (size_t)o->context + 1, sizeof *r->ids);
     QN_TRY_OUT(r->ids ? 0 : QN_ENOMEM);
     QN_TRY_OUT(o->packing == QN_PACK_STREAM ? begin_stream(r) : plan_first(r));
+    r->where = qn_zalloc(QN_MEM_BASE, (size_t)r->max_pieces, sizeof *r->where);
+    QN_TRY_OUT(r->where ? 0 : QN_ENOMEM);
     r->rows_first = r->rows;
     *out = r;
     r = NULL;
@@ -235,10 +238,12 @@ void qn_rows_free(qn_rows *r) {
     qn_free(r->row_begin);
     qn_free(r->in_row);
     qn_free(r->ids);
+    qn_free(r->where);
     qn_free(r);
 }
 
 int64_t qn_rows_per_epoch(const qn_rows *r) { return r->rows_first; }
+int64_t qn_rows_piece_from(const qn_rows *r, int64_t i) { return r->where[i]; }
 int64_t qn_rows_max_pieces(const qn_rows *r) { return r->max_pieces; }
 void qn_rows_stats_get(const qn_rows *r, qn_rows_stats *out) { *out = r->stats; }
 
@@ -249,6 +254,7 @@ static int put_piece(qn_rows *r, int64_t from, int64_t n, qn_row_data *out) {
     QN_TRY(qn_shards_read(r->split->shard, r->split->n, from, n + 1, r->ids));
     memcpy(out->ids + out->n, r->ids, (size_t)n * sizeof *out->ids);
     memcpy(out->targets + out->n, r->ids + 1, (size_t)n * sizeof *out->targets);
+    r->where[out->pieces] = from;
     out->piece[out->pieces++] = (qn_piece){out->n, n};
     out->n += n;
     return 0;
