@@ -238,14 +238,14 @@ int qn_out_write(qn_out_file *f, const void *bytes, size_t n) {
 
 int qn_out_patch(qn_out_file *f, uint64_t offset, const void *bytes, size_t n) {
     qn_assert(n <= f->written && offset <= f->written - n);
-    if (qn_inject_now(&fail_after))
-        return fail_errno(f->path, "write", ENOSPC);
+    if (qn_file_fails_now())
+        return qn_fail_errno(f->path, "write", ENOSPC);
     for (const char *p = bytes; n;) {
         ssize_t w = pwrite(f->fd, p, n, (off_t)offset);
         if (w < 0 && errno == EINTR)
             continue;
         if (w < 0)
-            return fail_errno(f->path, "write", errno);
+            return qn_fail_errno(f->path, "write", errno);
         p += w;
         n -= (size_t)w;
         offset += (uint64_t)w;
