@@ -78,8 +78,10 @@ static void backward(const qn_op_ctx *c, int64_t tile, void *scratch) {
         const char *table = qn_row(&c->in[TABLE], t);
         c->k->scale(cs, table, 1, rot / 2);
         c->k->scale(cs + half, table + half, -1, rot / 2);
-        c->k->rope(turned, qn_row(&c->dout[0], t), cs, x->dim[1], x->dim[2], rot);
-        c->k->add(qn_row(&c->din[X], t), qn_row(&c->din[X], t), turned, row);
+        void *dx = qn_row(&c->din[X], t);
+        c->k->rope(qn_op_born(c, X) ? dx : turned, qn_row(&c->dout[0], t), cs, x->dim[1], x->dim[2], rot);
+        if (!qn_op_born(c, X))
+            c->k->add(dx, dx, turned, row);
     }
 }
 
@@ -98,5 +100,6 @@ static const qn_op_case cases[] = {
 const qn_op qn_op_rope = {
     .name = "rope", .n_in_min = 2, .n_in_max = 2, .shape = shape,
     .forward = {{qn_op_row_tiles, forward}}, .backward = {{backward_tiles, backward}}, .scratch = scratch_bytes,
-    .const_inputs = 1 << TABLE, .cases = cases, .n_cases = QN_LEN(cases),
+    .const_inputs = 1 << TABLE, .unread = 1 << X, .cheap = true, .writes = 1 << X,
+    .cases = cases, .n_cases = QN_LEN(cases),
 };

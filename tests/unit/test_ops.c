@@ -464,6 +464,38 @@ TEST(same_bits_in_any_order_and_on_any_thread) {
         qn_pool_free(pools[threads]);
 }
 
+/* ---- a gradient that is born here: nothing of what lay there before is read, and nothing is left out ---- */
+
+static void born_case(const qn_op *op, const qn_op_case *c, int index) {
+    bench want, got;
+    if (!op->writes)
+        return;
+    CHECK(!(op->writes & op->const_inputs), "%s", op->name);
+    init(&want, op, c, qn_kernels_at(qn_test_isa()));
+    init(&got, op, c, want.c.k);
+    want_gradients(&want, c, ~0);
+    want_gradients(&got, c, ~0);
+    got.c.fresh = op->writes;
+    for (int i = 0; i < c->n_in; i++) {
+        if (!(op->writes >> i & 1))
+            continue;
+        memset(want.din[i].data, 0, (size_t)qn_tensor_numel(&want.din[i]) * want.c.k->real);
+        memset(got.din[i].data, POISON, (size_t)qn_tensor_numel(&got.din[i]) * got.c.k->real);
+    }
+    forward(&want, NULL, 0);
+    forward(&got, NULL, 0);
+    backward(&want, NULL, 0);
+    backward(&got, NULL, 1);
+    for (int i = 0; i < c->n_in; i++)
+        for (int64_t j = 0; want.din[i].data && j < qn_tensor_numel(&want.din[i]); j++)
+            CHECK(at(&want.din[i], j) == at(&got.din[i], j), "%s case %d, gradient %d, element %lld", op->name, index,
+                  i, (long long)j);
+    drop(&want);
+    drop(&got);
+}
+
+TEST(gradients_born_at_an_op_need_no_clearing) { CHECK(walk(born_case) > 10); }
+
 /* ---- products in every stored dtype: tiles of rows and panels give the bits of one row at a time ---- */
 
 static void product_case(qn_dtype t, const qn_kernels *k) {
