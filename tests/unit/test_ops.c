@@ -634,19 +634,21 @@ static void run_all(const qn_op *op, qn_op_ctx *c) {
             op->forward[p].run(c, i, NULL);
 }
 
-/* Angles up to 2^24 positions, in long double; the table is rounded once. */
+/* Angles up to 2^24 positions, in long double; the table is rounded once. Behind the first 18 rows positions come back,
+ * in another order. */
 TEST(rope_table_is_cosine_and_sine) {
-    enum { T = 18 };
-    static int32_t pos[T];
+    enum { T = 50 };
+    static int32_t pos[T], partials[T + 128];
     const qn_rope_attr attr = {.rot = 4, .freq = {1, 0.0123456789}, .factor = 1.25};
     for (int r = 0; r < 2; r++) {
         const qn_kernels *k = r ? qn_kernels_judge() : qn_kernels_at(qn_isa_detect());
         double out[T * 4];
-        qn_op_ctx c = {.k = k, .attr = &attr, .n_in = 1, .n_out = 1};
+        qn_op_ctx c = {.k = k, .attr = &attr, .n_in = 1, .n_out = 1, .partials = (char *)partials};
         for (int t = 0; t < T; t++)
-            pos[t] = t < 2 ? t : (1 << (t + 6)) - 1;
+            pos[t] = t < 2 ? t : t < 18 ? (1 << (t + 6)) - 1 : pos[t * 7 % 18];
         c.in[0] = (qn_tensor){.dtype = QN_I32, .rank = 1, .dim = {T}, .stride = 1, .data = pos};
         c.out[0] = (qn_tensor){.dtype = r ? QN_F64 : QN_F32, .rank = 2, .dim = {T, 4}, .stride = 4, .data = out};
+        CHECK(qn_op_rope_table.partials(&c, false) <= sizeof partials);
         run_all(&qn_op_rope_table, &c);
         for (int t = 0; t < T; t++)
             for (int i = 0; i < 2; i++) {
