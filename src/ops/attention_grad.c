@@ -113,7 +113,11 @@ static void chunk_put(const qn_op_ctx *c, const dims *d, const chunk_room *m, co
     for (int i = 0; i < 2; i++)
         for (int64_t p = begin; c->din[K + i].data && p < end; p++) {
             char *to = (char *)qn_row(&c->din[K + i], s->row + p - s->pos) + (size_t)(head * d->Dh) * c->k->real;
-            c->k->add(to, to, from[i] + (size_t)((p - start) * d->Dh) * c->k->real, d->Dh);
+            const char *dx = from[i] + (size_t)((p - start) * d->Dh) * c->k->real;
+            if (qn_op_born(c, K + i))
+                memcpy(to, dx, (size_t)d->Dh * c->k->real);
+            else
+                c->k->add(to, to, dx, d->Dh);
         }
 }
 
@@ -201,7 +205,11 @@ void qn_attention_put(const qn_op_ctx *c, int64_t tile, void *scratch) {
     for (int64_t i = rows.begin * d.H; i < rows.end * d.H; i++) {
         const int64_t t = i / d.H, h = i % d.H;
         char *to = (char *)qn_row(&c->din[Q], t) + (size_t)h * head;
-        c->k->add(to, to, g.dq + (size_t)grouped(&d, h / d.G, t, h % d.G) * head, d.Dh);
+        const char *dq = g.dq + (size_t)grouped(&d, h / d.G, t, h % d.G) * head;
+        if (qn_op_born(c, Q))
+            memcpy(to, dq, head);
+        else
+            c->k->add(to, to, dq, d.Dh);
     }
 }
 

@@ -29,9 +29,15 @@ enum { QN_OP_ROWS = 16 };               /* rows per tile of ops that treat rows 
 /* Tiles of QN_OP_ROWS rows of the first input. */
 int64_t qn_op_row_tiles(const qn_op_ctx *c);
 
+/* Backward, for kernels that add: rows of input i's gradient start from zero where it is born here (op.h: writes): they
+ * are on their way through the cache anyway. */
+void qn_op_born_rows(const qn_op_ctx *c, int i, qn_span rows);
+QN_INLINE bool qn_op_born(const qn_op_ctx *c, int i) { return c->fresh >> i & 1; }
+
 /* Gradients of gathered rows: to[index[i]] += from[i], i ascending. Each tile owns a range of rows of `to`, looks
  * through all indices and adds what is its own: no two tiles write to one row, and the order of sums is fixed. */
 int64_t qn_op_scatter_tiles(int64_t rows);
+qn_span qn_op_scatter_span(int64_t rows, int64_t tile);
 void qn_op_scatter_add(const qn_op_ctx *c, const qn_tensor *to, const qn_tensor *from, const int32_t *index,
                        int64_t tile);
 
