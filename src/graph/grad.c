@@ -27,6 +27,17 @@ static qn_ref grad_home(const qn_graph *g, qn_ref r) {
 
 static bool takes_grad(const qn_node *n, int i) { return !(n->op->const_inputs >> i & 1); }
 
+/* Blocks of quantized numbers have no gradient of their own; what passes through them has. */
+static int check_trained(const qn_graph *g) {
+    for (size_t i = 0; i < g->n_values; i++) {
+        const qn_value *v = &g->value[i];
+        if (v->kind == VALUE_PARAM && v->param_grad.data && qn_dtype_get(v->dtype)->block > 1)
+            return qn_fail(QN_EUNSUPPORTED, "%s is stored as %s, which cannot be trained; load it as f32 or bf16",
+                           v->name, qn_dtype_get(v->dtype)->name);
+    }
+    return 0;
+}
+
 /* Forward: what depends on a trained parameter. */
 static void mark_wanted(qn_graph *g) {
     for (size_t i = 0; i < g->n_values; i++)
@@ -135,6 +146,7 @@ static int plan_node(qn_graph *g, size_t i, const int64_t max_sym[QN_DIM_SYMBOLS
 int qn_graph_plan_backward(qn_graph *g, const int64_t max_sym[QN_DIM_SYMBOLS], size_t real) {
     if (g->seed < 0)
         return 0;
+    QN_TRY(check_trained(g));
     bool *reached = qn_zalloc(QN_MEM_GRAPH, g->n_values, sizeof *reached);
     if (!reached)
         return QN_ENOMEM;
