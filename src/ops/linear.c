@@ -3,7 +3,7 @@
  *   x [T,K], in the activation form of the weights   W_i [N_i,K] packed in panels   b_i [N_i] real   y_i [T,N_i] real
  *
  * Weights that read the same x (query, key and value; gate and up) are one node: one pack of x, one barrier. A tile
- * is a block of rows against a few panels; its size depends on shapes alone. Backward (linear_grad.c): more products. */
+ * is a block of rows against a few panels; its size depends on shapes alone. Backward: linear_grad.c. */
 #include "ops/linear_impl.h"
 
 enum { ROW_TILE = 96, TILE_BYTES = 256 * 1024, MIN_TILES = 8 };
