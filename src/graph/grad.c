@@ -33,6 +33,17 @@ qn_ref qn_grad_home(const qn_graph *g, qn_ref r) {
 
 static bool takes_grad(const qn_node *n, int i) { return !(n->op->const_inputs >> i & 1); }
 
+/* Blocks of quantized numbers have no gradient of their own; what passes through them has. */
+static int check_trained(const qn_graph *g) {
+    for (size_t i = 0; i < g->n_values; i++) {
+        const qn_value *v = &g->value[i];
+        if (v->kind == VALUE_PARAM && v->param_grad.data && qn_dtype_get(v->dtype)->block > 1)
+            return qn_fail(QN_EUNSUPPORTED, "%s is stored as %s, which cannot be trained; load it as f32 or bf16",
+                           v->name, qn_dtype_get(v->dtype)->name);
+    }
+    return 0;
+}
+
 /* Forward: what depends on a trained parameter. */
 static void mark_wanted(qn_graph *g) {
     for (size_t i = 0; i < g->n_values; i++)
@@ -253,6 +264,7 @@ static int plan_walk(qn_graph *g, bool *need, const qn_plan_for *f) {
 int qn_graph_plan_backward(qn_graph *g, const qn_plan_for *f) {
     if (g->seed < 0)
         return 0;
+    QN_TRY(check_trained(g));
     bool *mark = qn_zalloc(QN_MEM_GRAPH, g->n_values + g->n_nodes, sizeof *mark);       /* by value; by node */
     if (!mark)
         return QN_ENOMEM;

@@ -267,7 +267,8 @@ static void *prepare(qn_op_ctx *c) {
         chunks = QN_MAX(chunks, segment_chunks(&r->segment[s]));
     }
     qn_assert(row == d.T);
-    r->batch = (qn_batch){&r->pool, r->segment, setup->n, r->tile, 0, r->row_segment, chunks};
+    r->batch = (qn_batch){.kv = &r->pool, .segment = r->segment, .n_segments = setup->n, .tile = r->tile,
+                          .row_segment = r->row_segment, .chunks = chunks};
     r->batch.n_tiles = qn_query_tiles(r->segment, setup->n, QN_MIN(7, qn_query_tokens(d.G)), r->tile, CASE_ROWS);
     c->attr = &r->attr;
     c->run = &r->batch;

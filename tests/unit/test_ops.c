@@ -607,7 +607,7 @@ static void head_case(const qn_kernels *k, qn_dtype t) {
     head_run(&h, k, t);
     for (int r = 0; r < XENT_T; r++) {
         const qn_linear_args a = {h.logits, XENT_V, h.acts + (size_t)r * h.row_bytes, h.row_bytes, h.panels, 1, XENT_V,
-                                  XENT_K};
+                                  XENT_K, false};
         qn_linear_pick(k, t, 1)(&a);
         const double lse = k->logsumexp(h.logits, XENT_V);
         const float want = h.weight[r] != 0 ? (float)(lse - (double)h.logits[h.target[r]]) : 0;
