@@ -32,6 +32,7 @@ LIBRARIES = {
     "utf8proc.h": "tok chat",
     "zlib.h": "format",
     "histedit.h": "cli",
+    "yaml.h": "cli",
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]')
