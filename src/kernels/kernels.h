@@ -244,7 +244,7 @@ typedef void qn_sgd_fn(qn_real *w, qn_real *m, const qn_real *g, int64_t n, cons
 typedef struct { double scale, momentum; bool nesterov; } qn_blend_args;
 typedef void qn_blend_fn(qn_real *u, qn_real *m, const qn_real *g, int64_t n, const qn_blend_args *a);
 /* y = a·x + b·y */
-typedef void qn_axpby_fn(qn_real *y, const qn_real *x, int64_t n, double a, double b);
+typedef void qn_axpby_fn(qn_real *y, const qn_real *x, double a, double b, int64_t n);
 /* Σx² in double: 16 lane sums of index mod 16, then the tree. */
 typedef double qn_sum_squares_fn(const qn_real *x, int64_t n);
 
