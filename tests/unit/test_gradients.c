@@ -3,6 +3,7 @@
  *
  * tests/fixtures/gradients_*.json (gradients.py) also hold the losses of ten steps of AdamW on the same batch, f.curve:
  * rate 1e-3, betas 0.9 and 0.95, eps 1e-8, decay 0.1 of all matrices, no clipping; curve[i] is the loss after i steps.
+ * Here the rule is written out over plain arrays, as a judge of the one in train/.
  * The fixtures of the families' logits (llama_*, gpt2_*) have gradients as well: there the target is the next token. */
 #include "fixture_model.h"
 
@@ -200,6 +201,97 @@ static double gradients_at(const fixture *f, qn_model *m, qn_isa isa, const char
     return worst;
 }
 
+/* ---- ten steps ---- */
+
+/* One parameter in training: its values as rows, and the moments. */
+typedef struct { float *w; double *m, *v; } moments;
+
+/* Loshchilov & Hutter 2019, algorithm 2, as torch has it. */
+static void adamw(const moments *x, float *grad, int64_t n, double decay, int step) {
+    const double rate = 1e-3, beta1 = 0.9, beta2 = 0.95, eps = 1e-8;
+    for (int64_t i = 0; i < n; i++) {
+        const double g = (double)grad[i];
+        x->m[i] = beta1 * x->m[i] + (1 - beta1) * g;
+        x->v[i] = beta2 * x->v[i] + (1 - beta2) * g * g;
+        const double m = x->m[i] / (1 - pow(beta1, step)), v = x->v[i] / (1 - pow(beta2, step));
+        x->w[i] = (float)((double)x->w[i] * (1 - rate * decay) - rate * m / (sqrt(v) + eps));
+        grad[i] = 0;
+    }
+}
+
+/* Takes the parameter's rows out of the model, or puts them back. */
+static void move_rows(const qn_tensor *t, float *rows, bool back) {
+    const qn_pack_args a = {QN_F32, QN_F32, rows, t->data, 0, t->dim[0], t->dim[1]};
+    if (t->rank == 1)
+        memcpy(back ? t->data : (void *)rows, back ? (void *)rows : t->data, (size_t)t->dim[0] * sizeof *rows);
+    else if (back)
+        qn_pack_panels(&a);
+    for (int64_t r = 0; t->rank == 2 && !back && r < t->dim[0]; r++)
+        qn_unpack_row(rows + r * t->dim[1], t->dtype, t->data, r, t->dim[1]);
+}
+
+static void init_moments(const training *t, moments *x) {
+    for (int64_t i = 0; i < (t->m->cfg.layers + 1) * QN_PARAMS; i++) {
+        const qn_tensor *w = &t->m->param[i];
+        const size_t n = (size_t)(w->dim[0] * QN_MAX(1, w->dim[1]));
+        if (!t->grad[i])
+            continue;
+        x[i].w = qn_alloc(QN_MEM_TEST, n * sizeof *x->w);
+        x[i].m = qn_zalloc(QN_MEM_TEST, 2 * n, sizeof *x->m);
+        CHECK(x[i].w && x[i].m);
+        x[i].v = x[i].m + n;
+        move_rows(w, x[i].w, false);
+    }
+}
+
+static void take_step(const training *t, const moments *x, int step) {
+    for (int64_t i = 0; i < (t->m->cfg.layers + 1) * QN_PARAMS; i++) {
+        const qn_tensor *w = &t->m->param[i];
+        if (!t->grad[i])
+            continue;
+        adamw(&x[i], t->grad[i], w->dim[0] * QN_MAX(1, w->dim[1]), w->rank == 2 ? 0.1 : 0, step);
+        move_rows(w, x[i].w, true);
+    }
+}
+
+static qn_model *load_fixture(const fixture *f) {
+    const qn_model_options o = {.weights = QN_WEIGHTS_AS_IS};
+    qn_source *s;
+    qn_model *m;
+    CHECK_OK(qn_source_open(&s, as_directory(f, &f->config)));
+    CHECK_OK(qn_model_load(&m, s, &o, NULL));
+    qn_source_close(s);
+    return m;
+}
+
+static void walk_curve(const char *file) {
+    static fixture f;
+    static training t;
+    read_fixture(file, &f);
+    qn_model *m = load_fixture(&f);
+    const size_t slots = (size_t)(m->cfg.layers + 1) * QN_PARAMS;
+    moments *x = qn_zalloc(QN_MEM_TEST, slots, sizeof *x);
+    CHECK(x != NULL);
+    t = (training){.f = &f, .m = m};
+    fill_batch(&t);
+    build(&t, qn_test_isa());
+    init_moments(&t, x);
+    for (int step = 0; step < CURVE; step++) {
+        CHECK_NEAR(run(&t), f.curve[step], 2e-5, "%s after %d steps", file, step);
+        take_step(&t, x, step + 1);
+    }
+    for (size_t i = 0; i < slots; i++) {
+        qn_free(x[i].w);
+        qn_free(x[i].m);
+    }
+    qn_free(x);
+    drop(&t);
+    qn_model_free(m);
+    drop_fixture(&f);
+}
+
+/* ---- the cases ---- */
+
 /* A text that predicts itself, where the fixture has no documents. */
 static void as_document(fixture *f) {
     if (f->n_documents > 0)
@@ -211,16 +303,11 @@ static void as_document(fixture *f) {
 }
 
 static void judge_gradients(const char *file) {
-    const qn_model_options o = {.weights = QN_WEIGHTS_AS_IS};
     static fixture f;
     double worst = 0;
-    qn_source *s;
-    qn_model *m;
     read_fixture(file, &f);
     as_document(&f);
-    CHECK_OK(qn_source_open(&s, as_directory(&f, &f.config)));
-    CHECK_OK(qn_model_load(&m, s, &o, NULL));
-    qn_source_close(s);
+    qn_model *m = load_fixture(&f);
     for (int isa = 0; isa < QN_ISA_LEVELS; isa++)
         if (qn_isa_has((qn_isa)isa))
             worst = fmax(worst, gradients_at(&f, m, (qn_isa)isa, file));
@@ -236,3 +323,7 @@ TEST(llama_grouped_heads_odd_widths) { judge_gradients("llama_gqa.json"); }
 TEST(llama_frequencies_of_llama_3) { judge_gradients("llama_rope3.json"); }
 TEST(llama_sliding_window) { judge_gradients("llama_window.json"); }
 TEST(gpt2_odd_widths) { judge_gradients("gpt2_odd.json"); }
+
+TEST(ten_steps_of_llama_tied) { walk_curve("gradients_llama_tied.json"); }
+TEST(ten_steps_of_llama_untied) { walk_curve("gradients_llama_untied.json"); }
+TEST(ten_steps_of_gpt2) { walk_curve("gradients_gpt2.json"); }
