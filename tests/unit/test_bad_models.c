@@ -179,9 +179,9 @@ TEST(wrong_shapes_of_joint_tensors) {
     s.gpt2 = true;
     CHECK_OK(use_spec(&s));
     s.twist.wider = "blk.1.attn_qkv.weight";
-    CHECK_FAIL(use_spec(&s), QN_ESHAPE, "tensor blk.1.attn_qkv.weight is [192,65]; the configuration asks for [192,64]");
+    CHECK_FAIL(use_spec(&s), QN_ESHAPE, "blk.1.attn_qkv.weight is [192,65]; the configuration asks for [192,64]");
     s.twist.wider = "blk.0.attn_qkv.bias";
-    CHECK_FAIL(use_spec(&s), QN_ESHAPE, "tensor blk.0.attn_qkv.bias is [193]; the configuration asks for [192]");
+    CHECK_FAIL(use_spec(&s), QN_ESHAPE, "blk.0.attn_qkv.bias is [193]; the configuration asks for [192]");
     s.twist = (tiny_twist){.without = "blk.1.attn_qkv.weight"};
     CHECK_FAIL(use_spec(&s), QN_ENOTFOUND, "blk.1.attn_qkv.weight");
     s.twist = (tiny_twist){.stored = {"attn_qkv.bias"}, .as = {QN_Q8_0}};
