@@ -36,8 +36,8 @@ static const char *const examples[] = {
 static const char notes[] =
     "A PATH is a prepared folder, or a CORPUS, which is then prepared in a temporary folder with the options given.\n"
     "Rows are shown as they are packed: each piece under a line that says which part of which document it is, and "
-    "behind it the token that is its last target. Special tokens stand in ⟦⟧ or in colour, tokens that are read and not "
-    "predicted in ‹› or dim; control and invisible characters are spelled out.\n"
+    "behind it the token that is its last target. Special tokens stand in ⟦⟧ or in colour, tokens that are read and "
+    "not predicted in ‹› or dim; control and invisible characters are spelled out.\n"
     "The exit code is 0 unless the data cannot be read: a strange corpus is for you to judge.";
 
 typedef struct {
@@ -119,14 +119,21 @@ static int open_corpus(job *j) {
     return qn_dataset_open(&j->d, j->temp);
 }
 
-static int open_data(job *j) {
+static bool has_file(const char *folder, const char *name) {
     qn_buf file = {0};
-    const char *path = qn_cli_args(j->c) ? qn_cli_arg(j->c, 0) : NULL;
-    int rc = path ? qn_path_join(&file, path, "data.json") : 0;
-    bool prepared = rc >= 0 && path && qn_is_file(file.s);
+    bool there = qn_path_join(&file, folder, name) >= 0 && qn_is_file(file.s);
     qn_buf_drop(&file);
-    QN_TRY(rc);
-    return prepared ? open_prepared(j, path) : open_corpus(j);
+    return there;
+}
+
+static int open_data(job *j) {
+    const char *path = qn_cli_args(j->c) ? qn_cli_arg(j->c, 0) : NULL;
+    if (path && has_file(path, "data.json"))
+        return open_prepared(j, path);
+    if (path && has_file(path, "train-00000.tokens"))
+        return qn_fail(QN_EINVAL, "%s was not prepared to the end: it has shards and no data.json; prepare it again",
+                       path);
+    return open_corpus(j);
 }
 
 static int open_rows(job *j) {
@@ -160,7 +167,7 @@ static int count(job *j) {
 
 /* ---- rows -------------------------------------------------------------------------------------------------------- */
 
-/* The tokens of a piece and behind them its last target: what is read, and which of it is predicted. Returns how many. */
+/* The tokens of a piece and behind them its last target: what is read, and which of it is predicted. How many. */
 static size_t spread(job *j, const qn_row_data *row, const qn_piece *p) {
     size_t n = 0;
     j->shown[n] = row->ids[p->start];
@@ -249,8 +256,8 @@ static int put_split(const job *j, const char *name, qn_split split) {
     const qn_dataset_extremes *e = &j->extremes[split];
     if (s.documents == 0)
         return qn_out_printf(j->c, "%-13s nothing\n", name);
-    return qn_out_printf(j->c, "%-13s %lld documents, %lld tokens, %.2f bytes/token; longest %lld tokens (document %lld), "
-                         "shortest %lld (document %lld)\n", name, (long long)s.documents, (long long)s.tokens,
+    return qn_out_printf(j->c, "%-13s %lld documents, %lld tokens, %.2f bytes/token; longest %lld tokens (document "
+                         "%lld), shortest %lld (document %lld)\n", name, (long long)s.documents, (long long)s.tokens,
                          per_token(&s), (long long)e->longest_tokens, (long long)e->longest,
                          (long long)e->shortest_tokens, (long long)e->shortest);
 }
@@ -262,8 +269,8 @@ static int put_text(job *j) {
                          (long long)j->all.invalid));
     QN_TRY(put_split(j, "train", QN_SPLIT_TRAIN));
     QN_TRY(put_split(j, "validation", QN_SPLIT_VALIDATION));
-    QN_TRY(qn_out_printf(j->c, "rows          %lld of %lld tokens, %.1f %% full; %lld pieces of %lld documents, %lld of them "
-                         "cut\n", (long long)j->stats.rows, (long long)j->o.context, 100 * j->stats.fill,
+    QN_TRY(qn_out_printf(j->c, "rows          %lld of %lld tokens, %.1f %% full; %lld pieces of %lld documents, %lld "
+                         "of them cut\n", (long long)j->stats.rows, (long long)j->o.context, 100 * j->stats.fill,
                          (long long)j->stats.pieces, (long long)j->stats.documents, (long long)j->stats.cut));
     return qn_out_printf(j->c, "leaked        %lld validation documents stand in the training split too\n",
                          (long long)j->leaked);

@@ -7,12 +7,6 @@
 #include "cli/training.h"
 #include "train/dial.h"
 
-#ifndef QN_OPT_COUNT
-#define QN_OPT_COUNT QN_OPT_INT
-#define QN_OPT_DURATION QN_OPT_FLOAT
-#define QN_OPT_CONFIG QN_OPT_FILE("", "config", NULL, "options out of a YAML file")
-#endif
-
 static const qn_opt opts[] = {
     QN_OPT_LIST("d", "data", "PATH", "a prepared folder, or texts, which are prepared into RUN/data first"),
     QN_OPT_FILE("o", "out", NULL, "the run's folder, new or empty"),

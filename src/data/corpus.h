@@ -40,7 +40,7 @@ int qn_corpus_open(qn_corpus **out, const qn_corpus_options *o);
 void qn_corpus_close(qn_corpus *c);                                     /* NULL is fine */
 int qn_corpus_next(qn_corpus *c, qn_corpus_piece *piece);               /* 1, 0 at the end, <0 */
 void qn_corpus_stats_get(const qn_corpus *c, qn_corpus_stats *out);
-int64_t qn_corpus_size(const qn_corpus *c);     /* bytes of all files; 0 where that says little: packed, standard input */
+int64_t qn_corpus_size(const qn_corpus *c);     /* bytes of all files; 0 where that says little: packed, stdin */
 
 /* corpus_utf8.c: s[0…n) cleaned: *clean is s itself where nothing is wrong, else what was put into `own`. *bad counts
  * broken characters; REFUSE: *bad_at is the first one's offset and the return value QN_EUTF8, without a message. */

@@ -286,14 +286,23 @@ static int clear_folder(const job *j, qn_buf *path) {
     return rc;
 }
 
+/* A data.json that stands there: only our own is replaced, and only when asked to. */
+static int check_old(const job *j, const char *path) {
+    qn_map_file f;
+    QN_TRY(qn_map_open(&f, path));
+    bool own = memmem(f.s, QN_MIN(f.n, (size_t)4096), "\"quern tokens\"", 14) != NULL;
+    qn_map_close(&f);
+    if (!own)
+        return qn_fail(QN_EINVAL, "%s is not of quern; choose another folder", path);
+    return j->o->force ? 0 : qn_fail(QN_EINVAL, "%s holds prepared data already; remove it, or replace it with --force",
+                                     j->o->out);
+}
+
 static int make_folder(job *j) {
     qn_buf path = {0};
     int rc;
     QN_TRY_OUT(qn_path_join(&path, j->o->out, "data.json"));
-    if (qn_is_file(path.s) && !j->o->force) {
-        rc = qn_fail(QN_EINVAL, "%s holds prepared data already; remove it, or replace it with --force", j->o->out);
-        goto out;
-    }
+    QN_TRY_OUT(qn_is_file(path.s) ? check_old(j, path.s) : 0);
     j->made_folder = mkdir(j->o->out, 0777) == 0;
     if (!j->made_folder && (errno != EEXIST || !qn_is_dir(j->o->out))) {
         rc = qn_fail(QN_EIO, "%s: cannot make this folder: %s", j->o->out, strerror(errno));
@@ -491,6 +500,7 @@ static int work(job *j) {
 }
 
 static void drop(job *j, bool keep) {
+    static const char *const texts[] = {"tokenizer.json", "tokenizer_config.json"};
     qn_shard_set_drop(&j->shards, keep);
     for (size_t i = 0; i < j->cap_tiles; i++)
         qn_ids_drop(&j->tile[i].ids);
@@ -499,8 +509,14 @@ static void drop(job *j, bool keep) {
     qn_free(j->token_bytes);
     qn_buf_drop(&j->text);
     qn_content_drop(&j->seen);
-    if (!keep && j->made_folder)
-        rmdir(j->o->out);               /* only if it is empty */
+    if (keep || !j->made_folder)
+        return;
+    qn_buf path = {0};
+    for (size_t i = 0; i < QN_LEN(texts); i++)
+        if (qn_path_join(&path, j->o->out, texts[i]) == 0)
+            unlink(path.s);
+    qn_buf_drop(&path);
+    rmdir(j->o->out);                   /* only if it is empty */
 }
 
 int qn_data_prepare(const qn_data_options *o, const qn_tok *tok, qn_pool *pool, qn_data_result *r) {
@@ -513,6 +529,7 @@ int qn_data_prepare(const qn_data_options *o, const qn_tok *tok, qn_pool *pool, 
     j.seen.max_bytes = memory / 2;
     j.shards.folder = o->out;
     j.shards.vocab = qn_tok_size(tok);
+    j.shards.bytes_max = o->shard_bytes ? QN_MAX(o->shard_bytes, QN_SHARD_MIN_BYTES) : QN_SHARD_BYTES;
     int rc = work(&j);
     drop(&j, rc >= 0);
     if (rc < 0)

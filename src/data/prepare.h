@@ -29,6 +29,7 @@ typedef struct {
     double validation;                      /* share of the tokens, 0 … 0.5 */
     bool keep_duplicates;
     int64_t max_memory;                     /* 0: 2 GiB */
+    int64_t shard_bytes;                    /* how large shards become; 0: 256 MiB */
     bool force;                             /* replace what was prepared there */
     qn_str tokenizer_json, tokenizer_config_json;       /* written beside the shards; empty: not */
     int (*progress)(void *arg, int64_t bytes);          /* of text so far; <0 ends the work; NULL is fine */

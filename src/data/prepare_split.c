@@ -38,7 +38,7 @@ static int open_shard(qn_shard_set *s, qn_split split) {
     char name[64];
     snprintf(name, sizeof name, "%s-%05lld.tokens", split_names[split], (long long)s->made[split]++);
     QN_TRY(qn_path_join(&s->path[split], s->folder, name));
-    return qn_shard_writer_open(&s->writer[split], s->path[split].s, s->vocab);
+    return qn_shard_writer_open(&s->writer[split], s->path[split].s, s->vocab, s->bytes_max);
 }
 
 int qn_shard_set_put(qn_shard_set *s, qn_split split, const int32_t *ids, int64_t n) {

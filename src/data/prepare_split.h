@@ -11,7 +11,7 @@ typedef struct { char *file; qn_split split; int source; int64_t tokens, documen
 /* All shards of a folder: those that stand, and one per split that is being written. */
 typedef struct {
     const char *folder;
-    int64_t vocab;
+    int64_t vocab, bytes_max;                       /* of a shard */
     qn_shard_entry *entry;      size_t n, cap;
     int64_t made[QN_SPLITS];                        /* the numbers of the next shards */
     int source;

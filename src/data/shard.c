@@ -159,9 +159,10 @@ int qn_shards_read(const qn_shard *shard, size_t n_shards, int64_t from, int64_t
 
 /* ---- writing ----------------------------------------------------------------------------------------------------- */
 
-int qn_shard_writer_open(qn_shard_writer *w, const char *path, int64_t vocab) {
+int qn_shard_writer_open(qn_shard_writer *w, const char *path, int64_t vocab, int64_t bytes_max) {
     static const header none;
-    *w = (qn_shard_writer){.width = vocab <= 65536 ? 2 : 4, .vocab = vocab, .file = {.fd = -1}};
+    *w = (qn_shard_writer){.width = vocab <= 65536 ? 2 : 4, .vocab = vocab, .bytes_max = bytes_max,
+                             .file = {.fd = -1}};
     w->sum = qn_zalloc(QN_MEM_BASE, 1, sizeof *w->sum);
     if (!w->sum)
         return QN_ENOMEM;
@@ -170,7 +171,7 @@ int qn_shard_writer_open(qn_shard_writer *w, const char *path, int64_t vocab) {
 }
 
 int64_t qn_shard_writer_room(const qn_shard_writer *w) {
-    int64_t left = QN_SHARD_BYTES - QN_SHARD_HEADER - w->tokens * w->width - 8 - 4 * (w->ends + 1);
+    int64_t left = w->bytes_max - QN_SHARD_HEADER - w->tokens * w->width - 8 - 4 * (w->ends + 1);
     return left <= 0 ? 0 : left / w->width;
 }
 

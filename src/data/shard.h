@@ -15,7 +15,8 @@
 
 #define QN_SHARD_HEADER 64
 #define QN_SHARD_VERSION 1
-#define QN_SHARD_BYTES ((int64_t)256 << 20)         /* no shard is larger */
+#define QN_SHARD_BYTES ((int64_t)256 << 20)         /* how large shards become */
+#define QN_SHARD_MIN_BYTES 256                      /* for tests */
 
 /* The checksum of a file in pieces: qn_hash_bytes over blocks of 64 KiB, each seeded with the one before. */
 typedef struct { uint64_t h; size_t n; unsigned char block[64 << 10]; } qn_shard_sum;
@@ -48,13 +49,13 @@ int qn_shards_read(const qn_shard *shard, size_t n_shards, int64_t from, int64_t
 
 typedef struct {
     int width;
-    int64_t tokens, ends, vocab;
+    int64_t tokens, ends, vocab, bytes_max;
     qn_out_file file;
     qn_buf gather, end;
     qn_shard_sum *sum;
 } qn_shard_writer;
 
-int qn_shard_writer_open(qn_shard_writer *w, const char *path, int64_t vocab);
+int qn_shard_writer_open(qn_shard_writer *w, const char *path, int64_t vocab, int64_t bytes_max);
 int64_t qn_shard_writer_room(const qn_shard_writer *w);                 /* tokens that still go in, one end kept free */
 int qn_shard_writer_put(qn_shard_writer *w, const int32_t *ids, int64_t n);
 int qn_shard_writer_end(qn_shard_writer *w);                            /* a document ends here */

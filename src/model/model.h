@@ -26,7 +26,8 @@
 typedef struct qn_source qn_source;
 
 /* Opens what a user names as MODEL: a GGUF file, a directory with config.json, or a tokenizer alone (tokenizer.json, or
- * a directory with that and no config.json). Weights are mapped, not read. QN_ENOTFOUND, QN_EFORMAT …; the message names the file and what was expected. */
+ * a directory with that and no config.json). Weights are mapped, not read. QN_ENOTFOUND, QN_EFORMAT …; the message
+ * names the file and what was expected. */
 int qn_source_open(qn_source **out, const char *path);
 void qn_source_close(qn_source *s);                             /* NULL is fine */
 /* What these return is borrowed and lives as long as the source. A source may be read by several threads at once. */

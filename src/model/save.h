@@ -45,8 +45,8 @@ int qn_rope_from_divisors(qn_rope_config *r);
 /* The tables of a source's tokenizer; to be dropped. Its tokenizer.json as it stands: 1 found, 0 there is none. */
 int qn_source_tokenizer_spec(const qn_source *s, qn_tok_spec *spec);
 int qn_source_tokenizer_json(const qn_source *s, qn_buf *out);
-/* Both files as a directory holds them: as they stand where the source has them, else made from its tables. config stays
- * empty where a tokenizer alone has none. */
+/* Both files as a directory holds them: as they stand where the source has them, else made from its tables. config
+ * stays empty where a tokenizer alone has none. */
 int qn_source_tokenizer_files(const qn_source *s, qn_buf *json, qn_buf *config);
 /* Takes "[PAD12]" for id 12 out: a row of the embedding that no token has, as GGUF spells it. */
 void qn_save_drop_padding(qn_tok_spec *s);

@@ -93,6 +93,7 @@ static int build(qn_engine *e, qn_dtype kv) {
         e->grad = qn_arena_map(QN_MEM_GRADS, e->p->numbers * sizeof *e->grad);
         if (!e->grad)
             return QN_ENOMEM;
+        qn_graph_recompute(e->graph, e->o.recompute);
         QN_TRY(mark_trained(e));
     }
     QN_TRY(qn_exec_new(&e->exec, e->graph, e->k, &limits));

@@ -19,6 +19,7 @@
 typedef struct {
     int64_t context, rows;              /* tokens of a row, rows of a pass: at most */
     int64_t max_pieces;                 /* of a row */
+    qn_recompute recompute;             /* what backward makes again rather than keep */
     bool gradients;                     /* false: losses only, and no memory for more */
 } qn_engine_options;
 

@@ -47,7 +47,7 @@ QN_UNUSED static const char *data_lines(const char *name, int64_t n, int64_t (*l
 
 /* Prepares one path into a folder of this name; options that are not given here are the caller's. */
 QN_UNUSED static int data_prepare(const char *out, const char *path, qn_data_options o, const qn_tok *tok,
-                                  qn_data_result *r) {
+                                  qn_pool *pool, qn_data_result *r) {
     static char folder[1100];
     char copy[1100];                    /* path may stand in the buffer that qn_test_temp uses again */
     snprintf(copy, sizeof copy, "%s", path);
@@ -59,7 +59,7 @@ QN_UNUSED static int data_prepare(const char *out, const char *path, qn_data_opt
         o.source = &source;
         o.n_sources = 1;
     }
-    return qn_data_prepare(&o, tok, NULL, r);
+    return qn_data_prepare(&o, tok, pool, r);
 }
 
 /* The same, opened. */
@@ -68,7 +68,7 @@ QN_UNUSED static qn_dataset *data_open(const char *out, const char *path, qn_dat
     qn_dataset *d;
     qn_data_result r;
     qn_tok *tok = data_tok(ends);
-    CHECK_OK(data_prepare(out, path, o, tok, &r));
+    CHECK_OK(data_prepare(out, path, o, tok, NULL, &r));
     qn_data_result_drop(&r);
     qn_tok_free(tok);
     snprintf(folder, sizeof folder, "%s/%s", qn_test_temp_dir(), out);

@@ -243,6 +243,77 @@ TEST(allocates_nothing_after_the_first) {
     qn_dataset_close(d);
 }
 
+static int64_t a_lengths(int64_t i) { return 30 + i % 3; }
+
+/* Documents of source s in an epoch, and the tokens that are read of it. */
+static void count_source(const qn_rows *r, row *x, int64_t first, int64_t rows, const qn_dataset *d, int64_t border,
+                         int64_t tokens[2], int32_t *times) {
+    tokens[0] = tokens[1] = 0;
+    for (int64_t i = 0; i < rows; i++) {
+        CHECK_OK(qn_rows_get((qn_rows *)(uintptr_t)r, first + i, &x->d));
+        for (int64_t p = 0; p < x->d.pieces; p++) {
+            int64_t document = qn_dataset_find(d, QN_SPLIT_TRAIN, qn_rows_piece_from(r, p));
+            tokens[document >= border] += x->d.piece[p].n;
+            times[document]++;
+        }
+    }
+}
+
+/* Two sources of one size, weights 3 and 1: three quarters of an epoch's tokens are of the first; of the second one
+ * half is seen in one epoch, the other half in the next. */
+TEST(follows_the_weights_of_sources) {
+    char a[1024], b[1024], folder[1100];
+    qn_data_result res;
+    qn_tok *tok = data_tok(true);
+    snprintf(a, sizeof a, "%s", data_lines("a.jsonl", 400, a_lengths));
+    qn_buf text = {0};
+    for (int i = 0; i < 400; i++)
+        CHECK_OK(qn_buf_printf(&text, "{\"text\": \"%d is another text that is as long\"}\n", i));
+    snprintf(b, sizeof b, "%s", qn_test_write("b.jsonl", text.s, text.n));
+    const char *pa[] = {a}, *pb[] = {b};
+    qn_data_source sources[] = {{pa, 1, 3}, {pb, 1, 1}};
+    CHECK_OK(data_prepare("mix", a, (qn_data_options){.source = sources, .n_sources = 2}, tok, NULL, &res));
+    CHECK_INT(res.n_sources, 2);
+    CHECK_INT(res.source[1].split[QN_SPLIT_TRAIN].documents, 400);
+    qn_data_result_drop(&res);
+    snprintf(folder, sizeof folder, "%s/mix", qn_test_temp_dir());
+    qn_dataset *d;
+    qn_rows *r;
+    CHECK_OK(qn_dataset_open(&d, folder));
+    CHECK_OK(qn_rows_new(&r, d, &(qn_rows_options){.context = 128, .seed = 4}));
+    row x = row_of(r, 128);
+    int32_t *times = qn_zalloc(QN_MEM_TEST, 800, sizeof *times);
+    int64_t first = 0;
+    for (int epoch = 0; epoch < 4; epoch++) {
+        int64_t tokens[2];
+        qn_rows_stats stats;
+        CHECK_OK(qn_rows_get(r, first, &x.d));
+        qn_rows_stats_get(r, &stats);
+        count_source(r, &x, first, stats.rows, d, 400, tokens, times);
+        CHECK_NEAR((double)tokens[0] / (double)(tokens[0] + tokens[1]), 0.75, 0.02, "epoch %d", epoch);
+        CHECK_NEAR((double)(tokens[0] + tokens[1]) / (double)qn_dataset_info(d, QN_SPLIT_TRAIN).tokens, 1, 0.06);
+        first += stats.rows;
+    }
+    for (int i = 0; i < 800; i++)
+        CHECK(abs(times[i] - (i < 400 ? 6 : 2)) <= 1, "document %d: %d", i, times[i]);
+    qn_free(times);
+    free_row(&x);
+    qn_rows_free(r);
+    CHECK_OK(qn_rows_new(&r, d, &(qn_rows_options){.context = 32, .seed = 4, .packing = QN_PACK_STREAM}));
+    x = row_of(r, 32);
+    int64_t of_first = 0;
+    for (int64_t i = 0; i < 2000; i++) {
+        CHECK_OK(qn_rows_get(r, i, &x.d));
+        of_first += qn_dataset_find(d, QN_SPLIT_TRAIN, qn_rows_piece_from(r, 0)) < 400;
+    }
+    CHECK_NEAR((double)of_first / 2000, 0.75, 0.04);
+    free_row(&x);
+    qn_rows_free(r);
+    qn_dataset_close(d);
+    qn_tok_free(tok);
+    qn_buf_drop(&text);
+}
+
 TEST(refuses_what_gives_no_rows) {
     qn_rows *r;
     qn_dataset *d = data_open("none", data_lines("few.jsonl", 30, mixed_lengths), (qn_data_options){0}, true);
