@@ -218,6 +218,7 @@ void qn_cli_drop(qn_cli *c);
 int qn_cli_parse(qn_cli *c, int argc, const char *const *argv);     /* argv without the program's name */
 int qn_cli_parse_as(qn_cli *c, const qn_cmd *cmd, int argc, const char *const *argv);   /* the same behind a verb */
 int qn_cli_config(qn_cli *c);                                       /* then --config, where it is given */
+int qn_cli_config_text(qn_cli *c, const char *path, qn_str text);   /* … its text; `path` is for messages */
 const qn_cmd *qn_cmd_find(const char *first, const char *second, int *words);
 int qn_cmd_unknown(const char *name, const char *second);           /* QN_EUSAGE with a suggestion */
 void qn_cmd_arity(const qn_cmd *cmd, size_t *least, size_t *most);

@@ -33,6 +33,7 @@ static const qn_opt opts[] = {
     QN_OPT_STRING("", "field", "text", "NAME", "where JSON lines hold their text"),
     QN_OPT_STRING("", "max-memory", "2G", "SIZE", "give up the rarest words rather than take more (64M or more)"),
     QN_OPT_FLAG("", "force", "replace a tokenizer that is there"),
+    QN_OPT_CONFIG,
     QN_OPT_JSON,
     QN_OPT_END
 };

@@ -191,11 +191,11 @@ static int read_stream(reader *r) {
     return r->event.type == YAML_STREAM_END_EVENT ? 0 : qn_fail(QN_EUSAGE, AT "a second document", PLACE(r));
 }
 
-static int read_text(qn_cli *c, const char *path, qn_str text) {
+int qn_cli_config_text(qn_cli *c, const char *path, qn_str text) {
     reader r = {.c = c, .path = path};
     if (!yaml_parser_initialize(&r.parser))
         return qn_fail(QN_ENOMEM, "%s: out of memory", path);
-    yaml_parser_set_input_string(&r.parser, (const unsigned char *)text.s, text.n);
+    yaml_parser_set_input_string(&r.parser, (const unsigned char *)(text.n ? text.s : ""), text.n);
     const int rc = read_stream(&r);
     if (r.held)
         yaml_event_delete(&r.event);
@@ -213,8 +213,7 @@ int qn_cli_config(qn_cli *c) {
         return 0;
     int rc = qn_read_file(&text, f.value->s, CONFIG_MAX);
     if (rc >= 0)
-        rc = read_text(c, strcmp(f.value->s, "-") ? f.value->s : "standard input",
-                       text.n ? qn_buf_view(&text) : QN_STR(""));
+        rc = qn_cli_config_text(c, strcmp(f.value->s, "-") ? f.value->s : "standard input", qn_buf_view(&text));
     qn_buf_drop(&text);
     return rc;
 }

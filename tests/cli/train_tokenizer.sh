@@ -34,6 +34,18 @@ code 0
 run cmp one/tokenizer.json three/tokenizer.json
 code 0
 
+# Options from a file; the command line wins.
+printf '# as above\nvocab: 299\nout: three\nforce: true\nspecial: [<|a|>, "<|b|>"]\n' >tok.yaml
+run "$QUERN" train tokenizer corpus.txt --config tok.yaml --vocab 300
+code 0; out_has 'three/tokenizer.json: 300 tokens, 2 of them special, 42 merges'
+printf 'vocab: 300\nmin_frequenzy: 2\n' >bad.yaml
+run "$QUERN" train tokenizer corpus.txt --config bad.yaml --out three
+code 2; err_has 'bad.yaml:2:1: no option --min-frequenzy; did you mean --min-frequency?'
+run "$QUERN" train tokenizer corpus.txt --config none.yaml --out three
+code 4; err_has 'none.yaml: cannot open'
+run "$QUERN" train tokenizer --help
+code 0; out_has '--config FILE'
+
 # Nothing is replaced unasked.
 run "$QUERN" train tokenizer corpus.txt --vocab 299 --out one
 code 2

@@ -92,6 +92,11 @@ TEST(files_without_an_option) {
         CHECK(!qn_cli_given(&c, "tokens"));
         qn_cli_drop(&c);
     }
+    qn_cli c;
+    qn_cli_init(&c, (qn_cli_env){0});
+    CHECK_OK(qn_cli_parse_as(&c, &make, 0, NULL));
+    CHECK_OK(qn_cli_config_text(&c, "nothing", (qn_str){0}));
+    qn_cli_drop(&c);
 }
 
 TEST(one_value_serves_an_option_that_repeats) {
