@@ -31,7 +31,10 @@ LIBRARIES = {
     "pcre2.h": "tok",
     "utf8proc.h": "tok chat",
     "zlib.h": "format",
+    "zstd.h": "format",
+    "zstd_errors.h": "format",
     "histedit.h": "cli",
+    "yaml.h": "cli",
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]')

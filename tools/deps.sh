@@ -11,6 +11,8 @@ command pkg-config  pkg-config
 library libpcre2-8  libpcre2-dev
 library libutf8proc libutf8proc-dev
 library zlib        zlib1g-dev
+library libzstd     libzstd-dev
+library yaml-0.1    libyaml-dev
 library libedit     libedit-dev
 library cmocka      libcmocka-dev
 module  pip         python3-pip

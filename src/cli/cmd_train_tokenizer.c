@@ -45,9 +45,10 @@ static const char *const examples[] = {
 };
 
 static const char notes[] =
-    "A CORPUS is a text file, JSON lines (.jsonl, .ndjson), either gzipped (.gz), a folder of them, or - for standard "
-    "input. bpe gives the merges of Hugging Face's BpeTrainer on the same files with the 256 bytes as its alphabet; of "
-    "equally frequent pairs the smaller pair of ids comes first. --threads changes nothing but the time.\n"
+    "A CORPUS is a text file, JSON lines (.jsonl, .ndjson), either packed (.gz, .zst), a folder of them, or - for "
+    "standard input. bpe gives the merges of Hugging Face's BpeTrainer on the same files with the 256 bytes as its "
+    "alphabet; of equally frequent pairs the smaller pair of ids comes first. --threads changes nothing but the "
+    "time.\n"
     "--split line: each line is split alone and keeps its end, as Hugging Face does with files. document: a file, or "
     "the text of a JSON line, is split whole, so that runs of line ends become tokens.\n"
     "--invalid replace puts U+FFFD for each broken character, drop leaves it out, refuse names the first one. Files "
@@ -78,21 +79,6 @@ typedef struct {
 } job;
 
 /* ---- what was asked for ------------------------------------------------------------------------------------------ */
-
-/* "512M", "2G": bytes in powers of 1024. */
-static int parse_size(const char *text, int64_t *out) {
-    static const char units[] = "KMGT";
-    qn_str s = qn_str_of(text);
-    const char *unit = s.n ? strchr(units, s.s[s.n - 1] & ~0x20) : NULL;
-    int shift = unit && *unit ? 10 * (int)(unit - units + 1) : 0;
-    s.n -= shift > 0;
-    if (!qn_parse_i64(s, out) || *out < 0 || *out > INT64_MAX >> (shift + 1))
-        return qn_fail(QN_EUSAGE, "--max-memory %s: a size is a number and K, M, G or T", text);
-    *out <<= shift;
-    if (*out < QN_WORDS_MIN_MEMORY)
-        return qn_fail(QN_EUSAGE, "--max-memory %s: at least %lldM", text, (long long)(QN_WORDS_MIN_MEMORY >> 20));
-    return 0;
-}
 
 static bool is_special(const job *j, const char *text) {
     for (size_t i = 0; i < j->n_special; i++)
@@ -146,7 +132,7 @@ static int choose(job *j) {
     j->out = qn_cli_str(c, "out");
     if (!j->out)
         return qn_fail(QN_EUSAGE, "--out DIR is missing: where the tokenizer goes");
-    QN_TRY(parse_size(qn_cli_str(c, "max-memory"), &j->max_memory));
+    QN_TRY(qn_cli_size(c, "max-memory", QN_WORDS_MIN_MEMORY, &j->max_memory));
     QN_TRY(choose_special(j));
     j->o = (qn_tok_train_options){
         .kind = (qn_train_kind)qn_cli_enum(c, "kind"), .vocab = qn_cli_int(c, "vocab"),
@@ -235,17 +221,6 @@ static int learn(job *j) {
 
 /* ---- files ------------------------------------------------------------------------------------------------------- */
 
-static int write_file(const char *path, const qn_buf *text) {
-    qn_out_file f = {0};
-    int rc = qn_out_open(&f, path);
-    if (rc >= 0)
-        rc = qn_out_write(&f, text->s, text->n);
-    if (rc >= 0)
-        rc = qn_out_commit(&f);
-    qn_out_drop(&f);
-    return rc;
-}
-
 static void put_token(qn_jw *w, const char *key, const char *text) {
     if (text)
         qn_field_str(w, key, text);
@@ -279,7 +254,7 @@ static int write_config(const job *j) {
     if (rc >= 0)
         rc = qn_buf_putc(&text, '\n');
     if (rc >= 0)
-        rc = write_file(j->config_path.s, &text);
+        rc = qn_write_file(j->config_path.s, text.s, text.n);
     qn_buf_drop(&text);
     return rc;
 }
@@ -291,7 +266,7 @@ static int write_files(const job *j) {
     QN_TRY(write_config(j));
     int rc = qn_tokenizer_json_write(&j->spec, &text);
     if (rc >= 0)
-        rc = write_file(j->path.s, &text);
+        rc = qn_write_file(j->path.s, text.s, text.n);
     qn_buf_drop(&text);
     return rc;
 }

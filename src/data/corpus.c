@@ -35,9 +35,12 @@ struct qn_corpus {
 
 static bool ends_in(const char *path, const char *end) {
     qn_str p = qn_str_of(path);
-    if (qn_str_ends(p, ".gz"))
-        p.n -= 3;
+    p.n -= qn_str_ends(p, ".gz") ? 3 : qn_str_ends(p, ".zst") ? 4 : 0;
     return qn_str_ends(p, end);
+}
+
+static bool is_packed(const char *path) {
+    return qn_str_ends(qn_str_of(path), ".gz") || qn_str_ends(qn_str_of(path), ".zst");
 }
 
 static bool is_jsonl(const char *path) { return ends_in(path, ".jsonl") || ends_in(path, ".ndjson"); }
@@ -71,8 +74,6 @@ static int add_found(qn_corpus *c, const char *path, int depth) {
         return S_ISLNK(link.st_mode) ? 0 : add_folder(c, path, depth + 1);
     if (!S_ISREG(st.st_mode))
         return skip(c, path, "it is no file");
-    if (qn_str_ends(qn_str_of(path), ".zst"))
-        return skip(c, path, "zstd cannot be read; unpack it");
     return add_source(c, path, st.st_size, false);
 }
 
@@ -102,11 +103,8 @@ static int add_named(qn_corpus *c, const char *path) {
         return add_source(c, path, 0, true);
     if (stat(path, &st) < 0)
         return qn_fail(errno == ENOENT ? QN_ENOTFOUND : QN_EIO, "%s: %s", path, strerror(errno));
-    if (!S_ISDIR(st.st_mode)) {
-        if (qn_str_ends(qn_str_of(path), ".zst"))
-            return qn_fail(QN_EUNSUPPORTED, "%s: zstd cannot be read; unpack it, or pack it with gzip", path);
+    if (!S_ISDIR(st.st_mode))
         return add_source(c, path, st.st_size, true);
-    }
     size_t first = c->n;
     QN_TRY(add_folder(c, path, 0));
     if (c->n == first)
@@ -159,7 +157,7 @@ void qn_corpus_stats_get(const qn_corpus *c, qn_corpus_stats *out) { *out = c->s
 int64_t qn_corpus_size(const qn_corpus *c) {
     int64_t size = 0;
     for (size_t i = 0; i < c->n; i++) {
-        if (strcmp(c->source[i].path, "-") == 0 || qn_str_ends(qn_str_of(c->source[i].path), ".gz"))
+        if (strcmp(c->source[i].path, "-") == 0 || is_packed(c->source[i].path))
             return 0;
         size += c->source[i].size;
     }

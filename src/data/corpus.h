@@ -6,8 +6,8 @@
  *     qn_corpus *c; QN_TRY(qn_corpus_open(&c, &(qn_corpus_options){.path = paths, .n_paths = n}));
  *     while ((more = qn_corpus_next(c, &piece)) > 0) { use piece.text; if (piece.ends) the document is over; }
  *
- * A file is one document; of .jsonl and .ndjson each line is one, its text under `field`. All of them may be gzipped
- * (.gz). A folder stands for its files, sub-folders included, in the order of their paths; hidden ones, links to
+ * A file is one document; of .jsonl and .ndjson each line is one, its text under `field`. All of them may be packed
+ * (.gz, .zst). A folder stands for its files, sub-folders included, in the order of their paths; hidden ones, links to
  * folders, and what cannot be text (said in a warning) are passed over. A byte order mark at the start of a file goes.
  * The order of documents depends on the names alone. */
 #ifndef QN_DATA_CORPUS_H
@@ -40,7 +40,7 @@ int qn_corpus_open(qn_corpus **out, const qn_corpus_options *o);
 void qn_corpus_close(qn_corpus *c);                                     /* NULL is fine */
 int qn_corpus_next(qn_corpus *c, qn_corpus_piece *piece);               /* 1, 0 at the end, <0 */
 void qn_corpus_stats_get(const qn_corpus *c, qn_corpus_stats *out);
-int64_t qn_corpus_size(const qn_corpus *c);     /* bytes of all files; 0 where that says little: gzip, standard input */
+int64_t qn_corpus_size(const qn_corpus *c);     /* bytes of all files; 0 where that says little: packed, stdin */
 
 /* corpus_utf8.c: s[0…n) cleaned: *clean is s itself where nothing is wrong, else what was put into `own`. *bad counts
  * broken characters; REFUSE: *bad_at is the first one's offset and the return value QN_EUTF8, without a message. */

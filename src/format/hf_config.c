@@ -34,8 +34,15 @@ out:
     return rc;
 }
 
-int qn_hf_config_open(qn_hf_config *c, const char *dir) {
+/* What belongs to the tokenizer. */
+static int read_words(qn_hf_config *c, const char *dir) {
     bool there;
+    QN_TRY(read_json(&c->tokenizer, dir, "tokenizer_config.json"));
+    QN_TRY(read_optional(&c->template_file, dir, "chat_template.jinja", &there));
+    return there ? qn_buf_put(&c->template_file, "", 0) : 0;    /* an empty file is a template too: s not NULL */
+}
+
+int qn_hf_config_open(qn_hf_config *c, const char *dir) {
     int rc;
     *c = (qn_hf_config){0};
     QN_TRY_OUT(read_json(&c->config, dir, "config.json"));
@@ -44,13 +51,18 @@ int qn_hf_config_open(qn_hf_config *c, const char *dir) {
         goto out;
     }
     QN_TRY_OUT(read_json(&c->generation, dir, "generation_config.json"));
-    QN_TRY_OUT(read_json(&c->tokenizer, dir, "tokenizer_config.json"));
-    QN_TRY_OUT(read_optional(&c->template_file, dir, "chat_template.jinja", &there));
-    if (there)                          /* an empty file is a template too: s must not stay NULL */
-        QN_TRY_OUT(qn_buf_put(&c->template_file, "", 0));
-    return 0;
+    rc = read_words(c, dir);
 out:
-    qn_hf_config_close(c);
+    if (rc < 0)
+        qn_hf_config_close(c);
+    return rc;
+}
+
+int qn_hf_config_open_words(qn_hf_config *c, const char *dir) {
+    *c = (qn_hf_config){0};
+    int rc = read_words(c, dir);
+    if (rc < 0)
+        qn_hf_config_close(c);
     return rc;
 }
 

@@ -12,12 +12,14 @@
 #define QN_HF_CONFIG_MAX ((size_t)16 << 20)     /* bytes of any one of the files */
 
 typedef struct {
-    qn_meta *config;                    /* always */
+    qn_meta *config;                    /* NULL behind qn_hf_config_open_words only */
     qn_meta *generation, *tokenizer;    /* NULL where the file is absent */
     qn_buf template_file;               /* chat_template.jinja; s is NULL where the file is absent */
 } qn_hf_config;
 
 int qn_hf_config_open(qn_hf_config *c, const char *dir);    /* QN_ENOTFOUND without config.json; c is empty then */
+/* Of a tokenizer without a model: only what stands beside tokenizer.json. */
+int qn_hf_config_open_words(qn_hf_config *c, const char *dir);
 void qn_hf_config_close(qn_hf_config *c);
 
 /* Each: 1 found, 0 absent, <0 error. */

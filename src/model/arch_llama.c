@@ -96,6 +96,8 @@ const qn_arch qn_arch_llama = {
     .name = "llama",
     .hf_class = {"LlamaForCausalLM", "MistralForCausalLM"},
     .hf_type = {"llama", "mistral"},
+    .unused = {".rotary_emb.inv_freq"},
+    .act_key = "hidden_act", .act = QN_ACT_SILU,
     .keys = keys, .n_keys = QN_LEN(keys), .params = params, .n_params = QN_LEN(params),
     .spec = spec, .save_check = save_check, .save_hf = save_hf,
 };

@@ -1,5 +1,22 @@
 /* model/blank.c — a model without a file: the family's parameters laid out for training, all zero. */
-#include "model/param_rows.h"
+#include "model/model.h"
+
+/* What the parameter is as a tensor of the model, without its data: a matrix in panels, a vector as rows of F32. */
+static qn_tensor tensor_of(const qn_param *p, const qn_config *c, qn_dtype matrices) {
+    qn_tensor t = {.dtype = QN_F32, .layout = QN_LAYOUT_ROWS, .stride = 1};
+    t.rank = qn_param_shape(p, c, t.dim);
+    if (t.rank == 2) {
+        t.dtype = matrices;
+        t.layout = QN_LAYOUT_PANELS;
+        t.stride = t.dim[1];
+    }
+    return t;
+}
+
+static size_t bytes_of(const qn_tensor *t) {
+    return t->rank == 1 ? qn_round64((size_t)t->dim[0] * sizeof(float))
+                        : (size_t)qn_panels(t->dim[0]) * qn_panel_bytes(t->dtype, t->dim[1]);
+}
 
 static bool belongs(const qn_param *p, const qn_config *c, const bool *has) {
     if (p->flags & QN_TIED)
@@ -15,9 +32,9 @@ static size_t lay_out(qn_model *m, const bool *has, qn_dtype matrices) {
         const bool many = qn_param_per_layer(p);
         for (int64_t layer = 0; layer < (many ? m->cfg.layers : 1) && belongs(p, &m->cfg, has); layer++) {
             qn_tensor *t = &m->param[(many ? layer + 1 : 0) * QN_PARAMS + p->id];
-            *t = qn_param_tensor(p, &m->cfg, matrices);
+            *t = tensor_of(p, &m->cfg, matrices);
             t->data = m->arena ? m->arena + at : NULL;
-            at += qn_param_bytes(t);
+            at += bytes_of(t);
             m->n_params += m->arena ? qn_tensor_numel(t) : 0;
         }
     }

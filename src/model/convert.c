@@ -85,17 +85,6 @@ static void words_drop(words *t) {
     qn_buf_drop(&t->json);
 }
 
-/* "[PAD12]" for id 12: a row of the embedding that no token has, as GGUF spells it. tokenizer.json leaves it out. */
-static void drop_padding(qn_tok_spec *s) {
-    for (size_t i = 0; i < s->n_vocab; i++) {
-        qn_str t = s->vocab[i].text;
-        int64_t id;
-        if (s->vocab[i].type == QN_TOKEN_UNUSED && qn_str_starts(t, "[PAD") && qn_str_ends(t, "]") &&
-            qn_parse_i64((qn_str){t.s + 4, t.n - 5}, &id) && id == (int64_t)i)
-            s->vocab[i].type = QN_TOKEN_HOLE;
-    }
-}
-
 /* "tool_use", "rag" and their like: GGUF and tokenizer_config.json name them in ways of their own. */
 static void say_templates_left_out(const qn_conversion *c) {
     const bool is_gguf = qn_source_is_gguf(c->s);
@@ -122,7 +111,7 @@ static int read_words(const qn_conversion *c, words *t) {
     QN_TRY(qn_source_tokenizer_spec(c->s, &t->spec));
     if (found)
         return 0;
-    drop_padding(&t->spec);
+    qn_save_drop_padding(&t->spec);
     return qn_tokenizer_json_write(&t->spec, &t->json);
 }
 

@@ -1,7 +1,7 @@
 /* model/params.c — the list of what is trained, tiles in and out of panels, fresh and loaded numbers. */
 #include "model/params.h"
 
-#include "model/param_rows.h"
+#include "model/stored.h"
 #include "num/math.h"
 
 #include <math.h>
@@ -122,7 +122,8 @@ typedef struct {
     qn_params *p;
     float *room;                        /* [workers][widest] */
     uint64_t seed;
-    const qn_param_rows *from;          /* [slots], or NULL: fresh */
+    const qn_stored *from;              /* [slots], or NULL: fresh */
+    char *raw;                          /* [workers][widest] numbers as they are stored */
 } filling;
 
 /* Two normal numbers out of one draw: √(−2 ln u)·(cos, sin)(2πv), 0 < u ≤ 1 (Box & Muller 1958). */
@@ -149,6 +150,13 @@ static void fresh_matrix(const filling *f, const qn_slot *s, int64_t row, float 
     }
 }
 
+static size_t raw_bytes(const filling *f) { return (size_t)f->p->widest * sizeof(double); }     /* F64 is the widest */
+
+static void decode(const filling *f, const qn_stored *st, int64_t row, int64_t n, int worker, float *w) {
+    const char *rows = qn_stored_rows(st, row, n, f->raw + (size_t)worker * raw_bytes(f));
+    qn_dtype_get((qn_dtype)st->info->dtype)->decode_row(w, rows, n * st->dim[1]);
+}
+
 static void fill_tile(void *arg, int64_t tile, int worker) {
     const filling *f = arg;
     int64_t row;
@@ -156,7 +164,7 @@ static void fill_tile(void *arg, int64_t tile, int worker) {
     float *w = f->room + (size_t)worker * (size_t)f->p->widest;
     const int64_t rows = qn_slot_tile_rows(s, row);
     if (f->from)
-        qn_param_rows_f32(&f->from[s - f->p->slot], row, s->matrix ? rows : s->cols, w);
+        decode(f, &f->from[s - f->p->slot], row, s->matrix ? rows : s->cols, worker, w);
     else if (s->matrix)
         fresh_matrix(f, s, row, w);
     else
@@ -167,11 +175,14 @@ static void fill_tile(void *arg, int64_t tile, int worker) {
 
 static int fill_all(filling *f, qn_pool *pool) {
     f->room = qn_alloc(QN_MEM_SCRATCH, (size_t)qn_pool_threads(pool) * (size_t)f->p->widest * sizeof *f->room);
-    if (!f->room)
-        return QN_ENOMEM;
-    qn_parallel(pool, f->p->tiles, fill_tile, f);
+    if (f->from)
+        f->raw = qn_alloc(QN_MEM_SCRATCH, (size_t)qn_pool_threads(pool) * raw_bytes(f));
+    const int rc = f->room && (f->raw || !f->from) ? 0 : QN_ENOMEM;
+    if (rc >= 0)
+        qn_parallel(pool, f->p->tiles, fill_tile, f);
     qn_free(f->room);
-    return 0;
+    qn_free(f->raw);
+    return rc;
 }
 
 int qn_params_fresh(qn_params *p, uint64_t seed, qn_pool *pool) {
@@ -198,35 +209,28 @@ static int check_config(const qn_params *p, const qn_source *s, qn_config *c) {
 /* A parameter that the file has and the model has not would be lost without a word. */
 static int check_absent(const qn_params *p, const qn_source *s, const qn_config *c, const qn_param *param) {
     const int64_t layer = qn_param_per_layer(param) ? 0 : -1;
-    qn_buf name = {0};
+    qn_stored st;
     if (qn_model_param(p->m, param->id, layer)->rank > 0)
         return 0;
     if ((param->flags & QN_TIED) && c->tied)            /* a file may repeat the embedding */
         return 0;
-    int rc = qn_param_name(param, qn_source_is_gguf(s), layer, &name);
-    if (rc >= 0 && qn_tensor_find(qn_source_tensors(s), name.s))
-        rc = qn_fail(QN_ESHAPE, "%s: tensor %s has no place in the model that is trained", qn_source_path(s), name.s);
-    qn_buf_drop(&name);
-    return rc;
+    QN_TRY(qn_stored_find(&st, s, p->m->arch, c, param, layer));
+    return st.info ? qn_fail(QN_ESHAPE, "%s: tensor %.*s has no place in the model that is trained", qn_source_path(s),
+                             QN_STR_ARG(st.info->name)) : 0;
 }
 
-static int bind_slot(const qn_source *s, const qn_config *c, const qn_slot *slot, qn_param_rows *r) {
-    const qn_tensor_info *info;
-    qn_buf name = {0};
-    int rc = qn_param_name(slot->p, qn_source_is_gguf(s), slot->layer, &name);
-    if (rc >= 0)
-        rc = qn_tensor_need(qn_source_tensors(s), name.s, &info);
-    if (rc >= 0)
-        rc = qn_param_rows_bind(r, s, c, slot->p, info);
-    qn_buf_drop(&name);
+static int bind_slot(const qn_params *p, const qn_source *s, const qn_config *c, const qn_slot *slot, qn_stored *st) {
+    QN_TRY(qn_stored_find(st, s, p->m->arch, c, slot->p, slot->layer));
+    QN_TRY(qn_stored_check(st, s));
     const int64_t rows = slot->matrix ? slot->rows : slot->cols, cols = slot->matrix ? slot->cols : 1;
-    if (rc >= 0 && (r->rows != rows || r->cols != cols))
-        rc = qn_fail(QN_ESHAPE, "%s: tensor %.*s is %lld by %lld; what is trained is %lld by %lld", qn_source_path(s),
-                     QN_STR_ARG(info->name), (long long)r->rows, (long long)r->cols, (long long)rows, (long long)cols);
-    return rc;
+    if (st->dim[0] == rows && st->dim[1] == cols)
+        return 0;
+    return qn_fail(QN_ESHAPE, "%s: tensor %.*s is %lld by %lld; what is trained is %lld by %lld", qn_source_path(s),
+                   QN_STR_ARG(st->info->name), (long long)st->dim[0], (long long)st->dim[1], (long long)rows,
+                   (long long)cols);
 }
 
-static int bind_slots(const qn_params *p, const qn_source *s, qn_param_rows *from) {
+static int bind_slots(const qn_params *p, const qn_source *s, qn_stored *from) {
     qn_config c;
     QN_TRY(check_config(p, s, &c));
     if (!qn_source_tensors(s))
@@ -235,12 +239,12 @@ static int bind_slots(const qn_params *p, const qn_source *s, qn_param_rows *fro
     for (size_t i = 0; i < p->m->arch->n_params; i++)
         QN_TRY(check_absent(p, s, &c, &p->m->arch->params[i]));
     for (size_t i = 0; i < p->n; i++)
-        QN_TRY(bind_slot(s, &c, &p->slot[i], &from[i]));
+        QN_TRY(bind_slot(p, s, &c, &p->slot[i], &from[i]));
     return 0;
 }
 
 int qn_params_load(qn_params *p, const qn_source *s, qn_pool *pool) {
-    qn_param_rows *from = qn_zalloc(QN_MEM_SCRATCH, p->n, sizeof *from);
+    qn_stored *from = qn_zalloc(QN_MEM_SCRATCH, p->n, sizeof *from);
     if (!from)
         return QN_ENOMEM;
     int rc = bind_slots(p, s, from);

@@ -3,6 +3,7 @@
  *   save_config.c      the family's key table into GGUF keys or config.json; generation_config.json
  *   save_rope.c        llama3's scaling: three numbers in config.json, a tensor of divisors in GGUF
  *   save_tokenizer.c   tokenizer.json, tokenizer_config.json; tokenizer.ggml.*
+ *   tokenizer_files.c  the tokenizer of any source as the two files of a directory
  *   convert.h .c       a whole model from one form to the other
  *
  * Texts are appended to buffers and keys put into writers; files are the caller's business. */
@@ -44,6 +45,11 @@ int qn_rope_from_divisors(qn_rope_config *r);
 /* The tables of a source's tokenizer; to be dropped. Its tokenizer.json as it stands: 1 found, 0 there is none. */
 int qn_source_tokenizer_spec(const qn_source *s, qn_tok_spec *spec);
 int qn_source_tokenizer_json(const qn_source *s, qn_buf *out);
+/* Both files as a directory holds them: as they stand where the source has them, else made from its tables. config
+ * stays empty where a tokenizer alone has none. */
+int qn_source_tokenizer_files(const qn_source *s, qn_buf *json, qn_buf *config);
+/* Takes "[PAD12]" for id 12 out: a row of the embedding that no token has, as GGUF spells it. */
+void qn_save_drop_padding(qn_tok_spec *s);
 
 /* bos_token and its like by name, the chat template (empty: none), the context. */
 int qn_save_tokenizer_config_json(const qn_tok_spec *spec, const qn_config *c, qn_str chat_template, qn_buf *out);

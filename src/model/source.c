@@ -1,4 +1,4 @@
-/* model/source.c — what a user names as MODEL: a GGUF file, a Hugging Face directory, or a bare tokenizer.json. */
+/* model/source.c — what a user names as MODEL: a GGUF file, a Hugging Face directory, or a tokenizer alone. */
 #include "base/file.h"
 #include "model/source_impl.h"
 
@@ -29,14 +29,43 @@ static bool has_magic(const char *path) {
     return yes;
 }
 
+static bool has_file(const char *dir, const char *name) {
+    qn_buf path = {0};
+    const bool yes = qn_path_join(&path, dir, name) == 0 && qn_is_file(path.s);
+    qn_buf_drop(&path);
+    return yes;
+}
+
+/* A tokenizer without a model: a folder with tokenizer.json, or that file. Which tokens begin and end a text stands in
+ * tokenizer_config.json beside it. */
+static int open_tokenizer(qn_source *s) {
+    s->kind = QN_SOURCE_TOKENIZER;
+    if (qn_is_dir(s->path)) {
+        QN_TRY(qn_hf_config_open_words(&s->hf, s->path));
+        s->has_hf = true;
+        return 0;
+    }
+    if (!qn_is_file(s->path))
+        return qn_fail(QN_ENOTFOUND, "%s: no such file", s->path);
+    const char *slash = strrchr(s->path, '/');
+    if (strcmp(slash ? slash + 1 : s->path, "tokenizer.json") != 0)
+        return 0;
+    char *dir = slash ? qn_str_dup(QN_MEM_MODEL, (qn_str){s->path, (size_t)(slash - s->path) + 1})
+                      : qn_str_dup(QN_MEM_MODEL, QN_STR("."));
+    const int rc = dir ? qn_hf_config_open_words(&s->hf, dir) : QN_ENOMEM;
+    s->has_hf = rc >= 0;
+    qn_free(dir);
+    return rc;
+}
+
 static int open_path(qn_source *s) {
     const qn_str path = qn_str_of(s->path);
-    if (qn_is_dir(s->path))
-        return open_directory(s);
-    if (qn_str_ends(path, ".json") && !has_magic(s->path)) {
-        s->kind = QN_SOURCE_TOKENIZER;
-        return qn_is_file(s->path) ? 0 : qn_fail(QN_ENOTFOUND, "%s: no such file", s->path);
+    if (qn_is_dir(s->path)) {
+        const bool lone = !has_file(s->path, "config.json") && has_file(s->path, "tokenizer.json");
+        return lone ? open_tokenizer(s) : open_directory(s);
     }
+    if (qn_str_ends(path, ".json") && !has_magic(s->path))
+        return open_tokenizer(s);
     if (qn_str_ends(path, ".safetensors"))
         return qn_fail(
             QN_EINVAL,

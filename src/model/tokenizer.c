@@ -2,7 +2,7 @@
  *
  *   GGUF        tokenizer.huggingface.json (a whole tokenizer.json) wins; else tokenizer.ggml.*
  *   directory   tokenizer.json; tokenizer_config.json says whether BOS and EOS are added
- *   file        a tokenizer.json */
+ *   file        a tokenizer.json; names of special tokens from tokenizer_config.json beside it */
 #include "base/file.h"
 #include "format/tokenizer_json.h"
 #include "model/save.h"
@@ -144,11 +144,9 @@ static int number_special(const qn_source *s, qn_tok_spec *spec) {
 
 int qn_source_tokenizer_spec(const qn_source *s, qn_tok_spec *spec) {
     qn_str json;
-    if (s->kind == QN_SOURCE_TOKENIZER)
-        return from_json_file(s->path, spec);
-    if (s->kind == QN_SOURCE_DIRECTORY) {
-        QN_TRY(from_directory(s, spec));
-        return s->hf.tokenizer ? name_special(s, spec) : 0;
+    if (s->kind != QN_SOURCE_GGUF) {
+        QN_TRY(qn_is_dir(s->path) ? from_directory(s, spec) : from_json_file(s->path, spec));
+        return s->has_hf && s->hf.tokenizer ? name_special(s, spec) : 0;
     }
     const int rc = qn_meta_get_str(s->meta, "tokenizer.huggingface.json", &json);
     if (rc < 0)
@@ -167,10 +165,10 @@ int qn_source_tokenizer_json(const qn_source *s, qn_buf *out) {
         QN_TRY(found > 0 ? qn_buf_put(out, json.s, json.n) : found);
         return found;
     }
-    if (s->kind == QN_SOURCE_TOKENIZER)
-        QN_TRY(qn_buf_puts(&path, s->path));
-    else
+    if (qn_is_dir(s->path))
         QN_TRY(qn_path_join(&path, s->path, "tokenizer.json"));
+    else
+        QN_TRY(qn_buf_puts(&path, s->path));
     const bool there = qn_is_file(path.s);
     const int rc = there ? qn_read_file(out, path.s, TOKENIZER_JSON_MAX) : 0;
     qn_buf_drop(&path);

@@ -1,0 +1,44 @@
+/* cli/data_args.h — a corpus on the command line: which texts, which tokenizer, how they are prepared.
+ *
+ *     static const qn_opt opts[] = {…, QN_OPTS_DATA, QN_OPT_JSON, QN_OPT_END};
+ *     qn_data_args a = {0};
+ *     QN_TRY_OUT(qn_data_args_read(c, tokenizer, &a));
+ *     QN_TRY_OUT(qn_data_args_prepare(c, &a, folder, &result));       // with a bar; Ctrl-C ends it
+ *     out: qn_data_args_drop(&a); */
+#ifndef QN_CLI_DATA_ARGS_H
+#define QN_CLI_DATA_ARGS_H
+
+#include "cli/cli.h"
+#include "data/prepare.h"
+#include "model/model.h"
+
+#define QN_OPTS_DATA                                                                                                   \
+    QN_OPT_STRING("", "validation", "0.01", "SHARE", "keep this share of the tokens for validation: 0.01, or 1%"),    \
+    QN_OPT_LIST("", "source", "PATH=WEIGHT", "a corpus with its share of an epoch's tokens; may be repeated"),        \
+    QN_OPT_ENUM("", "dedup", "exact", "exact|none", "what becomes of documents that are there already"),              \
+    QN_OPT_ENUM("", "invalid", "replace", "replace|drop|refuse", "what becomes of bytes that are not UTF-8"),         \
+    QN_OPT_STRING("", "field", "text", "NAME", "where JSON lines hold their text"),                                   \
+    QN_OPT_STRING("", "max-memory", "2G", "SIZE", "longer documents are taken in parts (64M or more)")
+
+#define QN_NOTES_CORPUS                                                                                                \
+    "A CORPUS is a text file, JSON lines (.jsonl, .ndjson), either packed (.gz, .zst), a folder of them, or - for "    \
+    "standard input. A file is one document; of JSON lines each line is one."
+
+/* {0} is empty and may be dropped. */
+typedef struct {
+    qn_tok *tok;
+    qn_buf json, config;            /* the tokenizer's files */
+    const char **path;              /* corpora that are arguments: one source */
+    qn_data_source *source; size_t n;
+    char **own;                     /* [n]: the paths in front of =WEIGHT */
+    qn_data_options o;
+} qn_data_args;
+
+/* Arguments from the first one on, and QN_OPTS_DATA. QN_EUSAGE: no corpus, a share or weight that is none. */
+int qn_data_args_read(qn_cli *c, const char *tokenizer, qn_data_args *a);
+/* The same for texts that are named by an option. Borrowed for the life of *a. */
+int qn_data_args_read_paths(qn_cli *c, const char *const *path, size_t n, const char *tokenizer, qn_data_args *a);
+int qn_data_args_prepare(qn_cli *c, qn_data_args *a, const char *folder, qn_data_result *r);
+void qn_data_args_drop(qn_data_args *a);
+
+#endif

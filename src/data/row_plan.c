@@ -1,0 +1,325 @@
+/* data/row_plan.c — the rows of training: what stands in them, in which order.
+ *
+ * Best fit plans an epoch at a time:
+ *
+ *     documents ──► how often in this epoch ──► pieces ──► rows ──► order of rows
+ *                   weights of sources          cuts       pack     shuffled
+ *
+ * All of it draws from (seed, epoch), so a plan can be made again at any time. A stream needs no plan: where row r
+ * begins is drawn from (seed, r). */
+#include "data/dataset_impl.h"
+#include "data/row_pack.h"
+
+#include <string.h>
+
+#define CONTEXT_MAX ((int64_t)1 << 24)
+#define PIECES_MAX ((int64_t)1 << 30)
+
+/* What a draw is for; the purpose is QN_RNG_ORDER, an epoch's number goes into the step. */
+enum { DRAW_SHUFFLE_PIECES, DRAW_SHUFFLE_ROWS, DRAW_CUT, DRAW_REPEAT, DRAW_WINDOW, DRAW_SOURCE };
+
+struct qn_rows {
+    const qn_dataset *d;
+    const qn_dataset_split *split;
+    qn_rows_options o;
+    int64_t max_pieces, rows_first;     /* per row; of epoch 0 */
+    /* best fit: the planned epoch */
+    int64_t epoch, first_row, rows, pieces, max;
+    int64_t *from;                      /* [max] where a piece begins in the stream */
+    int32_t *length, *order;            /* [max] tokens that are read; scratch of shuffles */
+    int32_t *rank;                      /* [max] of a row: its place in the epoch */
+    int32_t *row_begin, *in_row;        /* [max + 1] [max] pieces by row */
+    qn_row_packer packer;
+    int32_t *ids;                       /* [context + 1] */
+    int64_t *where;                     /* [max_pieces] of the row that was got last */
+    qn_rows_stats stats;
+};
+
+static uint64_t draw(const qn_rows *r, int what, int64_t epoch, int64_t index) {
+    return qn_rng_u64(r->o.seed, QN_RNG_ORDER, (uint64_t)epoch << 4 | (uint64_t)what, (uint64_t)index);
+}
+
+/* 0 … n − 1, evenly enough for any n that fits into memory. */
+static int64_t draw_below(const qn_rows *r, int what, int64_t epoch, int64_t index, int64_t n) {
+    uint64_t u = draw(r, what, epoch, index);
+    if (n >> 32)
+        return (int64_t)(u % (uint64_t)n);
+    return (int64_t)(((u >> 32) * (uint64_t)n + ((u & 0xffffffffu) * (uint64_t)n >> 32)) >> 32);
+}
+
+/* ---- documents of an epoch into pieces --------------------------------------------------------------------------- */
+
+/* How often document i stands in the epoch, if on the average it is `repeat` times: it has its own phase in that
+ * rhythm, so that every epoch has its share and every document its turns. */
+static int64_t times_in_epoch(const qn_rows *r, int64_t i, int64_t epoch, double repeat) {
+    if (repeat == 1)
+        return 1;
+    double phase = qn_rng_uniform(r->o.seed, QN_RNG_ORDER, DRAW_REPEAT, (uint64_t)i);
+    int64_t times = (int64_t)(repeat * (double)(epoch + 1) + phase) - (int64_t)(repeat * (double)epoch + phase);
+    return QN_MIN(times, (int64_t)repeat + 1);          /* rounding may not make it one more */
+}
+
+/* A document of n tokens has n − 1 to read. If they fit a row it stays whole; else it is cut first after 1 … context
+ * of them, then after each `context`. */
+static void add_pieces(qn_rows *r, int64_t from, int64_t n, int64_t epoch, int64_t which) {
+    int64_t left = n - 1, C = r->o.context, take = C;
+    if (left > C && !r->o.ordered)
+        take = 1 + draw_below(r, DRAW_CUT, epoch, which, C);
+    r->stats.cut += left > C;
+    for (; left > 0; take = C) {
+        take = QN_MIN(take, left);
+        qn_assert(r->pieces < r->max);
+        r->from[r->pieces] = from;
+        r->length[r->pieces++] = (int32_t)take;
+        from += take;
+        left -= take;
+    }
+}
+
+static void list_pieces(qn_rows *r, int64_t epoch) {
+    const qn_dataset_split *p = r->split;
+    r->pieces = 0;
+    r->stats = (qn_rows_stats){0};
+    for (size_t s = 0; s < r->d->sources; s++) {
+        double repeat = qn_dataset_repeat(r->d, r->o.split, s);
+        for (int64_t i = p->source_document[s]; i < p->source_document[s + 1]; i++) {
+            int64_t from = i ? p->end[i - 1] : 0, times = times_in_epoch(r, i, epoch, repeat);
+            r->stats.documents += times;
+            for (int64_t k = 0; k < times; k++)
+                add_pieces(r, from, p->end[i] - from, epoch, i + k * p->documents);
+        }
+    }
+}
+
+/* More pieces than any epoch has. */
+static int64_t count_max(const qn_rows *r) {
+    const qn_dataset_split *p = r->split;
+    int64_t max = 0, C = r->o.context;
+    for (size_t s = 0; s < r->d->sources; s++) {
+        double repeat = qn_dataset_repeat(r->d, r->o.split, s);
+        int64_t most = repeat == 1 ? 1 : (int64_t)QN_MIN(repeat, 1e9) + 1;
+        for (int64_t i = p->source_document[s]; i < p->source_document[s + 1]; i++) {
+            int64_t left = p->end[i] - (i ? p->end[i - 1] : 0) - 1;
+            int64_t pieces = left <= C ? left > 0 : (left + C - 1) / C + !r->o.ordered;
+            if (max > PIECES_MAX)
+                return max;
+            max += QN_MIN(most, PIECES_MAX) * pieces;
+        }
+    }
+    return max;
+}
+
+/* ---- the plan ---------------------------------------------------------------------------------------------------- */
+
+static void shuffle(const qn_rows *r, int32_t *v, int64_t n, int what, int64_t epoch) {
+    for (int64_t i = 0; i < n; i++)
+        v[i] = (int32_t)i;
+    if (r->o.ordered)
+        return;
+    for (int64_t i = n - 1; i > 0; i--) {
+        int64_t k = draw_below(r, what, epoch, i, i + 1);
+        int32_t other = v[k];
+        v[k] = v[i];
+        v[i] = other;
+    }
+}
+
+/* The rows in the order of the first document of each. */
+static void rank_by_document(qn_rows *r) {
+    int32_t rank = 0;
+    for (int64_t i = 0; i < r->rows; i++)
+        r->rank[i] = -1;
+    for (int64_t i = 0; i < r->pieces; i++)
+        if (r->rank[r->packer.row[i]] < 0)
+            r->rank[r->packer.row[i]] = rank++;
+}
+
+static void plan(qn_rows *r, int64_t epoch) {
+    list_pieces(r, epoch);
+    shuffle(r, r->order, r->pieces, DRAW_SHUFFLE_PIECES, epoch);
+    r->rows = qn_row_pack(&r->packer, r->pieces, r->length, r->order);
+    if (r->o.ordered)
+        rank_by_document(r);
+    else
+        shuffle(r, r->rank, r->rows, DRAW_SHUFFLE_ROWS, epoch);
+    int32_t *begin = r->row_begin;
+    memset(begin, 0, (size_t)(r->rows + 1) * sizeof *begin);
+    for (int64_t i = 0; i < r->pieces; i++)
+        begin[r->rank[r->packer.row[i]]]++;
+    for (int64_t i = 0, at = 0; i <= r->rows; i++) {
+        int64_t n = begin[i];
+        begin[i] = (int32_t)at;
+        at += n;
+    }
+    for (int64_t i = 0; i < r->pieces; i++)             /* leaves begin[k] where row k ends … */
+        r->in_row[begin[r->rank[r->packer.row[i]]]++] = (int32_t)i;
+    for (int64_t i = r->rows; i > 0; i--)               /* … which is where k + 1 begins */
+        begin[i] = begin[i - 1];
+    begin[0] = 0;
+    r->epoch = epoch;
+    for (int64_t i = 0; i < r->pieces; i++)
+        r->stats.tokens += r->length[i];
+    r->stats.rows = r->rows;
+    r->stats.pieces = r->pieces;
+    r->stats.fill = r->rows ? (double)r->stats.tokens / ((double)r->rows * (double)r->o.context) : 0;
+}
+
+static int plan_first(qn_rows *r) {
+    r->max = count_max(r);
+    if (r->max == 0)
+        return qn_fail(QN_EINVAL, "%s: no document of the split has two tokens: there is nothing to predict",
+                       r->d->path);
+    if (r->max > PIECES_MAX)
+        return qn_fail(QN_ELIMIT, "%s: an epoch of more than %lld pieces; take smaller weights or a longer context",
+                       r->d->path, (long long)PIECES_MAX);
+    size_t max = (size_t)r->max;
+    r->max_pieces = QN_MIN(QN_MAX((int64_t)4, r->o.context / 16), r->max);
+    r->from = qn_zalloc(QN_MEM_BASE, max, sizeof *r->from);
+    r->length = qn_zalloc(QN_MEM_BASE, max, sizeof *r->length);
+    r->order = qn_zalloc(QN_MEM_BASE, max, sizeof *r->order);
+    r->rank = qn_zalloc(QN_MEM_BASE, max, sizeof *r->rank);
+    r->row_begin = qn_zalloc(QN_MEM_BASE, max + 1, sizeof *r->row_begin);
+    r->in_row = qn_zalloc(QN_MEM_BASE, max, sizeof *r->in_row);
+    if (!r->from || !r->length || !r->order || !r->rank || !r->row_begin || !r->in_row)
+        return QN_ENOMEM;
+    QN_TRY(qn_row_packer_init(&r->packer, r->max, r->o.context, r->max_pieces));
+    plan(r, 0);
+    return r->rows ? 0 : qn_fail(QN_EINVAL, "%s: by their weights no documents stand in the first epoch", r->d->path);
+}
+
+static int begin_stream(qn_rows *r) {
+    if (r->split->tokens < 2)
+        return qn_fail(QN_EINVAL, "%s: the split has no two tokens: there is nothing to predict", r->d->path);
+    r->max_pieces = 1;
+    r->rows = (r->split->tokens - 1 + r->o.context - 1) / r->o.context;
+    r->stats = (qn_rows_stats){.rows = r->rows, .pieces = r->rows, .documents = r->split->documents};
+    r->stats.tokens = r->o.ordered ? r->split->tokens - 1 : r->rows * QN_MIN(r->o.context, r->split->tokens - 1);
+    r->stats.fill = (double)r->stats.tokens / ((double)r->rows * (double)r->o.context);
+    return 0;
+}
+
+int qn_rows_new(qn_rows **out, const qn_dataset *d, const qn_rows_options *o) {
+    int rc;
+    *out = NULL;
+    if (o->context < 2 || o->context > CONTEXT_MAX)
+        return qn_fail(QN_EINVAL, "a context of %lld tokens; it must be 2 … %lld", (long long)o->context,
+                       (long long)CONTEXT_MAX);
+    if (d->split[o->split].tokens == 0)
+        return qn_fail(QN_EINVAL, "%s holds no %s tokens%s", d->path,
+                       o->split == QN_SPLIT_TRAIN ? "training" : "validation",
+                       o->split == QN_SPLIT_TRAIN ? "" : "; prepare the data with --validation");
+    qn_rows *r = qn_zalloc(QN_MEM_BASE, 1, sizeof *r);
+    if (!r)
+        return QN_ENOMEM;
+    r->d = d;
+    r->split = &d->split[o->split];
+    r->o = *o;
+    r->ids = qn_zalloc(QN_MEM_BASE, (size_t)o->context + 1, sizeof *r->ids);
+    QN_TRY_OUT(r->ids ? 0 : QN_ENOMEM);
+    QN_TRY_OUT(o->packing == QN_PACK_STREAM ? begin_stream(r) : plan_first(r));
+    r->where = qn_zalloc(QN_MEM_BASE, (size_t)r->max_pieces, sizeof *r->where);
+    QN_TRY_OUT(r->where ? 0 : QN_ENOMEM);
+    r->rows_first = r->rows;
+    *out = r;
+    r = NULL;
+out:
+    qn_rows_free(r);
+    return rc;
+}
+
+void qn_rows_free(qn_rows *r) {
+    if (!r)
+        return;
+    qn_row_packer_drop(&r->packer);
+    qn_free(r->from);
+    qn_free(r->length);
+    qn_free(r->order);
+    qn_free(r->rank);
+    qn_free(r->row_begin);
+    qn_free(r->in_row);
+    qn_free(r->ids);
+    qn_free(r->where);
+    qn_free(r);
+}
+
+int64_t qn_rows_per_epoch(const qn_rows *r) { return r->rows_first; }
+int64_t qn_rows_piece_from(const qn_rows *r, int64_t i) { return r->where[i]; }
+int64_t qn_rows_max_pieces(const qn_rows *r) { return r->max_pieces; }
+void qn_rows_stats_get(const qn_rows *r, qn_rows_stats *out) { *out = r->stats; }
+
+/* ---- one row ----------------------------------------------------------------------------------------------------- */
+
+/* n tokens to read from `from` on, with the one behind them as the last target. */
+static int put_piece(qn_rows *r, int64_t from, int64_t n, qn_row_data *out) {
+    QN_TRY(qn_shards_read(r->split->shard, r->split->n, from, n + 1, r->ids));
+    memcpy(out->ids + out->n, r->ids, (size_t)n * sizeof *out->ids);
+    memcpy(out->targets + out->n, r->ids + 1, (size_t)n * sizeof *out->targets);
+    r->where[out->pieces] = from;
+    out->piece[out->pieces++] = (qn_piece){out->n, n};
+    out->n += n;
+    return 0;
+}
+
+/* A source by its weight, then a place in it; without weights any place of the stream. */
+static int64_t draw_window(const qn_rows *r, int64_t row, int64_t *n) {
+    const qn_dataset_split *p = r->split;
+    int64_t from = 0, to = p->tokens;
+    double u = qn_rng_uniform(r->o.seed, QN_RNG_ORDER, DRAW_SOURCE, (uint64_t)row) * (double)p->tokens;
+    for (size_t s = 0; s < r->d->sources && r->d->sources > 1; s++) {
+        int64_t own = p->source_token[s + 1] - p->source_token[s];
+        double share = own < 2 ? 0 : qn_dataset_repeat(r->d, r->o.split, s) * (double)own;
+        if (share > 0) {
+            from = p->source_token[s];                  /* the last one stands if rounding carries u beyond */
+            to = p->source_token[s + 1];
+        }
+        if (u < share)
+            break;
+        u -= share;
+    }
+    *n = QN_MIN(r->o.context, to - from - 1);
+    return from + draw_below(r, DRAW_WINDOW, 0, row, to - from - *n);
+}
+
+static int get_window(qn_rows *r, int64_t row, qn_row_data *out) {
+    int64_t n, from;
+    if (r->o.ordered) {
+        from = row % r->rows * r->o.context;
+        n = QN_MIN(r->o.context, r->split->tokens - 1 - from);
+    } else {
+        from = draw_window(r, row, &n);
+    }
+    return put_piece(r, from, n, out);
+}
+
+static void find_epoch(qn_rows *r, int64_t row) {
+    if (row < r->first_row) {
+        r->first_row = 0;
+        plan(r, 0);
+    }
+    while (row >= r->first_row + r->rows) {
+        if (r->o.ordered) {                             /* every epoch is the same */
+            r->first_row += (row - r->first_row) / r->rows * r->rows;
+            return;
+        }
+        r->first_row += r->rows;
+        plan(r, r->epoch + 1);
+    }
+}
+
+int qn_rows_get(qn_rows *r, int64_t row, qn_row_data *out) {
+    qn_assert(row >= 0);
+    out->n = out->pieces = 0;
+    if (r->o.packing == QN_PACK_STREAM) {
+        QN_TRY(get_window(r, row, out));
+    } else {
+        find_epoch(r, row);
+        int64_t k = row - r->first_row;
+        for (int32_t i = r->row_begin[k]; i < r->row_begin[k + 1]; i++)
+            QN_TRY(put_piece(r, r->from[r->in_row[i]], r->length[r->in_row[i]], out));
+    }
+    for (int64_t i = out->n; i < r->o.context; i++) {
+        out->ids[i] = 0;
+        out->targets[i] = -1;
+    }
+    return 0;
+}

@@ -1,0 +1,146 @@
+# tests/cli/data.sh — corpora prepared and looked at: what is written, what is shown, what is refused.
+. "$(dirname "$0")/lib.sh"
+cd "$scratch" || exit 1
+
+i=0
+while [ $i -lt 300 ]; do
+    echo "{\"text\": \"The miller of brook $i turns the stone, and the stone turns grain into flour.\", \"id\": $i}"
+    i=$((i + 1))
+done >corpus.jsonl
+echo '{"text": "The miller of brook 7 turns the stone, and the stone turns grain into flour."}' >>corpus.jsonl
+echo '{"text": "  "}' >>corpus.jsonl
+run "$QUERN" train tokenizer corpus.jsonl --vocab 320 --out tok --quiet
+code 0
+
+# A tokenizer's folder, without a model, is enough, and its EOS is known.
+run "$QUERN" data prepare corpus.jsonl --tokenizer tok --out data --validation 10%
+code 0
+out_has 'data: 300 documents out of 1 files, in 2 shards'
+out_has 'left out: 1 duplicates, 1 empty'
+err_is ''
+run cmp data/tokenizer.json tok/tokenizer.json
+code 0
+run cmp data/tokenizer_config.json tok/tokenizer_config.json
+code 0
+run "$QUERN" data check data --rows 1 --context 64
+code 0
+out_has 'row 0: '
+out_has '── document '
+out_has '⟦<|endoftext|>⟧'
+out_has 'left out: 1 duplicates, 1 empty'
+out_has 'leaked        0 validation'
+run "$QUERN" data check data --rows 1 --context 64 --color always
+out_has '[36m<|endoftext|>'
+out_lacks '⟦'
+run "$QUERN" data check data --rows 1 --context 64 --split validation --json
+code 0
+out_has '"document": 0'
+out_has '"leaked": 0'
+out_has '"duplicates": 1'
+
+# The same bits with other threads, out of zstd or gzip, from standard input.
+run "$QUERN" data prepare - --tokenizer tok/tokenizer.json --out threads --validation 0.1 --threads 3 <corpus.jsonl
+code 0
+err_has 'warning'
+gzip -c corpus.jsonl >packed.jsonl.gz
+run "$QUERN" data prepare packed.jsonl.gz --tokenizer tok --out packed --validation 0.1 --threads 3 --json
+code 0
+out_has '"duplicates": 1'
+run cmp data/train-00000.tokens packed/train-00000.tokens
+code 0
+run cmp data/validation-00000.tokens packed/validation-00000.tokens
+code 0
+
+# Nothing is replaced unasked.
+run "$QUERN" data prepare corpus.jsonl --tokenizer tok --out data
+code 2
+err_has 'holds prepared data already'
+run "$QUERN" data prepare corpus.jsonl --tokenizer tok --out data --force --dedup none
+code 0
+out_has 'left out: 0 duplicates, 1 empty'
+
+# One book: its end is the validation, and that is said.
+sed 's/.*"text": "\(.*\)".*/\1/' corpus.jsonl >book.txt
+run "$QUERN" data prepare book.txt --tokenizer tok --out book --validation 5%
+code 0
+err_has 'a part of the largest one became it'
+run "$QUERN" data check book --rows 1 --context 32 --packing stream --seed 3
+code 0
+out_has 'row 0: 1 pieces, 32 of 32 tokens'
+
+# Sources with weights.
+run "$QUERN" data prepare --source corpus.jsonl=3 --source book.txt=1 --tokenizer tok --out mix
+code 0
+out_has 'book.txt: '
+out_has 'weight 3'
+run "$QUERN" data prepare --source book.txt --tokenizer tok --out none
+code 2
+err_has 'PATH=WEIGHT'
+
+# Raw text is looked at without leaving anything behind.
+mkdir t
+run env TMPDIR="$scratch/t" "$QUERN" data check book.txt --tokenizer tok --rows 0
+code 0
+out_has 'train         1 documents'
+run ls -A t
+out_is ''
+run "$QUERN" data check book.txt
+code 2
+err_has '--tokenizer is missing'
+
+# A terminal is not at the mercy of a corpus.
+printf 'a\033[31mred\007 \342\200\256right to left' >nasty.txt
+run "$QUERN" data check nasty.txt --tokenizer tok --rows 9 --validation 0 --context 64
+code 0
+out_has '\u{1b}[31mred\u{7} \u{202e}right'
+out_lacks "$(printf '\033')"
+
+# Bytes that are no UTF-8.
+printf 'caf\351 au lait\n' >latin.txt
+run "$QUERN" data prepare latin.txt --tokenizer tok --out latin --validation 0
+code 0
+err_has '1 broken characters were replaced'
+run "$QUERN" data prepare latin.txt --tokenizer tok --out refused --invalid refuse
+code 9
+err_has 'byte 3 (0xe9)'
+
+run "$QUERN" data prepare corpus.jsonl --tokenizer tok
+code 2
+err_has '--out DIR is missing'
+run "$QUERN" data prepare corpus.jsonl --out x
+code 2
+err_has '--tokenizer is missing'
+run "$QUERN" data prepare --tokenizer tok --out x
+code 2
+err_has 'no corpus'
+run "$QUERN" data prepare corpus.jsonl --tokenizer tok --out x --validation 60%
+code 2
+err_has '0 … 0.5'
+run "$QUERN" data prepare nowhere.txt --tokenizer tok --out x
+code 4
+: >empty.txt
+run "$QUERN" data prepare empty.txt --tokenizer tok --out x
+code 2
+err_has 'the corpus is empty'
+run test -e x
+code 1
+run "$QUERN" data prepare corpus.jsonl --tokenizer tok --out no/such/folder
+code 3
+err_has 'cannot make this folder'
+
+# Damage is found.
+cp -r packed damaged
+printf 'XX' | dd of=damaged/train-00000.tokens bs=1 seek=100 conv=notrunc 2>/dev/null
+run "$QUERN" data check damaged
+code 5
+err_has 'the checksum is'
+rm damaged/data.json
+run "$QUERN" data check damaged --tokenizer tok
+code 2
+err_has 'not prepared to the end'
+
+run "$QUERN" data
+code 2
+err_has 'quern data prepare, quern data check'
+
+done_testing
