@@ -50,6 +50,12 @@ static void run_rope(bench *b, int64_t n, QN_UNUSED int variant) {
     b->k->rope(b->x[0], b->x[1], b->x[2], n / 64, 64, 64);
 }
 
+static void run_adamw(bench *b, int64_t n, QN_UNUSED int variant) {
+    const qn_adamw_args a = {.scale = 1, .beta1 = 0.9, .beta2 = 0.95, .keep = 1, .step = 1e-3, .inverse = 1, .eps = 1};
+    b->k->adamw(b->x[0], b->x[3], b->x[2], b->x[1], n, &a);
+}
+static void run_sum_squares(bench *b, int64_t n, QN_UNUSED int variant) { b->sink = b->k->sum_squares(b->x[1], n); }
+
 /* The widths of a 135M model: 576 wide, 1536 in the feed-forward, 9 heads of 64, 49152 tokens. */
 static const row_case row_cases[] = {
     {"rmsnorm", "576 floats", 576, 0, 3, run_rmsnorm},
@@ -69,6 +75,8 @@ static const row_case row_cases[] = {
     {"add", "576 floats", 576, 0, 3, run_add},
     {"scale", "576 floats", 576, 0, 2, run_scale},
     {"rope", "9 heads of 64", 576, 0, 2, run_rope},
+    {"adamw", "32 rows of 576", 32 * 576, 0, 7, run_adamw},
+    {"sum_squares", "32 rows of 576", 32 * 576, 0, 1, run_sum_squares},
 };
 
 /* ---- attention ---- */
