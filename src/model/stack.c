@@ -202,6 +202,7 @@ int qn_model_body(const qn_model *m, qn_graph *g, const qn_graph_options *o, qn_
     rope_table(&b, refs->positions);
     qn_ref x = embed(&b, refs->ids);
     for (b.layer = 0; b.layer < m->cfg.layers && b.rc == 0; b.layer++) {
+        qn_graph_anchor(g, x);
         x = add(&b, "attn.residual", x, attention(&b, norm(&b, "attn.norm", x, QN_P_ATTN_NORM)));
         x = add(&b, "ffn.residual", x, feed_forward(&b, norm(&b, "ffn.norm", x, QN_P_FFN_NORM)));
     }

@@ -429,6 +429,7 @@ TEST(sums_share_gradients_where_nobody_is_hurt) {
     CHECK_OK(qn_pool_new(&pool, 2));
     for (uint64_t seed = 1; seed <= 400; seed++) {
         make_web(&want, seed, &apart, QN_KEEP_ALL);
+        qn_exec_profile(want.e, true);              /* each node for itself, none tile by tile with the next */
         run_web(&want, NULL);
         for (int p = 0; p < POLICIES; p++) {
             make_web(&got, seed, &qn_op_add, policies[p]);
