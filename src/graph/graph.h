@@ -70,7 +70,8 @@ typedef struct qn_exec qn_exec;
 typedef struct { int64_t max_t, max_s; int workers; } qn_exec_limits;
 
 /* A tap sees a node's value after the node has run (on one thread) and may change it. Declared before planning, because
- * a tapped value keeps its memory to itself until the tap has run. The pointer is valid during the call. */
+ * a tapped value keeps its memory to itself until the tap has run; what the reverse walk reads of it is what the tap
+ * left. The pointer is valid during the call. */
 typedef void qn_tap_fn(void *arg, const char *name, const qn_tensor *value);
 /* QN_EINVAL: the graph is planned already, or v is no node's output (an input, a parameter, a view). */
 int qn_graph_tap(qn_graph *g, qn_ref v, qn_tap_fn *fn, void *arg);

@@ -306,6 +306,7 @@ TEST(cheap_runs_no_product_again_and_layers_spare_the_last) {
     CHECK(!run_again(t, &qn_op_linear) && !run_again(t, &qn_op_attention) && run_again(t, &qn_op_rmsnorm));
     CHECK(value(t, "n1.3")->remade && value(t, "hidden.3")->remade, "their inputs are kept for backward anyway");
     CHECK(!value(t, "qr.3")->remade, "keeping the plain query instead would save nothing");
+    CHECK(value(t, "x.0")->remade, "a look-up");
     drop(t);
     t = make(qn_kernels_judge());
     plan(t, QN_RECOMPUTE_LAYERS);
