@@ -242,8 +242,8 @@ int qn_training_plan(qn_training *t) {
     qn_machine_get(&m);
     say_plan(t, bytes);
     if (m.memory > 0 && bytes > m.memory)
-        return qn_fail(QN_ENOMEM, "this plan takes %.1f GB, the machine has %.1f; a smaller --micro-batch, --context or "
-                       "model would fit", (double)bytes / 1e9, (double)m.memory / 1e9);
+        return qn_fail(QN_ENOMEM, "this plan takes %.1f GB, the machine has %.1f; a smaller --micro-batch, --context "
+                       "or model would fit", (double)bytes / 1e9, (double)m.memory / 1e9);
     return 0;
 }
 
@@ -284,6 +284,8 @@ static int fill_manifest(void *arg, qn_jw *w) {
     put_word(w, "data_fingerprint", qn_dataset_fingerprint(t->data));
     put_word(w, "from", t->from);
     put_word(w, "prompt", t->prompt);
+    qn_jw_key(w, "options");
+    QN_TRY(qn_cli_put_options(t->c, w));
     return put_config(t, w);
 }
 

@@ -13,7 +13,7 @@
 #include "graph/graph_impl.h"
 
 /* Others than the walk rely on it, or a tap may have changed it: it is not made again. */
-static bool pinned(const qn_value *v) { return v->keep || v->tap || v->anchor; }
+static bool pinned(const qn_value *v) { return v->keep || v->tap; }
 
 /* There during the walk, whether we read it or not. */
 static bool there_anyway(const qn_graph *g, qn_ref r) {
@@ -53,13 +53,18 @@ static int layers_end(const qn_graph *g) {
     return end > 0 ? end : (int)g->n_nodes;
 }
 
+/* A value of a layer that runs again. An anchor may go if it is cheap: the embedded tokens. */
+static bool goes_with_layer(const qn_graph *g, const qn_value *v) {
+    return (!v->anchor || worth_it(g, &g->node[v->first])) && !reaches_across(g, v);
+}
+
 void qn_graph_choose_again(qn_graph *g) {
     const int layers = layers_end(g);
     for (int i = 0; i < (int)g->n_nodes && g->recompute != QN_KEEP_ALL; i++) {
         const qn_node *n = &g->node[i];
         for (int j = 0; j < n->n_out; j++) {
             qn_value *v = &g->value[n->out + j];
-            v->remade = !pinned(v) && (i < layers ? !reaches_across(g, v) : worth_it(g, n));
+            v->remade = !pinned(v) && (i < layers ? goes_with_layer(g, v) : worth_it(g, n));
         }
     }
 }

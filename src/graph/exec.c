@@ -1,12 +1,12 @@
 /* graph/exec.c — runs a planned graph: every step's phases in order, all in one region of the pool.
  *
- * A phase with one tile is done by worker 0; a run of such phases needs no barrier inside. A barrier stands only where
- * data crosses threads: before and after every phase that is shared out.
- * Tiles are claimed in ascending order.
+ * Tiles are claimed in ascending order. A phase with one tile is done by worker 0; a run of such phases needs no
+ * barrier inside. A barrier stands only where data crosses threads: before and after every phase that is shared out.
+ * Steps that stay within their rows are shared out as one: who takes a tile runs it through all of them.
  *
- *     node      rmsnorm   act_pack    linear ……   rope  rope     attention ………
- *     worker 0  |-------|---------|#|--tiles--|#|-----|-----|----|#|--tiles--|#|
- *     worker 1                    |#|--tiles--|#|                |#|--tiles--|#|       # = barrier
+ *     node      add rmsnorm act_pack    linear ……   rope rope attention ……………………………
+ *     worker 0  |--tiles through all-|#|--tiles--|#|--tiles through all-|#|--tiles--|#|
+ *     worker 1  |--tiles through all-|#|--tiles--|#|--tiles through all-|#|--tiles--|#|       # = barrier
  *
  * The reverse walk is a second region over the steps behind the forward ones. A gradient that is born at a step is
  * written by an op that knows how, and cleared before any other. */
@@ -209,23 +209,53 @@ static void barrier(qn_exec *e, int worker) {
         e->barriers[e->walking]++;
 }
 
-static pending run_phase(qn_exec *e, const qn_phase *p, const qn_op_ctx *c, int worker, pending before) {
+/* What is shared out between two barriers: phases of one step that are beside each other, or the first phases of steps
+ * that join, of which a tile runs through all. */
+typedef struct {
+    const qn_phase *phase;
+    const qn_op_ctx *ctx;
+    int phases, steps;
+    const qn_step *step;
+    int64_t tiles[QN_OP_PHASES], all;
+} share;
+
+static void run_tile(const qn_exec *e, const share *s, int64_t tile, int worker) {
     char *scratch = e->scratch + e->scratch_bytes * (size_t)worker;
-    const int64_t tiles = p->tiles(c);
-    if (tiles == 0)
+    int p = 0;
+    for (int i = 0; i < s->steps; i++)
+        e->g->node[s->step[i].node].op->forward[0].run(&s->ctx[i], tile, scratch);
+    if (s->steps)
+        return;
+    while (tile >= s->tiles[p])
+        tile -= s->tiles[p++];
+    s->phase[p].run(s->ctx, tile, scratch);
+}
+
+static pending run_share(qn_exec *e, const share *s, int worker, pending before) {
+    if (s->all == 0)
         return before;
-    if (tiles == 1) {
+    if (s->all == 1) {
         if (before == SHARED)
             barrier(e, worker);
         if (worker == 0)
-            p->run(c, 0, scratch);
+            run_tile(e, s, 0, worker);
         return SERIAL;
     }
     if (before != CLEAN)
         barrier(e, worker);
-    for (int64_t t = qn_pool_claim(e->pool); t < tiles; t = qn_pool_claim(e->pool))
-        p->run(c, t, scratch);
+    for (int64_t t = qn_pool_claim(e->pool); t < s->all; t = qn_pool_claim(e->pool))
+        run_tile(e, s, t, worker);
     return SHARED;
+}
+
+/* Phase p and those beside it. */
+static share phases_beside(const qn_phase *phase, int p, const qn_op_ctx *c) {
+    share s = {.phase = phase + p, .ctx = c};
+    do {
+        s.tiles[s.phases] = s.phase[s.phases].tiles(c);
+        s.all += s.tiles[s.phases++];
+    } while (p + s.phases < QN_OP_PHASES && s.phase[s.phases].run && s.phase[s.phases].beside);
+    return s;
 }
 
 /* Taps run on worker 0 while the others wait. */
@@ -273,20 +303,33 @@ static pending clear_born(qn_exec *e, const qn_step *s, const qn_op_ctx *c, int 
     return SHARED;
 }
 
-static pending run_step(qn_exec *e, size_t i, int worker, pending state) {
-    const qn_step *s = &e->g->step[i];
+/* Steps that join: the first phases of all, then what else the last one has. */
+static pending run_steps_together(qn_exec *e, size_t begin, size_t end, int worker, pending state) {
+    const qn_step *s = &e->g->step[end - 1];
     const qn_node *n = &e->g->node[s->node];
+    const qn_op_ctx *c = &e->ctx[end - 1];
     const qn_phase *phase = s->part == QN_PART_BACKWARD ? n->op->backward : n->op->forward;
-    state = clear_born(e, s, &e->ctx[i], worker, state);
-    for (int p = 0; p < QN_OP_PHASES && phase[p].run; p++)
-        state = run_phase(e, &phase[p], &e->ctx[i], worker, state);
+    int p = 0;
+    state = clear_born(e, s, c, worker, state);
+    if (end - begin > 1) {
+        const share rows = {.step = &e->g->step[begin], .ctx = &e->ctx[begin], .steps = (int)(end - begin),
+                            .all = phase[p++].tiles(c)};
+        state = run_share(e, &rows, worker, state);
+    }
+    while (p < QN_OP_PHASES && phase[p].run) {
+        const share beside = phases_beside(phase, p, c);
+        state = run_share(e, &beside, worker, state);
+        p += beside.phases;
+    }
     return s->part == QN_PART_FORWARD ? run_taps(e, n, worker, state) : state;
 }
 
 static void run_steps(qn_exec *e, size_t begin, size_t end, int worker, pending state) {
     double start = e->profile && worker == 0 ? qn_now() : 0;
-    for (size_t i = begin; i < end; i++) {
-        state = run_step(e, i, worker, state);
+    for (size_t i = begin, next; i < end; i = next) {
+        for (next = i + 1; next < end && e->g->step[next].joins && !e->profile;)
+            next++;
+        state = run_steps_together(e, i, next, worker, state);
         if (!e->profile)
             continue;
         barrier(e, worker);             /* charge each op with its own wait */

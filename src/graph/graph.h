@@ -8,6 +8,7 @@
  *     build:   x = qn_graph_input(g, "ids", QN_I32, shape);  y = qn_graph_node(g, &qn_op_rmsnorm, "blk.0.attn_norm", …)
  *     plan:    qn_exec_new(&e, g, kernels, max T, max S)     — allocates the arena, checks nothing is missing
  *     run:     qn_exec_bind(e, input, data); qn_exec_run(e, T, S, pool, run data)
+ *     train:   qn_graph_train, qn_graph_seed before planning; qn_exec_run_backward(e) after each run
  *
  * Dimensions may be symbols (T, S); the plan is made for their maxima and nothing is rebuilt per token. */
 #ifndef QN_GRAPH_GRAPH_H
@@ -70,7 +71,8 @@ typedef struct qn_exec qn_exec;
 typedef struct { int64_t max_t, max_s; int workers; } qn_exec_limits;
 
 /* A tap sees a node's value after the node has run (on one thread) and may change it. Declared before planning, because
- * a tapped value keeps its memory to itself until the tap has run. The pointer is valid during the call. */
+ * a tapped value keeps its memory to itself until the tap has run; what the reverse walk reads of it is what the tap
+ * left. The pointer is valid during the call. */
 typedef void qn_tap_fn(void *arg, const char *name, const qn_tensor *value);
 /* QN_EINVAL: the graph is planned already, or v is no node's output (an input, a parameter, a view). */
 int qn_graph_tap(qn_graph *g, qn_ref v, qn_tap_fn *fn, void *arg);
@@ -99,7 +101,8 @@ typedef struct {
 } qn_exec_info;
 qn_exec_info qn_exec_info_get(const qn_exec *e);
 
-/* Time per op and part, for --profile; off by default. ns and calls are accumulated over runs. */
+/* Time per op and part, for --profile; off by default. ns and calls are accumulated over runs. Every step waits for all
+ * workers then, also where it could have run with its neighbours. */
 typedef enum { QN_PART_FORWARD, QN_PART_AGAIN, QN_PART_BACKWARD } qn_part;
 typedef struct { const char *op; int64_t ns, calls; qn_part part; } qn_op_time;
 void qn_exec_profile(qn_exec *e, bool on);

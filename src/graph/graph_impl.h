@@ -43,6 +43,7 @@ typedef struct {
 typedef struct {
     qn_part part;
     int node;
+    bool joins;                     /* its first phase runs with that of the step before, tile by tile */
     int fresh, clear_in, clear_out; /* backward: gradients of inputs and outputs that are born here */
 } qn_step;
 

@@ -30,6 +30,7 @@ typedef struct qn_op_ctx {
 typedef struct {
     int64_t (*tiles)(const qn_op_ctx *c);
     void (*run)(const qn_op_ctx *c, int64_t tile, void *scratch);
+    bool beside;                            /* needs nothing of the phase before: their tiles are shared out together */
 } qn_phase;
 
 typedef struct {
@@ -71,6 +72,8 @@ typedef struct qn_op {
     const char *no_grad;                    /* why there is no backward half (NULL: there is one) */
     bool pass_through;                      /* the gradient of the output is that of the first input (rounding) */
     bool sum;                               /* the gradient of the output is that of both inputs: they may share it */
+    bool by_rows;                           /* forward's first phase: tiles are qn_op_row_tiles; a tile reads and writes
+                                             * its own rows of inputs and outputs, and parameters */
     bool cheap;                             /* running forward again costs less than keeping what it made */
     int unread;                             /* bit i: backward does not look at input i: it need not be kept */
     int writes;                             /* bit i: backward knows ctx.fresh and then fills all of din[i]; where it

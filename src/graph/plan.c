@@ -105,6 +105,30 @@ static int last_use(const qn_graph *g, const qn_value *v) {
     return QN_MAX(ends, v->last_backward);
 }
 
+/* ---- steps that run tile by tile ---- */
+
+static int64_t rows_of(const qn_graph *g, const qn_node *n) { return g->value[n->in[0]].shape.dim[0]; }
+
+/* Whether step i needs of the step before no other rows than its own: no barrier stands between them then. */
+static bool joins(const qn_graph *g, size_t i) {
+    const qn_step *s = &g->step[i], *before = s - 1;
+    const qn_node *n = &g->node[s->node], *m = &g->node[before->node];
+    if (s->part == QN_PART_BACKWARD || s->part != before->part || rows_of(g, n) != rows_of(g, m))
+        return false;
+    for (int j = 0; j < m->n_out; j++)
+        if (g->value[m->out + j].tap)
+            return false;
+    return n->op->by_rows && m->op->by_rows && !m->op->forward[1].run;
+}
+
+/* Tiles of steps that join run at different times: what one of them reads or writes is alive in all of them. */
+static void stretch(const qn_graph *g, qn_block *b) {
+    while (b->first < (int)g->n_steps && g->step[b->first].joins)
+        b->first--;
+    while (b->last + 1 < (int)g->n_steps && g->step[b->last + 1].joins)
+        b->last++;
+}
+
 /* Blocks of the values, then the walk's. */
 static size_t collect(qn_graph *g, qn_block *b, const qn_plan_for *f) {
     size_t n = 0;
@@ -117,6 +141,8 @@ static size_t collect(qn_graph *g, qn_block *b, const qn_plan_for *f) {
     }
     for (size_t i = 0; i < g->n_blocks; i++)
         b[n++] = g->block[i];
+    for (size_t i = 0; i < n; i++)
+        stretch(g, &b[i]);
     return n;
 }
 
@@ -145,6 +171,8 @@ int qn_graph_plan(qn_graph *g, const int64_t max_sym[QN_DIM_SYMBOLS], size_t rea
     for (size_t i = 0; i < g->n_nodes; i++)
         QN_TRY(qn_graph_add_step(g, (qn_step){.part = QN_PART_FORWARD, .node = (int)i}));
     QN_TRY(qn_graph_plan_backward(g, &f));
+    for (size_t i = 1; i < g->n_steps; i++)
+        g->step[i].joins = joins(g, i);
     qn_block *b = qn_alloc(QN_MEM_GRAPH, (g->n_values + g->n_blocks + 1) * sizeof *b);
     if (!b)
         return QN_ENOMEM;

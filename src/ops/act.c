@@ -47,5 +47,5 @@ static const qn_op_case cases[] = {
 const qn_op qn_op_act = {
     .name = "act", .n_in_min = 1, .n_in_max = 1, .attr_size = sizeof(qn_act_attr), .shape = shape,
     .forward = {{qn_op_row_tiles, forward}}, .backward = {{backward_tiles, backward}},
-    .cheap = true, .writes = 1, .cases = cases, .n_cases = QN_LEN(cases),
+    .by_rows = true, .cheap = true, .writes = 1, .cases = cases, .n_cases = QN_LEN(cases),
 };

@@ -46,6 +46,6 @@ static const qn_op_case cases[] = {
 const qn_op qn_op_add = {
     .name = "add", .n_in_min = 2, .n_in_max = 2, .shape = shape,
     .forward = {{qn_op_row_tiles, forward}}, .backward = {{backward_tiles, backward}},
-    .sum = true, .unread = 1 << 0 | 1 << 1, .writes = 1 << 0 | 1 << 1,
+    .by_rows = true, .sum = true, .unread = 1 << 0 | 1 << 1, .writes = 1 << 0 | 1 << 1,
     .cases = cases, .n_cases = QN_LEN(cases),
 };

@@ -46,5 +46,5 @@ static const qn_op_case cases[] = {
 const qn_op qn_op_glu = {
     .name = "glu", .n_in_min = 2, .n_in_max = 2, .attr_size = sizeof(qn_glu_attr), .shape = shape,
     .forward = {{qn_op_row_tiles, forward}}, .backward = {{qn_op_row_tiles, backward}},
-    .cheap = true, .writes = 1 << GATE | 1 << UP, .cases = cases, .n_cases = QN_LEN(cases),
+    .by_rows = true, .cheap = true, .writes = 1 << GATE | 1 << UP, .cases = cases, .n_cases = QN_LEN(cases),
 };

@@ -87,5 +87,5 @@ const qn_op qn_op_layernorm = {
     .forward = {{qn_op_row_tiles, forward}},
     .backward = {{qn_op_row_tiles, backward_rows}, {sum_tiles, backward_sum}},
     .partials = partials, .scratch = scratch_bytes, .saved_bytes = {2},
-    .cheap = true, .writes = 1 << X, .cases = cases, .n_cases = QN_LEN(cases),
+    .by_rows = true, .cheap = true, .writes = 1 << X, .cases = cases, .n_cases = QN_LEN(cases),
 };

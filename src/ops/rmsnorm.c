@@ -90,5 +90,5 @@ const qn_op qn_op_rmsnorm = {
     .forward = {{qn_op_row_tiles, forward}},
     .backward = {{qn_op_row_tiles, backward_rows}, {one_tile, backward_sum}},
     .partials = partials, .scratch = scratch_bytes, .saved_bytes = {1},
-    .cheap = true, .writes = 1 << X, .cases = cases, .n_cases = QN_LEN(cases),
+    .by_rows = true, .cheap = true, .writes = 1 << X, .cases = cases, .n_cases = QN_LEN(cases),
 };

@@ -154,6 +154,6 @@ static const qn_op_case cases[] = {
 const qn_op qn_op_rope = {
     .name = "rope", .n_in_min = 2, .n_in_max = 2, .shape = shape,
     .forward = {{qn_op_row_tiles, forward}}, .backward = {{backward_tiles, backward}}, .scratch = scratch_bytes,
-    .const_inputs = 1 << TABLE, .unread = 1 << X, .cheap = true, .writes = 1 << X,
+    .const_inputs = 1 << TABLE, .unread = 1 << X, .by_rows = true, .cheap = true, .writes = 1 << X,
     .cases = cases, .n_cases = QN_LEN(cases),
 };

@@ -102,7 +102,7 @@ static qn_ref layer_of(net *t, int layer, qn_ref x, const qn_ref *p) {
     return node(t, layer, &qn_op_add, "z", (qn_ref[]){y, feed_forward(t, layer, n2, p)}, 2, NULL);
 }
 
-static void build(net *t, int threads) {
+static void build(net *t, int threads, qn_recompute policy) {
     qn_ref p[PARAMS];
     CHECK_OK(qn_graph_new(&t->g));
     const qn_ref ids = qn_graph_input(t->g, "ids", QN_I32, (qn_shape){1, {QN_DIM_T}});
@@ -112,13 +112,16 @@ static void build(net *t, int threads) {
     for (int i = 0; i < PARAMS; i++)
         p[i] = param(t, i);
     qn_ref x = node(t, 0, &qn_op_embed, "x", (qn_ref[]){ids, p[TABLE]}, 2, NULL);
-    for (int layer = 0; layer < LAYERS; layer++)
+    for (int layer = 0; layer < LAYERS; layer++) {
+        qn_graph_anchor(t->g, x);
         x = layer_of(t, layer, x, p);
+    }
     const qn_ref wanted = node(t, 0, &qn_op_rows, "wanted", (qn_ref[]){x, index}, 2, NULL);
     t->out = node(t, 0, &qn_op_xent, "loss", (qn_ref[]){wanted, p[TABLE], target, weight}, 4, NULL);
     CHECK(t->out >= 0, "%s", qn_error_message());
     qn_graph_keep(t->g, t->out);
     qn_graph_seed(t->g, t->out);
+    qn_graph_recompute(t->g, policy);
     CHECK_OK(qn_exec_new(&t->e, t->g, qn_kernels_judge(), &(qn_exec_limits){T, S, threads}));
     qn_exec_bind(t->e, ids, t->ids);
     qn_exec_bind(t->e, index, t->index);
@@ -127,7 +130,7 @@ static void build(net *t, int threads) {
 }
 
 /* Two documents of 8 and 5 tokens. */
-static net *make(int threads) {
+static net *make(int threads, qn_recompute policy) {
     net *t = qn_zalloc(QN_MEM_TEST, 1, sizeof *t);
     CHECK(t != NULL);
     for (int p = 0; p < PARAMS; p++)
@@ -151,7 +154,7 @@ static net *make(int threads) {
     t->batch = (qn_batch){.kv = &t->pool, .segment = t->segment, .n_segments = SEGMENTS, .tile = t->tile,
                           .row_segment = t->row_segment, .chunks = 1};
     t->batch.n_tiles = qn_query_tiles(t->segment, SEGMENTS, 3, t->tile, T);
-    build(t, threads);
+    build(t, threads, policy);
     return t;
 }
 
@@ -183,7 +186,7 @@ static double difference(net *t, int p, int64_t i) {
 }
 
 TEST(gradients_of_a_whole_model_are_central_differences) {
-    net *t = make(1), *other = make(1);
+    net *t = make(1, QN_RECOMPUTE_LAYERS), *other = make(1, QN_KEEP_ALL);
     CHECK(loss(t, NULL) > 0);
     qn_exec_run_backward(t->e);
     for (int p = 0; p < PARAMS; p++) {
@@ -199,13 +202,15 @@ TEST(gradients_of_a_whole_model_are_central_differences) {
     drop(other);
 }
 
+/* Nor does what is kept and what is made again. */
 TEST(threads_do_not_change_a_bit) {
-    net *one = make(1);
+    static const qn_recompute policy[] = {QN_RECOMPUTE_LAYERS, QN_RECOMPUTE_CHEAP, QN_KEEP_ALL};
+    net *one = make(1, QN_KEEP_ALL);
     loss(one, NULL);
     qn_exec_run_backward(one->e);
     for (int threads = 2; threads <= 4; threads++) {
         qn_pool *pool;
-        net *many = make(threads);
+        net *many = make(threads, policy[threads - 2]);
         CHECK_OK(qn_pool_new(&pool, threads));
         loss(many, pool);
         qn_exec_run_backward(many->e);
@@ -218,11 +223,11 @@ TEST(threads_do_not_change_a_bit) {
 
 /* The gradient of a pack is the sum of its documents': here each is silenced in turn. */
 TEST(documents_of_a_pack_do_not_meet) {
-    net *both = make(1), *part[SEGMENTS];
+    net *both = make(1, QN_RECOMPUTE_CHEAP), *part[SEGMENTS];
     loss(both, NULL);
     qn_exec_run_backward(both->e);
     for (int s = 0; s < SEGMENTS; s++) {
-        part[s] = make(1);
+        part[s] = make(1, QN_RECOMPUTE_CHEAP);
         for (int i = 0; i < S; i++)
             if ((part[s]->index[i] >= 8) != s)
                 part[s]->weight[i] = 0;

@@ -10,7 +10,9 @@
  *
  *   1, tiled:    out_o[t,j] = Σ_i in_i[t, j mod D_i] / (i + o + 2),  through scratch;   partial[tile] = Σ out_0
  *   2, one tile: total = Σ partial, in order
- *   3, tiled:    out_o[t,j] += total / 1024 */
+ *   3, tiled:    out_o[t,j] += total / 1024
+ *
+ * and one that does the first phase only and stays within its rows, so that its tiles run through its neighbours too */
 typedef struct { int n_out; int64_t width[QN_OP_OUTS]; } mix_attr;
 
 static int mix_shape(const qn_op_args *a, qn_op_out *out) {
@@ -25,7 +27,7 @@ static int mix_shape(const qn_op_args *a, qn_op_out *out) {
 
 static float *totals(const qn_op_ctx *c) { return (float *)c->partials; }
 
-static void mix_tile(const qn_op_ctx *c, int64_t tile, void *scratch) {
+static float mix_rows(const qn_op_ctx *c, int64_t tile, void *scratch) {
     const qn_span rows = qn_tile_span(c->in[0].dim[0], QN_OP_ROWS, tile);
     float sum = 0, *row = scratch;
     for (int64_t t = rows.begin; t < rows.end; t++)
@@ -38,8 +40,13 @@ static void mix_tile(const qn_op_ctx *c, int64_t tile, void *scratch) {
             for (int64_t j = 0; j < c->out[o].dim[1]; j++)
                 sum += ((float *)qn_row(&c->out[o], t))[j] = row[j];
         }
-    totals(c)[1 + tile] = sum;
+    return sum;
 }
+
+static void mix_tile(const qn_op_ctx *c, int64_t tile, void *scratch) {
+    totals(c)[1 + tile] = mix_rows(c, tile, scratch);
+}
+static void mix_rows_only(const qn_op_ctx *c, int64_t tile, void *scratch) { (void)mix_rows(c, tile, scratch); }
 
 static int64_t one_tile(QN_UNUSED const qn_op_ctx *c) { return 1; }
 
@@ -72,6 +79,11 @@ static const qn_op mix = {
     .name = "mix", .n_in_min = 1, .n_in_max = 4, .attr_size = sizeof(mix_attr), .shape = mix_shape,
     .forward = {{qn_op_row_tiles, mix_tile}, {one_tile, mix_total}, {qn_op_row_tiles, mix_add}},
     .partials = mix_partials, .scratch = mix_scratch, .flops = mix_flops, .no_grad = "lives in a test",
+};
+static const qn_op mix_by_rows = {
+    .name = "mix", .n_in_min = 1, .n_in_max = 4, .attr_size = sizeof(mix_attr), .shape = mix_shape,
+    .forward = {{qn_op_row_tiles, mix_rows_only}}, .by_rows = true,
+    .scratch = mix_scratch, .flops = mix_flops, .no_grad = "lives in a test",
 };
 
 /* ---- random graphs ---- */
@@ -112,7 +124,8 @@ static void add_node(random_graph *r, uint64_t seed, int i) {
         attr.width[o] = 2 * (1 + (int64_t)random_of(seed, (uint64_t)(i * 16 + 8 + o), WIDTH / 2));
         snprintf(names + strlen(names), sizeof names - strlen(names), " n%d.%d", i, o);
     }
-    const qn_ref out = qn_graph_node(r->g, &mix, names, in, n_in, attr.n_out, &attr);
+    const qn_op *op = random_of(seed, (uint64_t)i * 16 + 13, 4) ? &mix_by_rows : &mix;
+    const qn_ref out = qn_graph_node(r->g, op, names, in, n_in, attr.n_out, &attr);
     for (int o = 0; o < attr.n_out; o++)
         add_value(r, out + o, out + o);
     if (random_of(seed, (uint64_t)(i * 16 + 12), 3) == 0) {
@@ -432,8 +445,33 @@ TEST(one_row_on_many_threads_needs_no_barrier) {
     qn_exec_run(e, 1, 0, pool, NULL);
     CHECK_INT(qn_exec_info_get(e).barriers, 0);
     qn_exec_run(e, MAX_T, 0, pool, NULL);
-    CHECK_INT(qn_exec_info_get(e).barriers, 2, "between three shared phases");
+    CHECK_INT(qn_exec_info_get(e).barriers, 0, "tiles run through all three sums");
+    qn_exec_profile(e, true);
+    qn_exec_run(e, MAX_T, 0, pool, NULL);
+    CHECK_INT(qn_exec_info_get(e).barriers, 3, "each sum is timed");
     qn_exec_free(e);
     qn_graph_free(g);
     qn_pool_free(pool);
+}
+
+/* Neighbours with other rows do not run tile by tile. */
+TEST(steps_of_other_rows_do_not_join) {
+    static float few[3 * 3];
+    qn_graph *g;
+    CHECK_OK(qn_graph_new(&g));
+    const qn_ref x = qn_graph_input(g, "x", QN_F32, (qn_shape){2, {QN_DIM_T, 3}});
+    const qn_ref y = qn_graph_input(g, "y", QN_F32, (qn_shape){2, {QN_DIM_S, 3}});
+    const qn_ref a = qn_graph_node(g, &qn_op_add, "a", (qn_ref[]){x, x}, 2, 1, NULL);
+    const qn_ref b = qn_graph_node(g, &qn_op_add, "b", (qn_ref[]){y, y}, 2, 1, NULL);
+    qn_graph_keep(g, a);
+    qn_graph_keep(g, b);
+    qn_exec *e = exec_of(g, 1);
+    fill_input(1);
+    qn_exec_bind(e, x, input);
+    qn_exec_bind(e, y, few);
+    qn_exec_run(e, MAX_T, 3, NULL, NULL);
+    for (int i = 0; i < MAX_T * 3; i++)
+        CHECK_NEAR(((float *)qn_exec_value(e, a)->data)[i], 2 * input[i], 0, "element %d", i);
+    qn_exec_free(e);
+    qn_graph_free(g);
 }

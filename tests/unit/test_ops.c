@@ -160,17 +160,22 @@ static void want_gradients(bench *b, const qn_op_case *c, int wanted) {
 
 typedef struct { bench *b; const qn_phase *p; const int64_t *order; } share;
 
+/* Tiles of phases beside each other are counted through. */
 static void run_tile(void *arg, int64_t tile, int worker) {
     const share *s = arg;
-    s->p->run(&s->b->c, s->order ? s->order[tile] : tile, s->b->scratch + (size_t)worker * s->b->scratch_bytes);
+    const qn_phase *p = s->p;
+    for (tile = s->order[tile]; tile >= p->tiles(&s->b->c); p++)
+        tile -= p->tiles(&s->b->c);
+    p->run(&s->b->c, tile, s->b->scratch + (size_t)worker * s->b->scratch_bytes);
 }
 
 /* seed 0: tiles in order; else shuffled by it. pool NULL: on this thread. */
 static void run_phases(bench *b, const qn_phase phases[QN_OP_PHASES], qn_pool *pool, uint64_t seed) {
     memset(b->c.partials, POISON, b->partial_bytes);
-    for (int p = 0; p < QN_OP_PHASES && phases[p].run; p++) {
-        const int64_t n = phases[p].tiles(&b->c);
-        int64_t order[256];
+    for (int p = 0, next; p < QN_OP_PHASES && phases[p].run; p = next) {
+        int64_t order[256], n = phases[p].tiles(&b->c);
+        for (next = p + 1; next < QN_OP_PHASES && phases[next].run && phases[next].beside; next++)
+            n += phases[next].tiles(&b->c);
         CHECK(n <= (int64_t)QN_LEN(order), "%s has %lld tiles", b->op->name, (long long)n);
         for (int64_t i = 0; i < n; i++)
             order[i] = i;

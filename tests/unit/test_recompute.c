@@ -307,6 +307,7 @@ TEST(cheap_runs_no_product_again_and_layers_spare_the_last) {
     CHECK(!run_again(t, &qn_op_linear) && !run_again(t, &qn_op_attention) && run_again(t, &qn_op_rmsnorm));
     CHECK(value(t, "n1.3")->remade && value(t, "hidden.3")->remade, "their inputs are kept for backward anyway");
     CHECK(!value(t, "qr.3")->remade, "keeping the plain query instead would save nothing");
+    CHECK(value(t, "x.0")->remade, "a look-up");
     drop(t);
     t = make(qn_kernels_judge());
     plan(t, QN_RECOMPUTE_LAYERS);
@@ -430,6 +431,7 @@ TEST(sums_share_gradients_where_nobody_is_hurt) {
     CHECK_OK(qn_pool_new(&pool, 2));
     for (uint64_t seed = 1; seed <= 400; seed++) {
         make_web(&want, seed, &apart, QN_KEEP_ALL);
+        qn_exec_profile(want.e, true);              /* each node for itself, none tile by tile with the next */
         run_web(&want, NULL);
         for (int p = 0; p < POLICIES; p++) {
             make_web(&got, seed, &qn_op_add, policies[p]);
