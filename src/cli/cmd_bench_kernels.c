@@ -7,6 +7,7 @@
 #include "cli/peaks.h"
 #include "kernels/bench_kernels.h"
 #include "kernels/bench_rows.h"
+#include "ops/bench_products.h"
 
 static const qn_opt opts[] = {
     QN_OPT_STRING("", "filter", NULL, "WORDS", "only what has all WORDS in its dtype, its row, its model or its shape"),
@@ -20,6 +21,7 @@ static const char *const examples[] = {
     "quern bench kernels",
     "quern bench kernels --filter 'q8_0 head' --threads 1",
     "quern bench kernels --filter attn",
+    "quern bench kernels --filter linear_grad --threads 1",
     "quern bench kernels --all-levels --seconds 0.2 --json",
     NULL
 };
@@ -28,7 +30,9 @@ static const char notes[] =
     "m rows of x[m,K] times W[N,K]. Up to 4 rows the weights come from memory, and GB/s is what counts; beyond, one "
     "matrix is used again and again, as in prefill, and G operations/s are. Each share is of the peak that the first "
     "lines name: int8 for quantized weights, bf16 where the machine has it, f32 otherwise.\n"
-    "Attention and rows run on one thread; attention's share is of one thread's part of the peak.";
+    "Attention, rows and gradients run on one thread; their share is of one thread's part of the peak. linear_dx, "
+    "linear_dw, linear_grad (both) and xent_grad (head and cross entropy) are the backward half of whole operations, "
+    "laying out of operands included.";
 
 typedef struct {
     qn_cli *c;
@@ -106,13 +110,13 @@ static void json_row(qn_jw *w, const qn_bench_row *f) {
 }
 
 static int text_row(job *j, const qn_bench_row *f) {
-    const bool bf16 = strcmp(f->family, "attn_bf16") == 0 && j->peak.bf16 > 0;
+    const bool bf16 = strstr(f->family, "_bf16") && j->peak.bf16 > 0;
     const double peak = (bf16 ? j->peak.bf16 : j->peak.f32) / j->peak.threads;
     if (!j->rows_begun)
-        QN_TRY(qn_out_printf(j->c, "\n%-14s%-12s%12s%12s%9s%10s%8s\n", "one thread", "", "µs", "ns/result", "GB/s",
+        QN_TRY(qn_out_printf(j->c, "\n%-18s%-12s%12s%12s%9s%10s%8s\n", "one thread", "", "µs", "ns/result", "GB/s",
                              "G op/s", "share"));
     j->rows_begun = true;
-    QN_TRY(qn_out_printf(j->c, "%-14s%-12s%11.2f%12.3f%9.1f", f->family, qn_isa_name(f->isa), 1e6 * f->seconds,
+    QN_TRY(qn_out_printf(j->c, "%-18s%-12s%11.2f%12.3f%9.1f", f->family, qn_isa_name(f->isa), 1e6 * f->seconds,
                          1e9 * f->seconds / f->elements, f->gbytes));
     if (f->gops > 0)
         QN_TRY(qn_out_printf(j->c, "%10.0f%6.0f %%", f->gops, 100 * f->gops / peak));
@@ -165,8 +169,9 @@ static int measure(job *j, qn_pool *pool) {
         qn_jw_key(j->w, "rows");
         qn_jw_open(j->w, '[');
     }
-    return qn_bench_rows(&(qn_bench_rows_options){
-        .cap = cap, .all_levels = all, .seconds = seconds, .figure = on_row, .arg = j});
+    const qn_bench_rows_options rows = {.cap = cap, .all_levels = all, .seconds = seconds, .figure = on_row, .arg = j};
+    QN_TRY(qn_bench_rows(&rows));
+    return qn_bench_products(&rows, j->filter);
 }
 
 static int run(qn_cli *c) {

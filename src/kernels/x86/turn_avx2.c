@@ -4,7 +4,7 @@
 
 #include <immintrin.h>
 
-enum { AHEAD = 64 };                 /* words: rows that lie apart are more streams than a machine follows by itself */
+enum { AHEAD = 24 };                 /* rows: such as lie apart are more streams than a machine follows by itself */
 
 /* Pairs of rows are woven by words, then by double words, then halves change places. */
 static inline void turn_8x8(float *dst, int64_t ldd, const float *src, int64_t lds) {
@@ -40,8 +40,10 @@ void qn_turn_avx2(void *dst_, int64_t ldd, const void *src_, int64_t lds, int64_
     for (int64_t j = 0; j < columns; j += 16) {
         const int64_t wide = QN_MIN(columns - j, 16), eights = wide & ~(int64_t)7;
         for (int64_t i = 0; i < whole; i += 8) {
-            for (int r = 0; r < 8 && columns - j > AHEAD; r++)
-                _mm_prefetch((const char *)(src + (i + r) * lds + j + AHEAD), _MM_HINT_T0);
+            const int64_t on = i + AHEAD - whole;                   /* rows that come next, of these columns or the next */
+            const float *next = on < 0 ? src + (i + AHEAD) * lds + j : src + on * lds + j + 16;
+            for (int r = 0; r < 8; r++)
+                _mm_prefetch((const char *)(next + r * lds), _MM_HINT_T0);
             for (int64_t v = 0; v < eights; v += 8)
                 turn_8x8(dst + (j + v) * ldd + i, ldd, src + i * lds + j + v, lds);
             turn_rest(dst + (j + eights) * ldd + i, ldd, src + i * lds + j + eights, lds, 8, wide - eights);
