@@ -8,6 +8,7 @@
  *   rng.h        counter-based random numbers
  *   -- on demand --
  *   file.h       maps, whole reads, atomic writes
+ *   dir.h        folders: listed, removed, moved into place
  *   pool.h       threads
  *   json.h       pull parser and writer
  *   inject.h     failures on demand, inside the room */

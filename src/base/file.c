@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 /* "PATH: cannot open: No such file or directory", with the code that fits errno. */
-static int fail_errno(const char *path, const char *what, int e) {
+int qn_fail_errno(const char *path, const char *what, int e) {
     char text[128];
     const char *reason = strerror_r(e, text, sizeof text);        /* the GNU form: may or may not use `text` */
     int code = e == ENOENT || e == ENOTDIR ? QN_ENOTFOUND : e == ENOMEM ? QN_ENOMEM : QN_EIO;
@@ -30,11 +30,11 @@ static int open_for_reading(const char *path, int flags, int *fd, struct stat *s
         *fd = open(path, O_RDONLY | O_CLOEXEC | flags);
     while (*fd < 0 && errno == EINTR);
     if (*fd < 0)
-        return fail_errno(path, "open", errno);
+        return qn_fail_errno(path, "open", errno);
     if (fstat(*fd, st) == 0 && !S_ISDIR(st->st_mode))
         return 0;
     int rc = S_ISDIR(st->st_mode) ? qn_fail(QN_EIO, "%s: is a directory; give the name of a file in it", path)
-                                  : fail_errno(path, "look at", errno);
+                                  : qn_fail_errno(path, "look at", errno);
     close(*fd);
     *fd = -1;
     return rc;
@@ -53,7 +53,7 @@ int qn_map_open(qn_map_file *m, const char *path) {
     } else if (st.st_size > 0) {
         void *p = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, m->fd, 0);
         if (p == MAP_FAILED) {
-            rc = fail_errno(path, "map", errno);
+            rc = qn_fail_errno(path, "map", errno);
         } else {
             m->s = p;
             m->n = (size_t)st.st_size;
@@ -102,7 +102,7 @@ static int read_all(qn_buf *b, int fd, const char *path, size_t size_hint, size_
         if (r < 0 && errno == EINTR)
             continue;
         if (r < 0)
-            return fail_errno(path, "read", errno);
+            return qn_fail_errno(path, "read", errno);
         if (r == 0)
             break;
         if ((size_t)r > limit - got)
@@ -158,6 +158,8 @@ void qn_file_fail_after(int64_t n) {
     atomic_store(&fail_after, n);
 }
 
+bool qn_file_fails_now(void) { return qn_inject_now(&fail_after); }
+
 static size_t dir_length(const char *path) {
     const char *slash = strrchr(path, '/');
     return slash ? (size_t)(slash - path) + 1 : 0;
@@ -196,7 +198,7 @@ static int open_temp(qn_out_file *f) {
     int e = errno;
     qn_free(f->temp);
     f->temp = NULL;                                       /* not ours: must not be unlinked */
-    return fail_errno(f->path, "create a file in its directory", e);
+    return qn_fail_errno(f->path, "create a file in its directory", e);
 }
 
 int qn_out_open(qn_out_file *f, const char *path) {
@@ -206,7 +208,7 @@ int qn_out_open(qn_out_file *f, const char *path) {
     QN_TRY_OUT(find_target(f, path, &mode));
     QN_TRY_OUT(open_temp(f));
     if (mode && fchmod(f->fd, mode) != 0)
-        rc = fail_errno(f->path, "keep the mode", errno);
+        rc = qn_fail_errno(f->path, "keep the mode", errno);
 out:
     if (rc < 0)
         qn_out_drop(f);
@@ -219,7 +221,7 @@ static int write_all(qn_out_file *f, const char *p, size_t n) {
         if (w < 0 && errno == EINTR)
             continue;
         if (w < 0)
-            return fail_errno(f->path, "write", errno);
+            return qn_fail_errno(f->path, "write", errno);
         p += w;
         n -= (size_t)w;
         f->written += (uint64_t)w;
@@ -228,22 +230,22 @@ static int write_all(qn_out_file *f, const char *p, size_t n) {
 }
 
 int qn_out_write(qn_out_file *f, const void *bytes, size_t n) {
-    if (!qn_inject_now(&fail_after))
+    if (!qn_file_fails_now())
         return write_all(f, bytes, n);
     QN_TRY(write_all(f, bytes, n / 2));
-    return fail_errno(f->path, "write", ENOSPC);
+    return qn_fail_errno(f->path, "write", ENOSPC);
 }
 
 int qn_out_patch(qn_out_file *f, uint64_t offset, const void *bytes, size_t n) {
     qn_assert(n <= f->written && offset <= f->written - n);
-    if (qn_inject_now(&fail_after))
-        return fail_errno(f->path, "write", ENOSPC);
+    if (qn_file_fails_now())
+        return qn_fail_errno(f->path, "write", ENOSPC);
     for (const char *p = bytes; n;) {
         ssize_t w = pwrite(f->fd, p, n, (off_t)offset);
         if (w < 0 && errno == EINTR)
             continue;
         if (w < 0)
-            return fail_errno(f->path, "write", errno);
+            return qn_fail_errno(f->path, "write", errno);
         p += w;
         n -= (size_t)w;
         offset += (uint64_t)w;
@@ -252,16 +254,16 @@ int qn_out_patch(qn_out_file *f, uint64_t offset, const void *bytes, size_t n) {
 }
 
 /* Makes the new name itself durable. File systems that cannot sync a directory say EINVAL, and that is that. */
-static int sync_directory(const char *path) {
+int qn_sync_parent(const char *path) {
     size_t dir = dir_length(path);
     char *name = dir ? qn_str_dup(QN_MEM_BASE, (qn_str){path, dir}) : qn_str_dup(QN_MEM_BASE, QN_STR("."));
     if (!name)
         return QN_ENOMEM;
     int rc = 0, fd = open(name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0 && errno != EACCES)
-        rc = fail_errno(name, "open", errno);
+        rc = qn_fail_errno(name, "open", errno);
     else if (fd >= 0 && fsync(fd) != 0 && errno != EINVAL)
-        rc = fail_errno(name, "sync", errno);
+        rc = qn_fail_errno(name, "sync", errno);
     if (fd >= 0)
         close(fd);
     qn_free(name);
@@ -270,20 +272,20 @@ static int sync_directory(const char *path) {
 
 int qn_out_commit(qn_out_file *f) {
     int rc = 0;
-    if (qn_inject_now(&fail_after))
-        rc = fail_errno(f->path, "write", ENOSPC);
+    if (qn_file_fails_now())
+        rc = qn_fail_errno(f->path, "write", ENOSPC);
     else if (fsync(f->fd) != 0)
-        rc = fail_errno(f->path, "write", errno);
+        rc = qn_fail_errno(f->path, "write", errno);
     int closed = close(f->fd);
     f->fd = -1;
     if (rc == 0 && closed != 0)
-        rc = fail_errno(f->path, "write", errno);
+        rc = qn_fail_errno(f->path, "write", errno);
     if (rc == 0 && rename(f->temp, f->path) != 0)
-        rc = fail_errno(f->path, "replace", errno);
+        rc = qn_fail_errno(f->path, "replace", errno);
     if (rc == 0) {
         qn_free(f->temp);
         f->temp = NULL;                                   /* it is the target now */
-        rc = sync_directory(f->path);
+        rc = qn_sync_parent(f->path);
     }
     qn_out_drop(f);
     return rc;
@@ -298,4 +300,14 @@ void qn_out_drop(qn_out_file *f) {
     qn_free(f->path);
     qn_free(f->temp);
     *f = (qn_out_file){.fd = -1};
+}
+
+int qn_write_file(const char *path, const void *bytes, size_t n) {
+    qn_out_file f;
+    QN_TRY(qn_out_open(&f, path));
+    int rc = qn_out_write(&f, bytes, n);
+    if (rc >= 0)
+        rc = qn_out_commit(&f);
+    qn_out_drop(&f);
+    return rc;
 }

@@ -1,4 +1,6 @@
-/* base/file.h — files: read-only maps, whole reads, and writes that are never half done. */
+/* base/file.h — files: read-only maps, whole reads, and writes that are never half done.
+ *
+ *   file.c   reading, and files that are replaced as a whole      append.c   files that grow piece by piece; folders */
 #ifndef QN_BASE_FILE_H
 #define QN_BASE_FILE_H
 
@@ -27,9 +29,30 @@ int qn_out_write(qn_out_file *f, const void *bytes, size_t n);
 int qn_out_patch(qn_out_file *f, uint64_t offset, const void *bytes, size_t n);
 int qn_out_commit(qn_out_file *f);
 void qn_out_drop(qn_out_file *f);
+/* All of that for bytes that are there already. */
+int qn_write_file(const char *path, const void *bytes, size_t n);
+
+/* Appending: a piece is written whole, in one call where the system allows it, or not at all: what a full disk took of
+ * it is cut off again. Only a kill can leave half a piece at the end. One writer per file. */
+typedef struct { int fd; char *path; int64_t size; } qn_append_file;
+int qn_append_open(qn_append_file *f, const char *path);                 /* made where there is none */
+int qn_append_write(qn_append_file *f, const void *bytes, size_t n);
+int qn_append_sync(qn_append_file *f);                                   /* on the disk before it returns */
+void qn_append_close(qn_append_file *f);                                 /* a struct of {0} may be closed too */
+
+/* Makes a folder and those above it: 1 if it was made now, 0 if it was there. QN_EIO names the one that failed. */
+int qn_dir_make(const char *path);
+
+/* fsync of the folder that holds path: makes a new name itself durable. */
+int qn_sync_parent(const char *path);
 
 /* Tests: the n-th write from now (0 = the next) fails as on a full disk, half of it written; a commit counts as a
  * write, because a full disk may show only then. -1 switches off. */
 void qn_file_fail_after(int64_t n);
+
+/* ---- for append.c ---- */
+bool qn_file_fails_now(void);
+/* "PATH: cannot WHAT: REASON" with the code that fits errno. */
+int qn_fail_errno(const char *path, const char *what, int e);
 
 #endif

@@ -107,6 +107,8 @@ struct qn_cli {
     const qn_cmd *cmd;
     qn_cli_value *value;        /* one per option of cmd */
     qn_cli_value *global;       /* one per global option */
+    int argc;                   /* the words as they were typed, without the program's name; borrowed */
+    const char *const *argv;
     const char **arg;           /* what is no option; borrowed from argv */
     size_t n_args, arg_cap;
     bool help, version;         /* --help, --version were seen: nothing else is checked */
@@ -161,6 +163,8 @@ void qn_text_drop(qn_text *t);
  * loop that prints for long does well to. A reader that goes away (`| head`) cancels the command quietly. */
 int qn_out_put(qn_cli *c, const char *bytes, size_t n);
 int qn_out_puts(qn_cli *c, const char *z);
+/* A stranger's words, safe on a terminal: control codes and what is not UTF-8 become '?'. */
+int qn_out_clean(qn_cli *c, qn_str s);
 QN_PRINTF(2, 3) int qn_out_printf(qn_cli *c, const char *fmt, ...);
 int qn_out_flush(qn_cli *c);                        /* now: after each token of a stream */
 /* One JSON value: take the writer, fill it, end it. `indent` 0 puts it on one line, for streams of lines. */

@@ -31,23 +31,11 @@ static const char *size_text(uint64_t bytes, char out[16]) {
 
 static int label(qn_cli *c, const char *name) { return qn_out_printf(c, "%-16s", name); }
 
-/* A stranger's words, safe on a terminal: control codes and what is not UTF-8 become '?'. */
-static int put_clean(qn_cli *c, qn_str s) {
-    for (size_t i = 0; i < s.n;) {
-        uint32_t code;
-        const int n = qn_utf8_decode(s.s + i, s.n - i, &code);
-        const bool control = n == 0 || code < 0x20 || (code >= 0x7f && code < 0xa0);
-        QN_TRY(control ? qn_out_puts(c, "?") : qn_out_put(c, s.s + i, (size_t)n));
-        i += (size_t)QN_MAX(n, 1);
-    }
-    return 0;
-}
-
 static int put_str(qn_cli *c, const char *name, qn_str s) {
     if (s.n == 0)
         return 0;
     QN_TRY(label(c, name));
-    QN_TRY(put_clean(c, s));
+    QN_TRY(qn_out_clean(c, s));
     return qn_out_puts(c, "\n");
 }
 
@@ -58,8 +46,11 @@ static int put_config(qn_cli *c, const qn_config *k) {
     QN_TRY(qn_out_printf(c, "%-16s%lld query, %lld key and value, %lld wide\n", "heads", (long long)k->heads,
                          (long long)k->kv_heads, (long long)k->Dh));
     QN_TRY(qn_out_printf(c, "%-16s%lld%s\n", "vocabulary", (long long)k->V, k->tied ? ", head tied to it" : ""));
-    QN_TRY(qn_out_printf(c, "%-16s%lld tokens, RoPE base %.10g%s", "context", (long long)k->context, k->rope.base,
-                         scalings[k->rope.scaling]));
+    QN_TRY(qn_out_printf(c, "%-16s%lld tokens", "context", (long long)k->context));
+    if (k->rope.base > 0)
+        QN_TRY(qn_out_printf(c, ", RoPE base %.10g%s", k->rope.base, scalings[k->rope.scaling]));
+    else
+        QN_TRY(qn_out_puts(c, ", learned positions"));
     if (k->window > 0)
         QN_TRY(qn_out_printf(c, ", sliding window %lld", (long long)k->window));
     return qn_out_puts(c, "\n");
@@ -140,7 +131,7 @@ static int put_tensors(qn_cli *c, const qn_tensor_file *tensors) {
         for (int d = 0; d < t->rank; d++)
             QN_TRY(qn_out_printf(c, "%s%lld", d ? " × " : " ", (long long)t->dims[d]));
         QN_TRY(qn_out_puts(c, "  "));
-        QN_TRY(put_clean(c, t->name));
+        QN_TRY(qn_out_clean(c, t->name));
         QN_TRY(qn_out_puts(c, "\n"));
     }
     return 0;
@@ -159,7 +150,7 @@ static int put_metadata(qn_cli *c, const qn_meta *m) {
         qn_meta_write(v, SHOWN_ITEMS, &w);
         QN_TRY_OUT(qn_jw_end(&w));
         QN_TRY_OUT(qn_out_puts(c, i ? "" : "\n"));
-        QN_TRY_OUT(put_clean(c, qn_buf_view(&line)));
+        QN_TRY_OUT(qn_out_clean(c, qn_buf_view(&line)));
         rc = qn_out_puts(c, "\n");
     }
 out:
@@ -209,7 +200,10 @@ static void json_config(qn_jw *w, const qn_config *k) {
     for (size_t i = 0; i < QN_LEN(rows); i++)
         key_i64(w, rows[i].key, rows[i].v);
     qn_jw_key(w, "rope_base");
-    qn_jw_f64(w, k->rope.base);
+    if (k->rope.base > 0)
+        qn_jw_f64(w, k->rope.base);
+    else
+        qn_jw_null(w);                              /* positions are learned */
     qn_jw_key(w, "tied");
     qn_jw_bool(w, k->tied);
     qn_jw_close(w);

@@ -221,17 +221,6 @@ static int learn(job *j) {
 
 /* ---- files ------------------------------------------------------------------------------------------------------- */
 
-static int write_file(const char *path, const qn_buf *text) {
-    qn_out_file f = {0};
-    int rc = qn_out_open(&f, path);
-    if (rc >= 0)
-        rc = qn_out_write(&f, text->s, text->n);
-    if (rc >= 0)
-        rc = qn_out_commit(&f);
-    qn_out_drop(&f);
-    return rc;
-}
-
 static void put_token(qn_jw *w, const char *key, const char *text) {
     if (text)
         qn_field_str(w, key, text);
@@ -265,7 +254,7 @@ static int write_config(const job *j) {
     if (rc >= 0)
         rc = qn_buf_putc(&text, '\n');
     if (rc >= 0)
-        rc = write_file(j->config_path.s, &text);
+        rc = qn_write_file(j->config_path.s, text.s, text.n);
     qn_buf_drop(&text);
     return rc;
 }
@@ -277,7 +266,7 @@ static int write_files(const job *j) {
     QN_TRY(write_config(j));
     int rc = qn_tokenizer_json_write(&j->spec, &text);
     if (rc >= 0)
-        rc = write_file(j->path.s, &text);
+        rc = qn_write_file(j->path.s, text.s, text.n);
     qn_buf_drop(&text);
     return rc;
 }

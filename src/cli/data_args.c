@@ -24,20 +24,20 @@ static int read_source(const char *text, char **path, double *weight) {
     return *path ? 0 : QN_ENOMEM;
 }
 
-static int read_sources(qn_cli *c, qn_data_args *a) {
-    size_t listed, args = qn_cli_args(c);
+static int read_sources(qn_cli *c, const char *const *path, size_t n, qn_data_args *a) {
+    size_t listed;
     const char *const *list = qn_cli_list(c, "source", &listed);
-    if (args + listed == 0)
+    if (n + listed == 0)
         return qn_fail(QN_EUSAGE, "no corpus: name files or folders, or --source PATH=WEIGHT");
-    a->path = qn_zalloc(QN_MEM_CLI, args + 1, sizeof *a->path);
+    a->path = qn_zalloc(QN_MEM_CLI, n + 1, sizeof *a->path);
     a->source = qn_zalloc(QN_MEM_CLI, listed + 1, sizeof *a->source);
     a->own = qn_zalloc(QN_MEM_CLI, listed + 1, sizeof *a->own);
     if (!a->path || !a->source || !a->own)
         return QN_ENOMEM;
-    for (size_t i = 0; i < args; i++)
-        a->path[i] = qn_cli_arg(c, i);
-    if (args)
-        a->source[a->n++] = (qn_data_source){.path = a->path, .n_paths = args};
+    for (size_t i = 0; i < n; i++)
+        a->path[i] = path[i];
+    if (n)
+        a->source[a->n++] = (qn_data_source){.path = a->path, .n_paths = n};
     for (size_t i = 0; i < listed; i++) {
         qn_data_source *s = &a->source[a->n];
         QN_TRY(read_source(list[i], &a->own[a->n], &s->weight));
@@ -59,9 +59,13 @@ out:
 }
 
 int qn_data_args_read(qn_cli *c, const char *tokenizer, qn_data_args *a) {
+    return qn_data_args_read_paths(c, c->arg, qn_cli_args(c), tokenizer, a);
+}
+
+int qn_data_args_read_paths(qn_cli *c, const char *const *path, size_t n, const char *tokenizer, qn_data_args *a) {
     QN_TRY(read_share(qn_cli_str(c, "validation"), &a->o.validation));
     QN_TRY(qn_cli_size(c, "max-memory", QN_DATA_MIN_MEMORY, &a->o.max_memory));
-    QN_TRY(read_sources(c, a));
+    QN_TRY(read_sources(c, path, n, a));
     QN_TRY(read_tokenizer(tokenizer, a));
     a->o.source = a->source;
     a->o.n_sources = a->n;

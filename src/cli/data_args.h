@@ -36,6 +36,8 @@ typedef struct {
 
 /* Arguments from the first one on, and QN_OPTS_DATA. QN_EUSAGE: no corpus, a share or weight that is none. */
 int qn_data_args_read(qn_cli *c, const char *tokenizer, qn_data_args *a);
+/* The same for texts that are named by an option. Borrowed for the life of *a. */
+int qn_data_args_read_paths(qn_cli *c, const char *const *path, size_t n, const char *tokenizer, qn_data_args *a);
 int qn_data_args_prepare(qn_cli *c, qn_data_args *a, const char *folder, qn_data_result *r);
 void qn_data_args_drop(qn_data_args *a);
 

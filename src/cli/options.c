@@ -231,6 +231,8 @@ int qn_cli_parse(qn_cli *c, int argc, const char *const *argv) { return qn_cli_p
 
 int qn_cli_parse_as(qn_cli *c, const qn_cmd *cmd, int argc, const char *const *argv) {
     words w = {argc, 0, argv};
+    c->argc = argc;
+    c->argv = argv;
     c->global = qn_zalloc(QN_MEM_CLI, count(qn_global_opts), sizeof *c->global);
     if (!c->global)
         return QN_ENOMEM;

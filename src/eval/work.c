@@ -38,7 +38,7 @@ qn_work qn_speed_work(const qn_session *s, int64_t sequences, int64_t depth, int
     qn_work w = {0};
     for (int64_t layer = 0; layer < c->layers; layer++)
         for (int id = 0; id < QN_PARAMS; id++)
-            if (id != QN_P_EMBED && id != QN_P_HEAD)
+            if (id != QN_P_EMBED && id != QN_P_POSITIONS && id != QN_P_HEAD)
                 add_matrix(&w, qn_model_param(m, (qn_param_id)id, layer), (double)tokens, (double)runs);
     const qn_tensor *head = qn_model_param(m, QN_P_HEAD, 0);
     add_matrix(&w, head->rank ? head : qn_model_param(m, QN_P_EMBED, 0), (double)sequences, 1);

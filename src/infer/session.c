@@ -29,12 +29,6 @@ struct qn_session {
 
 /* ---- life ---- */
 
-qn_dtype qn_default_kv(const qn_model *m, const qn_kernels *k) {
-    if (m->main_dtype == QN_F32)
-        return QN_F32;
-    return k->isa >= QN_ISA_AVX512BF16 ? QN_BF16 : QN_F16;
-}
-
 static int build_graphs(qn_session *s, int sequences) {
     const qn_graph_options o = {.kv = s->kv.pool.dtype, .max_context = s->context};
     const qn_exec_limits limits = {.max_t = s->rows, .max_s = 0, .workers = qn_pool_threads(s->pool)};

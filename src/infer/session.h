@@ -67,8 +67,5 @@ qn_session_memory qn_session_memory_get(const qn_session *s);
  * many were written to out[cap]. */
 void qn_session_profile(qn_session *s, bool on);
 int qn_session_times(const qn_session *s, qn_op_time *out, int cap);
-/* The KV dtype that a session takes by default: f32 where most weights are F32, else bf16 where the level has its dot
- * products, else f16. */
-qn_dtype qn_default_kv(const qn_model *m, const qn_kernels *k);
 
 #endif

@@ -209,10 +209,30 @@ typedef void qn_layernorm_grad_fn(qn_real *dx, qn_real *dw, qn_real *db, const q
  *   dx = scale·(exp(x − lse) − [i = target]), written, may be x. A target outside [0, n) lies in another slice. */
 typedef void qn_xent_grad_fn(qn_real *dx, const qn_real *x, int64_t n, int64_t target, double lse, double scale);
 
+/* ---- steps of optimizers: n parameters w, their gradients g, their moments; element by element, in place ------------
+ * Factors are double so that the judge's are exact; the others round each of them once to float. g is read times
+ * `scale`. A NaN or an infinity in g goes where it goes: callers look at the norm first. */
+/* m += (1 − β₁)(g − m);  v += (1 − β₂)(g² − v);  w = w·keep − step·m / (√v·inverse + eps)
+ * (Loshchilov & Hutter 2019, algorithm 2, as PyTorch writes it: keep = 1 − rate·decay, step = rate/(1 − β₁ᵗ),
+ * inverse = 1/√(1 − β₂ᵗ)). */
+typedef struct { double scale, beta1, beta2, keep, step, inverse, eps; } qn_adamw_args;
+typedef void qn_adamw_fn(qn_real *w, qn_real *m, qn_real *v, const qn_real *g, int64_t n, const qn_adamw_args *a);
+/* d = g + decay·w;  m = momentum·m + d;  w −= rate·(nesterov ? d + momentum·m : m)      (PyTorch's SGD) */
+typedef struct { double scale, momentum, decay, rate; bool nesterov; } qn_sgd_args;
+typedef void qn_sgd_fn(qn_real *w, qn_real *m, const qn_real *g, int64_t n, const qn_sgd_args *a);
+/* m += (1 − momentum)(g − m);  u = nesterov ? g + momentum·(m − g) : m      what Muon makes orthogonal */
+typedef struct { double scale, momentum; bool nesterov; } qn_blend_args;
+typedef void qn_blend_fn(qn_real *u, qn_real *m, const qn_real *g, int64_t n, const qn_blend_args *a);
+/* y = a·x + b·y */
+typedef void qn_axpby_fn(qn_real *y, const qn_real *x, int64_t n, double a, double b);
+/* Σx² in double: 16 lane sums of index mod 16, then the tree. */
+typedef double qn_sum_squares_fn(const qn_real *x, int64_t n);
+
 /* ---- the table -------------------------------------------------------------------------------------------------- */
 #define QN_ROW_FAMILIES(F)                                                                                          \
     F(rmsnorm) F(rmsnorm_grad) F(layernorm) F(softmax) F(logsumexp) F(argmax) F(act) F(glu) F(add) F(scale) F(rope) \
     F(act_grad) F(glu_grad) F(layernorm_grad) F(xent_grad)                                                          \
+    F(adamw) F(sgd) F(blend) F(axpby) F(sum_squares)                                                                \
     F(attn_merge) F(attn_grad) F(kv_store_k) F(kv_store_v) F(linear_dx) F(linear_dw)
 typedef qn_linear_grad_fn qn_linear_dx_fn, qn_linear_dw_fn;
 

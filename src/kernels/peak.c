@@ -103,10 +103,25 @@ static double rate(measurement m, qn_peak_ops_fn *ops, qn_peak_read_fn *read) {
     return m.best;
 }
 
+int qn_peak_arithmetic(qn_pool *pool, qn_peak *out) {
+    const loops l = loops_pick(qn_isa_detect());
+    span *spans = qn_zalloc(QN_MEM_SCRATCH, (size_t)qn_pool_threads(pool), sizeof *spans);
+    const measurement m = {.pool = pool, .spans = spans, .rounds = OPS_ROUNDS};
+    *out = (qn_peak){.threads = qn_pool_threads(pool), .isa = qn_isa_detect()};
+    if (!spans)
+        return QN_ENOMEM;
+    out->f32 = rate(m, l.f32, NULL);
+    out->bf16 = rate(m, l.bf16, NULL);
+    out->int8 = rate(m, l.int8, NULL);
+    qn_free(spans);
+    return 0;
+}
+
 int qn_peak_measure(qn_pool *pool, qn_peak *out) {
     const int threads = qn_pool_threads(pool);
     const size_t each = QN_MAX(MEMORY_BYTES / (size_t)threads, L3_BYTES) & ~(size_t)4095, all = each * (size_t)threads;
     const loops l = loops_pick(qn_isa_detect());
+    QN_TRY(qn_peak_arithmetic(pool, out));
     span *spans = qn_zalloc(QN_MEM_SCRATCH, (size_t)threads, sizeof *spans);
     uint8_t *memory = spans ? qn_arena_map(QN_MEM_SCRATCH, all) : NULL;
     if (!memory) {
@@ -115,12 +130,7 @@ int qn_peak_measure(qn_pool *pool, qn_peak *out) {
     }
     for (size_t i = 0; i < all; i += 4096)      /* pages that were never written would all be one zero page */
         memory[i] = 1;
-    measurement m = {.pool = pool, .spans = spans, .rounds = OPS_ROUNDS};
-    *out = (qn_peak){.threads = threads, .isa = qn_isa_detect()};
-    out->f32 = rate(m, l.f32, NULL);
-    out->bf16 = rate(m, l.bf16, NULL);
-    out->int8 = rate(m, l.int8, NULL);
-    m = (measurement){.pool = pool, .spans = spans, .rounds = 1, .memory = memory, .bytes = each};
+    measurement m = {.pool = pool, .spans = spans, .rounds = 1, .memory = memory, .bytes = each};
     out->memory = rate(m, NULL, l.read);
     m.bytes = L3_BYTES, m.rounds = 20;
     out->l3 = rate(m, NULL, l.read);

@@ -52,6 +52,7 @@ bool qn_param_per_layer(const qn_param *p) { return strstr(p->gguf, "%d") != NUL
 static int64_t factor(const qn_config *c, qn_str f) {
     const struct { const char *symbol; int64_t value; } known[] = {
         {"V", c->V}, {"D", c->D}, {"F", c->F}, {"H", c->heads}, {"Hkv", c->kv_heads}, {"Dh", c->Dh},
+        {"C", c->context},
     };
     int64_t v = 0;
     for (size_t i = 0; i < QN_LEN(known); i++)
@@ -76,10 +77,34 @@ int qn_param_shape(const qn_param *p, const qn_config *c, int64_t dim[2]) {
     return rank;
 }
 
-int qn_param_name(const qn_param *p, bool is_gguf, int64_t layer, qn_buf *out) {
-    const char *name = is_gguf ? p->gguf : p->hf, *d = strstr(name, "%d");
+static int fill_in(const char *name, int64_t layer, qn_buf *out) {
+    const char *d = strstr(name, "%d");
     qn_buf_clear(out);
     if (!d)
         return qn_buf_puts(out, name);
     return qn_buf_printf(out, "%.*s%lld%s", (int)(d - name), name, (long long)layer, d + 2);
+}
+
+int qn_param_name(const qn_param *p, bool is_gguf, int64_t layer, qn_buf *out) {
+    return fill_in(is_gguf ? p->gguf : p->hf, layer, out);
+}
+
+const qn_joint *qn_arch_joint(const qn_arch *a, qn_param_id id) {
+    for (size_t i = 0; i < a->n_joints; i++)
+        for (int k = 0; k < a->joints[i].parts; k++)
+            if (a->joints[i].part[k] == id)
+                return &a->joints[i];
+    return NULL;
+}
+
+int qn_param_stored_name(const qn_arch *a, const qn_param *p, bool is_gguf, int64_t layer, qn_buf *out) {
+    const qn_joint *j = qn_arch_joint(a, p->id);
+    return j ? fill_in(is_gguf ? j->gguf : j->hf, layer, out) : qn_param_name(p, is_gguf, layer, out);
+}
+
+bool qn_arch_leaves_out(const qn_arch *a, qn_str tensor) {
+    for (size_t i = 0; i < QN_LEN(a->unused) && a->unused[i]; i++)
+        if (qn_str_ends(tensor, a->unused[i]))
+            return true;
+    return false;
 }

@@ -9,9 +9,12 @@
 
 /* Roles that the shared stack knows. */
 typedef enum {
-    QN_P_EMBED, QN_P_ATTN_NORM, QN_P_Q, QN_P_K, QN_P_V, QN_P_O, QN_P_Q_BIAS, QN_P_K_BIAS, QN_P_V_BIAS, QN_P_O_BIAS,
-    QN_P_FFN_NORM, QN_P_GATE, QN_P_UP, QN_P_DOWN, QN_P_GATE_BIAS, QN_P_UP_BIAS, QN_P_DOWN_BIAS,
-    QN_P_OUT_NORM, QN_P_HEAD, QN_PARAMS
+    QN_P_EMBED, QN_P_POSITIONS,
+    QN_P_ATTN_NORM, QN_P_ATTN_NORM_BIAS,
+    QN_P_Q, QN_P_K, QN_P_V, QN_P_O, QN_P_Q_BIAS, QN_P_K_BIAS, QN_P_V_BIAS, QN_P_O_BIAS,
+    QN_P_FFN_NORM, QN_P_FFN_NORM_BIAS,
+    QN_P_GATE, QN_P_UP, QN_P_DOWN, QN_P_GATE_BIAS, QN_P_UP_BIAS, QN_P_DOWN_BIAS,
+    QN_P_OUT_NORM, QN_P_OUT_NORM_BIAS, QN_P_HEAD, QN_PARAMS
 } qn_param_id;
 
 enum {
@@ -20,21 +23,32 @@ enum {
     QN_ROPE_PERMUTED = 4,       /* GGUF files hold the rows of each head interleaved: row 2i+j is half j, pair i */
     QN_OPTIONAL = 8,            /* absent in many models of the family */
     QN_TIED = 16,               /* absent when tied: the embedding serves */
-    QN_EMBEDDING = 32           /* quantization policies treat it apart */
+    QN_EMBEDDING = 32,          /* quantization policies and optimizers treat it apart */
+    QN_RESIDUAL_OUT = 64,       /* writes into the residual stream: fresh ones are smaller in deeper models */
+    QN_HF_TRANSPOSED = 128,     /* directories hold [in,out] where the product reads [out,in] */
+    QN_NO_BLOCKS = 256          /* never block-quantized: a table that is only looked up, and small */
 };
 
 typedef struct {
     qn_param_id id;
     const char *gguf, *hf;      /* names; %d is the layer. A name without it stands once */
-    const char *shape;          /* "H*Dh D": symbols V D F H Hkv Dh, products, numbers */
+    const char *shape;          /* "H*Dh D": symbols V D F H Hkv Dh C, products, numbers */
     int flags;
 } qn_param;
 
-typedef enum { QN_NORM_RMS } qn_norm_type;
+/* A tensor of files that holds several parameters, the rows of one below those of the other. They are as wide and have
+ * the same flags; their own names stand in graphs and messages only. */
+typedef struct {
+    const char *gguf, *hf;
+    qn_param_id part[4];
+    int parts;
+} qn_joint;
+
+typedef enum { QN_NORM_RMS, QN_NORM_LAYER } qn_norm_type;
 typedef enum { QN_NORM_PRE } qn_norm_place;
-typedef enum { QN_POS_ROPE } qn_position;
+typedef enum { QN_POS_ROPE, QN_POS_LEARNED } qn_position;
 typedef enum { QN_MASK_CAUSAL } qn_mask;
-typedef enum { QN_FFN_GATED } qn_ffn;
+typedef enum { QN_FFN_GATED, QN_FFN_PLAIN } qn_ffn;
 
 /* What the shared decoder stack (stack.c) does differently for different families. */
 typedef struct {
@@ -53,10 +67,18 @@ typedef struct qn_arch {
     const char *name;                       /* general.architecture */
     const char *hf_class[4];                /* architectures[0] of config.json */
     const char *hf_type[4];                 /* model_type */
+    const char *hf_prefix;                  /* of names in directories; some leave it out. NULL: none do */
+    const char *unused[4];                  /* ends of names that stand in files and mean nothing: old buffers */
     const qn_key *keys;
     size_t n_keys;
     const qn_param *params;
     size_t n_params;
+    const qn_joint *joints;
+    size_t n_joints;
+    const char *act_key;                    /* member of config.json that names the activation */
+    qn_act act;                             /* where nobody names it */
+    bool tied;                              /* a config.json that says nothing of tying */
+    int (*check)(const qn_config *c, const qn_meta *m, bool is_gguf);   /* refuses what is not done here; or NULL */
     void (*spec)(const qn_config *c, qn_stack_spec *s);
     /* Writing (save.h); `has`: [QN_PARAMS] which parameters the model has. Whether the form can say what the model is,
      * and the members of config.json that no key of the table covers: architectures, model_type … */
@@ -76,8 +98,12 @@ const char *qn_arch_names(void);
 const qn_param *qn_arch_param(const qn_arch *a, qn_param_id id);       /* NULL: the family has none */
 /* The shape of a parameter in numbers; rank 1 or 2. */
 int qn_param_shape(const qn_param *p, const qn_config *c, int64_t dim[2]);
-/* Its name in one spelling, with the layer filled in. */
+/* Its own name in one spelling, with the layer filled in; and that of the tensor which holds it in files. */
 int qn_param_name(const qn_param *p, bool is_gguf, int64_t layer, qn_buf *out);
+int qn_param_stored_name(const qn_arch *a, const qn_param *p, bool is_gguf, int64_t layer, qn_buf *out);
+const qn_joint *qn_arch_joint(const qn_arch *a, qn_param_id id);      /* NULL: it has a tensor of its own */
 bool qn_param_per_layer(const qn_param *p);
+/* A tensor that files of the family carry for nothing. */
+bool qn_arch_leaves_out(const qn_arch *a, qn_str tensor);
 
 #endif

@@ -23,6 +23,9 @@ static int find(const qn_meta *m, const char *prefix, const char *spellings, qn_
     return 0;
 }
 
+/* What is out of range stays so, and is refused later. */
+static int64_t times(int64_t n, int64_t v) { return v > 0 && v <= INT32_MAX ? n * v : v; }
+
 static int read_key(qn_config *c, const qn_key *k, const qn_meta *m, const char *prefix, bool is_gguf) {
     void *at = (char *)c + k->offset;
     const char *spellings = is_gguf ? k->gguf : k->hf;
@@ -32,7 +35,7 @@ static int read_key(qn_config *c, const qn_key *k, const qn_meta *m, const char 
     if (k->rule == QN_KEY_REQUIRED)
         return qn_fail(QN_EFORMAT, "%s: %s%s is missing (%s)", qn_meta_name(m), prefix, spellings, k->field);
     if (k->rule == QN_KEY_SAME_AS)
-        memcpy(at, (char *)c + k->same, sizeof(int64_t));
+        *(int64_t *)at = times((int64_t)k->value, *(const int64_t *)((const char *)c + k->same));
     else if (k->kind == QN_FIELD_I64)
         *(int64_t *)at = (int64_t)k->value;
     else
@@ -118,21 +121,36 @@ static int read_vocabulary(qn_config *c, const qn_meta *m, const char *prefix, b
     return rc < 0 ? rc : 0;
 }
 
-static int read_activation(qn_config *c, const qn_meta *m, bool is_gguf) {
+static int read_activation(qn_config *c, const qn_arch *arch, const qn_meta *m, bool is_gguf) {
     static const struct { const char *name; qn_act act; } known[] = {
         {"silu", QN_ACT_SILU}, {"swish", QN_ACT_SILU}, {"gelu", QN_ACT_GELU}, {"gelu_new", QN_ACT_GELU_TANH},
         {"gelu_pytorch_tanh", QN_ACT_GELU_TANH}, {"relu", QN_ACT_RELU}, {"relu2", QN_ACT_RELU2},
     };
-    qn_str name = QN_STR("silu");
-    if (!is_gguf)
-        QN_TRY(qn_meta_get_str(m, "hidden_act", &name));
+    qn_str name = QN_STR("");
+    c->act = arch->act;
+    const int rc = is_gguf ? 0 : qn_meta_get_str(m, arch->act_key, &name);
+    if (rc <= 0)
+        return rc;
     for (size_t i = 0; i < QN_LEN(known); i++)
         if (qn_str_is(name, known[i].name)) {
             c->act = known[i].act;
             return 0;
         }
-    return qn_fail(QN_EUNSUPPORTED, "%s: hidden_act \"%.*s\" is not supported (silu, gelu, gelu_new, relu, relu2 are)",
-                   qn_meta_name(m), QN_STR_ARG(name));
+    return qn_fail(QN_EUNSUPPORTED, "%s: %s \"%.*s\" is not supported (silu, gelu, gelu_new, relu, relu2 are)",
+                   qn_meta_name(m), arch->act_key, QN_STR_ARG(name));
+}
+
+/* What the model was trained with, if it was trained here: masters are F32, products may be bf16. */
+static int read_compute(qn_config *c, const qn_meta *m) {
+    qn_str name;
+    const int rc = qn_meta_get_str(m, "quern.compute", &name);
+    if (rc <= 0)
+        return rc;
+    c->compute = qn_dtype_from_name(name);
+    if (c->compute == QN_F32 || c->compute == QN_BF16)
+        return 0;
+    return qn_fail(QN_EUNSUPPORTED, "%s: quern.compute is \"%.*s\"; f32 and bf16 are known", qn_meta_name(m),
+                   QN_STR_ARG(name));
 }
 
 static bool in_reach(double fast, double slow) { return fast > 1e-6 && fast < 1e9 && slow > 1e-6 && slow < 1e9; }
@@ -151,6 +169,14 @@ static int check(const qn_config *c, const char *file) {
     if (c->heads % c->kv_heads)
         return qn_fail(QN_EFORMAT, "%s: %lld heads cannot share %lld key heads evenly", file, (long long)c->heads,
                        (long long)c->kv_heads);
+    if (!(c->norm_eps >= 0 && c->norm_eps < 1))
+        return qn_fail(QN_EFORMAT, "%s: norm eps %g is out of range", file, c->norm_eps);
+    if (c->window < 0)
+        return qn_fail(QN_EFORMAT, "%s: sliding window %lld is negative", file, (long long)c->window);
+    return 0;
+}
+
+static int check_rope(const qn_config *c, const char *file) {
     if (c->rope.rot > 2 * QN_ROPE_PAIRS)
         return qn_fail(QN_EUNSUPPORTED, "%s: RoPE over %lld elements per head; up to %d are supported", file,
                        (long long)c->rope.rot, 2 * QN_ROPE_PAIRS);
@@ -158,8 +184,8 @@ static int check(const qn_config *c, const char *file) {
         return qn_fail(QN_EFORMAT,
                        "%s: RoPE rotates %lld of %lld elements per head; both must be even, the first not larger", file,
                        (long long)c->rope.rot, (long long)c->Dh);
-    if (!(c->norm_eps >= 0 && c->norm_eps < 1) || !(c->rope.base > 1 && c->rope.base < 1e30))
-        return qn_fail(QN_EFORMAT, "%s: norm eps %g or RoPE base %g is out of range", file, c->norm_eps, c->rope.base);
+    if (!(c->rope.base > 1 && c->rope.base < 1e30))
+        return qn_fail(QN_EFORMAT, "%s: RoPE base %g is out of range", file, c->rope.base);
     if (!(c->rope.factor >= 1e-3 && c->rope.factor <= 1e6) || !(c->rope.original_context >= 1))
         return qn_fail(QN_EFORMAT, "%s: RoPE scaling factor %g or original context %g is out of range", file,
                        c->rope.factor, c->rope.original_context);
@@ -171,14 +197,24 @@ static int check(const qn_config *c, const char *file) {
                        c->rope.beta_slow);
     if (!(c->rope.attention_factor >= 0 && c->rope.attention_factor <= 1e6))
         return qn_fail(QN_EFORMAT, "%s: RoPE attention factor %g is out of range", file, c->rope.attention_factor);
-    if (c->window < 0)
-        return qn_fail(QN_EFORMAT, "%s: sliding window %lld is negative", file, (long long)c->window);
+    return 0;
+}
+
+/* Families without RoPE have none of its numbers; attention takes pairs of elements all the same. */
+static int check_positions(const qn_config *c, const qn_arch *arch, const char *file) {
+    qn_stack_spec s;
+    arch->spec(c, &s);
+    if (s.position == QN_POS_ROPE)
+        return check_rope(c, file);
+    if (c->Dh % 2)
+        return qn_fail(QN_EUNSUPPORTED, "%s: heads are %lld wide; only even widths are supported", file,
+                       (long long)c->Dh);
     return 0;
 }
 
 int qn_config_read(qn_config *c, const qn_arch *arch, const qn_meta *m, bool is_gguf) {
     char prefix[64] = "";
-    *c = (qn_config){.bos = -1, .pad = -1};
+    *c = (qn_config){.bos = -1, .pad = -1, .compute = -1};
     if (is_gguf)
         snprintf(prefix, sizeof prefix, "%s.", arch->name);
     for (size_t i = 0; i < arch->n_keys; i++)
@@ -191,8 +227,13 @@ int qn_config_read(qn_config *c, const qn_arch *arch, const qn_meta *m, bool is_
     if (c->rope.rot == 0)
         c->rope.rot = c->Dh;
     QN_TRY(read_vocabulary(c, m, prefix, is_gguf));
-    QN_TRY(read_activation(c, m, is_gguf));
+    QN_TRY(read_activation(c, arch, m, is_gguf));
     QN_TRY(read_rope(c, m, prefix, is_gguf));
-    const int rc = is_gguf ? 0 : qn_meta_get_bool(m, "tie_word_embeddings", &c->tied);
-    return rc < 0 ? rc : check(c, qn_meta_name(m));
+    QN_TRY(read_compute(c, m));
+    c->tied = !is_gguf && arch->tied;
+    if (!is_gguf)
+        QN_TRY(qn_meta_get_bool(m, "tie_word_embeddings", &c->tied));
+    QN_TRY(check(c, qn_meta_name(m)));
+    QN_TRY(check_positions(c, arch, qn_meta_name(m)));
+    return arch->check ? arch->check(c, m, is_gguf) : 0;
 }

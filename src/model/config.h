@@ -33,6 +33,7 @@ typedef struct qn_config {
     int64_t bos, pad;                   /* -1: none */
     int64_t eos[QN_MAX_EOS];            /* any of them ends an answer */
     int64_t n_eos;
+    int compute;                        /* qn_dtype that F32 matrices multiply in (docs/NUMERICS.md); −1: not said */
 } qn_config;
 
 /* A row of a family's key table: where a field of qn_config stands in GGUF metadata (after "<arch>.") and in
@@ -45,14 +46,15 @@ typedef struct {
     qn_field_kind kind;
     const char *gguf, *hf;              /* NULL: not in that form */
     qn_key_rule rule;
-    double value;                       /* QN_KEY_DEFAULT */
-    size_t same;                        /* QN_KEY_SAME_AS: offset of the field to copy */
+    double value;                       /* QN_KEY_DEFAULT; QN_KEY_SAME_AS: so many times */
+    size_t same;                        /* QN_KEY_SAME_AS: offset of the field, which stands above in the table */
 } qn_key;
 #define QN_CFG_I(f) #f, offsetof(qn_config, f), QN_FIELD_I64
 #define QN_CFG_F(f) #f, offsetof(qn_config, f), QN_FIELD_F64
 #define QN_REQUIRED QN_KEY_REQUIRED, 0, 0
 #define QN_OR(v) QN_KEY_DEFAULT, (v), 0
-#define QN_SAME_AS(f) QN_KEY_SAME_AS, 0, offsetof(qn_config, f)
+#define QN_SAME_AS(f) QN_TIMES(1, f)
+#define QN_TIMES(n, f) QN_KEY_SAME_AS, (n), offsetof(qn_config, f)
 
 struct qn_arch;
 /* Fills *c from the table's keys and what all families share (head width, RoPE scaling, tying, vocabulary), and

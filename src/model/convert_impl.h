@@ -6,13 +6,13 @@
 #include "format/safetensors_write.h"
 #include "model/convert.h"
 #include "model/save.h"
+#include "model/stored.h"
 
-/* One tensor on its way. */
+/* One tensor on its way: a parameter, or several that both forms keep in one. */
 typedef struct {
-    const qn_param *p;
-    const qn_tensor_info *from;
-    int64_t layer, dim[2];          /* −1: stands once */
-    int rank;
+    qn_stored st;                   /* the parameter, or the first of them */
+    int64_t dim[2];                 /* of the tensor that is written */
+    bool turned;                    /* it is the stored one on its side */
     qn_dtype to;
     size_t order;                   /* of the parameter table */
 } qn_convert_item;

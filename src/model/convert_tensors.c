@@ -3,51 +3,51 @@
  *
  * Rows of Q and K lie in another order in GGUF, as llama.cpp turns neighbouring elements: of a head with 2m rows,
  *
- *     directory   a0 a1 … am−1 b0 b1 … bm−1          GGUF   a0 b0 a1 b1 … am−1 bm−1 */
+ *     directory   a0 a1 … am−1 b0 b1 … bm−1          GGUF   a0 b0 a1 b1 … am−1 bm−1
+ *
+ * Matrices that lie on their side in directories (stored.h) are turned over, 32 rows at a time. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "model/convert_impl.h"
 
-enum { STEP = 4 << 20 };                /* bytes between two reports of progress */
+enum {
+    STEP = 4 << 20,                     /* bytes between two reports of progress */
+    TURNED = 32                         /* rows that are turned at once: a whole block of columns */
+};
 
 /* ---- plan -------------------------------------------------------------------------------------------------------- */
-
-static int check_shape(const qn_conversion *c, const qn_convert_item *it, const char *name) {
-    const qn_tensor_info *t = it->from;
-    bool same = t->rank == it->rank;
-    for (int i = 0; same && i < it->rank; i++)
-        same = t->dims[i] == it->dim[i];
-    if (same)
-        return 0;
-    return qn_fail(QN_ESHAPE, "%s: tensor %s is %lld × %lld; the configuration asks for %lld × %lld",
-                   qn_source_path(c->s), name, (long long)t->dims[0], (long long)t->dims[1], (long long)it->dim[0],
-                   (long long)(it->rank == 2 ? it->dim[1] : 1));
-}
 
 static bool is_plain(int dtype) { return qn_dtype_get((qn_dtype)dtype)->block == 1; }
 
 static qn_dtype matrix_dtype(qn_conversion *c, const qn_convert_item *it) {
-    int stored = it->from->dtype == QN_F64 ? QN_F32 : it->from->dtype;
-    if (!c->to_gguf && !is_plain(stored))
+    int stored = it->st.info->dtype == QN_F64 ? QN_F32 : it->st.info->dtype;
+    const bool no_blocks = !c->to_gguf || (it->st.p->flags & QN_NO_BLOCKS);
+    if (no_blocks && !is_plain(stored))
         stored = QN_F32;
-    const int want = c->o->dtype == QN_DTYPE_KEEP ? stored : c->o->dtype;
+    int want = c->o->dtype == QN_DTYPE_KEEP ? stored : c->o->dtype;
+    if (no_blocks && !is_plain(want))
+        want = stored;
     if (it->dim[1] % qn_dtype_get((qn_dtype)want)->block == 0)
         return (qn_dtype)want;
     c->r->kept++;
     return (qn_dtype)stored;
 }
 
-static int push(qn_conversion *c, qn_convert_item it, const char *name) {
-    QN_TRY(qn_tensor_need_dtype(qn_source_tensors(c->s), it.from));
-    QN_TRY(check_shape(c, &it, name));
-    it.to = it.rank == 2 ? matrix_dtype(c, &it) : QN_F32;
-    if (it.rank == 1 && !is_plain(it.from->dtype))
-        return qn_fail(QN_EUNSUPPORTED, "%s: tensor %s, a vector, is stored as %s", qn_source_path(c->s), name,
-                       it.from->type);
-    c->r->matrices += it.rank == 2;
-    c->r->numbers += it.dim[0] * (it.rank == 2 ? it.dim[1] : 1);
-    c->model.has[it.p->id] = true;
+static int push(qn_conversion *c, qn_convert_item it) {
+    const qn_stored *st = &it.st;
+    const bool matrix = st->rank == 2;
+    QN_TRY(qn_stored_check(st, c->s));
+    if (!matrix && !is_plain(st->info->dtype))
+        return qn_fail(QN_EUNSUPPORTED, "%s: tensor %.*s, a vector, is stored as %s", qn_source_path(c->s),
+                       QN_STR_ARG(st->info->name), st->info->type);
+    const bool on_its_side = matrix && !c->to_gguf && (st->p->flags & QN_HF_TRANSPOSED);
+    it.turned = matrix && st->transposed != on_its_side;
+    it.dim[0] = on_its_side ? st->dim[1] : st->total;
+    it.dim[1] = on_its_side ? st->total : st->dim[1];
+    it.to = matrix ? matrix_dtype(c, &it) : QN_F32;
+    c->r->matrices += matrix;
+    c->r->numbers += it.dim[0] * it.dim[1];
     QN_TRY(QN_GROW(QN_MEM_MODEL, c->item, c->cap, c->n + 1));
     it.order = c->n;
     c->item[c->n++] = it;
@@ -55,25 +55,17 @@ static int push(qn_conversion *c, qn_convert_item it, const char *name) {
 }
 
 static int plan_param(qn_conversion *c, const qn_param *p, int64_t layer) {
-    const qn_tensor_file *f = qn_source_tensors(c->s);
-    qn_convert_item it = {.p = p, .layer = layer};
-    qn_buf name = {0};
-    int rc;
-    QN_TRY_OUT(qn_param_name(p, qn_source_is_gguf(c->s), layer, &name));
-    it.rank = qn_param_shape(p, &c->cfg, it.dim);
-    it.from = qn_tensor_find(f, name.s);
+    qn_convert_item it = {0};
+    QN_TRY(qn_stored_find(&it.st, c->s, c->model.arch, &c->cfg, p, layer));
     if (p->flags & QN_TIED) {
-        c->cfg.tied = c->cfg.tied || (!it.from && qn_source_is_gguf(c->s));
+        c->cfg.tied = c->cfg.tied || (!it.st.info && qn_source_is_gguf(c->s));
         if (c->cfg.tied)
-            goto out;
+            return 0;
     }
-    if (!it.from && (p->flags & QN_OPTIONAL))
-        goto out;
-    QN_TRY_OUT(qn_tensor_need(f, name.s, &it.from));
-    QN_TRY_OUT(push(c, it, name.s));
-out:
-    qn_buf_drop(&name);
-    return rc;
+    if (!it.st.info && (p->flags & QN_OPTIONAL))
+        return 0;
+    c->model.has[p->id] = true;
+    return it.st.first == 0 ? push(c, it) : 0;          /* the others of a joint tensor go along with the first */
 }
 
 /* GGUF holds llama3's scaling as divisors, config.json as a rule. */
@@ -101,7 +93,7 @@ static qn_dtype main_dtype(const qn_conversion *c) {
     int64_t numbers[QN_DTYPES] = {0};
     int best = QN_F32;
     for (size_t i = 0; i < c->n; i++)
-        if (c->item[i].rank == 2)
+        if (c->item[i].st.rank == 2)
             numbers[c->item[i].to] += c->item[i].dim[0] * c->item[i].dim[1];
     for (int t = 0; t < QN_DTYPES; t++)
         best = numbers[t] > numbers[best] ? t : best;
@@ -123,15 +115,15 @@ static int choose_vectors(qn_conversion *c) {
     if (c->to_gguf || to == QN_F32)
         return 0;
     for (size_t i = 0; i < c->n; i++)
-        longest = c->item[i].rank == 1 ? QN_MAX(longest, c->item[i].dim[0]) : longest;
+        longest = c->item[i].st.rank == 1 ? QN_MAX(longest, c->item[i].dim[0]) : longest;
     float *x = qn_alloc(QN_MEM_SCRATCH, 3 * (size_t)longest * sizeof *x);
     if (!x)
         return QN_ENOMEM;
     for (size_t i = 0; i < c->n; i++) {
         qn_convert_item *it = &c->item[i];
-        if (it->rank == 2)
+        if (it->st.rank == 2)
             continue;
-        qn_dtype_get((qn_dtype)it->from->dtype)->decode_row(x, it->from->data, it->dim[0]);
+        qn_dtype_get((qn_dtype)it->st.info->dtype)->decode_row(x, it->st.info->data, it->dim[0]);
         if (survives(to, x, it->dim[0], x + longest, x + 2 * longest))
             it->to = to;
         else
@@ -147,7 +139,7 @@ static int choose_vectors(qn_conversion *c) {
 /* ---- what is left out ---- */
 
 static bool is_known_leftover(const qn_conversion *c, const qn_tensor_info *t) {
-    return qn_str_is(t->name, "rope_freqs.weight") || qn_str_ends(t->name, ".rotary_emb.inv_freq") ||
+    return qn_str_is(t->name, "rope_freqs.weight") || qn_arch_leaves_out(c->model.arch, t->name) ||
            (c->cfg.tied && qn_str_is(t->name, "lm_head.weight"));
 }
 
@@ -159,7 +151,7 @@ static int say_left_out(const qn_conversion *c) {
     if (!used)
         return QN_ENOMEM;
     for (size_t i = 0; i < c->n; i++)
-        used[c->item[i].from - qn_tensor_at(f, 0)] = true;
+        used[c->item[i].st.info - qn_tensor_at(f, 0)] = true;
     for (size_t i = 0; i < count; i++) {
         if (used[i] || is_known_leftover(c, qn_tensor_at(f, i)))
             continue;
@@ -218,8 +210,8 @@ int qn_convert_declare(const qn_conversion *c, qn_tensor_writer *t) {
     int rc = 0;
     for (size_t i = 0; i < c->n; i++) {
         const qn_convert_item *it = &c->item[i];
-        QN_TRY_OUT(qn_param_name(it->p, c->to_gguf, it->layer, &name));
-        QN_TRY_OUT(qn_tensor_writer_add(t, name.s, it->to, it->rank, it->dim));
+        QN_TRY_OUT(qn_param_stored_name(c->model.arch, it->st.p, c->to_gguf, it->st.layer, &name));
+        QN_TRY_OUT(qn_tensor_writer_add(t, name.s, it->to, it->st.rank, it->dim));
     }
     if (c->has_divisors)
         QN_TRY_OUT(qn_tensor_writer_add(t, "rope_freqs.weight", QN_F32, 1, (int64_t[]){c->cfg.rope.rot / 2}));
@@ -235,11 +227,13 @@ typedef struct {
     qn_conversion *c;
     qn_tensor_writer *t;
     const qn_convert_item *it;
+    qn_dtype from;                      /* of the rows at hand: as stored, or floats where blocks were turned */
     int64_t rows, K;
     size_t from_bytes, to_bytes;        /* of a row */
     bool permuted, rounded;
     float *x, *again;                   /* [K] */
     char *packed;                       /* [to_bytes] */
+    char *strip;                        /* [TURNED][from_bytes], where the tensor is turned */
 } streaming;
 
 /* The stored row that becomes row r of the output. */
@@ -248,6 +242,15 @@ static int64_t source_row(const streaming *s, int64_t r) {
     if (!s->permuted)
         return r;
     return r - in_head + (s->c->to_gguf ? in_head % 2 * half + in_head / 2 : 2 * (in_head % half) + in_head / half);
+}
+
+/* Row r of the output in dtype `from`. What is turned comes a strip at a time. */
+static const char *row_at(streaming *s, int64_t r) {
+    if (!s->it->turned)
+        return s->it->st.info->data + (size_t)source_row(s, r) * s->from_bytes;
+    if (r % TURNED == 0)
+        qn_stored_turn(s->it->st.info, r, QN_MIN(TURNED, s->rows - r), s->strip);
+    return s->strip + (size_t)(r % TURNED) * s->from_bytes;
 }
 
 static int report(qn_conversion *c, size_t bytes) {
@@ -261,12 +264,12 @@ static int check_f16(const streaming *s) {
     for (int64_t i = 0; i < s->K; i++)
         if ((s->x[i] >= 65520 && s->x[i] <= 3.4028235e38f) || (s->x[i] <= -65520 && s->x[i] >= -3.4028235e38f))
             return qn_fail(QN_EUNSUPPORTED, "%s: tensor %.*s holds %g, beyond what F16 can; choose bf16 or f32",
-                           qn_source_path(s->c->s), QN_STR_ARG(s->it->from->name), (double)s->x[i]);
+                           qn_source_path(s->c->s), QN_STR_ARG(s->it->st.info->name), (double)s->x[i]);
     return 0;
 }
 
 static int put_row(streaming *s, const char *src) {
-    const qn_dtype_info *from = qn_dtype_get((qn_dtype)s->it->from->dtype), *to = qn_dtype_get(s->it->to);
+    const qn_dtype_info *from = qn_dtype_get(s->from), *to = qn_dtype_get(s->it->to);
     if (from == to)
         return qn_tensor_writer_put(s->t, src, s->from_bytes);
     from->decode_row(s->x, src, s->K);
@@ -284,28 +287,33 @@ static int put_row(streaming *s, const char *src) {
 
 static int put_rows(streaming *s) {
     for (int64_t r = 0; r < s->rows; r++) {
-        QN_TRY(put_row(s, s->it->from->data + (size_t)source_row(s, r) * s->from_bytes));
+        QN_TRY(put_row(s, row_at(s, r)));
         QN_TRY(report(s->c, s->to_bytes));
     }
     return 0;
 }
 
 static int stream_item(qn_conversion *c, qn_tensor_writer *t, const qn_convert_item *it) {
-    streaming s = {.c = c, .t = t, .it = it};
-    s.permuted = (it->p->flags & QN_ROPE_PERMUTED) && qn_source_is_gguf(c->s) != c->to_gguf;
-    s.rows = it->rank == 2 || s.permuted ? it->dim[0] : 1;
-    s.K = it->rank == 2 ? it->dim[1] : s.permuted ? 1 : it->dim[0];
-    s.from_bytes = qn_dtype_row_bytes((qn_dtype)it->from->dtype, s.K);
+    streaming s = {.c = c, .t = t, .it = it, .from = (qn_dtype)it->st.info->dtype};
+    const bool matrix = it->st.rank == 2;
+    s.permuted = (it->st.p->flags & QN_ROPE_PERMUTED) && qn_source_is_gguf(c->s) != c->to_gguf;
+    s.rows = matrix || s.permuted ? it->dim[0] : 1;
+    s.K = matrix ? it->dim[1] : s.permuted ? 1 : it->dim[0];
+    s.rounded = s.from == QN_F64;                       /* an f64 may hold more than is looked at here */
+    if (it->turned && !is_plain(s.from))
+        s.from = QN_F32;
+    s.from_bytes = qn_dtype_row_bytes(s.from, s.K);
     s.to_bytes = qn_dtype_row_bytes(it->to, s.K);
-    s.rounded = it->from->dtype == QN_F64;              /* an f64 may hold more than is looked at here */
     s.x = qn_alloc(QN_MEM_SCRATCH, 2 * (size_t)s.K * sizeof *s.x);
     s.packed = qn_alloc(QN_MEM_SCRATCH, s.to_bytes);
+    s.strip = qn_alloc(QN_MEM_SCRATCH, it->turned ? TURNED * s.from_bytes : 1);
     s.again = s.x + s.K;
-    const int rc = s.x && s.packed ? put_rows(&s) : QN_ENOMEM;
+    const int rc = s.x && s.packed && s.strip ? put_rows(&s) : QN_ENOMEM;
     qn_free(s.x);
     qn_free(s.packed);
-    c->r->rounded += it->rank == 2 && s.rounded;
-    qn_tensor_drop_pages(qn_source_tensors(c->s), it->from);
+    qn_free(s.strip);
+    c->r->rounded += matrix && s.rounded;
+    qn_tensor_drop_pages(qn_source_tensors(c->s), it->st.info);
     return rc;
 }
 

@@ -4,18 +4,14 @@
  * fails before anything large is allocated; the second packs panel by panel over the pool and gives the mapped pages
  * back, so that file and arena are never resident together. */
 #include "base/log.h"
-#include "model/model.h"
+#include "model/stored.h"
 
 #include <stdatomic.h>
-#include <stdio.h>
 #include <string.h>
 
 /* One parameter on its way from the file to the arena. */
 typedef struct {
-    const qn_param *p;
-    const qn_tensor_info *info;
-    int64_t layer, dim[2];
-    int rank;
+    qn_stored st;
     qn_dtype to;
     size_t offset, bytes;
     int64_t tile;                       /* its first one in pass 2 */
@@ -37,79 +33,58 @@ typedef struct {
 
 /* ---- pass 1: bind ---- */
 
-static int check_shape(const loader *l, const binding *b, const char *name) {
-    const qn_tensor_info *t = b->info;
-    bool same = t->rank == b->rank;
-    for (int i = 0; same && i < b->rank; i++)
-        same = t->dims[i] == b->dim[i];
-    if (same)
-        return 0;
-    qn_shape want = {b->rank, {b->dim[0], b->dim[1]}}, got = {QN_MIN(t->rank, QN_MAX_RANK), {0}};
-    char wanted[64];
-    memcpy(got.dim, t->dims, (size_t)got.rank * sizeof *got.dim);
-    snprintf(wanted, sizeof wanted, "%s", qn_shape_text(&want));
-    return qn_fail(QN_ESHAPE, "%s: tensor %s is %s; the configuration asks for %s", qn_source_path(l->s), name,
-                   qn_shape_text(&got), wanted);
-}
-
 /* What a matrix is packed as. Vectors are always F32. */
-static int choose_dtype(const loader *l, binding *b, const char *name) {
-    if (b->rank == 1 && qn_dtype_get((qn_dtype)b->info->dtype)->block > 1)
-        return qn_fail(QN_EUNSUPPORTED, "%s: tensor %s is a vector in %s; vectors must be F64, F32, F16 or BF16",
-                       qn_source_path(l->s), name, b->info->type);
-    if (b->rank == 1) {
+static int choose_dtype(const loader *l, binding *b) {
+    const qn_tensor_info *t = b->st.info;
+    if (b->st.rank == 1 && qn_dtype_get((qn_dtype)t->dtype)->block > 1)
+        return qn_fail(QN_EUNSUPPORTED, "%s: tensor %.*s is a vector in %s; vectors must be F64, F32, F16 or BF16",
+                       qn_source_path(l->s), QN_STR_ARG(t->name), t->type);
+    if (b->st.rank == 1) {
         b->to = QN_F32;
         return 0;
     }
-    const int stored = b->info->dtype == QN_F64 ? QN_F32 : b->info->dtype;
-    b->to = (qn_dtype)(l->o->weights == QN_WEIGHTS_AS_IS ? stored : l->o->weights);
+    const int stored = t->dtype == QN_F64 ? QN_F32 : t->dtype;
+    const int own = stored == QN_F32 && l->m->cfg.compute >= 0 ? l->m->cfg.compute : stored;
+    b->to = (qn_dtype)(l->o->weights == QN_WEIGHTS_AS_IS ? own : l->o->weights);
+    if ((b->st.p->flags & QN_NO_BLOCKS) && qn_dtype_get(b->to)->block > 1)
+        b->to = (qn_dtype)(qn_dtype_get((qn_dtype)stored)->block > 1 ? QN_F32 : stored);
     const int block = qn_dtype_get(b->to)->block;
-    if (b->dim[1] % block)
-        return qn_fail(
-            QN_ESHAPE,
-            "%s: tensor %s has rows of %lld numbers, which are no whole blocks of %d for %s; choose another --weights",
-            qn_source_path(l->s), name, (long long)b->dim[1], block, qn_dtype_get(b->to)->name);
+    if (b->st.dim[1] % block)
+        return qn_fail(QN_ESHAPE, "%s: tensor %.*s has rows of %lld numbers, which are no whole blocks of %d for %s; "
+                       "choose another --weights", qn_source_path(l->s), QN_STR_ARG(t->name),
+                       (long long)b->st.dim[1], block, qn_dtype_get(b->to)->name);
     return 0;
 }
 
-static int push_binding(loader *l, binding b, const char *name) {
-    QN_TRY(qn_tensor_need_dtype(qn_source_tensors(l->s), b.info));
-    QN_TRY(check_shape(l, &b, name));
-    QN_TRY(choose_dtype(l, &b, name));
-    b.bytes = b.rank == 1 ? qn_round64((size_t)b.dim[0] * sizeof(float))
-                          : (size_t)qn_panels(b.dim[0]) * qn_panel_bytes(b.to, b.dim[1]);
+static int push_binding(loader *l, binding b) {
+    const int64_t *dim = b.st.dim;
+    QN_TRY(qn_stored_check(&b.st, l->s));
+    QN_TRY(choose_dtype(l, &b));
+    b.bytes = b.st.rank == 1 ? qn_round64((size_t)dim[0] * sizeof(float))
+                             : (size_t)qn_panels(dim[0]) * qn_panel_bytes(b.to, dim[1]);
     b.offset = l->arena;
     l->arena += b.bytes;
-    l->m->n_params += b.dim[0] * (b.rank == 2 ? b.dim[1] : 1);
-    if (b.rank == 2)
-        l->by_dtype[b.to] += b.dim[0] * b.dim[1];
+    l->m->n_params += dim[0] * dim[1];
+    if (b.st.rank == 2)
+        l->by_dtype[b.to] += dim[0] * dim[1];
     QN_TRY(QN_GROW(QN_MEM_MODEL, l->b, l->cap, l->n + 1));
     l->b[l->n++] = b;
     return 0;
 }
 
 static int bind_param(loader *l, const qn_param *p, int64_t layer) {
-    const qn_tensor_file *f = qn_source_tensors(l->s);
-    binding b = {.p = p, .layer = layer};
-    qn_buf name = {0};
-    int rc;
-    QN_TRY_OUT(qn_param_name(p, qn_source_is_gguf(l->s), layer, &name));
-    b.rank = qn_param_shape(p, &l->m->cfg, b.dim);
-    b.info = qn_tensor_find(f, name.s);
-    if (b.info)
-        l->used[b.info - qn_tensor_at(f, 0)] = true;
+    binding b = {0};
+    QN_TRY(qn_stored_find(&b.st, l->s, l->m->arch, &l->m->cfg, p, layer));
+    if (b.st.info)
+        l->used[b.st.info - qn_tensor_at(qn_source_tensors(l->s), 0)] = true;
     if (p->flags & QN_TIED) {
-        l->m->cfg.tied = l->m->cfg.tied || (!b.info && qn_source_is_gguf(l->s));
+        l->m->cfg.tied = l->m->cfg.tied || (!b.st.info && qn_source_is_gguf(l->s));
         if (l->m->cfg.tied)
-            goto out;
+            return 0;
     }
-    if (!b.info && (p->flags & QN_OPTIONAL))
-        goto out;
-    QN_TRY_OUT(qn_tensor_need(f, name.s, &b.info));
-    QN_TRY_OUT(push_binding(l, b, name.s));
-out:
-    qn_buf_drop(&name);
-    return rc;
+    if (!b.st.info && (p->flags & QN_OPTIONAL))
+        return 0;
+    return push_binding(l, b);
 }
 
 /* llama3's scaling travels in GGUF files as one divisor per pair. */
@@ -129,16 +104,20 @@ static int bind_rope_divisors(loader *l) {
 /* The layer that a tensor's name speaks of, by the family's own spelling ("blk.7.…"); -1: none. */
 static int64_t layer_of(const loader *l, qn_str name) {
     const qn_arch *a = l->m->arch;
+    const char *prefix = a->hf_prefix && !qn_source_is_gguf(l->s) ? a->hf_prefix : "";
+    if (qn_str_starts(name, prefix))
+        name = (qn_str){name.s + strlen(prefix), name.n - strlen(prefix)};
     for (size_t i = 0; i < a->n_params; i++) {
-        const char *known = qn_source_is_gguf(l->s) ? a->params[i].gguf : a->params[i].hf, *d = strstr(known, "%d");
-        const size_t prefix = d ? (size_t)(d - known) : 0;
-        size_t end = prefix;
+        const char *known = qn_source_is_gguf(l->s) ? a->params[i].gguf : a->params[i].hf + strlen(prefix);
+        const char *d = strstr(known, "%d");
+        const size_t before = d ? (size_t)(d - known) : 0;
+        size_t end = before;
         int64_t layer;
-        if (!d || name.n <= prefix || memcmp(name.s, known, prefix) != 0)
+        if (!d || name.n <= before || memcmp(name.s, known, before) != 0)
             continue;
         while (end < name.n && name.s[end] >= '0' && name.s[end] <= '9')
             end++;
-        return qn_parse_i64((qn_str){name.s + prefix, end - prefix}, &layer) ? layer : -1;
+        return qn_parse_i64((qn_str){name.s + before, end - before}, &layer) ? layer : -1;
     }
     return -1;
 }
@@ -155,7 +134,8 @@ static int check_leftovers(const loader *l) {
         if (layer_of(l, t->name) >= l->m->cfg.layers)
             return qn_fail(QN_EFORMAT, "%s: tensor %.*s lies beyond the %lld layers that the configuration speaks of",
                            qn_source_path(l->s), QN_STR_ARG(t->name), (long long)l->m->cfg.layers);
-        first = left++ ? first : t;
+        if (!qn_arch_leaves_out(l->m->arch, t->name))
+            first = left++ ? first : t;
     }
     if (left > 0)
         qn_log(QN_LOG_WARN, "%s: %zu tensors are not used by the %s family; the first is %.*s", qn_source_path(l->s),
@@ -196,51 +176,34 @@ static int bind_all(loader *l) {
 typedef struct {
     const loader *l;
     _Atomic int64_t *left;              /* [bindings] tiles that are not packed yet */
-    char *gather;                       /* per worker: 32 stored rows */
+    char *gather;                       /* per worker: what qn_stored_rows fills */
     size_t gather_bytes;
 } packing;
 
-/* Stored row that becomes row r: GGUF interleaves the halves of what a head rotates (row 2i + j is half j, pair i). */
-static int64_t stored_row(const loader *l, const binding *b, int64_t r) {
-    const qn_config *c = &l->m->cfg;
-    const int64_t half = c->rope.rot / 2, in_head = r % c->Dh;
-    if (!(b->p->flags & QN_ROPE_PERMUTED) || !qn_source_is_gguf(l->s) || in_head >= c->rope.rot)
-        return r;
-    return r - in_head + 2 * (in_head % half) + in_head / half;
-}
+static char *room_of(const packing *k, int worker) { return k->gather + (size_t)worker * k->gather_bytes; }
 
 static void pack_panel(const packing *k, const binding *b, int64_t panel, int worker) {
-    const size_t row_bytes = qn_dtype_row_bytes((qn_dtype)b->info->dtype, b->dim[1]);
-    const int64_t n0 = panel * QN_PANEL, rows = QN_MIN(QN_PANEL, b->dim[0] - n0);
-    char *gather = k->gather + (size_t)worker * k->gather_bytes;
-    const char *src = b->info->data + (size_t)n0 * row_bytes;
-    if (b->p->flags & QN_ROPE_PERMUTED) {
-        for (int64_t r = 0; r < rows; r++)
-            memcpy(gather + (size_t)r * row_bytes, b->info->data + (size_t)stored_row(k->l, b, n0 + r) * row_bytes,
-                   row_bytes);
-        src = gather;
-    }
+    const int64_t n0 = panel * QN_PANEL, rows = QN_MIN(QN_PANEL, b->st.dim[0] - n0);
     const qn_pack_args a = {
-        .from = (qn_dtype)b->info->dtype, .to = b->to, .src = src, .dst = k->l->m->arena + b->offset,
-        .n0 = n0, .rows = rows, .K = b->dim[1],
+        .from = (qn_dtype)b->st.info->dtype, .to = b->to, .src = qn_stored_rows(&b->st, n0, rows, room_of(k, worker)),
+        .dst = k->l->m->arena + b->offset, .n0 = n0, .rows = rows, .K = b->st.dim[1],
     };
     qn_pack_panels(&a);
 }
 
-static void unpack_vector(const loader *l, const binding *b) {
-    const qn_dtype_info *t = qn_dtype_get((qn_dtype)b->info->dtype);
-    float *to = (float *)(l->m->arena + b->offset);
-    if (!(b->p->flags & QN_ROPE_PERMUTED)) {
-        t->decode_row(to, b->info->data, b->dim[0]);
-        return;
-    }
-    for (int64_t r = 0; r < b->dim[0]; r++)
-        t->decode_row(to + r, b->info->data + (size_t)stored_row(l, b, r) * (size_t)t->bytes, 1);
+static void unpack_vector(const packing *k, const binding *b, int worker) {
+    const char *src = qn_stored_rows(&b->st, 0, b->st.dim[0], room_of(k, worker));
+    qn_dtype_get((qn_dtype)b->st.info->dtype)->decode_row((float *)(k->l->m->arena + b->offset), src, b->st.dim[0]);
+}
+
+/* What qn_stored_rows may want to gather. */
+static size_t room_bytes(const binding *b) {
+    return qn_round64((size_t)(b->st.rank == 2 ? QN_PANEL : b->st.dim[0]) * qn_stored_row_bytes(&b->st));
 }
 
 /* A tile is a panel or a whole vector, and all parameters are one region: no thread waits at the end of each, and who
  * packs the last tile of one gives its pages back while the others go on. */
-static int64_t tiles_of(const binding *b) { return b->rank == 2 ? qn_panels(b->dim[0]) : 1; }
+static int64_t tiles_of(const binding *b) { return b->st.rank == 2 ? qn_panels(b->st.dim[0]) : 1; }
 
 static size_t binding_of_tile(const loader *l, int64_t tile) {
     size_t low = 0, high = l->n;
@@ -258,22 +221,20 @@ static void pack_tile(void *arg, int64_t tile, int worker) {
     const packing *k = arg;
     const size_t i = binding_of_tile(k->l, tile);
     const binding *b = &k->l->b[i];
-    if (b->rank == 2)
+    if (b->st.rank == 2)
         pack_panel(k, b, tile - b->tile, worker);
     else
-        unpack_vector(k->l, b);
-    if (atomic_fetch_sub(&k->left[i], 1) == 1 && !k->l->o->keep_pages)
-        qn_tensor_drop_pages(qn_source_tensors(k->l->s), b->info);
+        unpack_vector(k, b, worker);
+    const bool last = b->st.first + b->st.dim[0] == b->st.total;    /* of those that share the tensor */
+    if (atomic_fetch_sub(&k->left[i], 1) == 1 && last && !k->l->o->keep_pages)
+        qn_tensor_drop_pages(qn_source_tensors(k->l->s), b->st.info);
 }
 
 static void set_param(qn_model *m, const binding *b) {
-    qn_tensor *t = &m->param[(b->layer + 1) * QN_PARAMS + b->p->id];
-    *t = (qn_tensor){.dtype = b->to,
-                     .layout = b->rank == 2 ? QN_LAYOUT_PANELS : QN_LAYOUT_ROWS,
-                     .rank = b->rank,
-                     .dim = {b->dim[0], b->dim[1]},
-                     .stride = b->rank == 2 ? b->dim[1] : 1,
-                     .data = m->arena + b->offset};
+    const bool matrix = b->st.rank == 2;
+    m->param[(b->st.layer + 1) * QN_PARAMS + b->st.p->id] = (qn_tensor){
+        .dtype = b->to, .layout = matrix ? QN_LAYOUT_PANELS : QN_LAYOUT_ROWS, .rank = b->st.rank,
+        .dim = {b->st.dim[0], matrix ? b->st.dim[1] : 0}, .stride = b->st.dim[1], .data = m->arena + b->offset};
 }
 
 static int pack_all(loader *l, qn_pool *pool) {
@@ -282,9 +243,7 @@ static int pack_all(loader *l, qn_pool *pool) {
     k.left = qn_alloc(QN_MEM_SCRATCH, l->n * sizeof *k.left);
     for (size_t i = 0; k.left && i < l->n; i++) {
         binding *b = &l->b[i];
-        if (b->rank == 2)
-            k.gather_bytes = QN_MAX(k.gather_bytes,
-                                    qn_round64(QN_PANEL * qn_dtype_row_bytes((qn_dtype)b->info->dtype, b->dim[1])));
+        k.gather_bytes = QN_MAX(k.gather_bytes, room_bytes(b));
         b->tile = tiles;
         tiles += tiles_of(b);
         atomic_init(&k.left[i], tiles_of(b));
@@ -316,7 +275,8 @@ static int describe(loader *l) {
         if (t != best && l->by_dtype[t] > 0)
             rc = qn_buf_printf(&text, "+%s", qn_dtype_get((qn_dtype)t)->name);
     if (rc >= 0)
-        rc = qn_buf_puts(&text, m->weights == QN_WEIGHTS_AS_IS ? " as stored" : " converted at load");
+        rc = qn_buf_puts(&text, m->weights != QN_WEIGHTS_AS_IS                     ? " converted at load"
+                                : m->cfg.compute == QN_BF16 && best == QN_BF16 ? " as trained" : " as stored");
     if (rc >= 0 && !(m->identity = qn_str_dup(QN_MEM_MODEL, qn_buf_view(&text))))
         rc = QN_ENOMEM;
     qn_buf_drop(&text);
@@ -367,6 +327,12 @@ void qn_model_free(qn_model *m) {
     qn_free(m->param);
     qn_free(m->identity);
     qn_free(m);
+}
+
+qn_dtype qn_default_kv(const qn_model *m, const qn_kernels *k) {
+    if (m->main_dtype == QN_F32)
+        return QN_F32;
+    return k->isa >= QN_ISA_AVX512BF16 ? QN_BF16 : QN_F16;
 }
 
 const qn_tensor *qn_model_param(const qn_model *m, qn_param_id id, int64_t layer) {

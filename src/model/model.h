@@ -4,7 +4,9 @@
  *   tokenizer.c   its tokenizer
  *   config.h .c   its numbers, from either spelling      rope_freq.c
  *   arch.h .c     the families: arch_<name>.c, one table each of keys, parameters, wiring (arch_list.inc)
+ *   stored.h .c   where a parameter lies in a file: alone or among others, as it is used or transposed
  *   load.c        names bound to tensors, shapes checked, weights packed for this machine
+ *   blank.c       a model without a file      params.h .c   the parameters of a model that is trained
  *   stack.c       the shared decoder stack: parameters and spec to a graph
  *   save.h        what stands beside the weights of a model that is written (save_*.c)
  *   convert.h     a whole model from one form to the other (convert*.c)
@@ -77,7 +79,14 @@ typedef struct qn_model {
  * QN_ENOTFOUND (a tensor, or all weights), QN_ESHAPE, QN_EUNSUPPORTED (its type), QN_EIO (the file has become shorter),
  * QN_EINVAL (the options), and what qn_source_config says; QN_ENOMEM. */
 int qn_model_load(qn_model **out, const qn_source *s, const qn_model_options *o, qn_pool *pool);
+/* A model without a file: every parameter of the family in its place, all of them zero; of the optional ones those that
+ * has[id] names (NULL: none), and no head of its own where c->tied. Matrices in F32 or BF16 (QN_EINVAL: others). What
+ * fills it: model/params.h. QN_ENOMEM. */
+int qn_model_blank(qn_model **out, const qn_arch *arch, const qn_config *c, const bool *has, qn_dtype matrices);
 void qn_model_free(qn_model *m);                /* NULL is fine; no session may borrow it any more */
+/* The KV dtype that fits the model's product at the kernels' level (docs/NUMERICS.md): f32 where most weights are F32,
+ * else bf16 with bf16 dots, f16 without. */
+qn_dtype qn_default_kv(const qn_model *m, const qn_kernels *k);
 /* The parameter, borrowed: a matrix [N,K] in panels, a vector as F32 rows; rank 0 where the model has none. layer, from
  * 0, is ignored for parameters that stand once. */
 const qn_tensor *qn_model_param(const qn_model *m, qn_param_id id, int64_t layer);
@@ -99,5 +108,12 @@ int qn_model_body(const qn_model *m, qn_graph *g, const qn_graph_options *o, qn_
  * hidden [S,D] (after the last norm), logits [S,V]. */
 typedef struct { qn_ref residual, index, hidden, logits; } qn_head_refs;
 int qn_model_head(const qn_model *m, qn_graph *g, qn_head_refs *refs);
+
+/* Body, head and cross entropy in one graph, for training: ids, positions [T] i32; index, target [S] i32, weight [S]
+ * real → loss [S], weight · −log p(target), kept; never all logits. The run data is a qn_batch. Parameters go by their
+ * GGUF names (qn_param_name), a tied embedding once; the caller finds them with qn_graph_find, marks them with
+ * qn_graph_train and seeds the loss. The residual after layer N is "blk.N.ffn.residual". */
+typedef struct { qn_ref ids, positions, index, target, weight, loss; } qn_loss_refs;
+int qn_model_loss(const qn_model *m, qn_graph *g, const qn_graph_options *o, qn_loss_refs *refs);
 
 #endif

@@ -42,7 +42,8 @@ typedef struct {
     float *master;                      /* [numbers] or NULL: the panels are the masters */
 } qn_params;
 
-/* Lists the parameters of a model whose matrices are all F32, or all BF16 (then masters are allocated, zero). */
+/* Lists the parameters of a model whose matrices are all F32, or all BF16 (then masters are allocated, zero, and are
+ * to be filled: below). QN_EINVAL: other or mixed dtypes; QN_ENOMEM. */
 int qn_params_init(qn_params *p, qn_model *m);
 void qn_params_drop(qn_params *p);
 
@@ -58,9 +59,12 @@ void qn_params_put(const qn_params *p, const qn_slot *s, int64_t row, const floa
 
 /* ---- where numbers come from ---- */
 
-/* Fresh ones: norms 1, biases 0, matrices normal with the family's deviation; a draw depends on (seed, slot, index). */
-void qn_params_fresh(qn_params *p, uint64_t seed, qn_pool *pool);
-/* Those of a model on disk of the same family and shape, exactly, decoded from any stored dtype. */
+/* Fresh ones: norms 1, biases 0, matrices normal with deviation 0.02, those that write into the residual stream
+ * (QN_RESIDUAL_OUT) with 0.02/√(2·layers). A draw depends on (seed, slot, index), so not on threads. QN_ENOMEM. */
+int qn_params_fresh(qn_params *p, uint64_t seed, qn_pool *pool);
+/* Those of a model on disk of the same family and shape, exactly, decoded from any stored dtype. Nothing is changed
+ * before all is checked: QN_ESHAPE (another family or shape, a parameter too many), QN_ENOTFOUND (one too few), what
+ * qn_source_config says, QN_ENOMEM. */
 int qn_params_load(qn_params *p, const qn_source *s, qn_pool *pool);
 
 #endif

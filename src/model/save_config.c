@@ -101,6 +101,8 @@ int qn_save_config_gguf(const qn_save_model *m, qn_gguf_writer *w) {
     if (qn_gguf_has_key(w, qn_str_of(key)))         /* the family has head widths of its own: llama.cpp asks twice */
         QN_TRY(qn_gguf_put_u32(w, arch_key(m, "attention.value_length", key), (uint32_t)m->cfg->Dh));
     QN_TRY(qn_gguf_put_u32(w, arch_key(m, "vocab_size", key), (uint32_t)m->cfg->V));
+    if (m->cfg->compute >= 0 && !qn_gguf_has_key(w, QN_STR("quern.compute")))
+        QN_TRY(qn_gguf_put_str(w, "quern.compute", qn_str_of(qn_dtype_get((qn_dtype)m->cfg->compute)->name)));
     return put_gguf_rope(m, w);
 }
 
@@ -218,20 +220,29 @@ static const char *torch_name(qn_dtype dtype) {
 }
 
 int qn_save_config_json(const qn_save_model *m, qn_buf *out) {
+    qn_stack_spec spec;
     qn_jw w;
     qn_jw_init(&w, out, 2);
     qn_jw_open(&w, '{');
     m->arch->save_hf(m->cfg, m->has, &w);
     for (size_t i = 0; i < m->arch->n_keys; i++)
         put_hf_key(m, &m->arch->keys[i], &w);
-    put_hf_rope(&m->cfg->rope, &w);
+    m->arch->spec(m->cfg, &spec);
+    if (spec.position == QN_POS_ROPE)
+        put_hf_rope(&m->cfg->rope, &w);
     put_whole(&w, "vocab_size", m->cfg->V);
-    put_word(&w, "hidden_act", act_name(m->cfg->act));
+    put_word(&w, m->arch->act_key, act_name(m->cfg->act));
     put_flag(&w, "tie_word_embeddings", m->cfg->tied);
     put_id(&w, "bos_token_id", m->cfg->bos);
     put_eos(&w, m->cfg);
     put_id(&w, "pad_token_id", m->cfg->pad);
     put_word(&w, "torch_dtype", torch_name(m->dtype));
+    if (m->cfg->compute >= 0) {
+        qn_jw_key(&w, "quern");
+        qn_jw_open(&w, '{');
+        put_word(&w, "compute", qn_dtype_get((qn_dtype)m->cfg->compute)->name);
+        qn_jw_close(&w);
+    }
     qn_jw_close(&w);
     QN_TRY(qn_jw_end(&w));
     return qn_buf_putc(out, '\n');

@@ -3,6 +3,8 @@
  *   ids ─ embed ─ x ─┬─ norm ─ q,k,v ─ rope ─ attention ─ o ─ + ─┬─ norm ─ gate,up ─ glu ─ down ─ + ─ … ─ norm ─ head
  *                    └────────────────────────────────────────┘  └────────────────────────────────┘
  *
+ * By the spec norm is layernorm, a table of positions is added to the embedding in place of rope, up ─ act stands where
+ * gate,up ─ glu does.
  * Every product asks for its input in the form that its weight's dtype multiplies with; a form is made once per value
  * and shared. Only this file knows that there is a cache. Nothing here asks whether a gradient will be taken. */
 #include "model/model.h"
@@ -22,6 +24,7 @@ typedef struct {
     int64_t layer;
     int rc;
     qn_ref rope_table;
+    qn_ref table;                       /* the embedding, once it is a value of the graph; it is never the first */
     struct { qn_ref from, value; } packed[QN_ACT_F64];      /* per form: the last value that was packed into it */
 } build;
 
@@ -124,10 +127,12 @@ static void products(build *b, qn_ref x, const product *p, int n, qn_ref *y) {
     }
 }
 
-static qn_ref norm(build *b, const char *name, qn_ref x, qn_param_id id) {
-    const qn_rmsnorm_attr attr = {b->m->cfg.norm_eps};
-    const qn_ref in[] = {x, param(b, id)};
-    return node(b, &qn_op_rmsnorm, name, in, 2, 1, &attr);
+static qn_ref norm(build *b, const char *name, qn_ref x, qn_param_id weight, qn_param_id bias) {
+    const bool biased = has(b, bias);
+    const qn_ref in[] = {x, param(b, weight), biased ? param(b, bias) : x};
+    if (b->m->spec.norm == QN_NORM_LAYER)
+        return node(b, &qn_op_layernorm, name, in, biased ? 3 : 2, 1, &(qn_layernorm_attr){b->m->cfg.norm_eps});
+    return node(b, &qn_op_rmsnorm, name, in, 2, 1, &(qn_rmsnorm_attr){b->m->cfg.norm_eps});
 }
 
 static qn_ref add(build *b, const char *name, qn_ref x, qn_ref y) {
@@ -137,8 +142,11 @@ static qn_ref add(build *b, const char *name, qn_ref x, qn_ref y) {
 
 /* ---- the two halves of a block ---- */
 
+/* Without RoPE the heads as they are. */
 static qn_ref rope(build *b, const char *name, qn_ref heads) {
     const qn_ref in[] = {heads, b->rope_table};
+    if (b->m->spec.position != QN_POS_ROPE)
+        return heads;
     return node(b, &qn_op_rope, name, in, 2, 1, NULL);
 }
 
@@ -170,19 +178,40 @@ static qn_ref attention(build *b, qn_ref x) {
 static qn_ref feed_forward(build *b, qn_ref x) {
     static const product gate_up[] = {{QN_P_GATE, QN_P_GATE_BIAS, "ffn.gate"}, {QN_P_UP, QN_P_UP_BIAS, "ffn.up"}};
     static const product down = {QN_P_DOWN, QN_P_DOWN_BIAS, "ffn.down"};
-    const qn_glu_attr attr = {b->m->spec.act};
     qn_ref y[2], z;
-    products(b, x, gate_up, 2, y);
-    const qn_ref hidden = node(b, &qn_op_glu, "ffn.hidden", y, 2, 1, &attr);
-    products(b, hidden, &down, 1, &z);
+    if (b->m->spec.ffn == QN_FFN_PLAIN) {
+        products(b, x, &gate_up[1], 1, y);
+        y[0] = node(b, &qn_op_act, "ffn.hidden", y, 1, 1, &(qn_act_attr){b->m->spec.act});
+    } else {
+        products(b, x, gate_up, 2, y);
+        y[0] = node(b, &qn_op_glu, "ffn.hidden", y, 2, 1, &(qn_glu_attr){b->m->spec.act});
+    }
+    products(b, y[0], &down, 1, &z);
     return z;
 }
 
 /* ---- body and head ---- */
 
-static qn_ref embed(build *b, qn_ref ids) {
-    const qn_ref in[] = {ids, param(b, QN_P_EMBED)};
-    return node(b, &qn_op_embed, "embed", in, 2, 1, NULL);
+static qn_ref look_up(build *b, const char *name, qn_ref index, qn_ref table) {
+    const qn_ref in[] = {index, table};
+    return node(b, &qn_op_embed, name, in, 2, 1, NULL);
+}
+
+/* A table of positions ends somewhere. */
+static int check_context(const build *b) {
+    if (b->o->max_context <= b->m->cfg.context)
+        return 0;
+    return qn_fail(QN_ECONTEXT, "a context of %lld tokens is asked for; this model knows %lld positions and no more",
+                   (long long)b->o->max_context, (long long)b->m->cfg.context);
+}
+
+static qn_ref embed(build *b, qn_ref ids, qn_ref positions) {
+    b->table = param(b, QN_P_EMBED);
+    if (b->m->spec.position != QN_POS_LEARNED)
+        return look_up(b, "embed", ids, b->table);
+    keep_error(b, check_context(b));
+    const qn_ref tokens = look_up(b, "embed.tokens", ids, b->table);
+    return add(b, "embed", tokens, look_up(b, "embed.positions", positions, param(b, QN_P_POSITIONS)));
 }
 
 static void rope_table(build *b, qn_ref positions) {
@@ -195,36 +224,74 @@ static qn_ref input(build *b, const char *name, qn_dtype dtype, qn_shape shape) 
     return keep_error(b, qn_graph_input(b->g, name, dtype, shape));
 }
 
+static qn_ref body(build *b, qn_ref ids, qn_ref positions) {
+    if (b->m->spec.position == QN_POS_ROPE)
+        rope_table(b, positions);
+    qn_ref x = embed(b, ids, positions);
+    for (b->layer = 0; b->layer < b->m->cfg.layers && b->rc == 0; b->layer++) {
+        const qn_ref a = norm(b, "attn.norm", x, QN_P_ATTN_NORM, QN_P_ATTN_NORM_BIAS);
+        x = add(b, "attn.residual", x, attention(b, a));
+        const qn_ref f = norm(b, "ffn.norm", x, QN_P_FFN_NORM, QN_P_FFN_NORM_BIAS);
+        x = add(b, "ffn.residual", x, feed_forward(b, f));
+    }
+    b->layer = -1;
+    return x;
+}
+
+/* The wanted rows of the last residual after the last norm. */
+static qn_ref hidden(build *b, qn_ref residual, qn_ref index) {
+    const qn_ref in[] = {residual, index};
+    const qn_ref wanted = node(b, &qn_op_rows, "wanted", in, 2, 1, NULL);
+    return norm(b, "hidden", wanted, QN_P_OUT_NORM, QN_P_OUT_NORM_BIAS);
+}
+
+/* The head's weight; tied: the embedding, which a graph that also has a body knows already. */
+static qn_ref head_weight(build *b, qn_dtype *dtype) {
+    const qn_param_id id = has(b, QN_P_HEAD) ? QN_P_HEAD : QN_P_EMBED;
+    *dtype = qn_model_param(b->m, id, -1)->dtype;
+    return id == QN_P_EMBED && b->table > 0 ? b->table : param(b, id);
+}
+
 int qn_model_body(const qn_model *m, qn_graph *g, const qn_graph_options *o, qn_body_refs *refs) {
     build b = {.m = m, .g = g, .o = o, .layer = -1};
     refs->ids = input(&b, "ids", QN_I32, (qn_shape){1, {QN_DIM_T}});
     refs->positions = input(&b, "positions", QN_I32, (qn_shape){1, {QN_DIM_T}});
-    rope_table(&b, refs->positions);
-    qn_ref x = embed(&b, refs->ids);
-    for (b.layer = 0; b.layer < m->cfg.layers && b.rc == 0; b.layer++) {
-        x = add(&b, "attn.residual", x, attention(&b, norm(&b, "attn.norm", x, QN_P_ATTN_NORM)));
-        x = add(&b, "ffn.residual", x, feed_forward(&b, norm(&b, "ffn.norm", x, QN_P_FFN_NORM)));
-    }
+    refs->residual = body(&b, refs->ids, refs->positions);
     if (b.rc < 0)
         return b.rc;
-    refs->residual = x;
-    qn_graph_keep(g, x);
+    qn_graph_keep(g, refs->residual);
     return 0;
 }
 
 int qn_model_head(const qn_model *m, qn_graph *g, qn_head_refs *refs) {
     build b = {.m = m, .g = g, .layer = -1};
-    const qn_param_id id = qn_model_param(m, QN_P_HEAD, -1)->rank ? QN_P_HEAD : QN_P_EMBED; /* tied: the embedding */
     const qn_linear_attr attr = {1, 0};
+    qn_dtype dtype;
     refs->residual = input(&b, "residual", QN_F32, (qn_shape){2, {QN_DIM_T, m->cfg.D}});
     refs->index = input(&b, "index", QN_I32, (qn_shape){1, {QN_DIM_S}});
-    const qn_ref rows_in[] = {refs->residual, refs->index};
-    refs->hidden = norm(&b, "hidden", node(&b, &qn_op_rows, "wanted", rows_in, 2, 1, NULL), QN_P_OUT_NORM);
-    const qn_ref in[] = {in_form(&b, refs->hidden, qn_model_param(m, id, -1)->dtype), param(&b, id)};
+    refs->hidden = hidden(&b, refs->residual, refs->index);
+    const qn_ref w = head_weight(&b, &dtype), in[] = {in_form(&b, refs->hidden, dtype), w};
     refs->logits = node(&b, &qn_op_linear, "logits", in, 2, 1, &attr);
     if (b.rc < 0)
         return b.rc;
     qn_graph_keep(g, refs->hidden);
     qn_graph_keep(g, refs->logits);
+    return 0;
+}
+
+int qn_model_loss(const qn_model *m, qn_graph *g, const qn_graph_options *o, qn_loss_refs *refs) {
+    build b = {.m = m, .g = g, .o = o, .layer = -1};
+    qn_dtype dtype;
+    refs->ids = input(&b, "ids", QN_I32, (qn_shape){1, {QN_DIM_T}});
+    refs->positions = input(&b, "positions", QN_I32, (qn_shape){1, {QN_DIM_T}});
+    refs->index = input(&b, "index", QN_I32, (qn_shape){1, {QN_DIM_S}});
+    refs->target = input(&b, "target", QN_I32, (qn_shape){1, {QN_DIM_S}});
+    refs->weight = input(&b, "weight", QN_F32, (qn_shape){1, {QN_DIM_S}});
+    const qn_ref x = hidden(&b, body(&b, refs->ids, refs->positions), refs->index), w = head_weight(&b, &dtype);
+    const qn_ref in[] = {in_form(&b, x, dtype), w, refs->target, refs->weight};
+    refs->loss = node(&b, &qn_op_xent, "loss", in, 4, 1, NULL);
+    if (b.rc < 0)
+        return b.rc;
+    qn_graph_keep(g, refs->loss);
     return 0;
 }

@@ -21,11 +21,13 @@ typedef struct {
     double momentum;                    /* Muon, SGD */
     bool nesterov;                      /* Muon, SGD */
     double muon_rate;                   /* Muon: its rate is the schedule's times this */
+    bool muon_match_rms;                /* Muon: updates as large as AdamW's: one rate for both (opt_muon.c) */
 } qn_optimizer_options;
-/* AdamW: 0.9, 0.95, 1e-8, 0.1. Muon: momentum 0.95, Nesterov. */
+/* AdamW: 0.9, 0.95, 1e-8, decay 0.1. Muon: momentum 0.95, Nesterov, matched, decay 0.1. SGD: momentum 0.9. */
 qn_optimizer_options qn_optimizer_options_default(qn_optimizer_kind kind);
 
-/* One flat array of state, for checkpoints: named "exp_avg", "exp_avg_sq", "momentum_buffer" as PyTorch's. */
+/* One flat array of state, for checkpoints, named as PyTorch's: "exp_avg", "exp_avg_sq" of AdamW; "momentum_buffer" of
+ * SGD and of Muon, which keeps the two of AdamW in "momentum_buffer" and "exp_avg_sq" for what it leaves to it. */
 typedef struct { const char *name; float *data; /* [params.numbers] */ } qn_optimizer_state;
 
 typedef struct qn_optimizer qn_optimizer;

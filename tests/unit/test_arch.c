@@ -9,13 +9,16 @@ TEST(families_by_every_name) {
     CHECK(qn_arch_by_hf(QN_STR("LlamaForCausalLM"), QN_STR("")) == &qn_arch_llama);
     CHECK(qn_arch_by_hf(QN_STR(""), QN_STR("mistral")) == &qn_arch_llama);
     CHECK(qn_arch_by_hf(QN_STR("LlamaModel"), QN_STR("llama")) == NULL, "the class says more than the type");
-    CHECK_CONTAINS(qn_arch_names(), "llama");
+    CHECK(qn_arch_by_gguf(QN_STR("gpt2")) == &qn_arch_gpt2);
+    CHECK(qn_arch_by_hf(QN_STR("GPT2LMHeadModel"), QN_STR("")) == &qn_arch_gpt2);
+    CHECK_CONTAINS(qn_arch_names(), "llama gpt2");
 }
 
-TEST(parameter_tables_are_consistent) {
-    const qn_arch *a = &qn_arch_llama;
-    qn_buf gguf = {0}, hf = {0};
-    const qn_config c = {.V = 7, .D = 6, .F = 5, .heads = 4, .kv_heads = 2, .Dh = 10, .layers = 3};
+static const qn_config numbers = {.V = 7, .D = 6, .F = 5, .heads = 4, .kv_heads = 2, .Dh = 10, .layers = 3,
+                                  .context = 9};
+
+static void check_table(const qn_arch *a) {
+    const qn_config c = numbers;
     for (size_t i = 0; i < a->n_params; i++) {
         const qn_param *p = &a->params[i];
         int64_t dim[2] = {0, 0};
@@ -27,7 +30,44 @@ TEST(parameter_tables_are_consistent) {
         CHECK(rank == 2 || (p->flags & QN_NO_DECAY), "%s: vectors do not", p->gguf);
         for (size_t j = 0; j < i; j++)
             CHECK(strcmp(p->gguf, a->params[j].gguf) != 0 && strcmp(p->hf, a->params[j].hf) != 0, "%s", p->gguf);
+        if (a->hf_prefix && !(p->flags & QN_TIED))
+            CHECK(strncmp(p->hf, a->hf_prefix, strlen(a->hf_prefix)) == 0, "%s", p->hf);
     }
+}
+
+/* Parts of a joint tensor are as wide, and say the same of themselves. */
+static void check_joints(const qn_arch *a) {
+    for (size_t i = 0; i < a->n_joints; i++) {
+        const qn_joint *j = &a->joints[i];
+        const qn_param *first = qn_arch_param(a, j->part[0]);
+        int64_t dim[2] = {0, 1}, other[2] = {0, 1};
+        const int rank = qn_param_shape(first, &numbers, dim);
+        CHECK(j->parts > 1 && (strstr(j->gguf, "%d") != NULL) == qn_param_per_layer(first), "%s", j->gguf);
+        for (int k = 0; k < j->parts; k++) {
+            const qn_param *p = qn_arch_param(a, j->part[k]);
+            CHECK(p && qn_arch_joint(a, p->id) == j && p->flags == first->flags, "%s", j->gguf);
+            CHECK(qn_param_shape(p, &numbers, other) == rank && other[1] == dim[1], "%s", j->gguf);
+            CHECK(!(p->flags & (QN_ROPE_PERMUTED | QN_TIED)), "%s: parts lie as they are", j->gguf);
+        }
+    }
+}
+
+TEST(parameter_tables_are_consistent) {
+    static const qn_arch *const all[] = {
+#define QN_ARCH(name) &qn_arch_##name,
+#include "model/arch_list.inc"
+#undef QN_ARCH
+    };
+    for (size_t i = 0; i < QN_LEN(all); i++) {
+        check_table(all[i]);
+        check_joints(all[i]);
+    }
+}
+
+TEST(parameters_by_name_and_shape) {
+    const qn_arch *a = &qn_arch_llama;
+    const qn_config c = numbers;
+    qn_buf gguf = {0}, hf = {0};
     int64_t dim[2];
     CHECK_INT(qn_param_shape(qn_arch_param(a, QN_P_Q), &c, dim), 2);
     CHECK(dim[0] == 40 && dim[1] == 6);
@@ -40,6 +80,17 @@ TEST(parameter_tables_are_consistent) {
     CHECK_OK(qn_param_name(qn_arch_param(a, QN_P_HEAD), true, -1, &gguf));
     CHECK_STR(gguf.s, "output.weight");
     CHECK(qn_param_per_layer(qn_arch_param(a, QN_P_DOWN)) && !qn_param_per_layer(qn_arch_param(a, QN_P_HEAD)));
+    const qn_param *key = qn_arch_param(&qn_arch_gpt2, QN_P_K);
+    CHECK_OK(qn_param_name(key, true, 2, &gguf));
+    CHECK_STR(gguf.s, "blk.2.attn_k.weight", "its own name, for graphs");
+    CHECK_OK(qn_param_stored_name(&qn_arch_gpt2, key, true, 2, &gguf));
+    CHECK_OK(qn_param_stored_name(&qn_arch_gpt2, key, false, 2, &hf));
+    CHECK_STR(gguf.s, "blk.2.attn_qkv.weight");
+    CHECK_STR(hf.s, "transformer.h.2.attn.c_attn.weight");
+    CHECK_OK(qn_param_stored_name(a, qn_arch_param(a, QN_P_K), false, 2, &hf));
+    CHECK_STR(hf.s, "model.layers.2.self_attn.k_proj.weight", "the same where it lies alone");
+    CHECK_INT(qn_param_shape(qn_arch_param(&qn_arch_gpt2, QN_P_POSITIONS), &c, dim), 2);
+    CHECK(dim[0] == 9 && dim[1] == 6);
     qn_buf_drop(&gguf);
     qn_buf_drop(&hf);
 }

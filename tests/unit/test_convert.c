@@ -128,6 +128,82 @@ TEST(rows_of_q_and_k_change_places) {
     qn_source_close(h);
 }
 
+/* Q, K and V are one tensor in both forms of GPT-2; products lie on their side in a directory. */
+static void check_on_its_side(const path *gguf, const path *dir, const char *a, const char *b, const char *what) {
+    qn_source *g = open_model(gguf), *h = open_model(dir);
+    const qn_tensor_info *up, *side;
+    int64_t n, m;
+    CHECK_OK(qn_tensor_need(qn_source_tensors(g), a, &up));
+    CHECK_OK(qn_tensor_need(qn_source_tensors(h), b, &side));
+    CHECK(up->dims[0] == side->dims[1] && up->dims[1] == side->dims[0], "%s: %s", what, b);
+    float *x = values(g, a, &n), *y = values(h, b, &m);
+    for (int64_t r = 0; r < up->dims[0]; r++)
+        for (int64_t k = 0; k < up->dims[1]; k++)
+            CHECK(x[r * up->dims[1] + k] == y[k * up->dims[0] + r], "%s: %s [%lld,%lld]", what, b, (long long)k,
+                  (long long)r);
+    qn_free(x);
+    qn_free(y);
+    qn_source_close(g);
+    qn_source_close(h);
+}
+
+TEST(gpt2_comes_back_to_the_bit) {
+    static const qn_dtype dtypes[] = {QN_F32, QN_F16, QN_BF16, QN_Q8_0, QN_Q4_0, QN_Q4_1};
+    const path dir = temp("gpt2"), back = temp("gpt2.gguf");
+    for (size_t i = 0; i < 2 * QN_LEN(dtypes); i++) {
+        const qn_dtype dtype = dtypes[i / 2], plain = qn_dtype_get(dtype)->block > 1 ? QN_F32 : dtype;
+        const char *name = qn_dtype_get(dtype)->name;
+        tiny_spec spec = TINY;
+        spec.gpt2 = true;
+        spec.dtype = dtype;
+        spec.untied = i % 2;
+        spec.context = 32;                  /* the table of positions stays F32; it must not be most of the model */
+        const path from = tiny(&spec);
+        qn_convert_result r = convert(&from, &dir, forced);
+        CHECK(r.dtype == plain && r.rounded == 0 && r.matrices == 10 + spec.untied, "%s", name);
+        CHECK_INT(stored_dtype(&dir, "transformer.h.1.attn.c_attn.weight"), plain, "%s", name);
+        check_on_its_side(&from, &dir, "blk.1.attn_qkv.weight", "transformer.h.1.attn.c_attn.weight", name);
+        check_on_its_side(&from, &dir, "blk.0.ffn_down.weight", "transformer.h.0.mlp.c_proj.weight", name);
+        r = convert(&dir, &back, forced);
+        CHECK(r.dtype == plain && r.rounded == 0 && r.tensors == 28 + spec.untied, "%s", name);
+        same_values(&from, &back, name);
+    }
+}
+
+/* Odd widths: the last strip of 32 is not full. */
+TEST(gpt2_of_odd_widths) {
+    const path dir = temp("gpt2odd"), back = temp("gpt2odd.gguf");
+    tiny_spec spec = TINY;
+    spec.gpt2 = true;
+    spec.D = 54;
+    spec.heads = 9;
+    spec.F = 77;
+    const path from = tiny(&spec);
+    convert(&from, &dir, keep);
+    CHECK_INT(convert(&dir, &back, keep).rounded, 0);
+    same_values(&from, &back, "odd");
+}
+
+/* What a directory becomes in quantized form is what its GGUF becomes; the table of positions is never quantized. */
+TEST(gpt2_quantized_by_rounding) {
+    static const qn_dtype dtypes[] = {QN_Q8_0, QN_Q4_0, QN_BF16};
+    const path dir = temp("gpt2q"), a = temp("gpt2qa.gguf"), b = temp("gpt2qb.gguf");
+    tiny_spec spec = TINY;
+    spec.gpt2 = true;
+    const path from = tiny(&spec);
+    convert(&from, &dir, keep);
+    for (size_t i = 0; i < QN_LEN(dtypes); i++) {
+        const qn_convert_options o = {.dtype = (int)dtypes[i], .force = true};
+        const int blocks = qn_dtype_get(dtypes[i])->block > 1;
+        const qn_convert_result r = convert(&dir, &a, o);
+        CHECK(r.rounded == r.matrices - blocks && r.kept == 0, "%s", qn_dtype_get(dtypes[i])->name);
+        convert(&from, &b, o);
+        CHECK_INT(stored_dtype(&a, "blk.0.attn_qkv.weight"), dtypes[i]);
+        CHECK_INT(stored_dtype(&a, "position_embd.weight"), blocks ? QN_F32 : dtypes[i]);
+        same_values(&a, &b, qn_dtype_get(dtypes[i])->name);
+    }
+}
+
 /* Encoded by the dtype's own encoder, vectors untouched; and it is said that numbers changed. */
 TEST(another_dtype_is_that_dtypes_rounding) {
     static const qn_dtype dtypes[] = {QN_F16, QN_BF16, QN_Q8_0, QN_Q4_0, QN_Q4_1};
@@ -254,6 +330,30 @@ TEST(config_json_says_what_the_keys_said) {
     CHECK_CONTAINS(text.s, "\"MistralForCausalLM\"", "Llama's class has no window");
     CHECK_CONTAINS(text.s, "\"sliding_window\": 32");
     CHECK_CONTAINS(text.s, "\"tie_word_embeddings\": false");
+    qn_buf_drop(&text);
+}
+
+TEST(config_json_of_gpt2) {
+    tiny_spec spec = TINY;
+    qn_buf text = {0};
+    const path dir = temp("gpt2config"), gguf = temp("gpt2config.gguf");
+    spec.gpt2 = true;
+    const path from = tiny(&spec);
+    convert(&from, &dir, keep);
+    read_text(&dir, "config.json", &text);
+    CHECK_CONTAINS(text.s, "\"GPT2LMHeadModel\"");
+    CHECK_CONTAINS(text.s, "\"n_positions\": 1024");
+    CHECK_CONTAINS(text.s, "\"n_ctx\": 1024");
+    CHECK_CONTAINS(text.s, "\"n_inner\": 96");
+    CHECK_CONTAINS(text.s, "\"layer_norm_epsilon\": 1e-5");
+    CHECK_CONTAINS(text.s, "\"activation_function\": \"gelu_pytorch_tanh\"");
+    CHECK_CONTAINS(text.s, "\"tie_word_embeddings\": true");
+    CHECK(!strstr(text.s, "rope") && !strstr(text.s, "hidden_act"));
+    char *act = strstr(text.s, "gelu_pytorch_tanh");
+    memcpy(act, "relu\"             ", 18);
+    qn_test_write("gpt2config/config.json", text.s, text.n);
+    qn_convert_result r;
+    CHECK_FAIL(qn_convert(dir.s, gguf.s, &keep, &r), QN_EUNSUPPORTED, "tanh form");
     qn_buf_drop(&text);
 }
 

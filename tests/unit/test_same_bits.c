@@ -36,6 +36,19 @@ TEST(sliding_windows) {
     every_regime_of(&s, "window of 300");
 }
 
+/* Layernorm, learned positions, a plain feed-forward; Q, K and V out of one tensor. */
+TEST(gpt2) {
+    static const qn_dtype stored[] = {QN_F32, QN_F16, QN_BF16, QN_Q8_0, QN_Q4_0};
+    tiny_spec s = TINY;
+    s.gpt2 = true;
+    for (size_t i = 0; i < QN_LEN(stored); i++) {
+        char what[32];
+        s.dtype = stored[i];
+        snprintf(what, sizeof what, "gpt2 in %s", qn_dtype_get(s.dtype)->name);
+        every_regime_of(&s, what);
+    }
+}
+
 TEST(wide_heads_in_a_group_of_three) {
     tiny_spec s = TINY;
     s.heads = 3;

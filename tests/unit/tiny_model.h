@@ -1,5 +1,5 @@
-/* tests/unit/tiny_model.h — small llama models of any shape and stored dtype, written as GGUF and loaded, for tests
- * that need a model but no reference.
+/* tests/unit/tiny_model.h — small llama and gpt2 models of any shape and stored dtype, written as GGUF and loaded, for
+ * tests that need a model but no reference.
  *
  *     tiny_spec spec = TINY;  spec.dtype = QN_Q8_0;
  *     qn_model *m = tiny_model(&spec, NULL);               // qn_model_free(m)
@@ -31,6 +31,7 @@ typedef struct {
     const int32_t *types;           /* [V] */
     int64_t rot;                    /* rotated elements per head; 0: all */
     int64_t claimed_layers;         /* what block_count says; 0: the truth */
+    bool gpt2;                      /* of that family: heads of their own, D/heads wide; context rows of positions */
     tiny_twist twist;
 } tiny_spec;
 
@@ -65,13 +66,25 @@ QN_UNUSED static void tiny_matrix(test_gguf *g, const char *name, const tiny_spe
     qn_free(v);
 }
 
+/* Norm weights lie around 1, biases around 0. */
 QN_UNUSED static void tiny_vector(test_gguf *g, const char *name, const tiny_spec *s, int64_t n) {
     n += tiny_is(name, s->twist.wider);
     float *v = test_fill_values(name, n, 0.1f);
-    for (int64_t i = 0; i < n; i++)
+    for (int64_t i = 0; i < n && !qn_str_ends(qn_str_of(name), ".bias"); i++)
         v[i] += 1;
     tiny_tensor(g, name, s, n, 0, QN_F32, v);
     qn_free(v);
+}
+
+QN_UNUSED static void tiny_gpt2_keys(test_gguf *g, const tiny_spec *s) {
+    test_gguf_str(g, "general.architecture", "gpt2");
+    test_gguf_u32(g, "gpt2.block_count", (uint32_t)s->layers);
+    test_gguf_u32(g, "gpt2.embedding_length", (uint32_t)s->D);
+    test_gguf_u32(g, "gpt2.feed_forward_length", (uint32_t)s->F);
+    test_gguf_u32(g, "gpt2.attention.head_count", (uint32_t)s->heads);
+    test_gguf_u32(g, "gpt2.context_length", (uint32_t)s->context);
+    test_gguf_u32(g, "gpt2.vocab_size", (uint32_t)s->V);
+    test_gguf_f32(g, "gpt2.attention.layer_norm_epsilon", 1e-5f);
 }
 
 QN_UNUSED static void tiny_keys(test_gguf *g, const tiny_spec *s) {
@@ -121,16 +134,45 @@ QN_UNUSED static void tiny_block(test_gguf *g, const tiny_spec *s, int64_t layer
     tiny_vector(g, name, s, D);
 }
 
+QN_UNUSED static void tiny_gpt2_block(test_gguf *g, const tiny_spec *s, int64_t layer) {
+    const struct { const char *name; int64_t N, K; } matrix[] = {
+        {"attn_qkv", 3 * s->D, s->D}, {"attn_output", s->D, s->D}, {"ffn_up", s->F, s->D}, {"ffn_down", s->D, s->F},
+    };
+    static const char *const vector[] = {"attn_norm.weight", "attn_norm.bias", "ffn_norm.weight", "ffn_norm.bias"};
+    char name[64];
+    for (size_t i = 0; i < QN_LEN(matrix); i++) {
+        snprintf(name, sizeof name, "blk.%lld.%s.weight", (long long)layer, matrix[i].name);
+        tiny_matrix(g, name, s, matrix[i].N, matrix[i].K);
+        snprintf(name, sizeof name, "blk.%lld.%s.bias", (long long)layer, matrix[i].name);
+        tiny_vector(g, name, s, matrix[i].N);
+    }
+    for (size_t i = 0; i < QN_LEN(vector); i++) {
+        snprintf(name, sizeof name, "blk.%lld.%s", (long long)layer, vector[i]);
+        tiny_vector(g, name, s, s->D);
+    }
+}
+
+/* Positions are as important as tokens here, so that a wrong one shows. */
+QN_UNUSED static void tiny_positions(test_gguf *g, const tiny_spec *s) {
+    float *v = test_fill_values("position_embd.weight", s->context * s->D, 1);
+    tiny_tensor(g, "position_embd.weight", s, s->context, s->D, QN_F32, v);
+    qn_free(v);
+}
+
 /* The file's bytes; the caller drops them. */
 QN_UNUSED static qn_buf tiny_bytes(const tiny_spec *s) {
     test_gguf g = {0};
-    tiny_keys(&g, s);
+    (s->gpt2 ? tiny_gpt2_keys : tiny_keys)(&g, s);
     if (s->tokens)
         tiny_tokenizer(&g, s);
     tiny_matrix(&g, "token_embd.weight", s, s->V, s->D);
     for (int64_t layer = 0; layer < s->layers; layer++)
-        tiny_block(&g, s, layer);
+        (s->gpt2 ? tiny_gpt2_block : tiny_block)(&g, s, layer);
     tiny_vector(&g, "output_norm.weight", s, s->D);
+    if (s->gpt2) {
+        tiny_positions(&g, s);
+        tiny_vector(&g, "output_norm.bias", s, s->D);
+    }
     if (s->twist.extra)
         tiny_vector(&g, s->twist.extra, s, s->D);
     if (s->untied)

@@ -1,0 +1,281 @@
+/* cli/cmd_train_pretrain.c — `quern train pretrain`: from text to a model. */
+#include <math.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "cli/data_args.h"
+#include "cli/training.h"
+#include "train/dial.h"
+
+#ifndef QN_OPT_COUNT
+#define QN_OPT_COUNT QN_OPT_INT
+#define QN_OPT_DURATION QN_OPT_FLOAT
+#define QN_OPT_CONFIG QN_OPT_FILE("", "config", NULL, "options out of a YAML file")
+#endif
+
+static const qn_opt opts[] = {
+    QN_OPT_LIST("d", "data", "PATH", "a prepared folder, or texts, which are prepared into RUN/data first"),
+    QN_OPT_FILE("o", "out", NULL, "the run's folder, new or empty"),
+    QN_OPT_FILE("", "tokenizer", NULL, "tokenizer.json, a folder or a model that has one, for data that are texts"),
+    QN_OPT_FILE("", "from", NULL, "begin with the weights of this model instead of fresh ones"),
+    QN_OPT_ENUM("", "arch", "llama", "llama|gpt2", "family of a fresh model"),
+    QN_OPT_INT("", "depth", NULL, 1, 256, "the one dial: N layers; width, tokens, batch and rate follow"),
+    QN_OPT_COUNT("", "params", NULL, 1e4, 1e12, "the same by size: N numbers outside the embedding, as 3M"),
+    QN_OPT_DURATION("", "time", NULL, 1, 1e8, "train for about this long on this machine: 90s, 15m, 2h"),
+    QN_OPT_INT("", "dim", NULL, 2, 32768, "width"),
+    QN_OPT_INT("", "layers", NULL, 1, 1024, "layers"),
+    QN_OPT_INT("", "heads", NULL, 1, 1024, "query heads (without: 64 wide each)"),
+    QN_OPT_INT("", "kv-heads", NULL, 1, 1024, "key heads (without: as many)"),
+    QN_OPT_INT("", "ff", NULL, 1, 131072, "width of the feed-forward layer"),
+    QN_OPT_FLAG("", "untied", "an output head of its own instead of the embedding"),
+    QN_OPT_COUNT("", "steps", NULL, 1, 1e12, "steps"),
+    QN_OPT_COUNT("", "tokens", NULL, 1, 1e15, "tokens in all; decides the steps where --steps does not"),
+    QN_OPT_INT("", "batch", NULL, 1, 1048576, "rows of a step"),
+    QN_OPT_INT("", "micro-batch", NULL, 1, 1048576, "rows of a pass: what memory holds at once"),
+    QN_OPT_INT("", "shards", "1", 1, 1024, "parts of the batch whose gradients are added as a tree"),
+    QN_OPT_INT("", "context", NULL, 2, 1048576, "tokens of a row"),
+    QN_OPT_ENUM("", "packing", "best-fit", QN_PACKING_CHOICES,
+                "rows of whole documents side by side, or windows of one long stream"),
+    QN_OPT_ENUM("", "optimizer", "adamw", QN_OPTIMIZER_CHOICES, "rule of the update"),
+    QN_OPT_FLOAT("", "lr", NULL, 0, 1000, "largest learning rate"),
+    QN_OPT_ENUM("", "schedule", "cosine", QN_LR_CHOICES, "curve of the learning rate"),
+    QN_OPT_COUNT("", "warmup", NULL, 0, 1e12, "steps until the largest rate"),
+    QN_OPT_FLOAT("", "min-lr-ratio", "0.1", 0, 1, "share of the rate that is left at the end"),
+    QN_OPT_FLOAT("", "weight-decay", NULL, 0, 10, "decay of matrices"),
+    QN_OPT_FLOAT("", "beta1", NULL, 0, 1, "decay of the mean of gradients"),
+    QN_OPT_FLOAT("", "beta2", NULL, 0, 1, "decay of the mean of their squares"),
+    QN_OPT_FLOAT("", "clip", "1", 0, 1e12, "largest norm of the gradient; 0: any"),
+    QN_OPT_ENUM("", "compute", NULL, "f32|bf16", "how matrices multiply (without: bf16 where the CPU has its dots)"),
+    QN_OPT_ENUM("", "recompute", "cheap", QN_RECOMPUTE_CHOICES, "what backward computes again rather than keep"),
+    QN_OPT_INT("", "seed", "1", 0, 9e15, "of weights and order"),
+    QN_OPT_COUNT("", "eval-every", NULL, 0, 1e12, "steps between evaluations"),
+    QN_OPT_COUNT("", "eval-rows", "0", 0, 1e12, "rows of an evaluation; 0: the whole validation split"),
+    QN_OPT_COUNT("", "checkpoint-every", NULL, 0, 1e12, "steps between checkpoints"),
+    QN_OPT_INT("", "keep", "2", 1, 1000000, "newest checkpoints that stay"),
+    QN_OPT_COUNT("", "sample-every", NULL, 0, 1e12, "steps between samples"),
+    QN_OPT_STRING("p", "prompt", NULL, "TEXT", "what samples begin with"),
+    QN_OPT_INT("", "patience", "0", 0, 1000000, "end after N evaluations that were not better; 0: never"),
+    QN_OPT_ENUM("", "guard", "skip", QN_GUARD_CHOICES, "what a step with a spike in its loss is worth"),
+    QN_OPT_FLOAT("", "spike", "10", 0, 1e6, "a spike: so many deviations above the last 128 losses; 0: none is"),
+    QN_OPTS_DATA,
+    QN_OPT_FLAG("", "dry-run", "print the plan and stop"),
+    QN_OPT_CONFIG,
+    QN_OPT_JSON,
+    QN_OPT_END
+};
+
+static const char *const examples[] = {
+    "quern train pretrain --data books/ --tokenizer my-tokenizer/ --depth 4 --out run",
+    "quern train pretrain --data prepared/ --time 15m --out run",
+    "quern train pretrain --data prepared/ --arch gpt2 --dim 768 --layers 12 --batch 16 --context 1024 --steps 2k --out run",
+    "quern train pretrain --data prepared/ --from model.gguf --lr 1e-4 --tokens 10M --out run",
+    NULL
+};
+
+static const char notes[] =
+    "One dial decides the rest: from --depth, --params, --time or nothing (1 M) follow width, tokens (20 for each number "
+    "outside the embedding, the data four times at most), batch and rate; docs/TRAINING.md has the rules. Whatever is "
+    "given counts. The plan is printed before step 0.\n"
+    "RUN holds manifest.json, metrics.jsonl, samples.jsonl, checkpoints/; RUN/last and RUN/best are model directories that "
+    "every command and transformers open. Ctrl-C stops after the step with a checkpoint; `quern train resume RUN` goes on "
+    "to the same bits, after a kill too, with any number of threads.";
+
+/* ---- what was asked for ---- */
+
+static int64_t given_int(const qn_cli *c, const char *name) { return qn_cli_given(c, name) ? qn_cli_int(c, name) : -1; }
+
+static void take_dial(const qn_cli *c, qn_dial *d) {
+    qn_dial_init(d);
+    const struct { const char *name; int64_t *at; } numbers[] = {
+        {"depth", &d->depth}, {"params", &d->params}, {"dim", &d->dim}, {"layers", &d->layers}, {"heads", &d->heads},
+        {"kv-heads", &d->kv_heads}, {"ff", &d->ff}, {"context", &d->context}, {"batch", &d->batch},
+        {"micro-batch", &d->micro}, {"steps", &d->steps}, {"tokens", &d->tokens}, {"warmup", &d->warmup},
+    };
+    for (size_t i = 0; i < QN_LEN(numbers); i++)
+        *numbers[i].at = given_int(c, numbers[i].name);
+    if (qn_cli_given(c, "lr"))
+        d->rate = qn_cli_float(c, "lr");
+}
+
+static void take_recipe(const qn_cli *c, const qn_kernels *k, qn_recipe *r) {
+    qn_recipe_init(r, (qn_optimizer_kind)qn_cli_enum(c, "optimizer"));
+    const int compute = qn_cli_enum(c, "compute");
+    r->compute = compute >= 0 ? (compute ? QN_BF16 : QN_F32) : k->isa >= QN_ISA_AVX512BF16 ? QN_BF16 : QN_F32;
+    r->seed = (uint64_t)qn_cli_int(c, "seed");
+    r->shards = qn_cli_int(c, "shards");
+    r->packing = (qn_packing)qn_cli_enum(c, "packing");
+    r->recompute = qn_cli_enum(c, "recompute");
+    r->schedule.kind = (qn_lr_kind)qn_cli_enum(c, "schedule");
+    r->schedule.floor = qn_cli_float(c, "min-lr-ratio");
+    r->clip = qn_cli_float(c, "clip");
+    r->guard = (qn_guard)qn_cli_enum(c, "guard");
+    r->spike = qn_cli_float(c, "spike");
+    r->eval_rows = qn_cli_int(c, "eval-rows");
+    r->keep = qn_cli_int(c, "keep");
+    r->patience = qn_cli_int(c, "patience");
+    const struct { const char *name; double *at; } reals[] = {
+        {"weight-decay", &r->optimizer.weight_decay}, {"beta1", &r->optimizer.beta1}, {"beta2", &r->optimizer.beta2},
+    };
+    for (size_t i = 0; i < QN_LEN(reals); i++)
+        if (qn_cli_given(c, reals[i].name))
+            *reals[i].at = qn_cli_float(c, reals[i].name);
+}
+
+/* Intervals that were given stay when the steps change. */
+static void take_intervals(const qn_cli *c, qn_recipe *r) {
+    r->eval_every = qn_cli_int(c, "eval-every");
+    r->checkpoint_every = qn_cli_int(c, "checkpoint-every");
+    r->sample_every = qn_cli_int(c, "sample-every");
+}
+
+static int check_names(const qn_cli *c) {
+    if (!qn_cli_given(c, "data") || (!qn_cli_given(c, "out") && !qn_cli_flag(c, "dry-run")))
+        return qn_fail(QN_EUSAGE, "needed: --data with texts or a prepared folder, and --out with a new folder");
+    if (qn_cli_given(c, "time") && (qn_cli_given(c, "steps") || qn_cli_given(c, "tokens")))
+        return qn_fail(QN_EUSAGE, "--time decides the steps; leave --steps and --tokens out");
+    return 0;
+}
+
+/* ---- data ---- */
+
+static bool is_prepared(const char *dir) {
+    qn_buf path = {0};
+    const bool there = qn_path_join(&path, dir, "data.json") >= 0 && qn_is_file(path.s);
+    qn_buf_drop(&path);
+    return there;
+}
+
+/* The tokenizer that turns texts into ids: --tokenizer, or that of --from. */
+static int prepare(qn_training *t, const char *const *path, size_t n, const char *dir) {
+    const char *tokenizer = qn_cli_str(t->c, "tokenizer");
+    qn_data_args a = {0};
+    qn_data_result r = {0};
+    int rc;
+    if (!tokenizer)
+        tokenizer = qn_cli_str(t->c, "from");
+    if (!tokenizer)
+        return qn_fail(QN_EUSAGE, "%s holds texts, which need a tokenizer: `quern train tokenizer %s --out tokenizer` "
+                       "makes one, then add --tokenizer tokenizer", path[0], path[0]);
+    QN_TRY_OUT(qn_data_args_read_paths(t->c, path, n, tokenizer, &a));
+    rc = qn_data_args_prepare(t->c, &a, dir, &r);
+out:
+    qn_data_args_drop(&a);
+    qn_data_result_drop(&r);
+    return rc;
+}
+
+static int open_data(qn_training *t) {
+    qn_buf dir = {0};
+    size_t n;
+    const char *const *data = qn_cli_list(t->c, "data", &n);
+    int rc;
+    if (n == 1 && is_prepared(data[0]))
+        return qn_training_open_data(t, data[0]);
+    if (!t->run)
+        return qn_fail(QN_EUSAGE, "--dry-run needs a prepared folder: `quern data prepare %s --out DIR`", data[0]);
+    QN_TRY_OUT(qn_path_join(&dir, qn_run_path(t->run), "data"));
+    QN_TRY_OUT(prepare(t, data, n, dir.s));
+    rc = qn_training_open_data(t, dir.s);
+out:
+    qn_buf_drop(&dir);
+    return rc;
+}
+
+/* ---- the plan ---- */
+
+/* Numbers that so much time is enough for at 20 tokens each, at a third of the peak. */
+static int64_t numbers_for(double seconds, double peak) { return (int64_t)sqrt(seconds * peak * 0.33e9 / 120); }
+
+static int shape(qn_training *t, qn_dial *d) {
+    const qn_cli *c = t->c;
+    const bool shaped = d->dim > 0 || d->layers > 0 || d->depth > 0 || d->params > 0;
+    t->arch = qn_arch_by_gguf(qn_str_of(qn_cli_str(c, "arch")));
+    if (!t->arch)
+        return qn_fail(QN_EUNSUPPORTED, "the family %s is not known", qn_cli_str(c, "arch"));
+    if (qn_cli_given(c, "time") && !shaped)
+        d->params = QN_MAX(50000, numbers_for(qn_cli_float(c, "time"), t->recipe.compute == QN_BF16 && t->peak.bf16 > 0
+                                                                           ? t->peak.bf16 : t->peak.f32));
+    t->cfg = (qn_config){.V = qn_dataset_vocab(t->data), .bos = qn_tok_bos(t->tok), .pad = -1,
+                         .tied = !qn_cli_flag(c, "untied"), .compute = -1};
+    if (qn_tok_eos(t->tok) >= 0)
+        t->cfg.eos[t->cfg.n_eos++] = qn_tok_eos(t->tok);
+    QN_TRY(qn_dial_family(t->arch, &t->cfg, &t->gated));
+    return qn_dial_shape(d, t->gated, &t->cfg);
+}
+
+/* --from: the shape is the model's; a row is no longer than its context. */
+static void adopt(qn_training *t, qn_dial *d) {
+    t->gated = t->arch->name[0] != 'g';
+    if (d->context < 0)
+        d->context = QN_MIN(t->cfg.context, 1024);
+}
+
+static int plan_run(qn_training *t, const qn_dial *d) {
+    const qn_split_info info = qn_dataset_info(t->data, QN_SPLIT_TRAIN);
+    take_intervals(t->c, &t->recipe);
+    return qn_dial_run(d, &t->cfg, t->gated, info.tokens, &t->recipe);
+}
+
+/* --time: steps out of how long one takes here and now; from then on they are a number like any other. */
+static int resolve_time(qn_training *t, qn_dial *d) {
+    double seconds;
+    if (!qn_cli_given(t->c, "time"))
+        return 0;
+    QN_TRY(qn_trainer_time(t->trainer, &seconds));
+    d->steps = QN_MAX(1, (int64_t)(0.88 * qn_cli_float(t->c, "time") / seconds));
+    qn_training_unbuild(t);
+    QN_TRY(plan_run(t, d));
+    return qn_training_build(t);
+}
+
+static int build(qn_training *t) {
+    const char *from = qn_cli_str(t->c, "from");
+    qn_dial d;
+    take_dial(t->c, &d);
+    if (!from)
+        QN_TRY(shape(t, &d));
+    QN_TRY(qn_training_open_model(t, from));
+    if (from)
+        adopt(t, &d);
+    QN_TRY(plan_run(t, &d));
+    QN_TRY(qn_training_build(t));
+    return resolve_time(t, &d);
+}
+
+static int keep_words(qn_training *t) {
+    const char *from = qn_cli_str(t->c, "from"), *prompt = qn_cli_str(t->c, "prompt");
+    if (from && !(t->from = qn_str_dup(QN_MEM_CLI, qn_str_of(from))))
+        return QN_ENOMEM;
+    if (prompt && !(t->prompt = qn_str_dup(QN_MEM_CLI, qn_str_of(prompt))))
+        return QN_ENOMEM;
+    return 0;
+}
+
+static int pretrain(qn_training *t) {
+    QN_TRY(check_names(t->c));
+    QN_TRY(qn_cli_pool(t->c, &t->pool));
+    t->kernels = qn_kernels_at(qn_cli_isa(t->c));
+    QN_TRY(qn_peak_arithmetic(t->pool, &t->peak));
+    take_recipe(t->c, t->kernels, &t->recipe);
+    QN_TRY(keep_words(t));
+    if (!qn_cli_flag(t->c, "dry-run"))
+        QN_TRY(qn_run_create(&t->run, qn_cli_str(t->c, "out")));
+    QN_TRY(open_data(t));
+    QN_TRY(build(t));
+    QN_TRY(qn_training_plan(t));
+    if (qn_cli_flag(t->c, "dry-run"))
+        return 0;
+    QN_TRY(qn_training_manifest(t, "running"));
+    return qn_training_go(t);
+}
+
+static int run(qn_cli *c) {
+    qn_training t = {.c = c};
+    const int rc = pretrain(&t);
+    qn_training_drop(&t);
+    return rc;
+}
+
+const qn_cmd qn_cmd_train_pretrain = {
+    "train pretrain", "", "a language model out of text", opts, examples, run, notes
+};

@@ -1,0 +1,158 @@
+/* cli/cmd_train_resume.c — `quern train resume`: a run goes on from its last checkpoint, to the bits of one that never
+ * stopped. */
+#include <string.h>
+
+#include "base/file.h"
+#include "cli/training.h"
+#include "train/dial.h"
+
+static const qn_opt opts[] = {
+    QN_OPT_FILE("", "data", NULL, "the prepared folder, where it is no longer where it was"),
+    QN_OPT_JSON,
+    QN_OPT_END
+};
+
+static const char *const examples[] = {"quern train resume run", "quern train resume run --threads 1", NULL};
+
+static const char notes[] =
+    "Everything that decides the result is in the run's manifest; only --threads and --isa may be given anew. Threads "
+    "change no bit; another instruction level may, and is warned of.";
+
+/* What the manifest says that a run is made of. */
+typedef struct { qn_str recipe, model; qn_buf data, fingerprint, from, prompt, isa; } manifest;
+
+static void manifest_drop(manifest *m) {
+    qn_buf_drop(&m->data);
+    qn_buf_drop(&m->fingerprint);
+    qn_buf_drop(&m->from);
+    qn_buf_drop(&m->prompt);
+    qn_buf_drop(&m->isa);
+}
+
+static int take_word(qn_json *j, qn_buf *out) {
+    return qn_json_peek(j) == '"' ? qn_json_string(j, out) : qn_json_skip(j);
+}
+
+static int read_manifest(manifest *m, qn_json *j) {
+    qn_str key;
+    int more;
+    QN_TRY(qn_json_enter(j, '{'));
+    while ((more = qn_json_key(j, &key)) > 0) {
+        if (qn_str_is(key, "recipe"))
+            QN_TRY(qn_json_raw(j, &m->recipe));
+        else if (qn_str_is(key, "model"))
+            QN_TRY(qn_json_raw(j, &m->model));
+        else if (qn_str_is(key, "data"))
+            QN_TRY(take_word(j, &m->data));
+        else if (qn_str_is(key, "data_fingerprint"))
+            QN_TRY(take_word(j, &m->fingerprint));
+        else if (qn_str_is(key, "from"))
+            QN_TRY(take_word(j, &m->from));
+        else if (qn_str_is(key, "prompt"))
+            QN_TRY(take_word(j, &m->prompt));
+        else if (qn_str_is(key, "isa"))
+            QN_TRY(take_word(j, &m->isa));
+        else
+            QN_TRY(qn_json_skip(j));
+    }
+    QN_TRY(more);
+    if (!m->recipe.n || !m->model.n || !m->data.n)
+        return qn_json_fail(j, QN_EFORMAT, "there is no recipe, model or data in it; it is no run of `train pretrain`");
+    return 0;
+}
+
+static int take_recipe(qn_training *t, qn_str text) {
+    qn_json j;
+    qn_json_init(&j, text.s, text.n, "the recipe in manifest.json");
+    const int rc = qn_recipe_take(&t->recipe, &j);
+    qn_json_drop(&j);
+    return rc;
+}
+
+/* The shape of the model, as the manifest has it: a config.json. */
+static int take_config(qn_training *t, qn_str text) {
+    qn_meta *meta = NULL;
+    qn_str type = QN_STR("");
+    bool gated;
+    int rc;
+    QN_TRY_OUT(qn_meta_from_json(&meta, text.s, text.n, "the model in manifest.json"));
+    QN_TRY_OUT(qn_meta_get_str(meta, "model_type", &type));
+    t->arch = qn_arch_by_hf(QN_STR(""), type);
+    if (!t->arch) {
+        rc = qn_fail(QN_EUNSUPPORTED, "the model in manifest.json is of no known family");
+        goto out;
+    }
+    QN_TRY_OUT(qn_config_read(&t->cfg, t->arch, meta, false));
+    QN_TRY_OUT(qn_dial_family(t->arch, &(qn_config){0}, &gated));
+    t->gated = gated;
+out:
+    qn_meta_free(meta);
+    return rc;
+}
+
+static int keep(char **to, const qn_buf *from) {
+    if (from->n && !(*to = qn_str_dup(QN_MEM_CLI, qn_buf_view(from))))
+        return QN_ENOMEM;
+    return 0;
+}
+
+static void warn_of_level(const qn_training *t, const manifest *m) {
+    if (m->isa.n && !qn_str_is(qn_buf_view(&m->isa), qn_isa_name(t->kernels->isa)))
+        qn_log(QN_LOG_WARN, "the run began at level %s and goes on at %s: results agree within tolerances, not to the "
+               "bit (--isa %s, where this machine has it, keeps the bits)", m->isa.s, qn_isa_name(t->kernels->isa),
+               m->isa.s);
+}
+
+static int open_all(qn_training *t, const manifest *m) {
+    const char *data = qn_cli_given(t->c, "data") ? qn_cli_str(t->c, "data") : m->data.s;
+    QN_TRY(take_recipe(t, m->recipe));
+    QN_TRY(take_config(t, m->model));
+    QN_TRY(keep(&t->from, &m->from));
+    QN_TRY(keep(&t->prompt, &m->prompt));
+    QN_TRY(qn_training_open_data(t, data));
+    if (m->fingerprint.n && !qn_str_is(qn_buf_view(&m->fingerprint), qn_dataset_fingerprint(t->data)))
+        return qn_fail(QN_EINVAL, "%s: holds other tokens than those that this run began with; a run goes on with its "
+                       "own data (or begin anew with --from %s/last)", data, qn_run_path(t->run));
+    return 0;
+}
+
+static int resume(qn_training *t, manifest *m) {
+    qn_json j;
+    QN_TRY(qn_run_open(&t->run, qn_cli_arg(t->c, 0)));
+    QN_TRY(qn_cli_pool(t->c, &t->pool));
+    t->kernels = qn_kernels_at(qn_cli_isa(t->c));
+    QN_TRY(qn_peak_arithmetic(t->pool, &t->peak));
+    const qn_str text = qn_run_manifest_text(t->run);
+    qn_json_init(&j, text.s, text.n, "manifest.json");
+    int rc = read_manifest(m, &j);
+    qn_json_drop(&j);
+    QN_TRY(rc);
+    warn_of_level(t, m);
+    QN_TRY(open_all(t, m));
+    const char *last = qn_run_file(t->run, "last");
+    char *from = last && qn_is_dir(last) ? qn_str_dup(QN_MEM_CLI, qn_str_of(last)) : NULL;
+    /* killed before the first checkpoint: the beginning is a pure function of the manifest */
+    rc = qn_training_open_model(t, from ? from : t->from);
+    if (rc >= 0)
+        rc = qn_training_build(t);
+    if (rc >= 0)
+        rc = from ? qn_trainer_take_up(t->trainer, from) : qn_run_rewind(t->run, 0);
+    qn_free(from);
+    QN_TRY(rc);
+    return qn_training_resumed(t);
+}
+
+static int run(qn_cli *c) {
+    qn_training t = {.c = c};
+    manifest m = {0};
+    int rc = resume(&t, &m);
+    if (rc >= 0)
+        rc = qn_training_go(&t);
+    manifest_drop(&m);
+    qn_training_drop(&t);
+    return rc;
+}
+
+const qn_cmd qn_cmd_train_resume = {
+    "train resume", "RUN", "go on with a run that was stopped", opts, examples, run, notes
+};

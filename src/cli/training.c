@@ -1,0 +1,391 @@
+/* cli/training.c — a training run as a person sees it: opened, planned, shown, sampled, recorded. */
+#include "cli/training.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "model/save.h"
+#include "num/math.h"
+#include "train/dial.h"
+
+enum { SAMPLE_TOKENS = 64 };
+#define TEXT_MAX ((size_t)256 << 20)
+
+/* ---- opening ---- */
+
+static int read_beside(const char *dir, const char *name, qn_buf *out) {
+    qn_buf path = {0};
+    int rc = qn_path_join(&path, dir, name);
+    if (rc >= 0 && qn_is_file(path.s))
+        rc = qn_read_file(out, path.s, TEXT_MAX);
+    qn_buf_drop(&path);
+    return rc;
+}
+
+int qn_training_open_data(qn_training *t, const char *dir) {
+    qn_buf path = {0};
+    int rc;
+    QN_TRY_OUT(qn_dataset_open(&t->data, dir));
+    QN_TRY_OUT(read_beside(dir, "tokenizer.json", &t->tokenizer_json));
+    QN_TRY_OUT(read_beside(dir, "tokenizer_config.json", &t->tokenizer_config_json));
+    QN_TRY_OUT(qn_path_join(&path, dir, "tokenizer.json"));
+    QN_TRY_OUT(qn_model_tokenizer(&t->tok, path.s));
+    if (!t->data_path && !(t->data_path = qn_str_dup(QN_MEM_CLI, qn_str_of(dir))))
+        rc = QN_ENOMEM;
+out:
+    qn_buf_drop(&path);
+    return rc;
+}
+
+/* Which of the optional parameters a model on disk has. */
+static int parameters_of(const qn_source *s, const qn_arch *arch, bool has[QN_PARAMS]) {
+    qn_buf name = {0};
+    int rc = 0;
+    for (size_t i = 0; i < arch->n_params; i++) {
+        const qn_param *p = &arch->params[i];
+        qn_buf_clear(&name);
+        QN_TRY_OUT(qn_param_name(p, qn_source_is_gguf(s), qn_param_per_layer(p) ? 0 : -1, &name));
+        has[p->id] = qn_tensor_find(qn_source_tensors(s), name.s) != NULL;
+    }
+out:
+    qn_buf_drop(&name);
+    return rc;
+}
+
+static int open_from(qn_training *t, const char *from, bool has[QN_PARAMS], qn_source **s) {
+    QN_TRY(qn_source_open(s, from));
+    QN_TRY(qn_source_config(*s, &t->arch, &t->cfg));
+    if (!qn_source_tensors(*s))
+        return qn_fail(QN_ENOTFOUND, "%s: has no weights to begin with", from);
+    return parameters_of(*s, t->arch, has);
+}
+
+int qn_training_open_model(qn_training *t, const char *from) {
+    bool has[QN_PARAMS] = {false};
+    qn_source *s = NULL;
+    int rc = 0;
+    if (from)
+        QN_TRY_OUT(open_from(t, from, has, &s));
+    t->cfg.compute = t->recipe.compute;
+    QN_TRY_OUT(qn_model_blank(&t->model, t->arch, &t->cfg, from ? has : NULL, (qn_dtype)t->recipe.compute));
+    QN_TRY_OUT(qn_params_init(&t->params, t->model));
+    if (from)
+        rc = qn_params_load(&t->params, s, t->pool);
+    else
+        rc = qn_params_fresh(&t->params, t->recipe.seed, t->pool);
+out:
+    qn_source_close(s);
+    return rc;
+}
+
+/* ---- what is shown on the way ---- */
+
+static double peak_of(const qn_training *t) {
+    return t->recipe.compute == QN_BF16 && t->peak.bf16 > 0 ? t->peak.bf16 : t->peak.f32;
+}
+
+static int on_step(void *arg, const qn_step_report *r) {
+    qn_training *t = arg;
+    const double share = r->seconds > 0 ? (double)r->flops / r->seconds * 1e-9 / peak_of(t) : 0;
+    const qn_train_state *s = qn_trainer_state(t->trainer);
+    char eval[48] = "";
+    if (!isnan(s->best_loss))
+        snprintf(eval, sizeof eval, ", eval %.4f", t->measured.loss);
+    qn_progress_note(&t->bar, "loss %.4f%s, %.0f tokens/s, %.0f %% of peak", r->loss, eval,
+                     r->seconds > 0 ? (double)r->tokens / r->seconds : 0, 100 * share);
+    qn_progress_set(&t->bar, r->step);
+    return 0;
+}
+
+static int on_measured(void *arg, int64_t step, const qn_measured *m, bool best) {
+    qn_training *t = arg;
+    t->measured = *m;
+    qn_log(QN_LOG_INFO, "step %lld: validation loss %.4f, %.4f bits per byte%s", (long long)step, m->loss,
+           m->bits_per_byte, best ? ", the best so far" : "");
+    return 0;
+}
+
+static int on_saved(void *arg, int64_t step, double seconds) {
+    qn_training *t = arg;
+    t->saving += seconds;
+    qn_log(QN_LOG_DEBUG, "step %lld: checkpoint written in %.2f s", (long long)step, seconds);
+    return 0;
+}
+
+static int on_token(void *arg, const qn_token_event *e) {
+    qn_training *t = arg;
+    return qn_buf_put(&t->sample, e->text.s, e->text.n);
+}
+
+static int put_sample(qn_training *t, int64_t step) {
+    qn_jw *w = qn_run_sample(t->run);
+    qn_jw_key(w, "step");
+    qn_jw_i64(w, step);
+    qn_jw_key(w, "prompt");
+    qn_jw_str(w, qn_str_of(t->prompt ? t->prompt : ""));
+    qn_jw_key(w, "text");
+    qn_jw_str(w, qn_buf_view(&t->sample));
+    return qn_run_sample_end(t->run);
+}
+
+/* What the model as it is writes: a session of its own, gone afterwards. */
+static int on_sample(void *arg, int64_t step, const qn_model *m) {
+    qn_training *t = arg;
+    const qn_session_options o = {.context = QN_MIN(m->cfg.context, t->prompt_ids.n + SAMPLE_TOKENS), .kv = -1};
+    qn_generate_options g = qn_generate_options_default();
+    qn_generate_result r;
+    qn_session *s = NULL;
+    int rc;
+    g.max_new = SAMPLE_TOKENS;
+    g.sampler.temperature = 0.8;
+    g.sampler.seed = (uint64_t)step;
+    qn_buf_clear(&t->sample);
+    t->held.n = 0;
+    if (t->prompt_ids.n == 0)
+        return 0;
+    QN_TRY(qn_session_new(&s, m, t->kernels, t->pool, &o));
+    rc = qn_generate(s, t->tok, 0, &t->held, &t->prompt_ids, &g, on_token, t, &r);
+    qn_session_free(s);
+    QN_TRY(rc);
+    qn_log(QN_LOG_INFO, "step %lld writes: %s%s", (long long)step, t->prompt ? t->prompt : "",
+           t->sample.s ? t->sample.s : "");
+    return put_sample(t, step);
+}
+
+/* The prompt of the samples: what was asked for, after BOS where there is one; without either a line end. */
+static int encode_prompt(qn_training *t) {
+    const int32_t bos = qn_tok_bos(t->tok), eos = qn_tok_eos(t->tok);
+    const char *text = t->prompt ? t->prompt : "";
+    QN_TRY(qn_tok_encode(t->tok, text, strlen(text), QN_TOK_DEFAULT, &t->prompt_ids));
+    if (t->prompt_ids.n > 0)
+        return 0;
+    if (bos >= 0 || eos >= 0)
+        return qn_ids_push(&t->prompt_ids, bos >= 0 ? bos : eos);
+    return qn_tok_encode(t->tok, "\n", 1, QN_TOK_DEFAULT, &t->prompt_ids);
+}
+
+/* ---- building ---- */
+
+int qn_training_build(qn_training *t) {
+    const qn_train_setup setup = {
+        .recipe = &t->recipe, .params = &t->params, .data = t->data, .kernels = t->kernels, .pool = t->pool,
+        .run = t->run,
+        .texts = {qn_buf_view(&t->tokenizer_json), qn_buf_view(&t->tokenizer_config_json)},
+        .hooks = {.step = on_step, .measured = on_measured, .saved = on_saved, .sample = on_sample, .arg = t,
+                  .cancel = &qn_cancel_flag},
+    };
+    return qn_trainer_new(&t->trainer, &setup);
+}
+
+void qn_training_unbuild(qn_training *t) {
+    qn_trainer_free(t->trainer);
+    t->trainer = NULL;
+}
+
+/* ---- the plan ---- */
+
+static int64_t reserved_bytes(void) {
+    int64_t sum = 0;
+    for (int tag = 0; tag < QN_MEM_TAGS; tag++)
+        sum += qn_mem_stats_get((qn_mem_tag)tag).live_bytes;
+    return sum;
+}
+
+static const char *clock_text(double seconds, char out[32]) {
+    const int64_t s = (int64_t)(seconds + 0.5);
+    if (s >= 3600)
+        snprintf(out, 32, "%lld:%02d:%02d", (long long)(s / 3600), (int)(s / 60 % 60), (int)(s % 60));
+    else
+        snprintf(out, 32, "%d:%02d", (int)(s / 60), (int)(s % 60));
+    return out;
+}
+
+/* Six operations for each number that multiplies a token, forward and back; attention left out, 60 % of the peak. */
+static double guessed_seconds(const qn_training *t) {
+    const qn_config *c = &t->cfg;
+    const double numbers = (double)qn_dial_numbers(c, t->gated) + (double)(c->V * c->D);
+    const double tokens = (double)(t->recipe.steps * t->recipe.batch * t->recipe.context);
+    return 6 * numbers * tokens / (0.6e9 * peak_of(t));
+}
+
+static void say_plan(const qn_training *t, int64_t bytes) {
+    static const char *const kinds[] = {"adamw", "muon", "sgd"}, *const curves[] = {"cosine", "linear", "constant",
+                                                                                    "wsd"};
+    const qn_config *c = &t->cfg;
+    const qn_recipe *r = &t->recipe;
+    const qn_split_info train = qn_dataset_info(t->data, QN_SPLIT_TRAIN);
+    const qn_split_info check = qn_dataset_info(t->data, QN_SPLIT_VALIDATION);
+    const double tokens = (double)(r->steps * r->batch * r->context);
+    char text[32];
+    qn_log(QN_LOG_INFO, "model   %s, %.2f M parameters, %.2f M of them outside the embedding: %lld layers, width %lld, "
+           "%lld heads of %lld, feed-forward %lld, vocabulary %lld", t->arch->name, (double)t->model->n_params / 1e6,
+           (double)qn_dial_numbers(c, t->gated) / 1e6, (long long)c->layers, (long long)c->D, (long long)c->heads,
+           (long long)c->Dh, (long long)c->F, (long long)c->V);
+    qn_log(QN_LOG_INFO, "data    %s: %.2f M tokens to train on, %.3f M to validate, %.2f bytes per token", t->data_path,
+           (double)train.tokens / 1e6, (double)check.tokens / 1e6,
+           train.tokens ? (double)train.bytes / (double)train.tokens : 0);
+    qn_log(QN_LOG_INFO, "run     %lld steps of %lld rows of %lld tokens: %.2f M tokens, %.1f epochs; %s, rate %g %s, "
+           "warm-up %lld; compute %s", (long long)r->steps, (long long)r->batch, (long long)r->context, tokens / 1e6,
+           train.tokens ? tokens / (double)train.tokens : 0, kinds[r->optimizer.kind], r->schedule.peak,
+           curves[r->schedule.kind], (long long)r->schedule.warmup, qn_dtype_get((qn_dtype)r->compute)->name);
+    qn_log(QN_LOG_INFO, "memory  up to %.0f MB", (double)bytes / 1e6);
+    qn_log(QN_LOG_INFO, "time    about %s on this machine (%s, %d threads)", clock_text(guessed_seconds(t), text),
+           qn_isa_name(t->kernels->isa), qn_pool_threads(t->pool));
+}
+
+int qn_training_plan(qn_training *t) {
+    const int64_t bytes = reserved_bytes();
+    qn_machine m;
+    qn_machine_get(&m);
+    say_plan(t, bytes);
+    if (m.memory > 0 && bytes > m.memory)
+        return qn_fail(QN_ENOMEM, "this plan takes %.1f GB, the machine has %.1f; a smaller --micro-batch, --context or "
+                       "model would fit", (double)bytes / 1e9, (double)m.memory / 1e9);
+    return 0;
+}
+
+/* ---- record ---- */
+
+static int put_config(qn_training *t, qn_jw *w) {
+    qn_save_model m = {.arch = t->arch, .cfg = &t->cfg, .dtype = QN_F32};
+    qn_buf text = {0};
+    for (size_t i = 0; i < t->params.n; i++)
+        m.has[t->params.slot[i].p->id] = true;
+    const int rc = qn_save_config_json(&m, &text);
+    qn_jw_key(w, "model");
+    if (rc >= 0)
+        qn_jw_raw(w, qn_buf_view(&text));
+    qn_buf_drop(&text);
+    return rc;
+}
+
+static void put_word(qn_jw *w, const char *key, const char *v) {
+    qn_jw_key(w, key);
+    if (v)
+        qn_jw_str(w, qn_str_of(v));
+    else
+        qn_jw_null(w);
+}
+
+static int fill_manifest(void *arg, qn_jw *w) {
+    qn_training *t = arg;
+    qn_jw_key(w, "steps");
+    qn_jw_i64(w, t->recipe.steps);
+    qn_jw_key(w, "parameters");
+    qn_jw_i64(w, t->model->n_params);
+    qn_jw_key(w, "recipe");
+    qn_jw_open(w, '{');
+    qn_recipe_put(&t->recipe, w);
+    qn_jw_close(w);
+    put_word(w, "data", t->data_path);
+    put_word(w, "data_fingerprint", qn_dataset_fingerprint(t->data));
+    put_word(w, "from", t->from);
+    put_word(w, "prompt", t->prompt);
+    return put_config(t, w);
+}
+
+static qn_run_work work_of(const qn_training *t) {
+    return (qn_run_work){.what = t->c->cmd->name, .argc = t->c->argc, .argv = t->c->argv,
+                         .isa = qn_isa_name(t->kernels->isa), .threads = qn_pool_threads(t->pool)};
+}
+
+int qn_training_manifest(qn_training *t, const char *state) {
+    const qn_run_work work = work_of(t);
+    return qn_run_manifest(t->run, &work, state, fill_manifest, t);
+}
+
+int qn_training_resumed(qn_training *t) {
+    const qn_run_work work = work_of(t);
+    const int64_t step = qn_trainer_state(t->trainer)->step;
+    if (step == t->recipe.steps)
+        qn_log(QN_LOG_INFO, "%s: all %lld steps are done", qn_run_path(t->run), (long long)step);
+    else
+        qn_log(QN_LOG_INFO, "%s: goes on at step %lld of %lld", qn_run_path(t->run), (long long)step + 1,
+               (long long)t->recipe.steps);
+    return qn_run_resumed(t->run, &work);
+}
+
+/* ---- to the end ---- */
+
+static int put_json(qn_training *t, qn_run_end end) {
+    static const char *const ends[] = {"done", "stopped", "early"};
+    const qn_train_state *s = qn_trainer_state(t->trainer);
+    qn_jw *w = qn_out_json(t->c, 2);
+    qn_jw_open(w, '{');
+    put_word(w, "run", qn_run_path(t->run));
+    put_word(w, "state", ends[end]);
+    qn_jw_key(w, "step");
+    qn_jw_i64(w, s->step);
+    qn_jw_key(w, "steps");
+    qn_jw_i64(w, t->recipe.steps);
+    qn_jw_key(w, "eval_loss");
+    qn_jw_f64(w, t->measured.tokens ? t->measured.loss : NAN);
+    qn_jw_key(w, "eval_bits_per_byte");
+    qn_jw_f64(w, t->measured.tokens ? t->measured.bits_per_byte : NAN);
+    qn_jw_key(w, "best_eval_loss");
+    qn_jw_f64(w, s->best_loss);
+    qn_jw_key(w, "best_step");
+    qn_jw_i64(w, s->best_step);
+    qn_jw_key(w, "tokens");
+    qn_jw_i64(w, s->tokens);
+    qn_jw_key(w, "skipped");
+    qn_jw_i64(w, s->skipped);
+    qn_jw_key(w, "seconds");
+    qn_jw_f64(w, qn_now() - t->start);
+    qn_jw_close(w);
+    return qn_out_json_end(t->c);
+}
+
+static int tell_end(qn_training *t, qn_run_end end) {
+    const qn_train_state *s = qn_trainer_state(t->trainer);
+    const char *run = qn_run_path(t->run);
+    char text[32];
+    if (qn_cli_json(t->c))
+        return put_json(t, end);
+    if (end == QN_RUN_STOPPED)
+        return qn_out_printf(t->c, "%s: stopped at step %lld of %lld; `quern train resume %s` goes on\n", run,
+                             (long long)s->step, (long long)t->recipe.steps, run);
+    QN_TRY(qn_out_printf(t->c, "%s: %lld steps, %.2f M tokens in %s", run, (long long)s->step, (double)s->tokens / 1e6,
+                         clock_text(qn_now() - t->start, text)));
+    if (!isnan(s->best_loss))
+        QN_TRY(qn_out_printf(t->c, "; best validation loss %.4f at step %lld", s->best_loss, (long long)s->best_step));
+    return qn_out_printf(t->c, "%s\n`quern generate %s/last -p 'Once'` writes with it\n",
+                         end == QN_RUN_EARLY ? "; ended early, because it no longer got better" : "", run);
+}
+
+int qn_training_go(qn_training *t) {
+    qn_run_end end;
+    t->start = qn_now();
+    QN_TRY(encode_prompt(t));
+    qn_progress_init(&t->bar, t->c, "training", t->recipe.steps, "steps");
+    const int rc = qn_trainer_run(t->trainer, &end);
+    qn_progress_drop(&t->bar);
+    if (rc < 0) {
+        char message[1024];
+        snprintf(message, sizeof message, "%s", qn_error_message());
+        qn_run_state(t->run, "failed");
+        return qn_fail(rc, "%s", message);
+    }
+    QN_TRY(qn_run_state(t->run, end == QN_RUN_STOPPED ? "stopped" : "done"));
+    QN_TRY(tell_end(t, end));
+    return end == QN_RUN_STOPPED ? qn_cancel_check() : 0;
+}
+
+void qn_training_drop(qn_training *t) {
+    qn_trainer_free(t->trainer);
+    qn_params_drop(&t->params);
+    qn_model_free(t->model);
+    qn_run_close(t->run);
+    qn_tok_free(t->tok);
+    qn_dataset_close(t->data);
+    qn_buf_drop(&t->tokenizer_json);
+    qn_buf_drop(&t->tokenizer_config_json);
+    qn_ids_drop(&t->prompt_ids);
+    qn_ids_drop(&t->held);
+    qn_buf_drop(&t->sample);
+    qn_free(t->data_path);
+    qn_free(t->from);
+    qn_free(t->prompt);
+}

@@ -1,0 +1,318 @@
+/* train/checkpoint.c — checkpoints on disk: written beside, synced, renamed, linked; read back; tidied. */
+#include "train/checkpoint.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/dir.h"
+#include "base/json.h"
+#include "format/safetensors_write.h"
+#include "model/save.h"
+
+#define FOLDER "checkpoints"
+#define WEIGHTS "model.safetensors"
+#define STATE "training_state.safetensors"
+#define PARTIAL ".partial-"
+
+static const char *step_name(int64_t step, char out[32]) {
+    snprintf(out, 32, "step-%08lld", (long long)step);
+    return out;
+}
+
+/* RUN/checkpoints/<prefix><name> */
+static int folder_of(qn_buf *out, const char *run, const char *prefix, const char *name) {
+    QN_TRY(qn_path_join(out, run, FOLDER));
+    return qn_buf_printf(out, "/%s%s", prefix, name);
+}
+
+/* ---- writing ---- */
+
+static int write_text(const char *dir, const char *name, qn_str text) {
+    qn_buf path = {0};
+    int rc = text.n ? qn_path_join(&path, dir, name) : 0;
+    if (rc >= 0 && text.n)
+        rc = qn_write_file(path.s, text.s, text.n);
+    qn_buf_drop(&path);
+    return rc;
+}
+
+static int write_configs(const char *dir, const qn_params *p) {
+    const qn_sampling_defaults none = {NAN, NAN, NAN, NAN, NAN};
+    qn_save_model m = {.arch = p->m->arch, .cfg = &p->m->cfg, .dtype = QN_F32};
+    qn_buf config = {0}, generation = {0};
+    int rc;
+    for (size_t i = 0; i < p->n; i++)
+        m.has[p->slot[i].p->id] = true;
+    QN_TRY_OUT(qn_save_check(&m, false));
+    QN_TRY_OUT(qn_save_config_json(&m, &config));
+    QN_TRY_OUT(qn_save_generation_json(m.cfg, &none, &generation));
+    QN_TRY_OUT(write_text(dir, "config.json", qn_buf_view(&config)));
+    QN_TRY_OUT(write_text(dir, "generation_config.json", qn_buf_view(&generation)));
+out:
+    qn_buf_drop(&config);
+    qn_buf_drop(&generation);
+    return rc;
+}
+
+static int write_weights(const char *dir, const qn_params *p) {
+    qn_safetensors_writer w = {0};
+    qn_buf path = {0};
+    int rc;
+    QN_TRY_OUT(qn_path_join(&path, dir, WEIGHTS));
+    QN_TRY_OUT(qn_safetensors_writer_meta(&w, QN_STR("format"), QN_STR("pt")));
+    QN_TRY_OUT(qn_weights_declare(p, &w.t));
+    QN_TRY_OUT(qn_safetensors_writer_begin(&w, path.s));
+    QN_TRY_OUT(qn_weights_stream(p, &w.t));
+    rc = qn_tensor_writer_commit(&w.t);
+out:
+    qn_safetensors_writer_drop(&w);
+    qn_buf_drop(&path);
+    return rc;
+}
+
+/* The counters, one table for both directions. */
+typedef struct { const char *name; size_t offset; } counter;
+#define COUNTER(member) {#member, offsetof(qn_train_state, member)}
+static const counter counters[] = {
+    COUNTER(step), COUNTER(updates), COUNTER(tokens), COUNTER(skipped), COUNTER(skipped_in_a_row), COUNTER(best_step),
+    COUNTER(worse), COUNTER(window_n),
+};
+#undef COUNTER
+
+static int put_counters(const qn_train_state *s, qn_safetensors_writer *w) {
+    char text[32];
+    QN_TRY(qn_safetensors_writer_meta(w, QN_STR("format"), QN_STR("pt")));
+    for (size_t i = 0; i < QN_LEN(counters); i++) {
+        snprintf(text, sizeof text, "%lld", (long long)*(const int64_t *)((const char *)s + counters[i].offset));
+        QN_TRY(qn_safetensors_writer_meta(w, qn_str_of(counters[i].name), qn_str_of(text)));
+    }
+    return 0;
+}
+
+/* "exp_avg.blk.0.attn_q.weight" */
+static int state_name(const char *state, const qn_slot *s, qn_buf *out) {
+    qn_buf name = {0};
+    int rc = qn_param_name(s->p, true, s->layer, &name);
+    qn_buf_clear(out);
+    if (rc >= 0)
+        rc = qn_buf_printf(out, "%s.%s", state, name.s);
+    qn_buf_drop(&name);
+    return rc;
+}
+
+static const int64_t window_shape[] = {QN_LOSS_WINDOW + 1};
+
+static int declare_state(const qn_params *p, const qn_optimizer_state *state, int n, qn_tensor_writer *t) {
+    qn_buf name = {0};
+    int rc;
+    QN_TRY_OUT(qn_tensor_writer_add(t, "losses", QN_F64, 1, window_shape));
+    for (int k = 0; k < n; k++)
+        for (size_t i = 0; i < p->n; i++) {
+            const int64_t dims[] = {p->slot[i].rows, p->slot[i].cols};
+            QN_TRY_OUT(state_name(state[k].name, &p->slot[i], &name));
+            QN_TRY_OUT(qn_tensor_writer_add(t, name.s, QN_F32, 2, dims));
+        }
+out:
+    qn_buf_drop(&name);
+    return rc;
+}
+
+static int stream_state(const qn_params *p, const qn_optimizer_state *state, int n, const qn_train_state *s,
+                        qn_tensor_writer *t) {
+    QN_TRY(qn_tensor_writer_put(t, s->window, sizeof s->window));
+    QN_TRY(qn_tensor_writer_put(t, &s->best_loss, sizeof s->best_loss));
+    for (int k = 0; k < n; k++)
+        for (size_t i = 0; i < p->n; i++) {
+            const qn_slot *slot = &p->slot[i];
+            const size_t bytes = (size_t)(slot->rows * slot->cols) * sizeof(float);
+            QN_TRY(qn_tensor_writer_put(t, state[k].data + slot->at, bytes));
+        }
+    return 0;
+}
+
+static int write_state(const char *dir, const qn_params *p, qn_optimizer *o, const qn_train_state *s) {
+    qn_safetensors_writer w = {0};
+    qn_optimizer_state state[2];
+    qn_buf path = {0};
+    int rc;
+    const int n = qn_optimizer_states(o, state);
+    QN_TRY_OUT(qn_path_join(&path, dir, STATE));
+    QN_TRY_OUT(put_counters(s, &w));
+    QN_TRY_OUT(declare_state(p, state, n, &w.t));
+    QN_TRY_OUT(qn_safetensors_writer_begin(&w, path.s));
+    QN_TRY_OUT(stream_state(p, state, n, s, &w.t));
+    rc = qn_tensor_writer_commit(&w.t);
+out:
+    qn_safetensors_writer_drop(&w);
+    qn_buf_drop(&path);
+    return rc;
+}
+
+static int fill(const char *dir, const qn_params *p, qn_optimizer *o, const qn_train_state *s,
+                const qn_checkpoint_texts *texts) {
+    QN_TRY(qn_dir_make(dir));
+    QN_TRY(write_weights(dir, p));
+    QN_TRY(write_state(dir, p, o, s));
+    QN_TRY(write_text(dir, "tokenizer.json", texts->tokenizer_json));
+    QN_TRY(write_text(dir, "tokenizer_config.json", texts->tokenizer_config_json));
+    return write_configs(dir, p);
+}
+
+/* RUN/<link> → checkpoints/step-N */
+static int turn(const char *run, const char *link, int64_t step) {
+    char name[32], target[64];
+    qn_buf path = {0};
+    int rc = qn_path_join(&path, run, link);
+    snprintf(target, sizeof target, FOLDER "/%s", step_name(step, name));
+    if (rc >= 0)
+        rc = qn_dir_link(target, path.s);
+    qn_buf_drop(&path);
+    return rc;
+}
+
+int qn_checkpoint_mark_best(const char *run, int64_t step) { return turn(run, "best", step); }
+
+int qn_checkpoint_write(const char *run, const qn_params *p, qn_optimizer *o, const qn_train_state *state,
+                        const qn_checkpoint_texts *texts, bool best) {
+    char name[32];
+    qn_buf partial = {0}, final = {0};
+    int rc;
+    QN_TRY_OUT(folder_of(&partial, run, PARTIAL, step_name(state->step, name)));
+    QN_TRY_OUT(folder_of(&final, run, "", name));
+    QN_TRY_OUT(qn_dir_remove(partial.s));
+    rc = fill(partial.s, p, o, state, texts);
+    if (rc >= 0)
+        rc = qn_dir_remove(final.s);            /* a run taken up before this step comes by here again */
+    if (rc >= 0)
+        rc = qn_dir_move(partial.s, final.s);
+    if (rc < 0) {
+        char message[1024];
+        snprintf(message, sizeof message, "%s", qn_error_message());
+        qn_dir_remove(partial.s);
+        qn_fail(rc, "%s", message);
+        goto out;
+    }
+    QN_TRY_OUT(turn(run, "last", state->step));
+    if (best)
+        rc = turn(run, "best", state->step);
+out:
+    qn_buf_drop(&partial);
+    qn_buf_drop(&final);
+    return rc;
+}
+
+/* ---- tidying ---- */
+
+/* The name that RUN/<link> leads to, without its folder; empty: nothing. */
+static void linked(const char *run, const char *link, char out[64]) {
+    char target[256];
+    qn_buf path = {0};
+    out[0] = '\0';
+    const ssize_t n = qn_path_join(&path, run, link) < 0 ? -1 : readlink(path.s, target, sizeof target - 1);
+    if (n > 0) {
+        target[n] = '\0';
+        const char *slash = strrchr(target, '/');
+        snprintf(out, 64, "%.63s", slash ? slash + 1 : target);
+    }
+    qn_buf_drop(&path);
+}
+
+int qn_checkpoint_tidy(const char *run, int64_t keep) {
+    char best[64], last[64];
+    qn_dir_names l = {0};
+    qn_buf path = {0};
+    int64_t newer = 0;
+    int rc;
+    linked(run, "best", best);
+    linked(run, "last", last);
+    QN_TRY_OUT(qn_path_join(&path, run, FOLDER));
+    QN_TRY_OUT(qn_dir_list(&l, path.s));
+    for (size_t i = l.n; i-- > 0;) {                    /* by name: the newest step is the last */
+        const bool partial = strncmp(l.name[i], PARTIAL, sizeof PARTIAL - 1) == 0;
+        const bool step = strncmp(l.name[i], "step-", 5) == 0;
+        if (step && (newer++ < keep || strcmp(l.name[i], best) == 0 || strcmp(l.name[i], last) == 0))
+            continue;
+        if (!step && !partial)                          /* somebody's own */
+            continue;
+        QN_TRY_OUT(folder_of(&path, run, "", l.name[i]));
+        QN_TRY_OUT(qn_dir_remove(path.s));
+    }
+out:
+    qn_dir_names_drop(&l);
+    qn_buf_drop(&path);
+    return rc;
+}
+
+/* ---- reading ---- */
+
+static int take_counters(const qn_safetensors *st, const char *file, qn_train_state *s) {
+    for (size_t i = 0; i < QN_LEN(counters); i++) {
+        qn_str text;
+        const int rc = qn_meta_get_str(qn_safetensors_meta(st), counters[i].name, &text);
+        if (rc < 0)
+            return rc;
+        if (rc == 0 || !qn_parse_i64(text, (int64_t *)(void *)((char *)s + counters[i].offset)))
+            return qn_fail(QN_EFORMAT, "%s: its metadata has no number \"%s\"; this is no state of a run", file,
+                           counters[i].name);
+    }
+    if (s->step < 0 || s->updates < 0 || s->updates > s->step || s->window_n < 0)
+        return qn_fail(QN_EFORMAT, "%s: step %lld with %lld updates cannot be", file, (long long)s->step,
+                       (long long)s->updates);
+    return 0;
+}
+
+static int take_tensor(const qn_tensor_file *f, const char *file, const char *name, qn_dtype dtype, int64_t numbers,
+                       void *out) {
+    const qn_tensor_info *t;
+    int64_t have = 1;
+    QN_TRY(qn_tensor_need(f, name, &t));
+    for (int i = 0; i < t->rank; i++)
+        have *= t->dims[i];
+    if (t->dtype != (int)dtype || have != numbers)
+        return qn_fail(QN_ESHAPE, "%s: %s holds %lld numbers of %s; expected %lld of %s", file, name, (long long)have,
+                       t->type, (long long)numbers, qn_dtype_get(dtype)->name);
+    memcpy(out, t->data, (size_t)numbers * (size_t)qn_dtype_get(dtype)->bytes);
+    return 0;
+}
+
+static int take_state(const qn_safetensors *st, const char *file, const qn_params *p, qn_optimizer *o,
+                      qn_train_state *s) {
+    const qn_tensor_file *f = qn_safetensors_tensors(st);
+    qn_optimizer_state state[2];
+    double losses[QN_LOSS_WINDOW + 1];
+    qn_buf name = {0};
+    int rc;
+    const int n = qn_optimizer_states(o, state);
+    QN_TRY_OUT(take_counters(st, file, s));
+    QN_TRY_OUT(take_tensor(f, file, "losses", QN_F64, QN_LOSS_WINDOW + 1, losses));
+    memcpy(s->window, losses, sizeof s->window);
+    s->best_loss = losses[QN_LOSS_WINDOW];
+    for (int k = 0; k < n; k++)
+        for (size_t i = 0; i < p->n; i++) {
+            const qn_slot *slot = &p->slot[i];
+            QN_TRY_OUT(state_name(state[k].name, slot, &name));
+            QN_TRY_OUT(take_tensor(f, file, name.s, QN_F32, slot->rows * slot->cols, state[k].data + slot->at));
+        }
+out:
+    qn_buf_drop(&name);
+    return rc;
+}
+
+int qn_checkpoint_read(const char *dir, qn_params *p, qn_optimizer *o, qn_train_state *state, qn_pool *pool) {
+    qn_source *s = NULL;
+    qn_safetensors *st = NULL;
+    qn_buf path = {0};
+    int rc;
+    QN_TRY_OUT(qn_source_open(&s, dir));
+    QN_TRY_OUT(qn_params_load(p, s, pool));
+    QN_TRY_OUT(qn_path_join(&path, dir, STATE));
+    QN_TRY_OUT(qn_safetensors_open(&st, path.s));
+    rc = take_state(st, path.s, p, o, state);
+out:
+    qn_source_close(s);
+    qn_safetensors_close(st);
+    qn_buf_drop(&path);
+    return rc;
+}

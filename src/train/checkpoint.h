@@ -1,0 +1,51 @@
+/* train/checkpoint.h — a checkpoint: a model directory that every reader of Hugging Face's form opens, and beside the
+ * weights what a run needs to go on to the bit.
+ *
+ *     RUN/checkpoints/step-00000100/
+ *         config.json generation_config.json tokenizer.json tokenizer_config.json
+ *         model.safetensors                  masters, F32, rows in Hugging Face's order
+ *         training_state.safetensors         moments; counters and the last losses in its metadata
+ *     RUN/last, RUN/best                     links into checkpoints/
+ *
+ * It is written under a name that no one looks for, each file and the folder synced, then renamed, then the link is
+ * turned: at any instant `last` leads to a whole checkpoint. Folders that a kill left half written are removed when the
+ * run is taken up again. */
+#ifndef QN_TRAIN_CHECKPOINT_H
+#define QN_TRAIN_CHECKPOINT_H
+
+#include "format/tensors_write.h"
+#include "train/optimizer.h"
+
+enum { QN_LOSS_WINDOW = 128 };
+
+/* What changes from step to step, but for parameters and moments. */
+typedef struct {
+    int64_t step;                       /* steps done: the next one is this number, from 0 */
+    int64_t updates;                    /* of them that moved the parameters; the optimizer counts these */
+    int64_t tokens;                     /* supervised tokens seen */
+    int64_t skipped, skipped_in_a_row;  /* steps that the guard refused */
+    double best_loss;                   /* of all evaluations; NaN: none yet */
+    int64_t best_step, worse;           /* evaluations since then that were not better */
+    double window[QN_LOSS_WINDOW];      /* losses of the last steps, a ring indexed by step */
+    int64_t window_n;
+} qn_train_state;
+
+/* Texts that stand beside the weights, as they are; NULL or empty: none. Borrowed. */
+typedef struct { qn_str tokenizer_json, tokenizer_config_json; } qn_checkpoint_texts;
+
+/* Writes RUN/checkpoints/step-N for state->step and turns RUN/last to it; with `best` RUN/best too. On error nothing
+ * that was there is changed. QN_EIO … */
+int qn_checkpoint_write(const char *run, const qn_params *p, qn_optimizer *o, const qn_train_state *state,
+                        const qn_checkpoint_texts *texts, bool best);
+/* Turns RUN/best to step N, which is there. */
+int qn_checkpoint_mark_best(const char *run, int64_t step);
+/* Removes all but the newest `keep` and what RUN/best leads to, and what a kill left. */
+int qn_checkpoint_tidy(const char *run, int64_t keep);
+/* Parameters, moments and state out of a checkpoint directory. QN_ENOTFOUND, QN_EFORMAT, QN_ESHAPE … */
+int qn_checkpoint_read(const char *dir, qn_params *p, qn_optimizer *o, qn_train_state *state, qn_pool *pool);
+
+/* The weights alone, for a safetensors file: first all tensors are declared, then their rows follow. (weights.c) */
+int qn_weights_declare(const qn_params *p, qn_tensor_writer *t);
+int qn_weights_stream(const qn_params *p, qn_tensor_writer *t);
+
+#endif

@@ -1,0 +1,237 @@
+/* train/engine.c — a pass: rows side by side, pieces to segments and pages, supervised tokens to the head. */
+#include "train/engine.h"
+
+#include <string.h>
+
+#include "ops/attention.h"
+
+struct qn_engine {
+    qn_params *p;
+    const qn_kernels *k;
+    qn_pool *pool;
+    qn_engine_options o;
+    qn_graph *graph;
+    qn_exec *exec;
+    qn_loss_refs refs;
+    float *grad;
+    qn_kv_pool kv;
+    size_t kv_bytes;
+    /* one pass; T tokens, S of them supervised */
+    qn_batch batch;
+    qn_segment *segment;                /* [rows · max_pieces] */
+    qn_query_tile *tile;                /* [most tokens] */
+    int32_t *row_segment, *ids, *positions, *index, *target, *page;
+    float *weight;
+    int64_t T, S, pages;
+    bool backward;                      /* of the last pass */
+};
+
+enum { CLEAR_NUMBERS = 64 * 1024 };
+
+/* ---- life ---- */
+
+static int64_t most_tokens(const qn_engine *e) { return e->o.rows * e->o.context; }
+static int64_t most_segments(const qn_engine *e) { return e->o.rows * e->o.max_pieces; }
+/* Each piece may leave its last page almost empty. */
+static int64_t most_pages(const qn_engine *e) { return most_tokens(e) / QN_KEY_BLOCK + most_segments(e); }
+
+static int reserve_pages(qn_engine *e, qn_dtype kv) {
+    const qn_config *c = &e->p->m->cfg;
+    e->kv = (qn_kv_pool){kv, c->layers, c->kv_heads, c->Dh, qn_kv_block_bytes(kv, c->Dh), NULL};
+    e->kv_bytes = (size_t)most_pages(e) * qn_kv_page_bytes(&e->kv);
+    e->kv.data = qn_arena_map(QN_MEM_KV, e->kv_bytes);
+    return e->kv.data ? 0 : QN_ENOMEM;
+}
+
+static int allocate(qn_engine *e) {
+    const size_t T = (size_t)most_tokens(e), segments = (size_t)most_segments(e);
+    e->segment = qn_alloc(QN_MEM_ACTS, segments * sizeof *e->segment);
+    e->tile = qn_alloc(QN_MEM_ACTS, (T + segments) * sizeof *e->tile);
+    e->row_segment = qn_alloc(QN_MEM_ACTS, T * sizeof *e->row_segment);
+    e->ids = qn_alloc(QN_MEM_ACTS, T * sizeof *e->ids);
+    e->positions = qn_alloc(QN_MEM_ACTS, T * sizeof *e->positions);
+    e->index = qn_alloc(QN_MEM_ACTS, T * sizeof *e->index);
+    e->target = qn_alloc(QN_MEM_ACTS, T * sizeof *e->target);
+    e->weight = qn_alloc(QN_MEM_ACTS, T * sizeof *e->weight);
+    e->page = qn_alloc(QN_MEM_ACTS, (size_t)most_pages(e) * sizeof *e->page);
+    if (!e->segment || !e->tile || !e->row_segment || !e->ids || !e->positions || !e->index || !e->target ||
+        !e->weight || !e->page)
+        return QN_ENOMEM;
+    for (int64_t i = 0; i < most_pages(e); i++)
+        e->page[i] = (int32_t)i;
+    e->batch = (qn_batch){.kv = &e->kv, .segment = e->segment, .tile = e->tile, .row_segment = e->row_segment};
+    return 0;
+}
+
+/* Where the reverse walk adds the gradient of each parameter. */
+static int mark_trained(qn_engine *e) {
+    qn_buf name = {0};
+    int rc = 0;
+    for (size_t i = 0; i < e->p->n; i++) {
+        const qn_slot *s = &e->p->slot[i];
+        qn_buf_clear(&name);
+        QN_TRY_OUT(qn_param_name(s->p, true, s->layer, &name));
+        const qn_ref r = qn_graph_find(e->graph, name.s);
+        QN_TRY_OUT(r);
+        const qn_tensor grad = {.dtype = QN_F32, .layout = QN_LAYOUT_ROWS, .rank = s->matrix ? 2 : 1,
+                                .dim = {s->matrix ? s->rows : s->cols, s->matrix ? s->cols : 0},
+                                .stride = s->matrix ? s->cols : 1, .data = e->grad + s->at};
+        qn_graph_train(e->graph, r, &grad);
+    }
+    qn_graph_seed(e->graph, e->refs.loss);
+out:
+    qn_buf_drop(&name);
+    return rc < 0 ? rc : 0;
+}
+
+static int build(qn_engine *e, qn_dtype kv) {
+    const qn_graph_options o = {.kv = kv, .max_context = e->o.context};
+    const qn_exec_limits limits = {most_tokens(e), most_tokens(e), qn_pool_threads(e->pool)};
+    QN_TRY(qn_graph_new(&e->graph));
+    QN_TRY(qn_model_loss(e->p->m, e->graph, &o, &e->refs));
+    if (e->o.gradients) {
+        e->grad = qn_arena_map(QN_MEM_GRADS, e->p->numbers * sizeof *e->grad);
+        if (!e->grad)
+            return QN_ENOMEM;
+        QN_TRY(mark_trained(e));
+    }
+    QN_TRY(qn_exec_new(&e->exec, e->graph, e->k, &limits));
+    qn_exec_bind(e->exec, e->refs.ids, e->ids);
+    qn_exec_bind(e->exec, e->refs.positions, e->positions);
+    qn_exec_bind(e->exec, e->refs.index, e->index);
+    qn_exec_bind(e->exec, e->refs.target, e->target);
+    qn_exec_bind(e->exec, e->refs.weight, e->weight);
+    return 0;
+}
+
+static int init(qn_engine *e) {
+    const qn_dtype kv = qn_default_kv(e->p->m, e->k);
+    if (e->o.context < 1 || e->o.rows < 1 || e->o.max_pieces < 1 || e->o.rows > INT32_MAX / e->o.context)
+        return qn_fail(QN_EINVAL, "training: passes of %lld rows of %lld tokens are out of range", (long long)e->o.rows,
+                       (long long)e->o.context);
+    QN_TRY(allocate(e));
+    QN_TRY(reserve_pages(e, kv));
+    return build(e, kv);
+}
+
+int qn_engine_new(qn_engine **out, qn_params *p, const qn_kernels *k, qn_pool *pool, const qn_engine_options *o) {
+    *out = NULL;
+    qn_engine *e = qn_zalloc(QN_MEM_ACTS, 1, sizeof *e);
+    if (!e)
+        return QN_ENOMEM;
+    e->p = p;
+    e->k = k;
+    e->pool = pool;
+    e->o = *o;
+    const int rc = init(e);
+    if (rc < 0) {
+        qn_engine_free(e);
+        return rc;
+    }
+    *out = e;
+    return 0;
+}
+
+void qn_engine_free(qn_engine *e) {
+    if (!e)
+        return;
+    qn_exec_free(e->exec);
+    qn_graph_free(e->graph);
+    qn_arena_unmap(QN_MEM_GRADS, e->grad, e->p->numbers * sizeof *e->grad);
+    qn_arena_unmap(QN_MEM_KV, e->kv.data, e->kv_bytes);
+    qn_free(e->segment);
+    qn_free(e->tile);
+    qn_free(e->row_segment);
+    qn_free(e->ids);
+    qn_free(e->positions);
+    qn_free(e->index);
+    qn_free(e->target);
+    qn_free(e->weight);
+    qn_free(e->page);
+    qn_free(e);
+}
+
+/* ---- gradients ---- */
+
+float *qn_engine_grad(qn_engine *e) { return e->grad; }
+
+static void clear_tile(void *arg, int64_t tile, int worker) {
+    const qn_engine *e = arg;
+    const size_t from = (size_t)tile * CLEAR_NUMBERS;
+    (void)worker;
+    memset(e->grad + from, 0, QN_MIN((size_t)CLEAR_NUMBERS, e->p->numbers - from) * sizeof *e->grad);
+}
+
+void qn_engine_clear(qn_engine *e) {
+    qn_parallel(e->pool, qn_tiles((int64_t)e->p->numbers, CLEAR_NUMBERS), clear_tile, e);
+}
+
+/* ---- a pass ---- */
+
+/* One piece of a row: a document of its own, from position 0, in fresh pages. */
+static void add_piece(qn_engine *e, const qn_row_data *row, const qn_piece *piece, float weight) {
+    qn_segment *g = &e->segment[e->batch.n_segments];
+    *g = (qn_segment){.row = e->T, .n = piece->n, .pos = 0, .page = e->page + e->pages, .seq = e->batch.n_segments};
+    e->pages += qn_tiles(piece->n, QN_KEY_BLOCK);
+    for (int64_t i = 0; i < piece->n; i++) {
+        const int64_t t = e->T + i, target = row->targets[piece->start + i];
+        e->ids[t] = row->ids[piece->start + i];
+        e->positions[t] = (int32_t)i;
+        e->row_segment[t] = (int32_t)e->batch.n_segments;
+        if (target < 0)
+            continue;
+        e->index[e->S] = (int32_t)t;
+        e->target[e->S] = (int32_t)target;
+        e->weight[e->S++] = weight;
+    }
+    e->T += piece->n;
+    e->batch.n_segments++;
+    e->batch.chunks = QN_MAX(e->batch.chunks, qn_tiles(piece->n, QN_KEY_CHUNK));
+}
+
+static void assemble(qn_engine *e, const qn_row_data *row, int64_t n, double weight) {
+    const int64_t group = e->p->m->cfg.heads / e->p->m->cfg.kv_heads;
+    e->T = e->S = e->pages = 0;
+    e->batch.n_segments = 0;
+    e->batch.chunks = 0;
+    for (int64_t r = 0; r < n; r++) {
+        qn_assert(row[r].pieces <= e->o.max_pieces && row[r].n <= e->o.context);
+        for (int64_t i = 0; i < row[r].pieces; i++)
+            if (row[r].piece[i].n > 0)
+                add_piece(e, &row[r], &row[r].piece[i], (float)weight);
+    }
+    e->batch.n_tiles = qn_query_tiles(e->segment, e->batch.n_segments, qn_query_tokens(group), e->tile,
+                                      most_tokens(e) + most_segments(e));
+}
+
+double qn_engine_run(qn_engine *e, const qn_row_data *row, int64_t n, double weight, bool backward) {
+    double sum = 0;
+    qn_assert(n >= 0 && n <= e->o.rows && (!backward || e->grad));
+    assemble(e, row, n, weight);
+    if (e->S == 0)                      /* nothing here is supervised: no loss, no gradient */
+        return 0;
+    qn_exec_run(e->exec, e->T, e->S, e->pool, &e->batch);
+    if (backward)
+        qn_exec_run_backward(e->exec);
+    e->backward = backward;
+    const float *loss = qn_exec_value(e->exec, e->refs.loss)->data;
+    for (int64_t i = 0; i < e->S; i++)
+        sum += (double)loss[i];
+    return sum;
+}
+
+/* ---- looking ---- */
+
+qn_engine_losses qn_engine_losses_get(const qn_engine *e) {
+    const float *loss = e->S ? qn_exec_value(e->exec, e->refs.loss)->data : NULL;
+    return (qn_engine_losses){e->S, e->target, loss};
+}
+
+qn_engine_info qn_engine_info_get(const qn_engine *e) {
+    const qn_exec_info x = qn_exec_info_get(e->exec);
+    const size_t grads = e->grad ? e->p->numbers * sizeof *e->grad : 0;
+    return (qn_engine_info){
+        .flops = x.flops * (e->backward ? 3 : 1),
+        .reserved = x.arena_bytes + x.scratch_bytes + x.partial_bytes + e->kv_bytes + grads,
+    };
+}

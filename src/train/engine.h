@@ -1,0 +1,44 @@
+/* train/engine.h — rows of tokens through the model, forward and back: losses, gradients.
+ *
+ * An engine is the training half of what a session is for inference: the same graph (model/stack.c), the same kernels,
+ * keys and values in pages of the same cache. It owns the graph, its activations, the pages and one flat array of
+ * gradients; it borrows the parameters. One pass takes up to `rows` rows of at most `context` tokens; pieces of a row
+ * are segments of their own, so that nothing in a pack sees its neighbours.
+ *
+ *     qn_engine_clear(e);
+ *     for each pass of the batch:  loss += qn_engine_run(e, row, n, weight, true);       // gradients are added
+ *
+ * `weight` is one over the supervised tokens of the whole batch: however the batch is cut into passes, the sum is the
+ * mean over its tokens, and so are the gradients. */
+#ifndef QN_TRAIN_ENGINE_H
+#define QN_TRAIN_ENGINE_H
+
+#include "data/dataset.h"
+#include "model/params.h"
+
+typedef struct {
+    int64_t context, rows;              /* tokens of a row, rows of a pass: at most */
+    int64_t max_pieces;                 /* of a row */
+    bool gradients;                     /* false: losses only, and no memory for more */
+} qn_engine_options;
+
+typedef struct qn_engine qn_engine;
+/* Plans and reserves; nothing is touched before the first pass. QN_ENOMEM, QN_EINVAL. */
+int qn_engine_new(qn_engine **out, qn_params *p, const qn_kernels *k, qn_pool *pool, const qn_engine_options *o);
+void qn_engine_free(qn_engine *e);                              /* NULL is fine */
+
+float *qn_engine_grad(qn_engine *e);                            /* [params.numbers]; NULL without gradients */
+void qn_engine_clear(qn_engine *e);                             /* gradients to zero */
+/* Σ weight·(−ln p) over the supervised tokens of n ≤ rows rows, added in their order. Ids were checked against the
+ * vocabulary. No allocation. */
+double qn_engine_run(qn_engine *e, const qn_row_data *row, int64_t n, double weight, bool backward);
+
+/* The supervised tokens of the last pass, in order: their targets and weight·(−ln p). */
+typedef struct { int64_t n; const int32_t *target; const float *loss; } qn_engine_losses;
+qn_engine_losses qn_engine_losses_get(const qn_engine *e);
+
+/* flops: of the last pass, backward included. reserved: bytes of activations, gradients, pages, scratch. */
+typedef struct { int64_t flops; size_t reserved; } qn_engine_info;
+qn_engine_info qn_engine_info_get(const qn_engine *e);
+
+#endif

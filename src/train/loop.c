@@ -1,0 +1,231 @@
+/* train/loop.c — a run: steps, and between them what is measured, told, shown and saved.
+ *
+ *     step 1 … step n      evaluation every eval_every steps and after the last; a checkpoint every checkpoint_every,
+ *                          after the last, when the run is stopped, and where an evaluation was the best so far
+ *
+ * Order between two steps: metrics, evaluation, checkpoint, sample. A checkpoint is written after the evaluation of its
+ * step, so that a run taken up there repeats neither. */
+#include <math.h>
+#include <stdio.h>
+
+#include "train/train_impl.h"
+
+enum { REFUSED_MOST = 10 };             /* steps in a row before the run gives up */
+
+/* ---- life ---- */
+
+static int rows_of(qn_trainer *t, qn_split split, qn_rows **out) {
+    const qn_rows_options o = {.split = split, .packing = t->recipe.packing, .context = t->recipe.context,
+                               .seed = t->recipe.seed, .ordered = split == QN_SPLIT_VALIDATION};
+    return qn_rows_new(out, t->s.data, &o);
+}
+
+/* Memory for the rows of one step. */
+static int batch_new(qn_trainer *t) {
+    const int64_t batch = QN_MAX(t->recipe.batch, t->pass), context = t->recipe.context;
+    const int64_t pieces = QN_MAX(qn_rows_max_pieces(t->rows), t->validation ? qn_rows_max_pieces(t->validation) : 0);
+    t->row = qn_zalloc(QN_MEM_ACTS, (size_t)batch, sizeof *t->row);
+    t->ids = qn_zalloc(QN_MEM_ACTS, (size_t)(batch * context) * 2, sizeof *t->ids);
+    t->piece = qn_zalloc(QN_MEM_ACTS, (size_t)(batch * pieces), sizeof *t->piece);
+    if (!t->row || !t->ids || !t->piece)
+        return QN_ENOMEM;
+    for (int64_t i = 0; i < batch; i++)
+        t->row[i] = (qn_row_data){.ids = t->ids + 2 * i * context, .targets = t->ids + (2 * i + 1) * context,
+                                  .piece = t->piece + i * pieces};
+    const qn_engine_options o = {.context = context, .rows = t->pass, .max_pieces = pieces, .gradients = true};
+    return qn_engine_new(&t->engine, t->s.params, t->s.kernels, t->s.pool, &o);
+}
+
+static int check(const qn_trainer *t) {
+    const qn_config *c = &t->s.params->m->cfg;
+    if (qn_dataset_vocab(t->s.data) > c->V)
+        return qn_fail(QN_EINVAL, "%s: its tokenizer has %lld ids, the model's embedding %lld rows; prepare the data "
+                       "with the model's own tokenizer", qn_dataset_path(t->s.data),
+                       (long long)qn_dataset_vocab(t->s.data), (long long)c->V);
+    if (t->recipe.context > c->context)
+        return qn_fail(QN_EINVAL, "rows of %lld tokens do not fit into the model's context of %lld",
+                       (long long)t->recipe.context, (long long)c->context);
+    return qn_recipe_check(&t->recipe);
+}
+
+static int init(qn_trainer *t) {
+    QN_TRY(check(t));
+    t->pass = QN_MIN(t->recipe.rows, t->recipe.batch / t->recipe.shards);
+    QN_TRY(rows_of(t, QN_SPLIT_TRAIN, &t->rows));
+    if (qn_dataset_info(t->s.data, QN_SPLIT_VALIDATION).tokens > 1)
+        QN_TRY(rows_of(t, QN_SPLIT_VALIDATION, &t->validation));
+    QN_TRY(batch_new(t));
+    QN_TRY(qn_trainer_shards_new(t));
+    return qn_optimizer_new(&t->optimizer, t->s.params, t->s.kernels, &t->recipe.optimizer,
+                            qn_pool_threads(t->s.pool));
+}
+
+int qn_trainer_new(qn_trainer **out, const qn_train_setup *s) {
+    *out = NULL;
+    qn_trainer *t = qn_zalloc(QN_MEM_ACTS, 1, sizeof *t);
+    if (!t)
+        return QN_ENOMEM;
+    t->s = *s;
+    t->recipe = *s->recipe;
+    t->state.best_loss = NAN;
+    const int rc = init(t);
+    if (rc < 0) {
+        qn_trainer_free(t);
+        return rc;
+    }
+    *out = t;
+    return 0;
+}
+
+void qn_trainer_free(qn_trainer *t) {
+    if (!t)
+        return;
+    qn_trainer_shards_free(t);
+    qn_optimizer_free(t->optimizer);
+    qn_engine_free(t->engine);
+    qn_rows_free(t->rows);
+    qn_rows_free(t->validation);
+    qn_free(t->row);
+    qn_free(t->ids);
+    qn_free(t->piece);
+    qn_free(t);
+}
+
+const qn_train_state *qn_trainer_state(const qn_trainer *t) { return &t->state; }
+qn_engine *qn_trainer_engine(qn_trainer *t) { return t->engine; }
+
+int qn_trainer_take_up(qn_trainer *t, const char *dir) {
+    QN_TRY(qn_checkpoint_read(dir, t->s.params, t->optimizer, &t->state, t->s.pool));
+    if (t->state.step > t->recipe.steps)
+        return qn_fail(QN_EFORMAT, "%s: is at step %lld, the run has only %lld", dir, (long long)t->state.step,
+                       (long long)t->recipe.steps);
+    t->s.params->m->epoch++;
+    return t->s.run ? qn_run_rewind(t->s.run, t->state.step) : 0;
+}
+
+/* ---- records ---- */
+
+static int record(qn_trainer *t, const qn_step_report *r, const qn_measured *m) {
+    if (!t->s.run)
+        return 0;
+    const struct { const char *name; double v; bool there; } members[] = {
+        {"loss", r->loss, true},
+        {"learning_rate", r->rate, true},
+        {"grad_norm", r->grad_norm, true},
+        {"tokens_per_second", r->seconds > 0 ? (double)r->tokens / r->seconds : NAN, true},
+        {"num_input_tokens_seen", (double)t->state.tokens, true},
+        {"epoch", (double)(t->state.step * t->recipe.batch) / (double)qn_rows_per_epoch(t->rows), true},
+        {"eval_loss", m ? m->loss : 0, m != NULL},
+        {"eval_bits_per_byte", m ? m->bits_per_byte : 0, m != NULL},
+    };
+    qn_jw *w = qn_run_metrics(t->s.run);
+    qn_jw_key(w, "step");
+    qn_jw_i64(w, r->step);
+    for (size_t i = 0; i < QN_LEN(members); i++) {
+        if (!members[i].there)
+            continue;
+        qn_jw_key(w, members[i].name);
+        qn_jw_f64(w, members[i].v);
+    }
+    if (r->skipped) {
+        qn_jw_key(w, "skipped");
+        qn_jw_bool(w, true);
+    }
+    return qn_run_metrics_end(t->s.run);
+}
+
+static int save(qn_trainer *t, bool best) {
+    const double start = qn_now();
+    if (!t->s.run)
+        return 0;
+    const char *run = qn_run_path(t->s.run);
+    QN_TRY(qn_checkpoint_write(run, t->s.params, t->optimizer, &t->state, &t->s.texts, best));
+    QN_TRY(qn_checkpoint_tidy(run, t->recipe.keep));
+    return t->s.hooks.saved ? t->s.hooks.saved(t->s.hooks.arg, t->state.step, qn_now() - start) : 0;
+}
+
+/* ---- between two steps ---- */
+
+static bool due(const qn_trainer *t, int64_t every) {
+    return every > 0 && (t->state.step % every == 0 || t->state.step == t->recipe.steps);
+}
+
+static int measure(qn_trainer *t, qn_measured *m, bool *best) {
+    qn_train_state *s = &t->state;
+    QN_TRY(qn_trainer_measure(t, m));
+    *best = !(m->loss >= s->best_loss);                 /* true where there was none */
+    if (*best) {
+        s->best_loss = m->loss;
+        s->best_step = s->step;
+        s->worse = 0;
+    } else {
+        s->worse++;
+    }
+    return 0;
+}
+
+static int refused_often(const qn_trainer *t, const qn_step_report *r) {
+    if (!r->skipped)
+        return 0;
+    qn_log(QN_LOG_WARN, "step %lld: loss %g, gradient norm %g: the update was left out", (long long)r->step, r->loss,
+           r->grad_norm);
+    if (t->recipe.guard == QN_GUARD_STOP)
+        return qn_fail(QN_ELIMIT, "step %lld: loss %g, gradient norm %g; the guard stops the run here (--guard skip "
+                       "goes on, a lower --lr helps)", (long long)r->step, r->loss, r->grad_norm);
+    if (t->state.skipped_in_a_row >= REFUSED_MOST)
+        return qn_fail(QN_ELIMIT, "%d steps in a row gave no usable gradient (loss %g, norm %g); a lower --lr or more "
+                       "--warmup helps", REFUSED_MOST, r->loss, r->grad_norm);
+    return 0;
+}
+
+static bool cancelled(const qn_trainer *t) {
+    return t->s.hooks.cancel && atomic_load_explicit(t->s.hooks.cancel, memory_order_relaxed);
+}
+
+/* What follows a step; *ended where the run ends here. */
+static int after_step(qn_trainer *t, const qn_step_report *r, bool *ended, qn_run_end *end) {
+    const qn_train_hooks *h = &t->s.hooks;
+    qn_measured m;
+    const bool measured = t->validation && due(t, t->recipe.eval_every);
+    bool best = false;
+    if (measured)
+        QN_TRY(measure(t, &m, &best));
+    QN_TRY(record(t, r, measured ? &m : NULL));
+    if (h->step)
+        QN_TRY(h->step(h->arg, r));
+    if (measured && h->measured)
+        QN_TRY(h->measured(h->arg, r->step, &m, best));
+    const bool done = t->state.step == t->recipe.steps;
+    const bool early = !done && t->recipe.patience > 0 && t->state.worse >= t->recipe.patience;
+    *ended = done || early || cancelled(t);
+    *end = done ? QN_RUN_DONE : early ? QN_RUN_EARLY : QN_RUN_STOPPED;
+    if (best || *ended || due(t, t->recipe.checkpoint_every))
+        QN_TRY(save(t, best));
+    if (h->sample && due(t, t->recipe.sample_every))
+        QN_TRY(h->sample(h->arg, r->step, t->s.params->m));
+    return 0;
+}
+
+/* A run that the guard gives up: the state is whole, so it is kept. */
+static int give_up(qn_trainer *t, int rc) {
+    char message[1024];
+    snprintf(message, sizeof message, "%s", qn_error_message());
+    save(t, false);
+    return qn_fail(rc, "%s", message);
+}
+
+int qn_trainer_run(qn_trainer *t, qn_run_end *end) {
+    bool ended = t->state.step >= t->recipe.steps;
+    *end = QN_RUN_DONE;
+    if (t->s.run && t->state.step > 0)
+        QN_TRY(qn_checkpoint_tidy(qn_run_path(t->s.run), t->recipe.keep));      /* what a kill left half written */
+    while (!ended) {
+        qn_step_report r;
+        QN_TRY(qn_trainer_step(t, &r));
+        const int rc = refused_often(t, &r);
+        if (rc < 0)
+            return give_up(t, rc);
+        QN_TRY(after_step(t, &r, &ended, end));
+    }
+    return 0;
+}

@@ -1,0 +1,84 @@
+/* train/train.h — storey 6: training runs. Front door.
+ *
+ *   recipe.h .c       what decides a run's bits: one table, written to the manifest, read back
+ *   schedule.h .c     the learning rate of a step
+ *   engine.h .c       rows of tokens forward and back: losses, gradients
+ *   optimizer.h .c    opt_adamw.c opt_muon.c opt_sgd.c
+ *   step.c            one step: passes, shards, clipping, guard, update
+ *   measure.c         the validation loss, bits per byte
+ *   loop.c            steps, evaluations, samples, checkpoints in their order; what is told on the way
+ *   checkpoint.h .c   the state of a run on disk          weights.c
+ *   dial.h .c         shape, tokens, batch and rate out of one number
+ *
+ *     qn_trainer_new(&t, &setup);  qn_trainer_take_up(t, "RUN/last");  qn_trainer_run(t);  qn_trainer_free(t);
+ *
+ * A run is a pure function of model, data and recipe: stopping it anywhere and taking it up from its last checkpoint
+ * gives the bits of a run that never stopped, whatever the threads. */
+#ifndef QN_TRAIN_TRAIN_H
+#define QN_TRAIN_TRAIN_H
+
+#include <stdatomic.h>
+
+#include "record/record.h"
+#include "train/checkpoint.h"
+#include "train/engine.h"
+#include "train/recipe.h"
+
+typedef struct {
+    double loss;                        /* mean −ln p of supervised tokens */
+    double bits_per_byte;               /* of text; special tokens count on neither side */
+    int64_t tokens;
+} qn_measured;
+
+/* What happened at a step, for whoever shows it. */
+typedef struct {
+    int64_t step, steps;                /* the step just done counts from 1 */
+    double loss, rate, grad_norm;
+    int64_t tokens;                     /* supervised, of this step */
+    double seconds;                     /* of this step */
+    int64_t flops;
+    bool skipped;                       /* the guard refused it */
+} qn_step_report;
+
+/* Callbacks run between steps on the thread that called qn_trainer_run; <0 ends the run with that error after a
+ * checkpoint. Any may be NULL. */
+typedef struct {
+    int (*step)(void *arg, const qn_step_report *r);
+    int (*measured)(void *arg, int64_t step, const qn_measured *m, bool best);
+    int (*saved)(void *arg, int64_t step, double seconds);
+    int (*sample)(void *arg, int64_t step, const qn_model *m);     /* the model as it is; nothing of it may be kept */
+    void *arg;
+    const atomic_bool *cancel;          /* set: the run ends after this step, with a checkpoint */
+} qn_train_hooks;
+
+/* Everything is borrowed until qn_trainer_free. */
+typedef struct {
+    const qn_recipe *recipe;
+    qn_params *params;
+    const qn_dataset *data;
+    const qn_kernels *kernels;
+    qn_pool *pool;
+    qn_run *run;                        /* NULL: nothing is recorded (tests, measurements) */
+    qn_checkpoint_texts texts;
+    qn_train_hooks hooks;
+} qn_train_setup;
+
+typedef enum { QN_RUN_DONE, QN_RUN_STOPPED, QN_RUN_EARLY } qn_run_end;     /* EARLY: patience was at its end */
+
+typedef struct qn_trainer qn_trainer;
+/* QN_EINVAL: the data have other ids than the model has rows, no validation rows, …; QN_ENOMEM. */
+int qn_trainer_new(qn_trainer **out, const qn_train_setup *s);
+void qn_trainer_free(qn_trainer *t);                                    /* NULL is fine */
+/* Goes on from a checkpoint directory. */
+int qn_trainer_take_up(qn_trainer *t, const char *dir);
+/* To the end of the recipe, or until cancelled. */
+int qn_trainer_run(qn_trainer *t, qn_run_end *end);
+/* One step without records, as the loop does it. */
+int qn_trainer_step(qn_trainer *t, qn_step_report *r);                  /* QN_EFORMAT: a damaged shard */
+int qn_trainer_measure(qn_trainer *t, qn_measured *m);
+/* Seconds of a step as this machine does it now, but for the update: nothing is changed. */
+int qn_trainer_time(qn_trainer *t, double *seconds);
+const qn_train_state *qn_trainer_state(const qn_trainer *t);
+qn_engine *qn_trainer_engine(qn_trainer *t);
+
+#endif
