@@ -34,6 +34,7 @@ LIBRARIES = {
     "zstd.h": "format",
     "zstd_errors.h": "format",
     "histedit.h": "cli",
+    "yaml.h": "cli",
 }
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]')

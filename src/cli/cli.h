@@ -3,6 +3,8 @@
  *   main.c          first and last lines of the process; reads the environment
  *   commands.c      the table of verbs (cmd_list.inc), looking one up
  *   options.c       argv against a command's option table; the values by name
+ *   config_file.c   the same options from FILE.yaml     option_json.c   … and from a manifest, and into one
+ *   option_values.c one value, checked and set: options.h, for these three
  *   help.c          help texts out of the same tables
  *   output.c        stdout (text and JSON), reading a TEXT argument
  *   progress.c      stderr: remarks of the library, bar with rate and ETA
@@ -49,7 +51,8 @@ typedef struct qn_cli qn_cli;
 /* ---- tables --------------------------------------------------------------------------------------------------- */
 
 typedef enum {
-    QN_KIND_NONE, QN_KIND_FLAG, QN_KIND_INT, QN_KIND_FLOAT, QN_KIND_STRING, QN_KIND_FILE, QN_KIND_ENUM, QN_KIND_LIST
+    QN_KIND_NONE, QN_KIND_FLAG, QN_KIND_INT, QN_KIND_FLOAT, QN_KIND_STRING, QN_KIND_FILE, QN_KIND_ENUM, QN_KIND_LIST,
+    QN_KIND_COUNT, QN_KIND_DURATION
 } qn_opt_kind;
 
 typedef struct {
@@ -70,6 +73,11 @@ typedef struct {
 #define QN_OPT_FILE(brief, name, def, help) {QN_KIND_FILE, brief, name, def, 0, 0, "FILE", help}
 #define QN_OPT_ENUM(brief, name, def, choices, help) {QN_KIND_ENUM, brief, name, def, 0, 0, choices, help}
 #define QN_OPT_LIST(brief, name, value, help) {QN_KIND_LIST, brief, name, NULL, 0, 0, value, help}    /* repeatable */
+/* "900", "64k", "0.9M", "1.3B"; "90s", "3m", "1h30m" in seconds. */
+#define QN_OPT_COUNT(brief, name, def, lo, hi, help) {QN_KIND_COUNT, brief, name, def, lo, hi, "COUNT", help}
+#define QN_OPT_DURATION(brief, name, def, lo, hi, help) {QN_KIND_DURATION, brief, name, def, lo, hi, "TIME", help}
+/* A command with this one reads any of its options from a file as well: main does that, before it runs. */
+#define QN_OPT_CONFIG QN_OPT_FILE("", "config", NULL, "take options from FILE.yaml; those on the command line win")
 #define QN_OPT_JSON QN_OPT_FLAG("", "json", "print the result as JSON")
 #define QN_OPT_END {QN_KIND_NONE, NULL, NULL, NULL, 0, 0, NULL, NULL}
 
@@ -95,9 +103,9 @@ extern const qn_opt qn_global_opts[];               /* understood before and aft
 typedef struct { const char *cpu, *state_home, *home; } qn_cli_env;
 
 typedef struct {
-    bool given;
-    int64_t i;                  /* INT; FLAG 0 or 1; ENUM the index of the choice */
-    double f;                   /* FLOAT */
+    bool given, filed;          /* filed: it stood in the --config file */
+    int64_t i;                  /* INT, COUNT; FLAG 0 or 1; ENUM the index of the choice */
+    double f;                   /* FLOAT; DURATION in seconds */
     const char *s;              /* STRING, FILE, ENUM */
     const char **list;          /* LIST */
     size_t n, cap;
@@ -111,6 +119,8 @@ struct qn_cli {
     const char *const *argv;
     const char **arg;           /* what is no option; borrowed from argv */
     size_t n_args, arg_cap;
+    char **kept;                /* texts of values that came from a file; owned */
+    size_t n_kept, kept_cap;
     bool help, version;         /* --help, --version were seen: nothing else is checked */
     qn_cli_env env;
     qn_pool *pool;
@@ -126,14 +136,23 @@ struct qn_cli {
  * NULL. Strings are borrowed for the life of the command. */
 bool qn_cli_given(const qn_cli *c, const char *name);
 bool qn_cli_flag(const qn_cli *c, const char *name);
-int64_t qn_cli_int(const qn_cli *c, const char *name);
-double qn_cli_float(const qn_cli *c, const char *name);
+int64_t qn_cli_int(const qn_cli *c, const char *name);                          /* INT, COUNT */
+double qn_cli_float(const qn_cli *c, const char *name);                         /* FLOAT, DURATION */
 const char *qn_cli_str(const qn_cli *c, const char *name);                      /* STRING, FILE, ENUM */
 int qn_cli_enum(const qn_cli *c, const char *name);                             /* index of the choice; -1 unset */
 const char *const *qn_cli_list(const qn_cli *c, const char *name, size_t *n);
 /* STRING as bytes in powers of 1024: "512M", "2G". QN_EUSAGE: no size, or below `least`. */
 int qn_cli_size(const qn_cli *c, const char *name, int64_t least, int64_t *out);
 bool qn_cli_json(const qn_cli *c);                                              /* false without QN_OPT_JSON */
+
+/* The command's options with their values, given or default, as members of the open object, for a manifest: null where
+ * there is neither; and "given", the names of those that the user wrote. `config` is left out: its effect is there.
+ * The values come back bit for bit. */
+int qn_cli_put_options(const qn_cli *c, qn_jw *w);
+/* Such an object again (whole, with its braces), for a command that was parsed already: what its command line gives
+ * wins. QN_EFORMAT: not of that form, an option that the command does not have, a value that it does not take; the
+ * message begins with `name`. */
+int qn_cli_take_options(qn_cli *c, qn_str json, const char *name);
 
 /* Arguments: the i-th, or NULL where an optional one was left out. */
 const char *qn_cli_arg(const qn_cli *c, size_t i);
@@ -198,6 +217,7 @@ void qn_cli_init(qn_cli *c, qn_cli_env env);
 void qn_cli_drop(qn_cli *c);
 int qn_cli_parse(qn_cli *c, int argc, const char *const *argv);     /* argv without the program's name */
 int qn_cli_parse_as(qn_cli *c, const qn_cmd *cmd, int argc, const char *const *argv);   /* the same behind a verb */
+int qn_cli_config(qn_cli *c);                                       /* then --config, where it is given */
 const qn_cmd *qn_cmd_find(const char *first, const char *second, int *words);
 int qn_cmd_unknown(const char *name, const char *second);           /* QN_EUSAGE with a suggestion */
 void qn_cmd_arity(const qn_cmd *cmd, size_t *least, size_t *most);

@@ -7,12 +7,6 @@
 #include "cli/training.h"
 #include "train/dial.h"
 
-#ifndef QN_OPT_COUNT
-#define QN_OPT_COUNT QN_OPT_INT
-#define QN_OPT_DURATION QN_OPT_FLOAT
-#define QN_OPT_CONFIG QN_OPT_FILE("", "config", NULL, "options out of a YAML file")
-#endif
-
 static const qn_opt opts[] = {
     QN_OPT_LIST("d", "data", "PATH", "a prepared folder, or texts, which are prepared into RUN/data first"),
     QN_OPT_FILE("o", "out", NULL, "the run's folder, new or empty"),
@@ -49,7 +43,7 @@ static const qn_opt opts[] = {
     QN_OPT_ENUM("", "recompute", "cheap", QN_RECOMPUTE_CHOICES, "what backward computes again rather than keep"),
     QN_OPT_INT("", "seed", "1", 0, 9e15, "of weights and order"),
     QN_OPT_COUNT("", "eval-every", NULL, 0, 1e12, "steps between evaluations"),
-    QN_OPT_COUNT("", "eval-rows", "0", 0, 1e12, "rows of an evaluation; 0: the whole validation split"),
+    QN_OPT_COUNT("", "eval-rows", NULL, 0, 1e12, "rows of an evaluation; 0: the whole validation split"),
     QN_OPT_COUNT("", "checkpoint-every", NULL, 0, 1e12, "steps between checkpoints"),
     QN_OPT_INT("", "keep", "2", 1, 1000000, "newest checkpoints that stay"),
     QN_OPT_COUNT("", "sample-every", NULL, 0, 1e12, "steps between samples"),
@@ -110,7 +104,6 @@ static void take_recipe(const qn_cli *c, const qn_kernels *k, qn_recipe *r) {
     r->clip = qn_cli_float(c, "clip");
     r->guard = (qn_guard)qn_cli_enum(c, "guard");
     r->spike = qn_cli_float(c, "spike");
-    r->eval_rows = qn_cli_int(c, "eval-rows");
     r->keep = qn_cli_int(c, "keep");
     r->patience = qn_cli_int(c, "patience");
     const struct { const char *name; double *at; } reals[] = {
@@ -126,6 +119,7 @@ static void take_intervals(const qn_cli *c, qn_recipe *r) {
     r->eval_every = qn_cli_int(c, "eval-every");
     r->checkpoint_every = qn_cli_int(c, "checkpoint-every");
     r->sample_every = qn_cli_int(c, "sample-every");
+    r->eval_rows = given_int(c, "eval-rows");
 }
 
 static int check_names(const qn_cli *c) {

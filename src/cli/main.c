@@ -31,6 +31,7 @@ static int run(qn_cli *c, int argc, const char *const *argv) {
         return show_help(c);
     if (c->version)
         return qn_cmd_version.run(c);
+    QN_TRY(qn_cli_config(c));
     return c->cmd->run(c);
 }
 

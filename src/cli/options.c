@@ -5,7 +5,7 @@
  * (a list takes all). */
 #include <string.h>
 
-#include "cli/cli.h"
+#include "cli/options.h"
 
 #define QN_ISA_CHOICES "scalar|avx2|avx512|avx512vnni|avx512bf16"        /* in the order of qn_isa */
 
@@ -19,39 +19,32 @@ const qn_opt qn_global_opts[] = {
     QN_OPT_END
 };
 
-static size_t count(const qn_opt *opts) {
-    size_t n = 0;
-    while (opts && opts[n].kind != QN_KIND_NONE)
-        n++;
-    return n;
-}
-
 /* ---- looking up ------------------------------------------------------------------------------------------------ */
 
-typedef struct { const qn_opt *opt; qn_cli_value *value; } found;
-
-static found in_table(const qn_opt *opts, qn_cli_value *values, const char *name, size_t n, bool brief) {
-    for (size_t i = 0, all = count(opts); i < all; i++) {
+static qn_opt_found in_table(const qn_opt *opts, qn_cli_value *values, const char *name, size_t n, bool brief) {
+    for (size_t i = 0, all = qn_opt_count(opts); i < all; i++) {
         const char *own = brief ? opts[i].brief : opts[i].name;
         if (strlen(own) == n && n > 0 && memcmp(own, name, n) == 0)
-            return (found){&opts[i], &values[i]};
+            return (qn_opt_found){&opts[i], &values[i]};
     }
-    return (found){0};
+    return (qn_opt_found){0};
 }
 
-static found look_up(const qn_cli *c, const char *name, size_t n, bool brief) {
-    found f = {0};
+static qn_opt_found look_up(const qn_cli *c, const char *name, size_t n, bool brief) {
+    qn_opt_found f = {0};
     if (c->cmd)
         f = in_table(c->cmd->opts, c->value, name, n, brief);
     return f.opt ? f : in_table(qn_global_opts, c->global, name, n, brief);
 }
 
-static int unknown_option(const qn_cli *c, const char *word) {
+qn_opt_found qn_opt_find(const qn_cli *c, const char *name, size_t n) { return look_up(c, name, n, false); }
+
+int qn_opt_unknown(const qn_cli *c, const char *word) {
     const char *names[128];
     size_t n = 0;
     const qn_opt *const tables[] = {c->cmd ? c->cmd->opts : NULL, qn_global_opts};
     for (size_t t = 0; t < QN_LEN(tables); t++)
-        for (size_t i = 0, all = count(tables[t]); i < all && n < QN_LEN(names); i++)
+        for (size_t i = 0, all = qn_opt_count(tables[t]); i < all && n < QN_LEN(names); i++)
             names[n++] = tables[t][i].name;
     char bare[64];
     size_t dashes = strspn(word, "-"), length = strcspn(word + dashes, "=");
@@ -63,81 +56,28 @@ static int unknown_option(const qn_cli *c, const char *word) {
                 : qn_fail(QN_EUSAGE, "no option %s", word);
 }
 
-/* ---- values ---------------------------------------------------------------------------------------------------- */
-
-static int out_of_range(const qn_opt *o, const char *text) {
-    if (o->hi == QN_NO_LIMIT)
-        return qn_fail(QN_EUSAGE, "--%s %s: must be at least %.10g", o->name, text, o->lo);
-    return qn_fail(QN_EUSAGE, "--%s %s: must be from %.10g to %.10g", o->name, text, o->lo, o->hi);
-}
-
-/* The index of text among "a|b|c", or -1. */
-static int choice_index(const char *choices, const char *text) {
-    size_t n = strlen(text);
-    int index = 0;
-    for (const char *at = choices;; index++) {
-        size_t length = strcspn(at, "|");
-        if (length == n && memcmp(at, text, n) == 0)
-            return index;
-        if (!at[length])
-            return -1;
-        at += length + 1;
-    }
-}
-
-/* One value, from the command line or as the table's default. */
-static int set_value(const qn_opt *o, qn_cli_value *v, const char *text) {
-    switch (o->kind) {
-    case QN_KIND_FLAG: v->i = 1; break;
-    case QN_KIND_INT:
-        if (!qn_parse_i64(qn_str_of(text), &v->i))
-            return qn_fail(QN_EUSAGE, "--%s %s: a whole number is needed", o->name, text);
-        if ((double)v->i < o->lo || (double)v->i > o->hi)
-            return out_of_range(o, text);
-        break;
-    case QN_KIND_FLOAT:
-        if (!qn_parse_f64(qn_str_of(text), &v->f) || v->f != v->f)
-            return qn_fail(QN_EUSAGE, "--%s %s: a number is needed", o->name, text);
-        if (v->f < o->lo || v->f > o->hi)
-            return out_of_range(o, text);
-        break;
-    case QN_KIND_ENUM:
-        v->i = choice_index(o->value, text);
-        if (v->i < 0)
-            return qn_fail(QN_EUSAGE, "--%s %s: must be one of %s", o->name, text, o->value);
-        v->s = text;
-        break;
-    case QN_KIND_LIST:
-        QN_TRY(QN_GROW(QN_MEM_CLI, v->list, v->cap, v->n + 1));
-        v->list[v->n++] = text;
-        break;
-    default: v->s = text; break;
-    }
-    return 0;
-}
+/* ---- parsing --------------------------------------------------------------------------------------------------- */
 
 static int set_defaults(const qn_opt *opts, qn_cli_value *values) {
-    for (size_t i = 0, all = count(opts); i < all; i++) {
+    for (size_t i = 0, all = qn_opt_count(opts); i < all; i++) {
         if (opts[i].kind == QN_KIND_ENUM)
             values[i].i = -1;
         if (opts[i].def)
-            QN_TRY(set_value(&opts[i], &values[i], opts[i].def));
+            QN_TRY(qn_opt_set(&opts[i], &values[i], opts[i].def));
     }
     return 0;
 }
 
-/* ---- parsing --------------------------------------------------------------------------------------------------- */
-
 typedef struct { int argc, at; const char *const *argv; } words;
 
-static int take_value(found f, words *w, const char *glued) {
+static int take_value(qn_opt_found f, words *w, const char *glued) {
     const char *text = glued;
     if (!text) {
         if (w->at + 1 >= w->argc)
             return qn_fail(QN_EUSAGE, "--%s needs a value: %s", f.opt->name, f.opt->value);
         text = w->argv[++w->at];
     }
-    QN_TRY(set_value(f.opt, f.value, text));
+    QN_TRY(qn_opt_set(f.opt, f.value, text));
     f.value->given = true;
     return 0;
 }
@@ -146,9 +86,9 @@ static int parse_long(const qn_cli *c, words *w) {
     const char *word = w->argv[w->at], *name = word + 2;
     size_t n = strcspn(name, "=");
     const char *glued = name[n] ? name + n + 1 : NULL;
-    found f = look_up(c, name, n, false);
+    qn_opt_found f = look_up(c, name, n, false);
     if (!f.opt)
-        return unknown_option(c, word);
+        return qn_opt_unknown(c, word);
     if (f.opt->kind != QN_KIND_FLAG)
         return take_value(f, w, glued);
     if (glued)
@@ -160,9 +100,9 @@ static int parse_long(const qn_cli *c, words *w) {
 static int parse_brief(const qn_cli *c, words *w) {
     const char *word = w->argv[w->at];
     for (const char *letter = word + 1; *letter; letter++) {
-        found f = look_up(c, letter, 1, true);
+        qn_opt_found f = look_up(c, letter, 1, true);
         if (!f.opt)
-            return unknown_option(c, word);
+            return qn_opt_unknown(c, word);
         if (f.opt->kind != QN_KIND_FLAG)
             return take_value(f, w, letter[1] ? letter + 1 : NULL);
         f.value->i = f.value->given = true;
@@ -172,7 +112,7 @@ static int parse_brief(const qn_cli *c, words *w) {
 
 static int set_command(qn_cli *c, const qn_cmd *cmd) {
     c->cmd = cmd;
-    c->value = qn_zalloc(QN_MEM_CLI, count(cmd->opts) + 1, sizeof *c->value);
+    c->value = qn_zalloc(QN_MEM_CLI, qn_opt_count(cmd->opts) + 1, sizeof *c->value);
     if (!c->value)
         return QN_ENOMEM;
     return set_defaults(cmd->opts, c->value);
@@ -233,7 +173,7 @@ int qn_cli_parse_as(qn_cli *c, const qn_cmd *cmd, int argc, const char *const *a
     words w = {argc, 0, argv};
     c->argc = argc;
     c->argv = argv;
-    c->global = qn_zalloc(QN_MEM_CLI, count(qn_global_opts), sizeof *c->global);
+    c->global = qn_zalloc(QN_MEM_CLI, qn_opt_count(qn_global_opts), sizeof *c->global);
     if (!c->global)
         return QN_ENOMEM;
     QN_TRY(set_defaults(qn_global_opts, c->global));
@@ -244,7 +184,7 @@ int qn_cli_parse_as(qn_cli *c, const qn_cmd *cmd, int argc, const char *const *a
     c->version = qn_cli_flag(c, "version");
     if (c->help || c->version)
         return 0;
-    if (c->env.cpu && choice_index(QN_ISA_CHOICES, c->env.cpu) < 0)
+    if (c->env.cpu && qn_opt_choice(QN_ISA_CHOICES, c->env.cpu) < 0)
         return qn_fail(QN_EUSAGE, "QUERN_CPU=%s: must be one of " QN_ISA_CHOICES, c->env.cpu);
     if (!c->cmd)
         return qn_fail(QN_EUSAGE, "which command?");
@@ -256,7 +196,7 @@ void qn_cli_init(qn_cli *c, qn_cli_env env) {
 }
 
 static void drop_values(const qn_opt *opts, qn_cli_value *values) {
-    for (size_t i = 0, all = count(opts); values && i < all; i++)
+    for (size_t i = 0, all = qn_opt_count(opts); values && i < all; i++)
         qn_free(values[i].list);
     qn_free(values);
 }
@@ -265,6 +205,9 @@ void qn_cli_drop(qn_cli *c) {
     drop_values(c->cmd ? c->cmd->opts : NULL, c->value);
     drop_values(qn_global_opts, c->global);
     qn_free(c->arg);
+    for (size_t i = 0; i < c->n_kept; i++)
+        qn_free(c->kept[i]);
+    qn_free(c->kept);
     qn_buf_drop(&c->out);
     qn_buf_drop(&c->json);
     qn_pool_free(c->pool);
@@ -273,7 +216,7 @@ void qn_cli_drop(qn_cli *c) {
 /* ---- the values ------------------------------------------------------------------------------------------------ */
 
 static const qn_cli_value *value_of(const qn_cli *c, const char *name, unsigned kinds) {
-    found f = look_up(c, name, strlen(name), false);
+    qn_opt_found f = look_up(c, name, strlen(name), false);
     qn_assert(f.opt != NULL);
     qn_assert(kinds >> f.opt->kind & 1);
     return f.value;
@@ -281,8 +224,14 @@ static const qn_cli_value *value_of(const qn_cli *c, const char *name, unsigned 
 
 bool qn_cli_given(const qn_cli *c, const char *name) { return value_of(c, name, ~0u)->given; }
 bool qn_cli_flag(const qn_cli *c, const char *name) { return value_of(c, name, 1u << QN_KIND_FLAG)->i != 0; }
-int64_t qn_cli_int(const qn_cli *c, const char *name) { return value_of(c, name, 1u << QN_KIND_INT)->i; }
-double qn_cli_float(const qn_cli *c, const char *name) { return value_of(c, name, 1u << QN_KIND_FLOAT)->f; }
+int64_t qn_cli_int(const qn_cli *c, const char *name) {
+    return value_of(c, name, 1u << QN_KIND_INT | 1u << QN_KIND_COUNT)->i;
+}
+
+double qn_cli_float(const qn_cli *c, const char *name) {
+    return value_of(c, name, 1u << QN_KIND_FLOAT | 1u << QN_KIND_DURATION)->f;
+}
+
 int qn_cli_enum(const qn_cli *c, const char *name) { return (int)value_of(c, name, 1u << QN_KIND_ENUM)->i; }
 
 const char *qn_cli_str(const qn_cli *c, const char *name) {
@@ -311,7 +260,7 @@ int qn_cli_size(const qn_cli *c, const char *name, int64_t least, int64_t *out) 
 }
 
 bool qn_cli_json(const qn_cli *c) {
-    found f = look_up(c, "json", 4, false);
+    qn_opt_found f = look_up(c, "json", 4, false);
     return f.opt && f.value->i != 0;
 }
 
@@ -343,6 +292,6 @@ int qn_cli_pool(qn_cli *c, qn_pool **pool) {
 qn_isa qn_cli_isa(const qn_cli *c) {
     int level = qn_cli_enum(c, "isa");
     if (level < 0 && c->env.cpu)
-        level = choice_index(QN_ISA_CHOICES, c->env.cpu);
+        level = qn_opt_choice(QN_ISA_CHOICES, c->env.cpu);
     return level < 0 ? (qn_isa)(QN_ISA_LEVELS - 1) : (qn_isa)level;
 }

@@ -133,7 +133,7 @@ static int put_sample(qn_training *t, int64_t step) {
 /* What the model as it is writes: a session of its own, gone afterwards. */
 static int on_sample(void *arg, int64_t step, const qn_model *m) {
     qn_training *t = arg;
-    const qn_session_options o = {.context = QN_MIN(m->cfg.context, t->prompt_ids.n + SAMPLE_TOKENS), .kv = -1};
+    const qn_session_options o = {.context = QN_MIN(m->cfg.context, (int64_t)t->prompt_ids.n + SAMPLE_TOKENS), .kv = -1};
     qn_generate_options g = qn_generate_options_default();
     qn_generate_result r;
     qn_session *s = NULL;

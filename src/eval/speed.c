@@ -146,10 +146,10 @@ static int merge_ops(qn_op_time *t, int n) {
     for (int i = 0; i < n; i++) {
         const qn_op_time next = t[i];
         int j = 0;
-        while (j < kept && strcmp(t[j].op, next.op) != 0)
+        while (j < kept && (strcmp(t[j].op, next.op) != 0 || t[j].part != next.part))
             j++;
         if (j == kept)
-            t[kept++] = (qn_op_time){.op = next.op};
+            t[kept++] = (qn_op_time){.op = next.op, .part = next.part};
         t[j].ns += next.ns;
         t[j].calls += next.calls;
     }

@@ -1,14 +1,20 @@
-/* graph/exec.c — runs a planned graph: every node's phases in order, all in one region of the pool.
+/* graph/exec.c — runs a planned graph: every step's phases in order, all in one region of the pool.
  *
  * A phase with one tile is done by worker 0; a run of such phases needs no barrier inside. A barrier stands only where
- * data crosses threads: before and after every phase that is shared out. Tiles are claimed in ascending order.
+ * data crosses threads: before and after every phase that is shared out.
+ * Tiles are claimed in ascending order.
  *
  *     node      rmsnorm   act_pack    linear ……   rope  rope     attention ………
  *     worker 0  |-------|---------|#|--tiles--|#|-----|-----|----|#|--tiles--|#|
- *     worker 1                    |#|--tiles--|#|                |#|--tiles--|#|       # = barrier */
+ *     worker 1                    |#|--tiles--|#|                |#|--tiles--|#|       # = barrier
+ *
+ * The reverse walk is a second region over the steps behind the forward ones. A gradient that is born at a step is
+ * written by an op that knows how, and cleared before any other. */
 #include "graph/graph_impl.h"
 
 #include <string.h>
+
+typedef struct { int64_t ns, calls; } step_time;
 
 struct qn_exec {
     qn_graph *g;
@@ -16,15 +22,15 @@ struct qn_exec {
     qn_exec_limits lim;
     char *arena, *partials, *scratch;
     size_t arena_bytes, partial_bytes, scratch_bytes;      /* scratch: per worker, rounded up to 64 */
-    qn_tensor *value;               /* bound tensors, one per value */
-    qn_op_ctx *ctx;                 /* one per node */
+    qn_tensor *value;               /* bound tensors, one per value: where forward puts it */
+    qn_op_ctx *ctx;                 /* one per step */
     qn_tensor *grad_in, *grad_out;  /* training: [nodes][QN_OP_INS] and [nodes][QN_OP_OUTS] that ctx points to */
     int64_t T, S;                   /* what value and ctx are bound for; -1 = nothing yet */
     /* the run under way */
     qn_pool *pool;
-    int barriers;
-    bool profile;
-    qn_op_time *time;               /* one per node's op, merged when read */
+    int barriers[2];                /* forward, the walk */
+    bool walking, profile;
+    step_time *time;                /* one per step, merged when read */
 };
 
 /* ---- binding ---- */
@@ -45,54 +51,64 @@ static void bind_value(qn_exec *e, size_t i, const int64_t sym[QN_DIM_SYMBOLS]) 
     t->stride = qn_tensor_row(t);
 }
 
-/* The gradient of a value: real rows of its shape. */
-static qn_tensor bind_grad(const qn_exec *e, qn_ref r) {
+/* A value as the walk reads it: where forward put it, or where it was made again. */
+static qn_tensor bind_back(const qn_exec *e, qn_ref r) {
+    const qn_value *home = qn_value_home(e->g, r);
     qn_tensor t = e->value[r];
-    t.data = qn_grad_data(e->g, r, e->arena);
+    if (home->remade && home->again >= 0)
+        t.data = e->arena + e->g->block[home->again].offset;
+    return t;
+}
+
+/* The gradient of a value: real rows of its shape. */
+static qn_tensor bind_grad(const qn_exec *e, qn_ref r, void *data) {
+    qn_tensor t = e->value[r];
+    t.data = data;
     t.dtype = e->k->real == sizeof(double) ? QN_F64 : QN_F32;
     t.layout = QN_LAYOUT_ROWS;
     t.stride = qn_tensor_row(&t);
     return t;
 }
 
-static void bind_backward(qn_exec *e) {
-    for (size_t i = 0; i < e->g->n_nodes; i++) {
-        const qn_node *n = &e->g->node[i];
-        qn_op_ctx *c = &e->ctx[i];
-        if (!n->active)
-            continue;
-        qn_tensor *din = e->grad_in + i * QN_OP_INS, *dout = e->grad_out + i * QN_OP_OUTS;
-        for (int j = 0; j < n->n_in; j++) {
-            din[j] = bind_grad(e, n->in[j]);
-            if (n->op->const_inputs >> j & 1)
-                din[j].data = NULL;
-        }
-        for (int j = 0; j < n->n_out; j++)
-            dout[j] = bind_grad(e, n->out + j);
-        for (int s = 0; s < QN_OP_SAVED; s++)
-            c->saved[s].data = n->saved[s] >= 0 ? e->arena + e->g->block[n->saved[s]].offset : NULL;
-        c->din = din;
-        c->dout = dout;
-    }
+static void bind_gradients(qn_exec *e, const qn_step *s, qn_op_ctx *c) {
+    const qn_node *n = &e->g->node[s->node];
+    qn_tensor *din = e->grad_in + s->node * QN_OP_INS, *dout = e->grad_out + s->node * QN_OP_OUTS;
+    for (int j = 0; j < n->n_in; j++)
+        din[j] = bind_grad(e, n->in[j], qn_grad_input(e->g, n, j, e->arena));
+    for (int j = 0; j < n->n_out; j++)
+        dout[j] = bind_grad(e, n->out + j, qn_grad_data(e->g, n->out + j, e->arena));
+    c->din = din;
+    c->dout = dout;
+    c->fresh = s->fresh;
 }
 
-/* Symbols to numbers, for every value and node; a decode step after the first finds this done. */
+static void bind_step(qn_exec *e, size_t i) {
+    const qn_step *s = &e->g->step[i];
+    const qn_node *n = &e->g->node[s->node];
+    const bool forward = s->part == QN_PART_FORWARD;
+    qn_op_ctx *c = &e->ctx[i];
+    for (int j = 0; j < n->n_in; j++)
+        c->in[j] = forward ? e->value[n->in[j]] : bind_back(e, n->in[j]);
+    for (int j = 0; j < n->n_out; j++) {
+        c->out[j] = forward ? e->value[n->out + j] : bind_back(e, n->out + j);
+        if (s->part == QN_PART_AGAIN)
+            c->out[j].data = e->arena + e->g->block[e->g->value[n->out + j].again].offset;
+    }
+    for (int j = 0; j < QN_OP_SAVED && n->active; j++)
+        c->saved[j].data = n->saved[j] >= 0 ? e->arena + e->g->block[n->saved[j]].offset : NULL;
+    if (s->part == QN_PART_BACKWARD)
+        bind_gradients(e, s, c);
+}
+
+/* Symbols to numbers, for every value and step; a decode step after the first finds this done. */
 static void bind_all(qn_exec *e, int64_t T, int64_t S) {
     const int64_t sym[QN_DIM_SYMBOLS] = {T, S};
     for (size_t i = 0; i < e->g->n_values; i++)
         bind_value(e, i, sym);
-    for (size_t i = 0; i < e->g->n_nodes; i++) {
-        const qn_node *n = &e->g->node[i];
-        qn_op_ctx *c = &e->ctx[i];
-        for (int j = 0; j < n->n_in; j++)
-            c->in[j] = e->value[n->in[j]];
-        for (int j = 0; j < n->n_out; j++)
-            c->out[j] = e->value[n->out + j];
-    }
+    for (size_t i = 0; i < e->g->n_steps; i++)
+        bind_step(e, i);
     e->T = T;
     e->S = S;
-    if (e->grad_in)
-        bind_backward(e);
 }
 
 void qn_exec_bind(qn_exec *e, qn_ref input, void *data) {
@@ -107,23 +123,21 @@ void qn_exec_bind(qn_exec *e, qn_ref input, void *data) {
 
 /* Partials and scratch of every op at the maxima, before anything runs. */
 static void measure(qn_exec *e) {
-    for (size_t i = 0; i < e->g->n_nodes; i++) {
-        const qn_op *op = e->g->node[i].op;
-        const qn_op_ctx *c = &e->ctx[i];
-        for (int backward = 0; backward <= e->g->node[i].active; backward++) {
-            if (op->partials)
-                e->partial_bytes = QN_MAX(e->partial_bytes, qn_round64(op->partials(c, backward)));
-            if (op->scratch)
-                e->scratch_bytes = QN_MAX(e->scratch_bytes, qn_round64(op->scratch(c, backward)));
-        }
+    for (size_t i = 0; i < e->g->n_steps; i++) {
+        const qn_op *op = e->g->node[e->g->step[i].node].op;
+        const bool backward = e->g->step[i].part == QN_PART_BACKWARD;
+        if (op->partials)
+            e->partial_bytes = QN_MAX(e->partial_bytes, qn_round64(op->partials(&e->ctx[i], backward)));
+        if (op->scratch)
+            e->scratch_bytes = QN_MAX(e->scratch_bytes, qn_round64(op->scratch(&e->ctx[i], backward)));
     }
 }
 
 static int allocate(qn_exec *e) {
     const qn_graph *g = e->g;
     e->value = qn_zalloc(QN_MEM_GRAPH, g->n_values + 1, sizeof *e->value);
-    e->ctx = qn_zalloc(QN_MEM_GRAPH, g->n_nodes + 1, sizeof *e->ctx);
-    e->time = qn_zalloc(QN_MEM_GRAPH, g->n_nodes + 1, sizeof *e->time);
+    e->ctx = qn_zalloc(QN_MEM_GRAPH, g->n_steps + 1, sizeof *e->ctx);
+    e->time = qn_zalloc(QN_MEM_GRAPH, g->n_steps + 1, sizeof *e->time);
     if (!e->value || !e->ctx || !e->time)
         return QN_ENOMEM;
     if (g->seed >= 0) {
@@ -134,12 +148,9 @@ static int allocate(qn_exec *e) {
     }
     if (e->arena_bytes && !(e->arena = qn_arena_map(QN_MEM_ACTS, e->arena_bytes)))
         return QN_ENOMEM;
-    for (size_t i = 0; i < g->n_nodes; i++) {
-        qn_op_ctx *c = &e->ctx[i];
-        c->k = e->k;
-        c->attr = g->node[i].attr;
-        c->n_in = g->node[i].n_in;
-        c->n_out = g->node[i].n_out;
+    for (size_t i = 0; i < g->n_steps; i++) {
+        const qn_node *n = &g->node[g->step[i].node];
+        e->ctx[i] = (qn_op_ctx){.k = e->k, .attr = n->attr, .n_in = n->n_in, .n_out = n->n_out};
     }
     bind_all(e, e->lim.max_t, e->lim.max_s);
     measure(e);
@@ -147,7 +158,7 @@ static int allocate(qn_exec *e) {
         return QN_ENOMEM;
     if (e->scratch_bytes && !(e->scratch = qn_arena_map(QN_MEM_SCRATCH, e->scratch_bytes * (size_t)e->lim.workers)))
         return QN_ENOMEM;
-    for (size_t i = 0; i < g->n_nodes; i++)
+    for (size_t i = 0; i < g->n_steps; i++)
         e->ctx[i].partials = e->partials;
     return 0;
 }
@@ -195,16 +206,18 @@ typedef enum { CLEAN, SERIAL, SHARED } pending;
 static void barrier(qn_exec *e, int worker) {
     qn_pool_barrier(e->pool, worker);
     if (worker == 0)
-        e->barriers++;
+        e->barriers[e->walking]++;
 }
 
 static pending run_phase(qn_exec *e, const qn_phase *p, const qn_op_ctx *c, int worker, pending before) {
     char *scratch = e->scratch + e->scratch_bytes * (size_t)worker;
     const int64_t tiles = p->tiles(c);
-    if (tiles <= 1) {
+    if (tiles == 0)
+        return before;
+    if (tiles == 1) {
         if (before == SHARED)
             barrier(e, worker);
-        if (worker == 0 && tiles == 1)
+        if (worker == 0)
             p->run(c, 0, scratch);
         return SERIAL;
     }
@@ -230,92 +243,104 @@ static pending run_taps(qn_exec *e, const qn_node *n, int worker, pending before
     return before;
 }
 
-static void region(void *arg, int worker) {
-    qn_exec *e = arg;
-    pending state = CLEAN;
+enum { CLEAR_TILE = 64 * 1024 };        /* bytes */
+
+/* The next tiles of the claim counter that lie in this gradient; *first is the number of its first tile. */
+static int64_t clear_some(const qn_exec *e, const qn_tensor *grad, int64_t *first, int64_t claimed) {
+    const int64_t bytes = qn_tensor_numel(grad) * (int64_t)e->k->real, tiles = qn_tiles(bytes, CLEAR_TILE);
+    for (; claimed < *first + tiles; claimed = qn_pool_claim(e->pool)) {
+        const int64_t at = (claimed - *first) * CLEAR_TILE;
+        memset((char *)grad->data + at, 0, (size_t)QN_MIN(CLEAR_TILE, bytes - at));
+    }
+    *first += tiles;
+    return claimed;
+}
+
+/* Gradients born at this step that its op does not write start from zero. */
+static pending clear_born(qn_exec *e, const qn_step *s, const qn_op_ctx *c, int worker, pending before) {
+    int64_t first = 0;
+    if (!(s->clear_in | s->clear_out))
+        return before;
+    if (before != CLEAN)
+        barrier(e, worker);
+    int64_t claimed = qn_pool_claim(e->pool);
+    for (int j = 0; j < c->n_out; j++)
+        if (s->clear_out >> j & 1)
+            claimed = clear_some(e, &c->dout[j], &first, claimed);
+    for (int j = 0; j < c->n_in; j++)
+        if (s->clear_in >> j & 1)
+            claimed = clear_some(e, &c->din[j], &first, claimed);
+    return SHARED;
+}
+
+static pending run_step(qn_exec *e, size_t i, int worker, pending state) {
+    const qn_step *s = &e->g->step[i];
+    const qn_node *n = &e->g->node[s->node];
+    const qn_phase *phase = s->part == QN_PART_BACKWARD ? n->op->backward : n->op->forward;
+    state = clear_born(e, s, &e->ctx[i], worker, state);
+    for (int p = 0; p < QN_OP_PHASES && phase[p].run; p++)
+        state = run_phase(e, &phase[p], &e->ctx[i], worker, state);
+    return s->part == QN_PART_FORWARD ? run_taps(e, n, worker, state) : state;
+}
+
+static void run_steps(qn_exec *e, size_t begin, size_t end, int worker, pending state) {
     double start = e->profile && worker == 0 ? qn_now() : 0;
-    for (size_t i = 0; i < e->g->n_nodes; i++) {
-        const qn_node *n = &e->g->node[i];
-        for (int p = 0; p < QN_OP_PHASES && n->op->forward[p].run; p++)
-            state = run_phase(e, &n->op->forward[p], &e->ctx[i], worker, state);
-        state = run_taps(e, n, worker, state);
-        if (e->profile) {           /* charge each op with its own wait */
-            barrier(e, worker);
-            state = CLEAN;
-            if (worker == 0) {
-                const double now = qn_now();
-                e->time[i].ns += (int64_t)((now - start) * 1e9);
-                e->time[i].calls++;
-                start = now;
-            }
+    for (size_t i = begin; i < end; i++) {
+        state = run_step(e, i, worker, state);
+        if (!e->profile)
+            continue;
+        barrier(e, worker);             /* charge each op with its own wait */
+        state = CLEAN;
+        if (worker == 0) {
+            const double now = qn_now();
+            e->time[i].ns += (int64_t)((now - start) * 1e9);
+            e->time[i].calls++;
+            start = now;
         }
     }
+}
+
+static void region(void *arg, int worker) {
+    qn_exec *e = arg;
+    run_steps(e, 0, e->g->n_nodes, worker, CLEAN);
 }
 
 void qn_exec_run(qn_exec *e, int64_t T, int64_t S, qn_pool *pool, const void *run) {
     qn_assert(T >= 1 && T <= e->lim.max_t && S >= 0 && S <= e->lim.max_s && qn_pool_threads(pool) <= e->lim.workers);
     if (e->T != T || e->S != S)
         bind_all(e, T, S);
-    for (size_t i = 0; i < e->g->n_nodes; i++)
+    for (size_t i = 0; i < e->g->n_steps; i++)
         e->ctx[i].run = run;
     e->pool = pool;
-    e->barriers = 0;
+    e->walking = false;
+    e->barriers[0] = 0;
     qn_pool_run(pool, region, e);
 }
 
 /* ---- the reverse walk ---- */
 
-enum { CLEAR_TILE = 64 * 1024 };        /* bytes */
-
-/* Gradients born at this step start from zero, the seed's from one. */
-static pending clear_born(qn_exec *e, int step, int worker, pending before) {
-    for (size_t i = 0; i < e->g->n_values; i++) {
-        const qn_value *v = &e->g->value[i];
-        if (v->kind != VALUE_NODE || v->grad < 0 || e->g->block[v->grad].first != step)
-            continue;
-        const qn_block *b = &e->g->block[v->grad];
-        if (before != CLEAN)
-            barrier(e, worker);
-        for (size_t t = (size_t)qn_pool_claim(e->pool); t * CLEAR_TILE < b->bytes; t = (size_t)qn_pool_claim(e->pool))
-            memset(e->arena + b->offset + t * CLEAR_TILE, 0, QN_MIN((size_t)CLEAR_TILE, b->bytes - t * CLEAR_TILE));
-        before = SHARED;
+/* The walk begins with ones. */
+static void fill_seed(const qn_exec *e) {
+    const qn_tensor ones = bind_grad(e, e->g->seed, qn_grad_data(e->g, e->g->seed, e->arena));
+    for (int64_t i = 0; i < qn_tensor_numel(&ones); i++) {
+        if (e->k->real == sizeof(double))
+            ((double *)ones.data)[i] = 1;
+        else
+            ((float *)ones.data)[i] = 1;
     }
-    return before;
-}
-
-static pending fill_seed(qn_exec *e, int worker, pending before) {
-    const qn_tensor ones = bind_grad(e, e->g->seed);
-    if (before == SHARED)
-        barrier(e, worker);
-    if (worker == 0)
-        for (int64_t i = 0; i < qn_tensor_numel(&ones); i++) {
-            if (e->k->real == sizeof(double))
-                ((double *)ones.data)[i] = 1;
-            else
-                ((float *)ones.data)[i] = 1;
-        }
-    return SERIAL;
 }
 
 static void backward_region(void *arg, int worker) {
     qn_exec *e = arg;
-    const size_t n = e->g->n_nodes;
-    pending state = clear_born(e, (int)n, worker, CLEAN);
-    state = fill_seed(e, worker, state);
-    for (size_t i = n; i-- > 0;) {
-        const qn_node *node = &e->g->node[i];
-        const int step = (int)(2 * n - 1 - i);
-        if (!node->active || node->op->pass_through)
-            continue;
-        if (step > (int)n)                              /* those of step n are clear already */
-            state = clear_born(e, step, worker, state);
-        for (int p = 0; p < QN_OP_PHASES && node->op->backward[p].run; p++)
-            state = run_phase(e, &node->op->backward[p], &e->ctx[i], worker, state);
-    }
+    if (worker == 0)
+        fill_seed(e);
+    run_steps(e, e->g->n_nodes, e->g->n_steps, worker, SERIAL);
 }
 
 void qn_exec_run_backward(qn_exec *e) {
     qn_assert(e->grad_in && e->T >= 0);
+    e->walking = true;
+    e->barriers[1] = 0;
     qn_pool_run(e->pool, backward_region, e);
 }
 
@@ -326,31 +351,51 @@ const qn_tensor *qn_exec_value(const qn_exec *e, qn_ref v) {
 
 /* ---- looking ---- */
 
+/* A gradient of the first input, and gradients of the others, cost a product each. */
+static int64_t products(const qn_op_ctx *c) {
+    bool others = false;
+    for (int j = 1; j < c->n_in; j++)
+        others = others || c->din[j].data;
+    return (c->din[0].data != NULL) + others;
+}
+
 qn_exec_info qn_exec_info_get(const qn_exec *e) {
-    qn_exec_info info = {e->arena_bytes, e->scratch_bytes * (size_t)e->lim.workers, e->partial_bytes,
-                         (int)e->g->n_nodes, e->barriers, 0};
-    for (size_t i = 0; i < e->g->n_nodes; i++)
-        if (e->g->node[i].op->flops)
-            info.flops += e->g->node[i].op->flops(&e->ctx[i]);
+    const qn_graph *g = e->g;
+    qn_exec_info info = {
+        .arena_bytes = e->arena_bytes, .scratch_bytes = e->scratch_bytes * (size_t)e->lim.workers,
+        .partial_bytes = e->partial_bytes, .kept_bytes = g->kept_bytes, .grad_bytes = g->most[BLOCK_GRAD],
+        .again_bytes = g->most[BLOCK_AGAIN], .nodes = (int)g->n_nodes, .barriers = e->barriers[0],
+        .barriers_back = e->barriers[1],
+    };
+    for (size_t i = 0; i < g->n_steps; i++) {
+        const qn_part part = g->step[i].part;
+        const qn_op *op = g->node[g->step[i].node].op;
+        info.nodes_again += part == QN_PART_AGAIN;
+        if (op->flops && part == QN_PART_FORWARD)
+            info.flops += op->flops(&e->ctx[i]);
+        if (op->flops && part == QN_PART_BACKWARD)
+            info.flops_back += op->flops(&e->ctx[i]) * products(&e->ctx[i]);
+    }
     return info;
 }
 
 void qn_exec_profile(qn_exec *e, bool on) {
     e->profile = on;
-    memset(e->time, 0, e->g->n_nodes * sizeof *e->time);
+    memset(e->time, 0, e->g->n_steps * sizeof *e->time);
 }
 
 int qn_exec_times(const qn_exec *e, qn_op_time *out, int cap) {
     int n = 0;
-    for (size_t i = 0; i < e->g->n_nodes; i++) {
-        const char *op = e->g->node[i].op->name;
+    for (size_t i = 0; i < e->g->n_steps; i++) {
+        const qn_part part = e->g->step[i].part;
+        const char *op = e->g->node[e->g->step[i].node].op->name;
         int j = 0;
-        while (j < n && strcmp(out[j].op, op) != 0)
+        while (j < n && (strcmp(out[j].op, op) != 0 || out[j].part != part))
             j++;
         if (j == n && n == cap)
             continue;
         if (j == n)
-            out[n++] = (qn_op_time){.op = op};
+            out[n++] = (qn_op_time){.op = op, .part = part};
         out[j].ns += e->time[i].ns;
         out[j].calls += e->time[i].calls;
     }

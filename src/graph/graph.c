@@ -8,6 +8,7 @@ int qn_graph_new(qn_graph **out) {
     if (!*out)
         return QN_ENOMEM;
     (*out)->seed = -1;
+    (*out)->recompute = QN_RECOMPUTE_CHEAP;
     return 0;
 }
 
@@ -20,6 +21,7 @@ void qn_graph_free(qn_graph *g) {
         qn_free(g->node[i].attr);
     qn_free(g->value);
     qn_free(g->node);
+    qn_free(g->step);
     qn_free(g->block);
     qn_strmap_drop(&g->names);
     qn_free(g);
@@ -41,7 +43,7 @@ static qn_ref add_value(qn_graph *g, qn_str name, qn_value v) {
         return rc;
     }
     v.last = -1;
-    v.grad = -1;
+    v.again = v.grad = v.sum = -1;
     g->value[g->n_values] = v;
     return (qn_ref)g->n_values++;
 }
@@ -89,7 +91,7 @@ static int check_node(const qn_graph *g, const qn_op *op, const char *name, cons
 qn_ref qn_graph_node(qn_graph *g, const qn_op *op, const char *names, const qn_ref *in, int n_in, int n_out,
                      const void *attr) {
     qn_assert(n_in <= QN_OP_INS && n_out >= 1 && n_out <= QN_OP_OUTS);
-    qn_node n = {.op = op, .n_in = n_in, .n_out = n_out};
+    qn_node n = {.op = op, .n_in = n_in, .n_out = n_out, .saved = {-1, -1}};
     qn_op_out out[QN_OP_OUTS] = {0};
     memcpy(n.in, in, (size_t)n_in * sizeof *in);
     if (op->attr_size) {
@@ -113,10 +115,8 @@ qn_ref qn_graph_node(qn_graph *g, const qn_op *op, const char *names, const qn_r
         qn_free(n.attr);
         return rc;
     }
-    for (int i = 0; i < n_in; i++) {
-        const qn_value *v = &g->value[n.in[i]];
-        g->value[v->kind == VALUE_VIEW ? v->base : n.in[i]].last = (int)g->n_nodes;
-    }
+    for (int i = 0; i < n_in; i++)
+        qn_value_home(g, n.in[i])->last = (int)g->n_nodes;
     g->node[g->n_nodes++] = n;
     return n.out;
 }
@@ -135,7 +135,7 @@ qn_ref qn_graph_view(qn_graph *g, const char *name, qn_ref of, qn_shape shape) {
 
 void qn_graph_keep(qn_graph *g, qn_ref v) {
     qn_assert(v >= 0 && (size_t)v < g->n_values && !g->planned);
-    g->value[g->value[v].kind == VALUE_VIEW ? g->value[v].base : v].keep = true;
+    qn_value_home(g, v)->keep = true;
 }
 
 int qn_graph_tap(qn_graph *g, qn_ref v, qn_tap_fn *fn, void *arg) {
@@ -170,4 +170,14 @@ void qn_graph_seed(qn_graph *g, qn_ref v) {
     qn_assert(!g->planned && v >= 0 && (size_t)v < g->n_values && g->value[v].kind == VALUE_NODE);
     g->seed = v;
     g->value[v].keep = true;
+}
+
+void qn_graph_recompute(qn_graph *g, qn_recompute policy) {
+    qn_assert(!g->planned);
+    g->recompute = policy;
+}
+
+void qn_graph_anchor(qn_graph *g, qn_ref v) {
+    qn_assert(!g->planned && v >= 0 && (size_t)v < g->n_values);
+    qn_value_home(g, v)->anchor = true;
 }

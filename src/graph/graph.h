@@ -2,7 +2,8 @@
  *
  *   tensor.h   typed, shaped, borrowed memory          op.h     what an operation is
  *   graph.c    values, nodes, names                    plan.c   liveness, one arena for all activations
- *   exec.c     phases over the thread pool             grad.c   the reverse walk: where it passes, what it keeps
+ *   exec.c     phases over the thread pool             grad.c   the reverse walk: where it passes, what it needs
+ *   again.c    what is not kept for the walk but made again
  *
  *     build:   x = qn_graph_input(g, "ids", QN_I32, shape);  y = qn_graph_node(g, &qn_op_rmsnorm, "blk.0.attn_norm", …)
  *     plan:    qn_exec_new(&e, g, kernels, max T, max S)     — allocates the arena, checks nothing is missing
@@ -36,7 +37,7 @@ qn_ref qn_graph_node(qn_graph *g, const qn_op *op, const char *names, const qn_r
                      const void *attr);
 /* The same memory under another shape with as many elements per outermost row: [T,H·Dh] as [T,H,Dh]. */
 qn_ref qn_graph_view(qn_graph *g, const char *name, qn_ref of, qn_shape shape);
-/* The value keeps its memory to the end of the run: results. Before planning. */
+/* The value keeps its memory to the end of the run, and of the reverse walk: results. Before planning. */
 void qn_graph_keep(qn_graph *g, qn_ref v);
 
 /* ---- training: before planning ---- */
@@ -46,6 +47,18 @@ void qn_graph_keep(qn_graph *g, qn_ref v);
 void qn_graph_train(qn_graph *g, qn_ref param, const qn_tensor *grad);
 /* The walk begins at v, whose gradient is one for every element: the loss, one number per row. */
 void qn_graph_seed(qn_graph *g, qn_ref v);
+
+/* What the walk reads is kept from forward or made again, right before the first step that reads it. Gradients are the
+ * same bits under every policy (decision 009). */
+typedef enum {
+    QN_KEEP_ALL,                        /* nothing is made again */
+    QN_RECOMPUTE_CHEAP,                 /* the default: norms, activations, packed forms; no product, no attention */
+    QN_RECOMPUTE_LAYERS                 /* of a layer only its anchor is kept; the layer runs forward once more */
+} qn_recompute;
+void qn_graph_recompute(qn_graph *g, qn_recompute policy);
+/* v begins a layer: the residual stream that it reads. What is made behind the last anchor is not run again as a
+ * layer, because its backward comes first and its memory is there anyway. */
+void qn_graph_anchor(qn_graph *g, qn_ref v);
 
 qn_ref qn_graph_find(const qn_graph *g, const char *name);            /* <0: QN_ENOTFOUND */
 const char *qn_graph_name(const qn_graph *g, qn_ref v);               /* borrowed; "?" for no value */
@@ -75,11 +88,20 @@ void qn_exec_run_backward(qn_exec *e);
 const qn_tensor *qn_exec_value(const qn_exec *e, qn_ref v);           /* of a kept value, after a run, until the next */
 
 /* scratch_bytes: of all workers together. flops: multiply and add count as two; ops that say none are not in it. */
-typedef struct { size_t arena_bytes, scratch_bytes, partial_bytes; int nodes, barriers; int64_t flops; } qn_exec_info;
-qn_exec_info qn_exec_info_get(const qn_exec *e);                      /* barriers and flops: of the last run */
+typedef struct {
+    size_t arena_bytes, scratch_bytes, partial_bytes;
+    size_t kept_bytes;                  /* of the arena: what forward leaves for the walk, all alive when it begins */
+    size_t grad_bytes, again_bytes;     /* gradients; values made again: the most that are alive at one time */
+    int nodes, nodes_again;             /* nodes_again: how many the walk runs forward once more */
+    int barriers, barriers_back;        /* of the last run, and of the last walk */
+    int64_t flops, flops_back;          /* the same; back: for each operand of a product that wants a gradient once the
+                                         * product's. What is made again is not counted: it is no progress */
+} qn_exec_info;
+qn_exec_info qn_exec_info_get(const qn_exec *e);
 
-/* Time per op, for bench --profile; off by default. ns and calls are accumulated per op name over runs. */
-typedef struct { const char *op; int64_t ns, calls; } qn_op_time;
+/* Time per op and part, for --profile; off by default. ns and calls are accumulated over runs. */
+typedef enum { QN_PART_FORWARD, QN_PART_AGAIN, QN_PART_BACKWARD } qn_part;
+typedef struct { const char *op; int64_t ns, calls; qn_part part; } qn_op_time;
 void qn_exec_profile(qn_exec *e, bool on);
 int qn_exec_times(const qn_exec *e, qn_op_time *out, int cap);        /* how many were written */
 

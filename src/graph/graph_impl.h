@@ -1,4 +1,4 @@
-/* graph/graph_impl.h — the insides of a graph, shared by graph.c, plan.c and exec.c. */
+/* graph/graph_impl.h — the insides of a graph, shared by the files of this room. */
 #ifndef QN_GRAPH_GRAPH_IMPL_H
 #define QN_GRAPH_GRAPH_IMPL_H
 
@@ -13,10 +13,15 @@ typedef struct {
     qn_layout layout;
     qn_shape shape;                 /* symbolic */
     int first, last;                /* node that makes it, last node that reads it (-1: nobody) */
-    bool keep;                      /* lives to the end of the forward run */
+    bool keep;                      /* lives to the end of run and walk */
+    bool anchor;                    /* begins a layer */
     bool wants_grad;                /* the reverse walk carries a gradient to it */
-    int last_backward;              /* last step of the reverse walk that reads it; 0 = none */
-    int grad;                       /* block of its gradient, -1: none. Several values may share one (views) */
+    bool read_back;                 /* some backward step reads it */
+    bool remade;                    /* … not from where forward put it: it is made again */
+    int last_backward;              /* last step of the walk that reads what forward made; 0 = none */
+    int again;                      /* block of what was made again, -1: none */
+    int grad;                       /* block of its gradient, -1: none. Several values may share one (views, sums) */
+    qn_ref sum;                     /* its gradient is that of this sum; -1: no */
     qn_tensor param_grad;           /* VALUE_PARAM: where its gradient is added; data NULL = not trained */
     size_t offset, bytes;           /* in the arena, at the maxima (VALUE_NODE) */
     qn_tensor bound;                /* VALUE_PARAM: the parameter */
@@ -34,9 +39,16 @@ typedef struct {
     int saved[QN_OP_SAVED];         /* blocks of what forward leaves for backward, -1: none */
 } qn_node;
 
-/* A piece of the arena with a life. Time runs over the forward nodes 0 … n−1 and on through the reverse walk:
- * backward of node i is step 2n−1−i. */
-typedef struct { size_t bytes, offset; int first, last; } qn_block;
+/* Time is counted in steps: the forward nodes 0 … n−1, then the walk. Step i < n is node i. */
+typedef struct {
+    qn_part part;
+    int node;
+    int fresh, clear_in, clear_out; /* backward: gradients of inputs and outputs that are born here */
+} qn_step;
+
+/* A piece of the arena and the steps of its life. */
+typedef enum { BLOCK_VALUE, BLOCK_GRAD, BLOCK_SAVED, BLOCK_AGAIN } qn_block_kind;
+typedef struct { size_t bytes, offset; int first, last; qn_block_kind kind; } qn_block;
 
 struct qn_graph {
     qn_value *value;
@@ -46,8 +58,12 @@ struct qn_graph {
     qn_strmap names;
     bool planned;
     qn_ref seed;                    /* where the reverse walk begins; -1: there is none */
-    qn_block *block;                /* gradients and saved values */
+    qn_recompute recompute;
+    qn_step *step;
+    size_t n_steps, cap_steps;
+    qn_block *block;                /* gradients, saved values, values made again */
     size_t n_blocks, cap_blocks;
+    size_t kept_bytes, most[BLOCK_AGAIN + 1];       /* for looking: alive when the walk begins; at most, per kind */
 };
 
 /* Bytes of a value when T and S have these values; rounded up to 64. */
@@ -57,11 +73,33 @@ QN_INLINE int64_t qn_dim_bind(int64_t d, const int64_t sym[QN_DIM_SYMBOLS]) { re
 
 /* Places blocks so that such as are alive at the same time do not overlap. */
 int qn_blocks_place(qn_block *block, size_t n, size_t *arena_bytes);
-/* Decides where the reverse walk passes, what it needs for how long, and adds a block for every gradient and saved
- * value. Nothing to do without a seed. (grad.c) */
-int qn_graph_plan_backward(qn_graph *g, const int64_t max_sym[QN_DIM_SYMBOLS], size_t real);
-/* Where the gradient of a value is added; NULL: it has none. */
+
+/* The maxima that a plan is made for. */
+typedef struct { const int64_t *sym; size_t real; } qn_plan_for;
+
+/* grad.c: appends the walk to the steps: where it passes, what it needs for how long, a block for every gradient and
+ * saved value. Nothing to do without a seed. */
+int qn_graph_plan_backward(qn_graph *g, const qn_plan_for *f);
+/* Where the gradient of a value lies, and where node n adds that of its input j; NULL: there is none to add. */
 void *qn_grad_data(const qn_graph *g, qn_ref r, char *arena);
+void *qn_grad_input(const qn_graph *g, const qn_node *n, int j, char *arena);
+/* The value whose gradient serves r; and, before it shares that of a sum, the value itself. */
+qn_ref qn_grad_home(const qn_graph *g, qn_ref r);
+qn_ref qn_grad_source(const qn_graph *g, qn_ref r);
+
+int qn_graph_add_step(qn_graph *g, qn_step s);                  /* its number */
+int qn_graph_add_block(qn_graph *g, qn_block b);
+
+/* again.c: which values are made again; and the steps that make again what backward of a node reads. need: [nodes],
+ * all false, left so. */
+void qn_graph_choose_again(qn_graph *g);
+int qn_graph_make_again(qn_graph *g, int node, bool *need, const qn_plan_for *f);
+/* Step `step` of the walk reads r. */
+void qn_graph_read_back(qn_graph *g, qn_ref r, int step);
+/* Whose memory r is. */
+QN_INLINE qn_value *qn_value_home(const qn_graph *g, qn_ref r) {
+    return &g->value[g->value[r].kind == VALUE_VIEW ? g->value[r].base : r];
+}
 
 /* Gives every node value an offset so that values alive at the same time do not overlap; returns the arena's size. */
 int qn_graph_plan(qn_graph *g, const int64_t max_sym[QN_DIM_SYMBOLS], size_t real, size_t *arena_bytes);

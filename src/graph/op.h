@@ -23,6 +23,7 @@ typedef struct qn_op_ctx {
     qn_tensor saved[QN_OP_SAVED];
     const qn_tensor *dout;                  /* backward: gradients of the outputs [n_out], read; NULL in forward */
     const qn_tensor *din;                   /* backward: gradients of inputs [n_in], added to; data NULL: unwanted */
+    int fresh;                              /* backward: bit i: din[i] is born here and holds nothing: write, not add */
     char *partials;
 } qn_op_ctx;
 
@@ -69,7 +70,11 @@ typedef struct qn_op {
     bool reads_out;                         /* backward reads the outputs: they are kept for it as the inputs are */
     const char *no_grad;                    /* why there is no backward half (NULL: there is one) */
     bool pass_through;                      /* the gradient of the output is that of the first input (rounding) */
+    bool sum;                               /* the gradient of the output is that of both inputs: they may share it */
+    bool cheap;                             /* running forward again costs less than keeping what it made */
     int unread;                             /* bit i: backward does not look at input i: it need not be kept */
+    int writes;                             /* bit i: backward knows ctx.fresh and then fills all of din[i]; where it
+                                             * does not, the executor clears a gradient before the first that adds */
     int const_inputs;                       /* bit i: input i never gets a gradient (tables, indices) */
     int64_t (*flops)(const qn_op_ctx *c);   /* multiply and add count as two; NULL: negligible */
     const qn_op_case *cases;                /* NULL where inputs are not plain reals: the parity tests judge those */

@@ -5,6 +5,7 @@
 #include "graph/graph_impl.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 size_t qn_value_bytes(const qn_value *v, const int64_t sym[QN_DIM_SYMBOLS], size_t real) {
     int64_t rows = v->shape.rank ? qn_dim_bind(v->shape.dim[0], sym) : 1, row = 1;
@@ -29,67 +30,130 @@ static int by_size(const void *a, const void *b) {
 
 static bool cross(const qn_block *a, const qn_block *b) { return a->first <= b->last && b->first <= a->last; }
 
-/* The lowest offset for b among the n placed entries: moved up behind each neighbour that is in the way. */
-static size_t lowest_offset(const entry *placed, size_t n, const qn_block *b) {
+/* The lowest offset for b among n placed blocks, which are in order of their offsets. */
+static size_t lowest_offset(qn_block *const *placed, size_t n, const qn_block *b) {
     size_t at = 0;
-    for (bool moved = true; moved;) {
-        moved = false;
-        for (size_t i = 0; i < n; i++) {
-            const qn_block *p = placed[i].b;
-            if (at < p->offset + p->bytes && p->offset < at + b->bytes && cross(p, b)) {
-                at = p->offset + p->bytes;
-                moved = true;
-            }
-        }
-    }
+    for (size_t i = 0; i < n && placed[i]->offset < at + b->bytes; i++)
+        if (cross(placed[i], b))
+            at = QN_MAX(at, placed[i]->offset + placed[i]->bytes);
     return at;
+}
+
+static void insert(qn_block **placed, size_t n, qn_block *b) {
+    size_t i = n;
+    for (; i > 0 && placed[i - 1]->offset > b->offset; i--)
+        placed[i] = placed[i - 1];
+    placed[i] = b;
 }
 
 int qn_blocks_place(qn_block *block, size_t n, size_t *arena_bytes) {
     entry *e = qn_alloc(QN_MEM_GRAPH, (n + 1) * sizeof *e);
-    if (!e)
-        return QN_ENOMEM;
-    for (size_t i = 0; i < n; i++)
-        e[i] = (entry){&block[i], i};
-    qsort(e, n, sizeof *e, by_size);
+    qn_block **placed = qn_alloc(QN_MEM_GRAPH, (n + 1) * sizeof *placed);
     *arena_bytes = 0;
-    for (size_t i = 0; i < n; i++) {
-        e[i].b->offset = lowest_offset(e, i, e[i].b);
-        *arena_bytes = QN_MAX(*arena_bytes, e[i].b->offset + e[i].b->bytes);
+    for (size_t i = 0; i < n && e; i++)
+        e[i] = (entry){&block[i], i};
+    if (e)
+        qsort(e, n, sizeof *e, by_size);
+    for (size_t i = 0; i < n && e && placed; i++) {
+        qn_block *b = e[i].b;
+        b->offset = lowest_offset(placed, i, b);
+        insert(placed, i, b);
+        *arena_bytes = QN_MAX(*arena_bytes, b->offset + b->bytes);
     }
+    const int rc = e && placed ? 0 : QN_ENOMEM;
     qn_free(e);
+    qn_free(placed);
+    return rc;
+}
+
+/* ---- looking ---- */
+
+/* The most bytes of blocks of one kind that are alive at one step. */
+static size_t most_alive(const qn_block *b, size_t n, qn_block_kind kind, int64_t *change, size_t steps) {
+    int64_t alive = 0, most = 0;
+    memset(change, 0, (steps + 2) * sizeof *change);
+    for (size_t i = 0; i < n; i++)
+        if (b[i].kind == kind) {
+            change[b[i].first] += (int64_t)b[i].bytes;
+            change[b[i].last + 1] -= (int64_t)b[i].bytes;
+        }
+    for (size_t i = 0; i <= steps; i++) {
+        alive += change[i];
+        most = QN_MAX(most, alive);
+    }
+    return (size_t)most;
+}
+
+static int count_bytes(qn_graph *g, const qn_block *b, size_t n) {
+    int64_t *change = qn_alloc(QN_MEM_GRAPH, (g->n_steps + 2) * sizeof *change);
+    if (!change)
+        return QN_ENOMEM;
+    for (int kind = 0; kind <= BLOCK_AGAIN; kind++)
+        g->most[kind] = most_alive(b, n, kind, change, g->n_steps);
+    g->kept_bytes = 0;
+    for (size_t i = 0; i < n; i++)
+        if (b[i].first < (int)g->n_nodes && b[i].last >= (int)g->n_nodes && g->seed >= 0)
+            g->kept_bytes += b[i].bytes;
+    qn_free(change);
     return 0;
 }
 
 /* ---- the values of a graph, and what the reverse walk adds ---- */
 
 static int last_use(const qn_graph *g, const qn_value *v) {
-    const int ends = v->keep ? (int)g->n_nodes : QN_MAX(v->last, v->first);
+    const int ends = v->keep ? (int)g->n_steps : QN_MAX(v->last, v->first);
     return QN_MAX(ends, v->last_backward);
 }
 
-int qn_graph_plan(qn_graph *g, const int64_t max_sym[QN_DIM_SYMBOLS], size_t real, size_t *arena_bytes) {
+/* Blocks of the values, then the walk's. */
+static size_t collect(qn_graph *g, qn_block *b, const qn_plan_for *f) {
     size_t n = 0;
-    QN_TRY(qn_graph_plan_backward(g, max_sym, real));
-    qn_block *b = qn_alloc(QN_MEM_GRAPH, (g->n_values + g->n_blocks + 1) * sizeof *b);
-    if (!b)
-        return QN_ENOMEM;
     for (size_t i = 0; i < g->n_values; i++) {
         qn_value *v = &g->value[i];
         if (v->kind != VALUE_NODE)
             continue;
-        v->bytes = qn_value_bytes(v, max_sym, real);
-        b[n++] = (qn_block){.bytes = v->bytes, .first = v->first, .last = last_use(g, v)};
+        v->bytes = qn_value_bytes(v, f->sym, f->real);
+        b[n++] = (qn_block){.bytes = v->bytes, .first = v->first, .last = last_use(g, v), .kind = BLOCK_VALUE};
     }
     for (size_t i = 0; i < g->n_blocks; i++)
         b[n++] = g->block[i];
-    const int rc = qn_blocks_place(b, n, arena_bytes);
-    n = 0;
-    for (size_t i = 0; rc >= 0 && i < g->n_values; i++)
+    return n;
+}
+
+static void hand_out(qn_graph *g, const qn_block *b) {
+    for (size_t i = 0; i < g->n_values; i++)
         if (g->value[i].kind == VALUE_NODE)
-            g->value[i].offset = b[n++].offset;
-    for (size_t i = 0; rc >= 0 && i < g->n_blocks; i++)
-        g->block[i].offset = b[n++].offset;
+            g->value[i].offset = (b++)->offset;
+    for (size_t i = 0; i < g->n_blocks; i++)
+        g->block[i].offset = (b++)->offset;
+}
+
+/* What a plan that ran out of memory left behind. */
+static void forget(qn_graph *g) {
+    g->n_steps = g->n_blocks = 0;
+    for (size_t i = 0; i < g->n_values; i++) {
+        qn_value *v = &g->value[i];
+        v->read_back = v->remade = false;
+        v->last_backward = 0;
+        v->again = v->grad = v->sum = -1;
+    }
+}
+
+int qn_graph_plan(qn_graph *g, const int64_t max_sym[QN_DIM_SYMBOLS], size_t real, size_t *arena_bytes) {
+    const qn_plan_for f = {max_sym, real};
+    forget(g);
+    for (size_t i = 0; i < g->n_nodes; i++)
+        QN_TRY(qn_graph_add_step(g, (qn_step){.part = QN_PART_FORWARD, .node = (int)i}));
+    QN_TRY(qn_graph_plan_backward(g, &f));
+    qn_block *b = qn_alloc(QN_MEM_GRAPH, (g->n_values + g->n_blocks + 1) * sizeof *b);
+    if (!b)
+        return QN_ENOMEM;
+    const size_t n = collect(g, b, &f);
+    int rc = qn_blocks_place(b, n, arena_bytes);
+    if (rc >= 0)
+        rc = count_bytes(g, b, n);
+    if (rc >= 0)
+        hand_out(g, b);
     qn_free(b);
     g->planned = rc >= 0;
     return rc;

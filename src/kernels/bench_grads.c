@@ -1,24 +1,13 @@
-/* kernels/bench_grads.c — gradients of products and of attention, timed as bench_rows.c times: the best of many. */
+/* kernels/bench_grads.c — gradients of attention, timed as bench_rows.c times: the best of many. */
 #include "kernels/bench_rows.h"
 
-enum { M = 96, N = 768, K = 768, TILE_ROWS = 96, DH = 64 };
+enum { TILE_ROWS = 96, DH = 64 };
 
 typedef struct {
     const qn_bench_rows_options *o;
     const qn_kernels *k;
-    float *dy, *x, *w, *dx, *dw;     /* [M,N], [M,K], panels [N,K], [M,K], [N,K] */
     float *rows, *keys, *scratch;    /* q, dO, dq [TILE_ROWS,DH], lse, D; blocks, dk, dv [256,DH] */
 } bench;
-
-static void run_dx(bench *b) {
-    const qn_linear_grad_args a = {b->dy, N, b->x, K, b->w, b->dx, K, b->dw, M, N, K};
-    b->k->linear_dx(&a);
-}
-
-static void run_dw(bench *b) {
-    const qn_linear_grad_args a = {b->dy, N, b->x, K, b->w, b->dx, K, b->dw, M, N, K};
-    b->k->linear_dw(&a);
-}
 
 static void attention(bench *b, bool gathered) {
     int32_t lo[TILE_ROWS], hi[TILE_ROWS];
@@ -60,8 +49,6 @@ static const struct {
     double operations, elements, floats;
     void (*run)(bench *b);
 } figures[] = {
-    {"linear_dx", "96 rows, 768 by 768", 2.0 * M * N * K, M * K, M * N + N * K + 2.0 * M * K, run_dx},
-    {"linear_dw", "96 rows, 768 by 768", 2.0 * M * N * K, N * K, M * N + M * K + 2.0 * N * K, run_dw},
     {"attn_grad", "96 rows x 256 keys, head of 64", 10.0 * TILE_ROWS * QN_KEY_CHUNK * DH, TILE_ROWS * DH,
      6.0 * QN_KEY_CHUNK * DH + 4.0 * TILE_ROWS * DH, run_attention},
     {"attn_grad", "the same, keys gathered before", 10.0 * TILE_ROWS * QN_KEY_CHUNK * DH, TILE_ROWS * DH,
@@ -81,10 +68,9 @@ static int level_run(bench *b) {
 }
 
 int qn_bench_grads(const qn_bench_rows_options *o) {
-    const size_t sizes[] = {M * N, M * K, N * K, M * K, N * K, TILE_ROWS * (3 * DH + 2), 4 * QN_KEY_CHUNK * DH,
-                            qn_attn_grad_scratch(DH)};
+    const size_t sizes[] = {TILE_ROWS * (3 * DH + 2), 4 * QN_KEY_CHUNK * DH, qn_attn_grad_scratch(DH)};
     bench b = {.o = o};
-    float **const parts[] = {&b.dy, &b.x, &b.w, &b.dx, &b.dw, &b.rows, &b.keys, &b.scratch};
+    float **const parts[] = {&b.rows, &b.keys, &b.scratch};
     const qn_isa cap = qn_kernels_at(o->cap)->isa;
     size_t all = 0;
     int rc = 0;

@@ -35,7 +35,7 @@ static void run_tile(void *arg, int64_t tile, QN_UNUSED int worker) {
     const int64_t panel = tile * j->panels_per_tile, column = panel * QN_PANEL;
     const int64_t n = QN_MIN(j->N - column, j->panels_per_tile * QN_PANEL);
     j->row->fn(&(qn_linear_args){
-        j->y + column, j->N, j->x, j->ldx, j->matrix + (size_t)panel * j->panel_bytes, j->m, n, j->K});
+        j->y + column, j->N, j->x, j->ldx, j->matrix + (size_t)panel * j->panel_bytes, j->m, n, j->K, false});
 }
 
 static double best_run(qn_pool *pool, job *j, double seconds) {

@@ -2,7 +2,8 @@
  *
  *   cpu.c           which instruction sets this CPU and OS have
  *   dispatch.c      fills a qn_kernels table: of the rows that fit, the last whose ISA is allowed
- *   pack.c          weights from storage into panels; one row back out of them
+ *   pack.c          weights from storage into panels, and rows back out of them
+ *   turn.c          the operands of a product's gradients, which are products too
  *   *_ref.inc       the scalar twins, compiled as float (…_ref_f32.c: portable) and as double (…_ref_f64.c: judge)
  *   x86/ (_avx2.c …)  specialisations; they include this header, num/poly.h, num/num.h and intrinsics only
  *   selftest.c      every row against the judge; rows of one (dtype, ISA) against each other, bit for bit
@@ -70,12 +71,14 @@ size_t qn_panel_bytes(qn_dtype weight, int64_t K);                 /* rounded up
 QN_INLINE int64_t qn_panels(int64_t N) { return (N + QN_PANEL - 1) / QN_PANEL; }
 
 typedef struct {
-    qn_real *y;              /* [m, ldy] out, written not added to */
+    qn_real *y;              /* [m, ldy] out */
     int64_t ldy;             /* elements between rows of y */
     const void *x;           /* m activation rows */
     size_t ldx;              /* bytes between them */
     const void *w;           /* the first panel of this tile */
     int64_t m, n, K;         /* rows, columns to store (the tile covers ceil(n/32) panels), reduction length */
+    bool more;               /* the chains begin at what stands in y, not at zero: of F32, F16 and BF16 (K even) a
+                                product cut along K and taken up again has the bits of the whole */
 } qn_linear_args;
 typedef void qn_linear_fn(const qn_linear_args *a);
 
@@ -85,21 +88,38 @@ typedef struct { qn_dtype from, to; const void *src; void *dst; int64_t n0, rows
 void qn_pack_panels(const qn_pack_args *a);
 /* One row (output column n) of a packed matrix back to K floats, e.g. a tied embedding. */
 void qn_unpack_row(float *dst, qn_dtype t, const void *packed, int64_t n, int64_t K);
+/* Rows [n0, n0 + rows), n0 a multiple of 32, to [rows,K]: the same numbers, as fast as memory. */
+void qn_unpack_rows(float *dst, qn_dtype t, const void *packed, int64_t n0, int64_t rows, int64_t K);
 
 /* Activation rows: K floats to one row of the form. */
 typedef void qn_act_pack_fn(void *dst, const qn_real *src, int64_t K);
 
-/* Gradients of a product with F32 (judge: F64) panels:  dx[m,K] += dy[m,n]·W  (16 lane sums over n, then the tree);
- * dw, laid out [n,K] row-major, += dyᵀ·x  (rows ascending). */
-typedef struct {
-    const qn_real *dy; int64_t lddy;
-    const qn_real *x;  int64_t ldx;      /* elements; for dw */
-    const void *w;                       /* panels; for dx */
-    qn_real *dx; int64_t lddx;
-    qn_real *dw;
-    int64_t m, n, K;
-} qn_linear_grad_args;
-typedef void qn_linear_grad_fn(const qn_linear_grad_args *a);
+/* ---- gradients of products are products -----------------------------------------------------------------------------
+ *
+ *     dX[T,K] += dY[T,N] · W[N,K]    rows dY, weights Wᵀ         dW[N,K] += dYᵀ[N,T] · X[T,K]    rows dYᵀ, weights Xᵀ
+ *
+ * Their weights are numbers of qn_grad_dtype: BF16 stays, everything else that is stored (F16, quantized blocks) counts
+ * as the F32 that it decodes to, F64 is the judge's. The functions below (turn.c) lay operands out; the rows of that
+ * dtype in the table then multiply, beginning at what stands in the gradient (qn_linear_args.more). */
+qn_dtype qn_grad_dtype(qn_dtype weight);
+
+/* dst[j][i] = src[i][j], i < rows, j < columns: words of 32 bits (F32, pairs of BF16), rows ldd and lds words apart. */
+typedef void qn_turn_fn(void *dst, int64_t ldd, const void *src, int64_t lds, int64_t rows, int64_t columns);
+
+typedef struct qn_kernels qn_kernels;
+/* Columns [k0, k0 + 32) of Wᵀ as a panel whose reduction runs over rows [n0, n0 + n) of W [N,K]; columns beyond K are
+ * zero. w: the panels of W, in dtype t; n0 a multiple of 32. room: qn_turn_room() bytes, aligned to 64. */
+void qn_turn_panel(const qn_kernels *k, void *dst, qn_dtype t, const void *w, int64_t K, int64_t k0, int64_t n0,
+                   int64_t n, void *room);
+size_t qn_turn_room(void);
+/* Columns [k0, k0 + 32) of X, `rows` activation rows in a form that is BF16, F32 or F64, ldx bytes apart, as a part of
+ * the panel of Xᵀ that begins at dst; columns beyond K are zero. Parts of an even number of rows may follow one
+ * another. */
+void qn_rows_panel(void *dst, qn_act_form f, const void *x, size_t ldx, int64_t rows, int64_t k0, int64_t K);
+/* Columns [n0, n0 + n), n ≤ QN_TURN_ROWS, of the same, as n activation rows of `rows` elements, ldd bytes apart. */
+enum { QN_TURN_ROWS = 256 };
+void qn_turn_rows(const qn_kernels *k, void *dst, size_t ldd, qn_act_form f, const void *x, size_t ldx, int64_t rows,
+                  int64_t n0, int64_t n);
 
 /* ---- attention: one tile of query rows that share a key head, against one chunk of 256 keys -------------------------
  *
@@ -224,7 +244,7 @@ typedef void qn_sgd_fn(qn_real *w, qn_real *m, const qn_real *g, int64_t n, cons
 typedef struct { double scale, momentum; bool nesterov; } qn_blend_args;
 typedef void qn_blend_fn(qn_real *u, qn_real *m, const qn_real *g, int64_t n, const qn_blend_args *a);
 /* y = a·x + b·y */
-typedef void qn_axpby_fn(qn_real *y, const qn_real *x, int64_t n, double a, double b);
+typedef void qn_axpby_fn(qn_real *y, const qn_real *x, double a, double b, int64_t n);
 /* Σx² in double: 16 lane sums of index mod 16, then the tree. */
 typedef double qn_sum_squares_fn(const qn_real *x, int64_t n);
 
@@ -233,13 +253,12 @@ typedef double qn_sum_squares_fn(const qn_real *x, int64_t n);
     F(rmsnorm) F(rmsnorm_grad) F(layernorm) F(softmax) F(logsumexp) F(argmax) F(act) F(glu) F(add) F(scale) F(rope) \
     F(act_grad) F(glu_grad) F(layernorm_grad) F(xent_grad)                                                          \
     F(adamw) F(sgd) F(blend) F(axpby) F(sum_squares)                                                                \
-    F(attn_merge) F(attn_grad) F(kv_store_k) F(kv_store_v) F(linear_dx) F(linear_dw)
-typedef qn_linear_grad_fn qn_linear_dx_fn, qn_linear_dw_fn;
+    F(attn_merge) F(attn_grad) F(kv_store_k) F(kv_store_v) F(turn)
 
 enum { QN_LINEAR_ROWS = 4 };       /* implementations of one dtype at one level, by row count */
 typedef struct { qn_linear_fn *fn; int64_t m_min, m_max; const char *name; qn_isa isa; } qn_linear_row;
 
-typedef struct qn_kernels {
+struct qn_kernels {
     qn_isa isa;                    /* the cap this table was made for, lowered to what the machine has */
     size_t real;                   /* sizeof(float) or, in the judge, sizeof(double) */
     qn_linear_row linear[QN_DTYPES][QN_LINEAR_ROWS];
@@ -248,7 +267,7 @@ typedef struct qn_kernels {
 #define QN_TABLE_SLOT(family) qn_##family##_fn *family;
     QN_ROW_FAMILIES(QN_TABLE_SLOT)
 #undef QN_TABLE_SLOT
-} qn_kernels;
+};
 
 /* Tables are immutable and made once; qn_kernels_at is thread-safe. */
 const qn_kernels *qn_kernels_at(qn_isa cap);

@@ -112,7 +112,7 @@ static void put_q4_0(uint8_t *at, int64_t c, const uint8_t *src, int64_t n) { pu
 static void put_q4_1(uint8_t *at, int64_t c, const uint8_t *src, int64_t n) { put_blocks(at, c, src, n, 2, 4, 0); }
 
 /* The same for two rows, which become columns c and c + 1: what they write lies side by side and is stored at once, so
- * that a weight that only moves costs half the stores. */
+ * that a weight that only moves costs half the stores. (F32 and pairs of BF16 are turned instead, see below.) */
 typedef void put_two_fn(uint8_t *at, int64_t c, const uint8_t *a, const uint8_t *b, int64_t n);
 
 QN_INLINE void store_two(uint8_t *at, uint32_t first, uint32_t second) {
@@ -154,21 +154,7 @@ static void put_two_q4_1(uint8_t *at, int64_t c, const uint8_t *a, const uint8_t
     put_two_blocks(at, c, a, b, n, 2, 4, 0);
 }
 
-static void put_two_32(uint8_t *at, int64_t c, const uint8_t *a, const uint8_t *b, int64_t n) {
-    for (int64_t k = 0; k < n; k++)
-        store_two(at + (k * QN_PANEL + c) * 4, load_word(a + k * 4), load_word(b + k * 4));
-}
-
-static void put_two_pairs(uint8_t *at, int64_t c, const uint8_t *a, const uint8_t *b, int64_t n) {
-    put_two_32(at, c, a, b, n / 2);
-    if (n % 2) {
-        memcpy(at + (n / 2 * QN_PANEL + c) * 4, a + (n - 1) * 2, 2);
-        memcpy(at + (n / 2 * QN_PANEL + c + 1) * 4, b + (n - 1) * 2, 2);
-    }
-}
-
 static put_two_fn *const puts_two_of[QN_DTYPES] = {
-    [QN_F32] = put_two_32, [QN_BF16] = put_two_pairs,
     [QN_Q8_0] = put_two_q8_0, [QN_Q4_0] = put_two_q4_0, [QN_Q4_1] = put_two_q4_1,
 };
 
@@ -206,10 +192,44 @@ static void pack_chunk(const qn_pack_args *a, uint8_t *at, const uint8_t *src, s
     }
 }
 
+/* ---- in, by the word: what training does with every weight after every step ---- */
+
+static bool moves_words(const qn_pack_args *a) {
+    return (a->from == QN_F32 && (a->to == QN_F32 || a->to == QN_BF16)) || (a->from == QN_BF16 && a->to == QN_BF16);
+}
+
+/* A panel is 32 rows turned around. Rows of BF16 are words of two; an odd last element goes alone. F32 that becomes
+ * BF16 is rounded a chunk of each row at a time. */
+static void pack_words(const qn_kernels *k, const qn_pack_args *a, uint8_t *panel, const uint8_t *rows,
+                       size_t row_bytes, int64_t columns) {
+    uint16_t QN_ALIGNED(64) halves[QN_PANEL][CHUNK];
+    const int64_t chunk = a->to == QN_F32 ? a->K : CHUNK;
+    for (int64_t k0 = 0; k0 < a->K; k0 += chunk) {
+        const int64_t n = QN_MIN(a->K - k0, chunk), words = a->to == QN_F32 ? n : (n + 1) / 2;
+        const uint8_t *from = rows + qn_dtype_row_bytes(a->from, k0);
+        if (a->to == QN_F32) {
+            k->turn(panel, QN_PANEL, from, (int64_t)(row_bytes / sizeof(float)), columns, n);
+            return;
+        }
+        for (int64_t c = 0; c < columns; c++, from += row_bytes) {
+            for (size_t i = 0; c + 1 < columns && i < qn_dtype_row_bytes(a->from, n); i += 64)
+                QN_PREFETCH(from + row_bytes + i);
+            if (n % 2)
+                halves[c][n] = 0;
+            if (a->from == QN_F32)
+                k->act_pack[QN_ACT_BF16](halves[c], from, n);
+            else
+                memcpy(halves[c], from, (size_t)n * sizeof **halves);
+        }
+        k->turn(panel + panel_offset(QN_BF16, k0), QN_PANEL, halves, CHUNK / 2, columns, words);
+    }
+}
+
 void qn_pack_panels(const qn_pack_args *a) {
     const size_t row_bytes = qn_dtype_row_bytes(a->from, a->K), panel_bytes = qn_panel_bytes(a->to, a->K);
     const int64_t fits = STAGE / (int64_t)part_bytes(a->to, BLOCK) * BLOCK;
     const int64_t chunk = a->from == a->to ? fits : QN_MIN(fits, CHUNK);
+    const qn_kernels *words = qn_kernels_at(QN_ISA_AVX2);       /* the same bits at every level */
     uint8_t stage[STAGE];
     qn_assert(a->n0 % QN_PANEL == 0 && a->K % qn_dtype_get(a->to)->block == 0);
     for (int64_t r = 0; r < a->rows; r += QN_PANEL) {
@@ -218,6 +238,10 @@ void qn_pack_panels(const qn_pack_args *a) {
         const int64_t columns = QN_MIN(a->rows - r, QN_PANEL);
         if (columns < QN_PANEL)
             memset(panel, 0, panel_bytes);
+        if (moves_words(a)) {
+            pack_words(words, a, panel, rows, row_bytes, columns);
+            continue;
+        }
         for (int64_t k = 0; k < a->K; k += chunk) {
             const int64_t n = QN_MIN(a->K - k, chunk);
             const uint8_t *from = rows + qn_dtype_row_bytes(a->from, k);

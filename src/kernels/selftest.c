@@ -242,7 +242,7 @@ static int bench_init(bench *b) {
     fill(b);
     fill_reach(b);
     qn_linear_pick(qn_kernels_judge(), b->weight, b->m)(
-        &(qn_linear_args){b->ref, b->n, b->x.p, b->ldx, b->panels.p, b->m, b->n, b->K});
+        &(qn_linear_args){b->ref, b->n, b->x.p, b->ldx, b->panels.p, b->m, b->n, b->K, false});
     return 0;
 out:
     bench_drop(b);
@@ -271,6 +271,31 @@ static const product products[] = {
 
 static bool same_bits(const float *a, const float *b, int64_t n) { return memcmp(a, b, (size_t)n * sizeof *a) == 0; }
 
+/* A product of plain numbers that is cut along K and goes on from y: the bits of the whole. One of blocks, whose rows
+ * cannot be cut, goes on from zeros. */
+static void check_continued(const product *p, const bench *b, qn_selftest_report *report) {
+    const float *y = b->y.p;
+    float *sum = b->alone.p;
+    const int64_t cut = b->K / 2 & ~(int64_t)1, depth = quantized(b->weight) ? 0 : cut;
+    const size_t x_step = b->weight == QN_BF16 ? 2 : 4, w_step = (b->weight == QN_F32 ? 4 : 2) * QN_PANEL;
+    bool same = true;
+    for (int64_t n = 0; n < b->n && depth; n += QN_PANEL) {             /* a panel at a time: its parts lie apart */
+        const uint8_t *w = (const uint8_t *)b->panels.p + (size_t)(n / QN_PANEL) * qn_panel_bytes(b->weight, b->K);
+        const int64_t columns = QN_MIN(b->n - n, QN_PANEL);
+        p->fn(&(qn_linear_args){sum + n, b->ldy, b->x.p, b->ldx, w, b->m, columns, cut, false});
+        p->fn(&(qn_linear_args){sum + n, b->ldy, (const uint8_t *)b->x.p + (size_t)cut * x_step, b->ldx,
+                                w + (size_t)cut * w_step, b->m, columns, b->K - cut, true});
+    }
+    for (int64_t r = 0; r < b->m && !depth; r++)
+        memset(sum + r * b->ldy, 0, (size_t)b->n * sizeof *sum);
+    if (!depth)
+        p->fn(&(qn_linear_args){sum, b->ldy, b->x.p, b->ldx, b->panels.p, b->m, b->n, b->K, true});
+    for (int64_t r = 0; r < b->m; r++)
+        same = same && same_bits(sum + r * b->ldy, y + r * b->ldy, b->n);
+    qn_selftest_case(report, same, "%s: continued from y it differs: m %lld, N %lld, K %lld, %s", p->name,
+                     (long long)b->m, (long long)b->n, (long long)b->K, kind_names[b->how]);
+}
+
 /* Every brother that takes one row must give row r the bits that it got among m rows; and so must a tile that begins
  * at the second panel. */
 static void check_brothers(const product *p, const bench *b, qn_selftest_report *report) {
@@ -284,16 +309,17 @@ static void check_brothers(const product *p, const bench *b, qn_selftest_report 
         bool same = true;
         for (int64_t r = 0; r < b->m; r++) {
             const uint8_t *x = (const uint8_t *)b->x.p + (size_t)r * b->ldx;
-            q->fn(&(qn_linear_args){alone, b->ldy, x, b->ldx, b->panels.p, 1, b->n, b->K});
+            q->fn(&(qn_linear_args){alone, b->ldy, x, b->ldx, b->panels.p, 1, b->n, b->K, false});
             same = same && same_bits(alone, y + r * b->ldy, b->n);
         }
         qn_selftest_case(report, same, "%s and %s differ: %lld rows at once, one by one, N %lld, K %lld, %s", p->name,
                          q->name, (long long)b->m, (long long)b->n, (long long)b->K, kind_names[b->how]);
     }
+    check_continued(p, b, report);
     if (b->n <= QN_PANEL)
         return;
     p->fn(&(qn_linear_args){alone, b->ldy, b->x.p, b->ldx, (const uint8_t *)b->panels.p + panel, b->m,
-                            b->n - QN_PANEL, b->K});
+                            b->n - QN_PANEL, b->K, false});
     bool same = true;
     for (int64_t r = 0; r < b->m; r++)
         same = same && same_bits(alone + r * b->ldy, y + r * b->ldy + QN_PANEL, b->n - QN_PANEL);
@@ -306,7 +332,7 @@ static double check_product(const product *p, const bench *b, qn_selftest_report
     float *y = b->y.p;
     for (int64_t i = 0; i < (b->m - 1) * b->ldy + b->n; i++)
         y[i] = untouched;
-    p->fn(&(qn_linear_args){y, b->ldy, b->x.p, b->ldx, b->panels.p, b->m, b->n, b->K});
+    p->fn(&(qn_linear_args){y, b->ldy, b->x.p, b->ldx, b->panels.p, b->m, b->n, b->K, false});
     double worst = 0;
     bool kept = true;
     for (int64_t r = 0; r < b->m; r++) {
@@ -435,121 +461,46 @@ static int run_packers(qn_isa top, qn_selftest_report *report) {
     return 0;
 }
 
-/* ---- gradients of products: F32 panels against the judge's F64 panels of the same numbers ---- */
+/* ---- words turned around: the scalar twin's, and nothing else is written ---- */
 
-enum { GM = 101, GN = 1600, GK = 131 };
-typedef struct { int64_t m, n, K; } grad_shape;
-/* Odd tails everywhere; columns in several slabs; rows in several blocks. */
-static const grad_shape grad_shapes[] = {{1, 1, 1},      {13, 45, 70},  {2, 1600, 5},
-                                         {101, 33, 131}, {50, 770, 13}, {6, 48, 64}};
+enum { TURN_ROWS = 45, TURN_COLUMNS = 51 };
 
-/* One set of operands: dy, x, dx, dw, and W in panels; in float, or in double for the judge. */
-typedef struct { char *dy, *x, *dx, *dw, *w; size_t real; } grad_set;
-
-static int grad_set_init(grad_set *g, size_t real) {
-    const size_t sizes[] = {GM * GN, GM * GK, GM * GK, GN * GK, (GN + QN_PANEL) * GK};
-    char **const parts[] = {&g->dy, &g->x, &g->dx, &g->dw, &g->w};
-    size_t all = 0;
-    for (size_t i = 0; i < QN_LEN(sizes); i++)
-        all += sizes[i];
-    char *at = qn_zalloc(QN_MEM_TEST, all, real);
-    if (!at)
-        return QN_ENOMEM;
-    for (size_t i = 0; i < QN_LEN(sizes); at += sizes[i++] * real)
-        *parts[i] = at;
-    g->real = real;
-    return 0;
-}
-
-static void grad_set_fill(grad_set *g, const grad_shape *s) {
-    const int64_t sizes[] = {s->m * s->n, s->m * s->K, s->m * s->K, s->n * s->K, qn_panels(s->n) * QN_PANEL * s->K};
-    char *const parts[] = {g->dy, g->x, g->dx, g->dw, g->w};
-    for (size_t p = 0; p < QN_LEN(sizes); p++)
-        for (int64_t i = 0; i < sizes[p]; i++) {
-            const float v = draw(RANDOM, 21 + (uint32_t)p, i, 1);
-            if (g->real == sizeof(float))
-                ((float *)(void *)parts[p])[i] = v;
-            else
-                ((double *)(void *)parts[p])[i] = (double)v;
-        }
-}
-
-/* Rows [row, row + m) and columns [n0, n0 + n); n0 is a whole panel for dx. */
-static qn_linear_grad_args grad_args(const grad_set *g, const grad_shape *s, int64_t row, int64_t m, int64_t n0,
-                                     int64_t n) {
-    return (qn_linear_grad_args){
-        g->dy + (size_t)(row * s->n + n0) * g->real, s->n, g->x + (size_t)(row * s->K) * g->real, s->K,
-        g->w + (size_t)(n0 * s->K) * g->real, g->dx + (size_t)(row * s->K) * g->real, s->K,
-        g->dw + (size_t)(n0 * s->K) * g->real, m, n, s->K};
-}
-
-/* All inputs are below 1, so that Σ|aᵢbᵢ| ≤ terms + 1. */
-static bool near(const char *got_, const char *ref_, int64_t n, double terms) {
-    const float *got = (const float *)(const void *)got_;
-    const double *ref = (const double *)(const void *)ref_;
-    for (int64_t i = 0; i < n; i++)
-        if (!(fabs((double)got[i] - ref[i]) <= 2 * (terms + 1) * (terms + 1) * 0x1p-24))
-            return false;
-    return true;
-}
-
-/* Rows one by one give dx the bits of all rows at once; columns one by one, and rows in two parts, those of dw. */
-static void check_grad_parts(const qn_kernels *k, grad_set *g, const grad_set *whole, const grad_shape *s,
-                             qn_selftest_report *report) {
-    grad_set_fill(g, s);
-    for (int64_t r = 0; r < s->m; r++) {
-        const qn_linear_grad_args a = grad_args(g, s, r, 1, 0, s->n);
-        k->linear_dx(&a);
-    }
-    for (int64_t n = 0; n < s->n; n++) {
-        const int64_t half = s->m / 2;
-        const qn_linear_grad_args a = grad_args(g, s, 0, half, n, 1), b = grad_args(g, s, half, s->m - half, n, 1);
-        k->linear_dw(&a);
-        k->linear_dw(&b);
-    }
-    const bool dx = memcmp(g->dx, whole->dx, (size_t)(s->m * s->K) * sizeof(float)) == 0;
-    const bool dw = memcmp(g->dw, whole->dw, (size_t)(s->n * s->K) * sizeof(float)) == 0;
-    qn_selftest_case(report, dx && dw, "linear_%s at %s differs in parts: m %lld, n %lld, K %lld", dx ? "dw" : "dx",
-                     qn_isa_name(k->isa), (long long)s->m, (long long)s->n, (long long)s->K);
-}
-
-static void check_grads(const qn_kernels *k, grad_set *g, grad_set *parts, grad_set *ref, const grad_shape *s,
-                        qn_selftest_report *report) {
-    grad_set_fill(g, s);
-    grad_set_fill(ref, s);
-    const qn_linear_grad_args a = grad_args(g, s, 0, s->m, 0, s->n), b = grad_args(ref, s, 0, s->m, 0, s->n);
-    k->linear_dx(&a);
-    k->linear_dw(&a);
-    qn_kernels_judge()->linear_dx(&b);
-    qn_kernels_judge()->linear_dw(&b);
-    const bool dx = near(g->dx, ref->dx, s->m * s->K, (double)s->n);
-    const bool dw = near(g->dw, ref->dw, s->n * s->K, (double)s->m);
-    qn_selftest_case(report, dx && dw, "linear_%s at %s: outside the bound: m %lld, n %lld, K %lld", dx ? "dw" : "dx",
-                     qn_isa_name(k->isa), (long long)s->m, (long long)s->n, (long long)s->K);
-    check_grad_parts(k, parts, g, s, report);
-}
-
-static int run_grads(qn_isa top, qn_selftest_report *report) {
-    grad_set g = {0}, parts = {0}, ref = {0};
+static int check_turn(const qn_kernels *k, int64_t rows, int64_t columns, qn_selftest_report *report) {
+    const int64_t lds = columns + rows % 4, ldd = rows + columns % 3;
+    const size_t bytes = (size_t)((columns - 1) * ldd + rows) * sizeof(uint32_t);
+    qn_guarded src = {0}, got = {0}, want = {0};
     int rc;
-    QN_TRY_OUT(grad_set_init(&g, sizeof(float)));
-    QN_TRY_OUT(grad_set_init(&parts, sizeof(float)));
-    QN_TRY_OUT(grad_set_init(&ref, sizeof(double)));
+    QN_TRY_OUT(qn_guarded_new(&src, (size_t)((rows - 1) * lds + columns) * sizeof(uint32_t), rows % 2));
+    QN_TRY_OUT(qn_guarded_new(&got, bytes, rows % 2));
+    QN_TRY_OUT(qn_guarded_new(&want, bytes, false));
+    for (int64_t i = 0; i < (rows - 1) * lds + columns; i++)
+        ((uint32_t *)src.p)[i] = (uint32_t)i * 0x9e3779b9u;             /* NaN of every kind among them */
+    memset(got.p, 0x5a, bytes);
+    memset(want.p, 0x5a, bytes);
+    k->turn(got.p, ldd, src.p, lds, rows, columns);
+    qn_turn_scalar(want.p, ldd, src.p, lds, rows, columns);
+    qn_selftest_case(report, memcmp(got.p, want.p, bytes) == 0, "turn at %s: not the scalar twin's words, %lld x %lld",
+                     qn_isa_name(k->isa), (long long)rows, (long long)columns);
+    rc = 0;
+out:
+    qn_guarded_free(&src);
+    qn_guarded_free(&got);
+    qn_guarded_free(&want);
+    return rc;
+}
+
+static int run_turns(qn_isa top, qn_selftest_report *report) {
     for (int isa = 0; isa <= (int)top; isa++) {
         const qn_kernels *k = qn_kernels_at((qn_isa)isa), *below = isa ? qn_kernels_at((qn_isa)(isa - 1)) : NULL;
         const int64_t before = report->failures;
-        if (!qn_isa_has((qn_isa)isa) || (below && below->linear_dx == k->linear_dx))
+        if (!qn_isa_has((qn_isa)isa) || (below && below->turn == k->turn))
             continue;
-        for (size_t i = 0; i < QN_LEN(grad_shapes); i++)
-            check_grads(k, &g, &parts, &ref, &grad_shapes[i], report);
-        qn_selftest_row(report, report->failures == before, "linear_dx and linear_dw at %s", qn_isa_name((qn_isa)isa));
+        for (int64_t rows = 1; rows <= TURN_ROWS; rows++)
+            for (int64_t columns = 1 + rows % 5; columns <= TURN_COLUMNS; columns += 5)
+                QN_TRY(check_turn(k, rows, columns, report));
+        qn_selftest_row(report, report->failures == before, "turn at %s", qn_isa_name((qn_isa)isa));
     }
-    rc = 0;
-out:
-    qn_free(g.dy);
-    qn_free(parts.dy);
-    qn_free(ref.dy);
-    return rc;
+    return 0;
 }
 
 int qn_selftest_linear(qn_isa cap, qn_selftest_report *report) {
@@ -557,6 +508,6 @@ int qn_selftest_linear(qn_isa cap, qn_selftest_report *report) {
     const int64_t before = report->failures;
     QN_TRY(run_products(top, report));
     QN_TRY(run_packers(top, report));
-    QN_TRY(run_grads(top, report));
+    QN_TRY(run_turns(top, report));
     return report->failures > before ? QN_ETEST : 0;
 }

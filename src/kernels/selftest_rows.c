@@ -15,6 +15,9 @@
  *   act_grad       2u·(|dx₀| + |g·act′|) + |g|·slope_bound;  glu_grad: the same twice
  *   layernorm_grad dx: S·(|dx₀| + rstd·(|g·w| + mean|g·w| + |x̂|·mean|g·w·x̂|))        dw, db: 4u·(|y₀| + |g·x̂|)
  *   xent_grad      scale·p·(8u + u·(|x| + |lse|)) + 2u·scale for the target
+ *   adamw          m: 4u·(2|m| + |g|)    v: 6u·v    w: 4u·(|w| + 3·|step|) + what m's error makes of the step
+ *   sgd            m: 8u·(|m| + |g| + |w|)    w: 2u·|w| + rate·that    blend: 4u·(|g| + |m|)    axpby: 4u·(|y| + |a·x|)
+ *   sum_squares    the judge's bits
  * and 2⁻¹²⁰ beside each, since results below the normal range need not be gradual. Where the judge leaves the range of
  * f32, only a value that is not finite, or is right, is asked for; where it is NaN, NaN.
  *
@@ -344,6 +347,79 @@ static void xent_grad_bound(const operands *o, int64_t n, int variant, double *c
     }
 }
 
+/* ---- steps of optimizers; y[0] = w, y[1] and y[2] the moments, in place ---- */
+
+/* v is no sum of squares unless it is positive. Variant 1 is a first step, with all of its corrections. */
+static void adamw_call(any_fn *fn, operands *o, int64_t n, int variant, size_t real) {
+    const qn_adamw_args a = {.scale = 0.75, .beta1 = 0.9, .beta2 = 0.95, .keep = 0.999, .eps = 1e-8,
+                             .step = variant ? 0.03 : 0.003, .inverse = variant ? 4.47213595499958 : 1.01};
+    for (int64_t i = 0; i < n; i++)
+        if (real == sizeof(float))
+            ((float *)o->y[2])[i] = fabsf(((float *)o->y[2])[i]);
+        else
+            ((double *)o->y[2])[i] = fabs(((double *)o->y[2])[i]);
+    ((qn_adamw_fn *)fn)(o->y[0], o->y[1], o->y[2], o->x[0], n, &a);
+}
+/* |x| before the step is at most twice what is there after it and what came in. */
+static void adamw_bound(const operands *o, int64_t n, int variant, double *const bound[MAX_OUT], double *result) {
+    const double step = variant ? 0.03 : 0.003, inverse = variant ? 4.47213595499958 : 1.01;
+    (void)result;
+    for (int64_t i = 0; i < n; i++) {
+        const double d = 0.75 * fabs(X(o, 0)[i]), m = fabs(Y(o, 1)[i]), v = Y(o, 2)[i];
+        const double below = sqrt(v) * inverse + 1e-8, along = step * m / below;
+        bound[1][i] = 4 * U * (2 * m + d);
+        bound[2][i] = 6 * U * v + 0x1p-148;
+        bound[0][i] = 4 * U * (fabs(Y(o, 0)[i]) + 3 * along) + step * bound[1][i] / below;
+    }
+}
+
+/* Variants: plain, Nesterov. */
+static void sgd_call(any_fn *fn, operands *o, int64_t n, int variant, size_t real) {
+    const qn_sgd_args a = {.scale = 0.75, .momentum = 0.9, .decay = 0.1, .rate = 0.01, .nesterov = variant == 1};
+    (void)real;
+    ((qn_sgd_fn *)fn)(o->y[0], o->y[1], o->x[0], n, &a);
+}
+static void sgd_bound(const operands *o, int64_t n, int variant, double *const bound[MAX_OUT], double *result) {
+    (void)variant, (void)result;
+    for (int64_t i = 0; i < n; i++) {
+        const double d = fabs(X(o, 0)[i]), w = fabs(Y(o, 0)[i]), m = fabs(Y(o, 1)[i]);
+        bound[1][i] = 8 * U * (m + d + w);
+        bound[0][i] = 2 * U * w + 0.02 * 8 * U * (m + d + w);
+    }
+}
+
+static void blend_call(any_fn *fn, operands *o, int64_t n, int variant, size_t real) {
+    const qn_blend_args a = {.scale = 0.75, .momentum = 0.95, .nesterov = variant == 1};
+    (void)real;
+    ((qn_blend_fn *)fn)(o->y[0], o->y[1], o->x[0], n, &a);
+}
+static void blend_bound(const operands *o, int64_t n, int variant, double *const bound[MAX_OUT], double *result) {
+    (void)variant, (void)result;
+    for (int64_t i = 0; i < n; i++)
+        bound[0][i] = bound[1][i] = 4 * U * (fabs(X(o, 0)[i]) + fabs(Y(o, 1)[i]));
+}
+
+/* |b·y₀| ≤ |y| + |a·x| */
+static void axpby_call(any_fn *fn, operands *o, int64_t n, int variant, size_t real) {
+    (void)real;
+    ((qn_axpby_fn *)fn)(o->y[0], o->x[0], variant ? 1 : -4.775, 0.75, n);
+}
+static void axpby_bound(const operands *o, int64_t n, int variant, double *const bound[MAX_OUT], double *result) {
+    (void)result;
+    for (int64_t i = 0; i < n; i++)
+        bound[0][i] = 4 * U * (fabs(Y(o, 0)[i]) + (variant ? 1 : 4.775) * fabs(X(o, 0)[i]));
+}
+
+static void sum_squares_call(any_fn *fn, operands *o, int64_t n, int variant, size_t real) {
+    (void)variant, (void)real;
+    o->result = ((qn_sum_squares_fn *)fn)(o->x[0], n);
+}
+static void sum_squares_bound(const operands *o, int64_t n, int variant, double *const bound[MAX_OUT],
+                              double *result) {
+    (void)n, (void)variant, (void)bound;
+    *result = 0 * o->result;                /* exact: the same sum of the same doubles */
+}
+
 static const family family_rmsnorm = {"rmsnorm", 2, 1, 1, false, false, rmsnorm_call, rmsnorm_bound};
 static const family family_rmsnorm_grad = {
     "rmsnorm_grad", 3, 2, 1, false, false, rmsnorm_grad_call, rmsnorm_grad_bound};
@@ -361,6 +437,11 @@ static const family family_glu_grad = {"glu_grad", 3, 2, QN_ACTS, false, false, 
 static const family family_layernorm_grad = {
     "layernorm_grad", 3, 3, 2, false, false, layernorm_grad_call, layernorm_grad_bound};
 static const family family_xent_grad = {"xent_grad", 1, 1, 2, false, false, xent_grad_call, xent_grad_bound};
+static const family family_adamw = {"adamw", 1, 3, 2, false, false, adamw_call, adamw_bound};
+static const family family_sgd = {"sgd", 1, 2, 2, false, false, sgd_call, sgd_bound};
+static const family family_blend = {"blend", 1, 2, 2, false, false, blend_call, blend_bound};
+static const family family_axpby = {"axpby", 1, 1, 2, false, false, axpby_call, axpby_bound};
+static const family family_sum_squares = {"sum_squares", 1, 0, 1, true, false, sum_squares_call, sum_squares_bound};
 
 /* ---- the walk ---- */
 
@@ -501,6 +582,7 @@ static void rows_walk(bench *b, qn_isa cap) {
         WALK(rmsnorm) WALK(rmsnorm_grad) WALK(layernorm) WALK(softmax) WALK(logsumexp) WALK(argmax)
         WALK(act) WALK(glu) WALK(add) WALK(scale) WALK(rope)
         WALK(act_grad) WALK(glu_grad) WALK(layernorm_grad) WALK(xent_grad)
+        WALK(adamw) WALK(sgd) WALK(blend) WALK(axpby) WALK(sum_squares)
 #undef WALK
         below = k;
     }

@@ -229,6 +229,7 @@ static qn_ref body(build *b, qn_ref ids, qn_ref positions) {
         rope_table(b, positions);
     qn_ref x = embed(b, ids, positions);
     for (b->layer = 0; b->layer < b->m->cfg.layers && b->rc == 0; b->layer++) {
+        qn_graph_anchor(b->g, x);
         const qn_ref a = norm(b, "attn.norm", x, QN_P_ATTN_NORM, QN_P_ATTN_NORM_BIAS);
         x = add(b, "attn.residual", x, attention(b, a));
         const qn_ref f = norm(b, "ffn.norm", x, QN_P_FFN_NORM, QN_P_FFN_NORM_BIAS);

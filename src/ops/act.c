@@ -25,6 +25,7 @@ static void backward(const qn_op_ctx *c, int64_t tile, void *scratch) {
     const qn_act_attr *at = c->attr;
     const qn_span rows = qn_tile_span(c->in[0].dim[0], QN_OP_ROWS, tile);
     (void)scratch;
+    qn_op_born_rows(c, 0, rows);
     for (int64_t t = rows.begin; t < rows.end; t++)
         c->k->act_grad(qn_row(&c->din[0], t), qn_row(&c->dout[0], t), qn_row(&c->in[0], t), c->in[0].dim[1], at->kind);
 }
@@ -46,5 +47,5 @@ static const qn_op_case cases[] = {
 const qn_op qn_op_act = {
     .name = "act", .n_in_min = 1, .n_in_max = 1, .attr_size = sizeof(qn_act_attr), .shape = shape,
     .forward = {{qn_op_row_tiles, forward}}, .backward = {{backward_tiles, backward}},
-    .cases = cases, .n_cases = QN_LEN(cases),
+    .cheap = true, .writes = 1, .cases = cases, .n_cases = QN_LEN(cases),
 };

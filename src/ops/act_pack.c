@@ -30,6 +30,6 @@ static void forward(const qn_op_ctx *c, int64_t tile, void *scratch) {
 const qn_op qn_op_act_pack = {
     .name = "act_pack", .n_in_min = 1, .n_in_max = 1, .attr_size = sizeof(qn_act_pack_attr), .shape = shape,
     .forward = {{qn_op_row_tiles, forward}},
-    .pass_through = true,
+    .pass_through = true, .cheap = true,
     .no_grad = "rounding: the gradient goes straight through; the reverse walk passes dL/dy on",
 };

@@ -266,5 +266,6 @@ const qn_op qn_op_attention = {
                  {qn_attention_query_tiles, qn_attention_queries}, {qn_attention_put_tiles, qn_attention_put}},
     .partials = partials, .scratch = scratch_bytes, .flops = flops,
     .saved_bytes = {1}, .saved_per_head = true, .reads_out = true, .unread = 1 << K | 1 << V,
+    .writes = 1 << Q | 1 << K | 1 << V,
     .cases = qn_attention_cases, .n_cases = QN_ATTENTION_CASES,
 };

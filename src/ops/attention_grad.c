@@ -113,7 +113,11 @@ static void chunk_put(const qn_op_ctx *c, const dims *d, const chunk_room *m, co
     for (int i = 0; i < 2; i++)
         for (int64_t p = begin; c->din[K + i].data && p < end; p++) {
             char *to = (char *)qn_row(&c->din[K + i], s->row + p - s->pos) + (size_t)(head * d->Dh) * c->k->real;
-            c->k->add(to, to, from[i] + (size_t)((p - start) * d->Dh) * c->k->real, d->Dh);
+            const char *dx = from[i] + (size_t)((p - start) * d->Dh) * c->k->real;
+            if (qn_op_born(c, K + i))
+                memcpy(to, dx, (size_t)d->Dh * c->k->real);
+            else
+                c->k->add(to, to, dx, d->Dh);
         }
 }
 
@@ -201,7 +205,11 @@ void qn_attention_put(const qn_op_ctx *c, int64_t tile, void *scratch) {
     for (int64_t i = rows.begin * d.H; i < rows.end * d.H; i++) {
         const int64_t t = i / d.H, h = i % d.H;
         char *to = (char *)qn_row(&c->din[Q], t) + (size_t)h * head;
-        c->k->add(to, to, g.dq + (size_t)grouped(&d, h / d.G, t, h % d.G) * head, d.Dh);
+        const char *dq = g.dq + (size_t)grouped(&d, h / d.G, t, h % d.G) * head;
+        if (qn_op_born(c, Q))
+            memcpy(to, dq, head);
+        else
+            c->k->add(to, to, dq, d.Dh);
     }
 }
 
@@ -259,7 +267,8 @@ static void *prepare(qn_op_ctx *c) {
         chunks = QN_MAX(chunks, segment_chunks(&r->segment[s]));
     }
     qn_assert(row == d.T);
-    r->batch = (qn_batch){&r->pool, r->segment, setup->n, r->tile, 0, r->row_segment, chunks};
+    r->batch = (qn_batch){.kv = &r->pool, .segment = r->segment, .n_segments = setup->n, .tile = r->tile,
+                          .row_segment = r->row_segment, .chunks = chunks};
     r->batch.n_tiles = qn_query_tiles(r->segment, setup->n, QN_MIN(7, qn_query_tokens(d.G)), r->tile, CASE_ROWS);
     c->attr = &r->attr;
     c->run = &r->batch;

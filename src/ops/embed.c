@@ -62,5 +62,5 @@ static const qn_op_case cases[] = {
 const qn_op qn_op_embed = {
     .name = "embed", .n_in_min = 2, .n_in_max = 2, .takes_packed = true, .shape = shape,
     .forward = {{qn_op_row_tiles, forward}}, .backward = {{backward_tiles, backward}}, .scratch = scratch_bytes,
-    .const_inputs = 1 << IDS, .unread = 1 << W, .cases = cases, .n_cases = QN_LEN(cases),
+    .const_inputs = 1 << IDS, .unread = 1 << W, .cheap = true, .cases = cases, .n_cases = QN_LEN(cases),
 };

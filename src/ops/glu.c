@@ -25,6 +25,8 @@ static void backward(const qn_op_ctx *c, int64_t tile, void *scratch) {
     const qn_glu_attr *at = c->attr;
     const qn_span rows = qn_tile_span(c->in[GATE].dim[0], QN_OP_ROWS, tile);
     (void)scratch;
+    qn_op_born_rows(c, GATE, rows);
+    qn_op_born_rows(c, UP, rows);
     for (int64_t t = rows.begin; t < rows.end; t++)
         c->k->glu_grad(c->din[GATE].data ? qn_row(&c->din[GATE], t) : NULL,
                        c->din[UP].data ? qn_row(&c->din[UP], t) : NULL, qn_row(&c->dout[0], t), qn_row(&c->in[GATE], t),
@@ -44,5 +46,5 @@ static const qn_op_case cases[] = {
 const qn_op qn_op_glu = {
     .name = "glu", .n_in_min = 2, .n_in_max = 2, .attr_size = sizeof(qn_glu_attr), .shape = shape,
     .forward = {{qn_op_row_tiles, forward}}, .backward = {{qn_op_row_tiles, backward}},
-    .cases = cases, .n_cases = QN_LEN(cases),
+    .cheap = true, .writes = 1 << GATE | 1 << UP, .cases = cases, .n_cases = QN_LEN(cases),
 };

@@ -50,6 +50,7 @@ static void backward_rows(const qn_op_ctx *c, int64_t tile, void *scratch) {
     const qn_span rows = qn_tile_span(c->in[X].dim[0], QN_OP_ROWS, tile);
     void *dw = partial(c, tile, 0), *db = partial(c, tile, 1), *unwanted = scratch;
     memset(dw, 0, 2 * (size_t)D * c->k->real);
+    qn_op_born_rows(c, X, rows);
     for (int64_t t = rows.begin; t < rows.end; t++)
         c->k->layernorm_grad(c->din[X].data ? qn_row(&c->din[X], t) : unwanted, dw, has_bias(c) ? db : NULL,
                              qn_row(&c->dout[0], t), qn_row(&c->in[X], t), c->in[W].data, saved_at(c, t), D);
@@ -86,5 +87,5 @@ const qn_op qn_op_layernorm = {
     .forward = {{qn_op_row_tiles, forward}},
     .backward = {{qn_op_row_tiles, backward_rows}, {sum_tiles, backward_sum}},
     .partials = partials, .scratch = scratch_bytes, .saved_bytes = {2},
-    .cases = cases, .n_cases = QN_LEN(cases),
+    .cheap = true, .writes = 1 << X, .cases = cases, .n_cases = QN_LEN(cases),
 };

@@ -3,24 +3,10 @@
  *   x [T,K], in the activation form of the weights   W_i [N_i,K] packed in panels   b_i [N_i] real   y_i [T,N_i] real
  *
  * Weights that read the same x (query, key and value; gate and up) are one node: one pack of x, one barrier. A tile
- * is a block of rows against a few panels; its size depends on shapes alone.
- *
- * Backward, real panels only (LoRA and quantized bases come with their issue):
- *   dL/dx  += Σ_i dL/dy_i · W_i      tiles of rows
- *   dL/dW_i += dL/dy_iᵀ · x,  dL/db_i += Σ_t dL/dy_i      tiles of output columns, rows ascending: a fixed order */
-#include "ops/ops.h"
+ * is a block of rows against a few panels; its size depends on shapes alone. Backward: linear_grad.c. */
+#include "ops/linear_impl.h"
 
-enum { X, W };                          /* W + i: weight i; W + n + j: the j-th bias that exists */
-enum { ROW_TILE = 96, TILE_BYTES = 256 * 1024, MIN_TILES = 8, GRAD_ROWS = 48, GRAD_COLUMNS = 48 };
-
-static int bias_input(const qn_linear_attr *at, int i) {
-    int j = W + at->n;
-    for (int k = 0; k < i; k++)
-        j += at->bias >> k & 1;
-    return j;
-}
-
-static bool has_bias(const qn_linear_attr *at, int i) { return at->bias >> i & 1; }
+enum { ROW_TILE = 96, TILE_BYTES = 256 * 1024, MIN_TILES = 8 };
 
 static int shape(const qn_op_args *a, qn_op_out *out) {
     const qn_linear_attr *at = a->attr;
@@ -102,58 +88,6 @@ static void forward(const qn_op_ctx *c, int64_t tile, void *scratch) {
         add_bias(c, &a, i, panels.begin * QN_PANEL);
 }
 
-/* ---- backward ---- */
-
-static int64_t dx_tiles(const qn_op_ctx *c) { return c->din[X].data ? qn_tiles(c->in[X].dim[0], GRAD_ROWS) : 0; }
-
-static void backward_x(const qn_op_ctx *c, int64_t tile, void *scratch) {
-    const qn_linear_attr *at = c->attr;
-    const qn_span rows = qn_tile_span(c->in[X].dim[0], GRAD_ROWS, tile);
-    (void)scratch;
-    for (int i = 0; i < at->n; i++) {
-        const qn_tensor *w = &c->in[W + i];
-        const qn_linear_grad_args a = {
-            .dy = qn_row(&c->dout[i], rows.begin), .lddy = c->dout[i].stride, .w = w->data,
-            .dx = qn_row(&c->din[X], rows.begin), .lddx = c->din[X].stride,
-            .m = rows.end - rows.begin, .n = w->dim[0], .K = w->dim[1],
-        };
-        c->k->linear_dx(&a);
-    }
-}
-
-static int64_t column_tiles(const qn_op_ctx *c, int i) { return qn_tiles(c->in[W + i].dim[0], GRAD_COLUMNS); }
-
-static int64_t dw_tiles(const qn_op_ctx *c) {
-    const qn_linear_attr *at = c->attr;
-    int64_t n = 0;
-    for (int i = 0; i < at->n; i++)
-        n += column_tiles(c, i);
-    return n;
-}
-
-static void backward_w(const qn_op_ctx *c, int64_t tile, void *scratch) {
-    const qn_linear_attr *at = c->attr;
-    int i = 0;
-    (void)scratch;
-    while (tile >= column_tiles(c, i))
-        tile -= column_tiles(c, i++);
-    const qn_span n = qn_tile_span(c->in[W + i].dim[0], GRAD_COLUMNS, tile);
-    const size_t real = c->k->real;
-    const char *dy = (char *)c->dout[i].data + (size_t)n.begin * real;
-    if (c->din[W + i].data) {
-        const qn_linear_grad_args a = {
-            .dy = dy, .lddy = c->dout[i].stride, .x = c->in[X].data, .ldx = c->in[X].stride,
-            .dw = qn_row(&c->din[W + i], n.begin), .m = c->in[X].dim[0], .n = n.end - n.begin, .K = c->in[X].dim[1],
-        };
-        c->k->linear_dw(&a);
-    }
-    if (!has_bias(at, i) || !c->din[bias_input(at, i)].data)
-        return;
-    char *db = (char *)c->din[bias_input(at, i)].data + (size_t)n.begin * real;
-    for (int64_t t = 0; t < c->in[X].dim[0]; t++)
-        c->k->add(db, db, dy + (size_t)(t * c->dout[i].stride) * real, n.end - n.begin);
-}
-
 static int64_t flops(const qn_op_ctx *c) {
     const qn_linear_attr *at = c->attr;
     int64_t n = 0;
@@ -185,7 +119,9 @@ const qn_op qn_op_linear = {
     .takes_packed = true,
     .shape = shape,
     .forward = {{tiles, forward}},
-    .backward = {{dx_tiles, backward_x}, {dw_tiles, backward_w}},
+    .backward = {{qn_linear_gather_tiles, qn_linear_gather}, {qn_linear_grad_tiles, qn_linear_grad}},
+    .partials = qn_linear_partials,
+    .scratch = qn_linear_scratch,
     .flops = flops,
     .cases = cases,
     .n_cases = QN_LEN(cases),

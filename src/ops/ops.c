@@ -1,6 +1,8 @@
 /* ops/ops.c — the registry, and what many ops share. */
 #include "ops/ops.h"
 
+#include <string.h>
+
 const qn_op *const qn_ops[] = {
 #define QN_OP(name) &qn_op_##name,
 #include "ops/op_list.inc"
@@ -10,14 +12,25 @@ const qn_op *const qn_ops[] = {
 
 int64_t qn_op_row_tiles(const qn_op_ctx *c) { return qn_tiles(c->in[0].dim[0], QN_OP_ROWS); }
 
+void qn_op_born_rows(const qn_op_ctx *c, int i, qn_span rows) {
+    const qn_tensor *d = &c->din[i];
+    if (d->data && qn_op_born(c, i))
+        memset(qn_row(d, rows.begin), 0, (size_t)((rows.end - rows.begin) * d->stride) * c->k->real);
+}
+
 enum { SCATTER_TILES = 32 };
 int64_t qn_op_scatter_tiles(int64_t rows) { return QN_MIN(rows, SCATTER_TILES); }
 
+qn_span qn_op_scatter_span(int64_t rows, int64_t tile) {
+    const int64_t tiles = qn_op_scatter_tiles(rows);
+    return (qn_span){rows * tile / tiles, rows * (tile + 1) / tiles};
+}
+
 void qn_op_scatter_add(const qn_op_ctx *c, const qn_tensor *to, const qn_tensor *from, const int32_t *index,
                        int64_t tile) {
-    const int64_t rows = to->dim[0], tiles = qn_op_scatter_tiles(rows), width = qn_tensor_row(to);
-    const int64_t begin = rows * tile / tiles, end = rows * (tile + 1) / tiles;
+    const int64_t width = qn_tensor_row(to);
+    const qn_span own = qn_op_scatter_span(to->dim[0], tile);
     for (int64_t i = 0; i < from->dim[0]; i++)
-        if (begin <= index[i] && index[i] < end)
+        if (own.begin <= index[i] && index[i] < own.end)
             c->k->add(qn_row(to, index[i]), qn_row(to, index[i]), qn_row(from, i), width);
 }

@@ -11,6 +11,7 @@
  *   act        x [T,F]                                       → [T,F]      an activation by itself
  *   glu        gate, up [T,F]                                → [T,F]      act(gate)·up
  *   add        a, b [T,D]                                    → [T,D]
+ *   dropout    x [T,D]                                       → [T,D]      some elements zero, in training runs
  *   rows       x [T,D], index [S]                            → [S,D]
  *   xent       x [T,K], W [V,K] (panels), target, weight [T] → [T]        head and cross entropy, never all logits
  *
@@ -29,9 +30,15 @@ enum { QN_OP_ROWS = 16 };               /* rows per tile of ops that treat rows 
 /* Tiles of QN_OP_ROWS rows of the first input. */
 int64_t qn_op_row_tiles(const qn_op_ctx *c);
 
+/* Backward, for kernels that add: rows of input i's gradient start from zero where it is born here (op.h: writes): they
+ * are on their way through the cache anyway. */
+void qn_op_born_rows(const qn_op_ctx *c, int i, qn_span rows);
+QN_INLINE bool qn_op_born(const qn_op_ctx *c, int i) { return c->fresh >> i & 1; }
+
 /* Gradients of gathered rows: to[index[i]] += from[i], i ascending. Each tile owns a range of rows of `to`, looks
  * through all indices and adds what is its own: no two tiles write to one row, and the order of sums is fixed. */
 int64_t qn_op_scatter_tiles(int64_t rows);
+qn_span qn_op_scatter_span(int64_t rows, int64_t tile);
 void qn_op_scatter_add(const qn_op_ctx *c, const qn_tensor *to, const qn_tensor *from, const int32_t *index,
                        int64_t tile);
 
@@ -39,6 +46,7 @@ typedef struct { double eps; } qn_rmsnorm_attr, qn_layernorm_attr;
 typedef struct { qn_dtype weight; } qn_act_pack_attr;      /* the packed dtype of the weights that will read it */
 typedef struct { int n; int bias; } qn_linear_attr;        /* weights 1…3; bias: bit i = weight i has one */
 typedef struct { qn_act kind; } qn_glu_attr, qn_act_attr;
+typedef struct { double p; int64_t site; } qn_dropout_attr;  /* 0 ≤ p < 1; a number of its own for each node, < 2²⁰ */
 
 enum { QN_ROPE_MAX = 256 };             /* widest rotated part of a head */
 typedef struct {

@@ -52,6 +52,7 @@ static void backward_rows(const qn_op_ctx *c, int64_t tile, void *scratch) {
     const qn_span rows = qn_tile_span(c->in[X].dim[0], QN_OP_ROWS, tile);
     void *dw = partial(c, tile), *unwanted = scratch;
     memset(dw, 0, (size_t)D * c->k->real);
+    qn_op_born_rows(c, X, rows);
     for (int64_t t = rows.begin; t < rows.end; t++) {
         const double r = c->k->real == sizeof(double) ? *(double *)saved_at(c, t) : (double)*(float *)saved_at(c, t);
         void *dx = c->din[X].data ? qn_row(&c->din[X], t) : unwanted;
@@ -89,5 +90,5 @@ const qn_op qn_op_rmsnorm = {
     .forward = {{qn_op_row_tiles, forward}},
     .backward = {{qn_op_row_tiles, backward_rows}, {one_tile, backward_sum}},
     .partials = partials, .scratch = scratch_bytes, .saved_bytes = {1},
-    .cases = cases, .n_cases = QN_LEN(cases),
+    .cheap = true, .writes = 1 << X, .cases = cases, .n_cases = QN_LEN(cases),
 };

@@ -4,9 +4,14 @@
  *   rope         x [T,H,Dh], table [T,rot] → y [T,H,Dh]
  *
  * The table is made once per run and serves all layers. Angles are computed in double: at position 100,000 a float
- * angle would be off by 4e-3. Backward of rope is the rotation by −angle: dL/dx += rope(dL/dy, cos, −sin). */
+ * angle would be off by 4e-3. Documents of a pack all begin at position 0: a row at a position that an earlier row has
+ * is copied from it (phase 1 finds these rows, phase 3 copies; a run of few rows does neither).
+ *
+ * Backward of rope is the rotation by −angle: dL/dx += rope(dL/dy, cos, −sin). */
 #include "num/math.h"
 #include "ops/ops.h"
+
+#include <string.h>
 
 enum { X, TABLE };
 
@@ -29,11 +34,59 @@ static int table_shape(const qn_op_args *a, qn_op_out *out) {
     return 0;
 }
 
+static bool looks_for_copies(const qn_op_ctx *c) { return c->in[0].dim[0] > QN_OP_ROWS; }
+
+/* For each row the first one at its position; behind that the slots that find it, twice as many as rows or more. */
+static int32_t *first_at(const qn_op_ctx *c) { return (int32_t *)(void *)c->partials; }
+
+static int64_t slots(const qn_op_ctx *c) {
+    int64_t n = 1;
+    while (n < 2 * c->in[0].dim[0])
+        n *= 2;
+    return n;
+}
+
+static size_t table_partials(const qn_op_ctx *c, bool backward) {
+    return backward ? 0 : (size_t)(c->in[0].dim[0] + slots(c)) * sizeof(int32_t);
+}
+
+static int64_t find_tiles(const qn_op_ctx *c) { return looks_for_copies(c); }
+
+static void find_copies(const qn_op_ctx *c, int64_t tile, void *scratch) {
+    const int64_t T = c->in[0].dim[0], last = slots(c) - 1;
+    const int32_t *pos = qn_i32(&c->in[0]);
+    int32_t *first = first_at(c), *slot = first + T;
+    (void)tile;
+    (void)scratch;
+    memset(slot, 0xff, (size_t)slots(c) * sizeof *slot);                /* −1: free */
+    for (int64_t t = 0; t < T; t++) {
+        int64_t i = pos[t] & last;
+        while (slot[i] >= 0 && pos[slot[i]] != pos[t])
+            i = (i + 1) & last;
+        if (slot[i] < 0)
+            slot[i] = (int32_t)t;
+        first[t] = slot[i];
+    }
+}
+
+static int64_t copy_tiles(const qn_op_ctx *c) { return looks_for_copies(c) ? qn_op_row_tiles(c) : 0; }
+
+static void copy_rows(const qn_op_ctx *c, int64_t tile, void *scratch) {
+    const qn_span rows = qn_tile_span(c->in[0].dim[0], QN_OP_ROWS, tile);
+    (void)scratch;
+    for (int64_t t = rows.begin; t < rows.end; t++)
+        if (first_at(c)[t] != t)
+            memcpy(qn_row(&c->out[0], t), qn_row(&c->out[0], first_at(c)[t]),
+                   (size_t)c->out[0].dim[1] * c->k->real);
+}
+
 static void table_forward(const qn_op_ctx *c, int64_t tile, void *scratch) {
     const qn_rope_attr *at = c->attr;
     const qn_span rows = qn_tile_span(c->in[0].dim[0], QN_OP_ROWS, tile);
     (void)scratch;
     for (int64_t t = rows.begin; t < rows.end; t++) {
+        if (looks_for_copies(c) && first_at(c)[t] != t)
+            continue;
         const double p = qn_i32(&c->in[0])[t];
         void *row = qn_row(&c->out[0], t);
         for (int64_t i = 0; i < at->rot / 2; i++) {
@@ -45,7 +98,8 @@ static void table_forward(const qn_op_ctx *c, int64_t tile, void *scratch) {
 
 const qn_op qn_op_rope_table = {
     .name = "rope_table", .n_in_min = 1, .n_in_max = 1, .attr_size = sizeof(qn_rope_attr), .shape = table_shape,
-    .forward = {{qn_op_row_tiles, table_forward}},
+    .forward = {{find_tiles, find_copies}, {qn_op_row_tiles, table_forward}, {copy_tiles, copy_rows}},
+    .partials = table_partials,
     .no_grad = "positions are integers",
 };
 
@@ -78,8 +132,10 @@ static void backward(const qn_op_ctx *c, int64_t tile, void *scratch) {
         const char *table = qn_row(&c->in[TABLE], t);
         c->k->scale(cs, table, 1, rot / 2);
         c->k->scale(cs + half, table + half, -1, rot / 2);
-        c->k->rope(turned, qn_row(&c->dout[0], t), cs, x->dim[1], x->dim[2], rot);
-        c->k->add(qn_row(&c->din[X], t), qn_row(&c->din[X], t), turned, row);
+        void *dx = qn_row(&c->din[X], t);
+        c->k->rope(qn_op_born(c, X) ? dx : turned, qn_row(&c->dout[0], t), cs, x->dim[1], x->dim[2], rot);
+        if (!qn_op_born(c, X))
+            c->k->add(dx, dx, turned, row);
     }
 }
 
@@ -98,5 +154,6 @@ static const qn_op_case cases[] = {
 const qn_op qn_op_rope = {
     .name = "rope", .n_in_min = 2, .n_in_max = 2, .shape = shape,
     .forward = {{qn_op_row_tiles, forward}}, .backward = {{backward_tiles, backward}}, .scratch = scratch_bytes,
-    .const_inputs = 1 << TABLE, .cases = cases, .n_cases = QN_LEN(cases),
+    .const_inputs = 1 << TABLE, .unread = 1 << X, .cheap = true, .writes = 1 << X,
+    .cases = cases, .n_cases = QN_LEN(cases),
 };

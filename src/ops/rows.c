@@ -29,6 +29,7 @@ static int64_t backward_tiles(const qn_op_ctx *c) { return c->din[X].data ? qn_o
 
 static void backward(const qn_op_ctx *c, int64_t tile, void *scratch) {
     (void)scratch;
+    qn_op_born_rows(c, X, qn_op_scatter_span(c->in[X].dim[0], tile));
     qn_op_scatter_add(c, &c->din[X], &c->dout[0], qn_i32(&c->in[INDEX]), tile);
 }
 
@@ -40,5 +41,5 @@ static const qn_op_case cases[] = {
 const qn_op qn_op_rows = {
     .name = "rows", .n_in_min = 2, .n_in_max = 2, .shape = shape,
     .forward = {{tiles, forward}}, .backward = {{backward_tiles, backward}},
-    .const_inputs = 1 << INDEX, .unread = 1 << X, .cases = cases, .n_cases = QN_LEN(cases),
+    .const_inputs = 1 << INDEX, .unread = 1 << X, .writes = 1 << X, .cases = cases, .n_cases = QN_LEN(cases),
 };

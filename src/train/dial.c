@@ -120,6 +120,8 @@ void qn_dial_intervals(const qn_dial *d, qn_recipe *r) {
     const int64_t n = r->steps;
     if (r->eval_every == 0)
         r->eval_every = QN_MAX(1, n / 20);
+    if (r->eval_rows < 0)
+        r->eval_rows = QN_MAX(32, r->eval_every * r->batch / 4);
     if (r->checkpoint_every == 0)
         r->checkpoint_every = QN_MAX(1, n / 10);
     if (r->sample_every == 0)

@@ -93,6 +93,7 @@ static int build(qn_engine *e, qn_dtype kv) {
         e->grad = qn_arena_map(QN_MEM_GRADS, e->p->numbers * sizeof *e->grad);
         if (!e->grad)
             return QN_ENOMEM;
+        qn_graph_recompute(e->graph, e->o.recompute);
         QN_TRY(mark_trained(e));
     }
     QN_TRY(qn_exec_new(&e->exec, e->graph, e->k, &limits));
@@ -211,19 +212,19 @@ double qn_engine_run(qn_engine *e, const qn_row_data *row, int64_t n, double wei
     if (e->S == 0)                      /* nothing here is supervised: no loss, no gradient */
         return 0;
     qn_exec_run(e->exec, e->T, e->S, e->pool, &e->batch);
+    const float *loss = qn_exec_value(e->exec, e->refs.loss)->data;
+    for (int64_t i = 0; i < e->S; i++)  /* now: backward takes the memory for other things */
+        sum += (double)loss[i];
     if (backward)
         qn_exec_run_backward(e->exec);
     e->backward = backward;
-    const float *loss = qn_exec_value(e->exec, e->refs.loss)->data;
-    for (int64_t i = 0; i < e->S; i++)
-        sum += (double)loss[i];
     return sum;
 }
 
 /* ---- looking ---- */
 
 qn_engine_losses qn_engine_losses_get(const qn_engine *e) {
-    const float *loss = e->S ? qn_exec_value(e->exec, e->refs.loss)->data : NULL;
+    const float *loss = e->S && !e->backward ? qn_exec_value(e->exec, e->refs.loss)->data : NULL;
     return (qn_engine_losses){e->S, e->target, loss};
 }
 

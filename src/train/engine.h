@@ -19,6 +19,7 @@
 typedef struct {
     int64_t context, rows;              /* tokens of a row, rows of a pass: at most */
     int64_t max_pieces;                 /* of a row */
+    qn_recompute recompute;             /* what backward makes again rather than keep */
     bool gradients;                     /* false: losses only, and no memory for more */
 } qn_engine_options;
 
@@ -33,7 +34,8 @@ void qn_engine_clear(qn_engine *e);                             /* gradients to 
  * vocabulary. No allocation. */
 double qn_engine_run(qn_engine *e, const qn_row_data *row, int64_t n, double weight, bool backward);
 
-/* The supervised tokens of the last pass, in order: their targets and weight·(−ln p). */
+/* The supervised tokens of the last pass, in order: their targets and weight·(−ln p); the latter only where there was
+ * no backward half. */
 typedef struct { int64_t n; const int32_t *target; const float *loss; } qn_engine_losses;
 qn_engine_losses qn_engine_losses_get(const qn_engine *e);
 

@@ -22,8 +22,6 @@ static bool is_factor(double x) { return x >= 0 && isfinite(x); }
 static int check_options(const qn_optimizer_options *o) {
     if (o->kind < QN_OPTIMIZER_ADAMW || o->kind > QN_OPTIMIZER_SGD)
         return qn_fail(QN_EINVAL, "optimizer: the kind must be one of " QN_OPTIMIZER_CHOICES);
-    if (o->kind == QN_OPTIMIZER_MUON)
-        return qn_fail(QN_EUNSUPPORTED, "optimizer: Muon is not there yet; adamw and sgd are");
     if (!is_share(o->beta1) || !is_share(o->beta2))
         return qn_fail(QN_EINVAL, "optimizer: beta1 %g, beta2 %g; both must be from 0 up, below 1", o->beta1, o->beta2);
     if (!is_share(o->momentum))
@@ -43,7 +41,9 @@ static int make(qn_optimizer *o) {
             return QN_ENOMEM;
     o->room = qn_alloc(QN_MEM_SCRATCH, (size_t)o->workers * (size_t)o->p->widest * sizeof *o->room);
     o->partial = qn_zalloc(QN_MEM_SCRATCH, (size_t)o->p->tiles, sizeof *o->partial);
-    return o->room && o->partial ? 0 : QN_ENOMEM;
+    if (!o->room || !o->partial)
+        return QN_ENOMEM;
+    return o->o.kind == QN_OPTIMIZER_MUON ? qn_muon_init(o) : 0;
 }
 
 int qn_optimizer_new(qn_optimizer **out, qn_params *p, const qn_kernels *k, const qn_optimizer_options *options,
@@ -72,6 +72,7 @@ void qn_optimizer_free(qn_optimizer *o) {
     for (int i = 0; i < 2; i++)
         if (o->state[i])
             qn_arena_unmap(QN_MEM_GRADS, o->state[i], o->p->numbers * sizeof **o->state);
+    qn_muon_drop(o);
     qn_free(o->room);
     qn_free(o->partial);
     qn_free(o);
@@ -115,6 +116,8 @@ static void step_tile(void *arg, int64_t tile, int worker) {
     const qn_optimizer *o = s->o;
     int64_t row;
     const qn_slot *slot = qn_params_tile(o->p, tile, &row);
+    if (qn_muon_takes(o, slot))
+        return;
     const size_t at = slot->at + (size_t)(row * slot->cols);
     const qn_step_tile t = {
         .w = qn_params_take(o->p, slot, row, o->room + (size_t)worker * (size_t)o->p->widest),
@@ -131,5 +134,7 @@ static void step_tile(void *arg, int64_t tile, int worker) {
 void qn_optimizer_step(qn_optimizer *o, const float *grad, double scale, double rate, int64_t step, qn_pool *pool) {
     qn_step s = {.o = o, .grad = grad, .scale = scale, .rate = rate, .step = step};
     qn_assert(step >= 1 && qn_pool_threads(pool) <= o->workers);
+    if (o->muon)
+        qn_muon_step(&s, pool);
     qn_parallel(pool, o->p->tiles, step_tile, &s);
 }

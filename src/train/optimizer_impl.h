@@ -13,6 +13,7 @@ struct qn_optimizer {
     float *state[2];                    /* [p->numbers] each; state[1] NULL where the rule keeps one moment */
     float *room;                        /* [workers][p->widest]: a tile taken out of its panel */
     double *partial;                    /* [p->tiles] Σg² */
+    struct qn_muon *muon;               /* its working memory; NULL: another rule */
 };
 
 /* A step at work. */
@@ -31,5 +32,11 @@ double qn_slot_decay(const qn_optimizer *o, const qn_slot *s);      /* 0 where i
 /* The rules: one tile, changed in place. */
 void qn_adamw_tile(const qn_step *s, const qn_slot *slot, const qn_step_tile *t);
 void qn_sgd_tile(const qn_step *s, const qn_slot *slot, const qn_step_tile *t);
+
+/* Muon needs whole matrices: all of them, before the tiles that it leaves to AdamW. */
+int qn_muon_init(qn_optimizer *o);
+void qn_muon_drop(qn_optimizer *o);
+bool qn_muon_takes(const qn_optimizer *o, const qn_slot *s);
+void qn_muon_step(const qn_step *s, qn_pool *pool);
 
 #endif

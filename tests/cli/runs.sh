@@ -62,7 +62,8 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 
 # Ten thousand steps.
-awk 'BEGIN { for (i = 1; i <= 10000; i++) printf "{\"step\":%d,\"loss\":%.4f}\n", i, 10000 / i }' >"$R/first/metrics.jsonl"
+awk 'BEGIN { for (i = 1; i <= 10000; i++) printf "{\"step\":%d,\"loss\":%.4f}\n", i, 10000 / i }' \
+    >"$R/first/metrics.jsonl"
 run "$QUERN" runs "$R/first"
 code 0; out_has 'step 10000/100'; out_has 'least 1 at step 10000'
 

@@ -13,15 +13,23 @@
 #include "infer/session.h"
 #include "make_model.h"
 
-enum { MAX_IDS = 64, MAX_AT = 8, FIRST = 32, MAX_PARAMS = 64 };
+enum { MAX_IDS = 64, MAX_AT = 8, FIRST = 32, MAX_PARAMS = 64, ENTRIES = 64, MAX_DOCUMENTS = 4, CURVE = 11 };
 
 typedef struct { int64_t pos, argmax; double lse, first[FIRST]; } expected;
-typedef struct { char name[96]; int rank; int64_t dim[2]; double offset, scale; } parameter;
+typedef struct {
+    char name[96];
+    int rank;
+    int64_t dim[2];
+    double offset, scale, grad_norm, grad[ENTRIES];
+    int64_t n_grad;
+} parameter;
 typedef struct {
     qn_buf config, config_v4;
     int32_t ids[MAX_IDS];
     int64_t n_ids;
-    double f32_logits;
+    int32_t target[MAX_IDS];                /* where there are documents; −1: not supervised */
+    int64_t length[MAX_DOCUMENTS], n_documents;
+    double loss, f32_logits, curve[CURVE];
     expected at[MAX_AT];
     int64_t n_at;
     parameter param[MAX_PARAMS];
@@ -49,6 +57,36 @@ static void read_expected(qn_json *j, expected *e) {
     CHECK_INT(n, FIRST);
 }
 
+static int64_t read_numbers(qn_json *j, double *v, int64_t cap) {
+    int64_t n = 0;
+    for (CHECK_OK(qn_json_enter(j, '[')); qn_json_item(j) > 0; n++)
+        CHECK(n < cap && qn_json_f64(j, &v[n]) == 0);
+    return n;
+}
+
+static int64_t read_ids(qn_json *j, int32_t *ids, int64_t cap) {
+    int64_t id, n = 0;
+    for (CHECK_OK(qn_json_enter(j, '[')); qn_json_item(j) > 0; ids[n++] = (int32_t)id)
+        CHECK(n < cap && qn_json_i64(j, &id) == 0);
+    return n;
+}
+
+/* One after the other, as they stand in a run. */
+static void read_document(qn_json *j, fixture *f) {
+    qn_str key;
+    int64_t n = 0, targets = 0;
+    CHECK(f->n_documents < MAX_DOCUMENTS);
+    CHECK_OK(qn_json_enter(j, '{'));
+    while (qn_json_key(j, &key) > 0)
+        if (qn_str_is(key, "ids"))
+            n = read_ids(j, f->ids + f->n_ids, MAX_IDS - f->n_ids);
+        else if (qn_str_is(key, "targets"))
+            targets = read_ids(j, f->target + f->n_ids, MAX_IDS - f->n_ids);
+    CHECK(n > 0 && n == targets);
+    f->length[f->n_documents++] = n;
+    f->n_ids += n;
+}
+
 static void read_parameter(qn_json *j, parameter *p) {
     qn_str key;
     qn_buf name = {0};
@@ -63,6 +101,10 @@ static void read_parameter(qn_json *j, parameter *p) {
             CHECK_OK(qn_json_f64(j, &p->offset));
         else if (qn_str_is(key, "scale"))
             CHECK_OK(qn_json_f64(j, &p->scale));
+        else if (qn_str_is(key, "grad_norm"))
+            CHECK_OK(qn_json_f64(j, &p->grad_norm));
+        else if (qn_str_is(key, "grad"))
+            p->n_grad = read_numbers(j, p->grad, ENTRIES);
         else
             CHECK_OK(qn_json_skip(j));
     snprintf(p->name, sizeof p->name, "%s", name.s);
@@ -70,7 +112,6 @@ static void read_parameter(qn_json *j, parameter *p) {
 }
 
 static void read_member(qn_json *j, qn_str key, fixture *f) {
-    int64_t id;
     if (qn_str_is(key, "config"))
         CHECK_OK(qn_json_string(j, &f->config));
     else if (qn_str_is(key, "config_v4"))
@@ -78,8 +119,14 @@ static void read_member(qn_json *j, qn_str key, fixture *f) {
     else if (qn_str_is(key, "f32_logits"))
         CHECK_OK(qn_json_f64(j, &f->f32_logits));
     else if (qn_str_is(key, "ids"))
-        for (CHECK_OK(qn_json_enter(j, '[')); qn_json_item(j) > 0; f->ids[f->n_ids++] = (int32_t)id)
-            CHECK(f->n_ids < MAX_IDS && qn_json_i64(j, &id) == 0);
+        f->n_ids = read_ids(j, f->ids, MAX_IDS);
+    else if (qn_str_is(key, "documents"))
+        for (CHECK_OK(qn_json_enter(j, '[')); qn_json_item(j) > 0;)
+            read_document(j, f);
+    else if (qn_str_is(key, "loss"))
+        CHECK_OK(qn_json_f64(j, &f->loss));
+    else if (qn_str_is(key, "curve"))
+        CHECK_INT(read_numbers(j, f->curve, CURVE), CURVE);
     else if (qn_str_is(key, "logits"))
         for (CHECK_OK(qn_json_enter(j, '[')); qn_json_item(j) > 0; f->n_at++)
             read_expected(j, &f->at[f->n_at]);
@@ -101,7 +148,7 @@ static void read_fixture(const char *file, fixture *f) {
     while (qn_json_key(&j, &key) > 0)
         read_member(&j, key, f);
     CHECK_OK(qn_json_end(&j), "%s", file);
-    CHECK(f->n_ids > 0 && f->n_at > 0 && f->n_params > 0, "%s", file);
+    CHECK(f->n_ids > 0 && f->n_at + f->n_documents > 0 && f->n_params > 0, "%s", file);
     qn_json_drop(&j);
     qn_buf_drop(&text);
 }

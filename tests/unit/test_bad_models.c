@@ -173,6 +173,21 @@ TEST(wrong_shapes_are_named_with_both) {
     }
 }
 
+/* Several parameters in one tensor: the tensor is named, and what all of them together ask for. */
+TEST(wrong_shapes_of_joint_tensors) {
+    tiny_spec s = TINY;
+    s.gpt2 = true;
+    CHECK_OK(use_spec(&s));
+    s.twist.wider = "blk.1.attn_qkv.weight";
+    CHECK_FAIL(use_spec(&s), QN_ESHAPE, "blk.1.attn_qkv.weight is [192,65]; the configuration asks for [192,64]");
+    s.twist.wider = "blk.0.attn_qkv.bias";
+    CHECK_FAIL(use_spec(&s), QN_ESHAPE, "blk.0.attn_qkv.bias is [193]; the configuration asks for [192]");
+    s.twist = (tiny_twist){.without = "blk.1.attn_qkv.weight"};
+    CHECK_FAIL(use_spec(&s), QN_ENOTFOUND, "blk.1.attn_qkv.weight");
+    s.twist = (tiny_twist){.stored = {"attn_qkv.bias"}, .as = {QN_Q8_0}};
+    CHECK_FAIL(use_spec(&s), QN_EUNSUPPORTED, "blk.0.attn_qkv.bias is a vector in Q8_0");
+}
+
 TEST(types_that_are_not_supported_are_named) {
     tiny_spec s = TINY;
     s.twist.typed = "blk.1.ffn_up.weight";

@@ -191,3 +191,25 @@ TEST(an_op_without_a_gradient_is_named_before_anything_runs) {
     CHECK_FAIL(qn_exec_new(&e, g, qn_kernels_judge(), &lim), QN_EUNSUPPORTED, "blk.0.z");
     qn_graph_free(g);
 }
+
+TEST(a_quantized_parameter_is_not_trained) {
+    enum { Q = 32 };
+    static char QN_ALIGNED(64) panel[Q * Q * 4];
+    static float grad[Q * Q];
+    qn_tensor w = {.dtype = QN_Q4_0, .layout = QN_LAYOUT_PANELS, .rank = 2, .dim = {Q, Q}, .stride = Q, .data = panel};
+    const qn_tensor dw = {.dtype = QN_F32, .rank = 2, .dim = {Q, Q}, .stride = Q, .data = grad};
+    const qn_act_pack_attr form = {QN_Q4_0};
+    const qn_linear_attr plain = {1, 0};
+    const qn_exec_limits lim = {.max_t = 4, .workers = 1};
+    qn_graph *g;
+    qn_exec *e;
+    CHECK_OK(qn_graph_new(&g));
+    const qn_ref x = qn_graph_input(g, "x", QN_F32, (qn_shape){2, {QN_DIM_T, Q}});
+    const qn_ref p = qn_graph_param(g, "blk.0.ffn_down.weight", &w);
+    const qn_ref q = qn_graph_node(g, &qn_op_act_pack, "q", (qn_ref[]){x}, 1, 1, &form);
+    const qn_ref y = qn_graph_node(g, &qn_op_linear, "y", (qn_ref[]){q, p}, 2, 1, &plain);
+    qn_graph_train(g, p, &dw);
+    qn_graph_seed(g, y);
+    CHECK_FAIL(qn_exec_new(&e, g, qn_kernels_at(QN_ISA_SCALAR), &lim), QN_EUNSUPPORTED, "blk.0.ffn_down.weight is");
+    qn_graph_free(g);
+}

@@ -148,7 +148,8 @@ static net *make(int threads) {
             t->page[s][i] = s * PAGES + i;
         t->segment[s] = (qn_segment){s ? 8 : 0, s ? 5 : 8, 0, t->page[s], s};
     }
-    t->batch = (qn_batch){&t->pool, t->segment, SEGMENTS, t->tile, 0, t->row_segment, 1};
+    t->batch = (qn_batch){.kv = &t->pool, .segment = t->segment, .n_segments = SEGMENTS, .tile = t->tile,
+                          .row_segment = t->row_segment, .chunks = 1};
     t->batch.n_tiles = qn_query_tiles(t->segment, SEGMENTS, 3, t->tile, T);
     build(t, threads);
     return t;

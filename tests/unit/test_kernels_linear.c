@@ -84,7 +84,7 @@ static void judge_one(qn_dtype t) {
         else
             memcpy(rows[r], x, sizeof x);
     }
-    qn_linear_pick(qn_kernels_judge(), t, M)(&(qn_linear_args){y, N, rows, sizeof rows[0], panels, M, N, K});
+    qn_linear_pick(qn_kernels_judge(), t, M)(&(qn_linear_args){y, N, rows, sizeof rows[0], panels, M, N, K, false});
     for (int r = 0; r < M; r++)
         for (int n = 0; n < N; n++) {
             double sum = 0, reach = 0;

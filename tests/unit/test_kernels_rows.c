@@ -13,7 +13,7 @@ static void run_to(qn_isa cap) {
     qn_selftest_report r = {.say = say};
     CHECK_OK(qn_selftest_rows(cap, &r), "up to %s", qn_isa_name(cap));
     CHECK_INT(r.failures, 0);
-    CHECK(r.rows >= 15 && r.cases > 10000, "%lld rows, %lld cases", (long long)r.rows, (long long)r.cases);
+    CHECK(r.rows >= 20 && r.cases > 10000, "%lld rows, %lld cases", (long long)r.rows, (long long)r.cases);
     CHECK(r.worst > 0 && r.worst <= 1, "%f", r.worst);
 }
 

@@ -464,6 +464,38 @@ TEST(same_bits_in_any_order_and_on_any_thread) {
         qn_pool_free(pools[threads]);
 }
 
+/* ---- a gradient that is born here: nothing of what lay there before is read, and nothing is left out ---- */
+
+static void born_case(const qn_op *op, const qn_op_case *c, int index) {
+    bench want, got;
+    if (!op->writes)
+        return;
+    CHECK(!(op->writes & op->const_inputs), "%s", op->name);
+    init(&want, op, c, qn_kernels_at(qn_test_isa()));
+    init(&got, op, c, want.c.k);
+    want_gradients(&want, c, ~0);
+    want_gradients(&got, c, ~0);
+    got.c.fresh = op->writes;
+    for (int i = 0; i < c->n_in; i++) {
+        if (!(op->writes >> i & 1))
+            continue;
+        memset(want.din[i].data, 0, (size_t)qn_tensor_numel(&want.din[i]) * want.c.k->real);
+        memset(got.din[i].data, POISON, (size_t)qn_tensor_numel(&got.din[i]) * got.c.k->real);
+    }
+    forward(&want, NULL, 0);
+    forward(&got, NULL, 0);
+    backward(&want, NULL, 0);
+    backward(&got, NULL, 1);
+    for (int i = 0; i < c->n_in; i++)
+        for (int64_t j = 0; want.din[i].data && j < qn_tensor_numel(&want.din[i]); j++)
+            CHECK(at(&want.din[i], j) == at(&got.din[i], j), "%s case %d, gradient %d, element %lld", op->name, index,
+                  i, (long long)j);
+    drop(&want);
+    drop(&got);
+}
+
+TEST(gradients_born_at_an_op_need_no_clearing) { CHECK(walk(born_case) > 10); }
+
 /* ---- products in every stored dtype: tiles of rows and panels give the bits of one row at a time ---- */
 
 static void product_case(qn_dtype t, const qn_kernels *k) {
@@ -575,7 +607,7 @@ static void head_case(const qn_kernels *k, qn_dtype t) {
     head_run(&h, k, t);
     for (int r = 0; r < XENT_T; r++) {
         const qn_linear_args a = {h.logits, XENT_V, h.acts + (size_t)r * h.row_bytes, h.row_bytes, h.panels, 1, XENT_V,
-                                  XENT_K};
+                                  XENT_K, false};
         qn_linear_pick(k, t, 1)(&a);
         const double lse = k->logsumexp(h.logits, XENT_V);
         const float want = h.weight[r] != 0 ? (float)(lse - (double)h.logits[h.target[r]]) : 0;
@@ -602,19 +634,21 @@ static void run_all(const qn_op *op, qn_op_ctx *c) {
             op->forward[p].run(c, i, NULL);
 }
 
-/* Angles up to 2^24 positions, in long double; the table is rounded once. */
+/* Angles up to 2^24 positions, in long double; the table is rounded once. Behind the first 18 rows positions come back,
+ * in another order. */
 TEST(rope_table_is_cosine_and_sine) {
-    enum { T = 18 };
-    static int32_t pos[T];
+    enum { T = 50 };
+    static int32_t pos[T], partials[T + 128];
     const qn_rope_attr attr = {.rot = 4, .freq = {1, 0.0123456789}, .factor = 1.25};
     for (int r = 0; r < 2; r++) {
         const qn_kernels *k = r ? qn_kernels_judge() : qn_kernels_at(qn_isa_detect());
         double out[T * 4];
-        qn_op_ctx c = {.k = k, .attr = &attr, .n_in = 1, .n_out = 1};
+        qn_op_ctx c = {.k = k, .attr = &attr, .n_in = 1, .n_out = 1, .partials = (char *)partials};
         for (int t = 0; t < T; t++)
-            pos[t] = t < 2 ? t : (1 << (t + 6)) - 1;
+            pos[t] = t < 2 ? t : t < 18 ? (1 << (t + 6)) - 1 : pos[t * 7 % 18];
         c.in[0] = (qn_tensor){.dtype = QN_I32, .rank = 1, .dim = {T}, .stride = 1, .data = pos};
         c.out[0] = (qn_tensor){.dtype = r ? QN_F64 : QN_F32, .rank = 2, .dim = {T, 4}, .stride = 4, .data = out};
+        CHECK(qn_op_rope_table.partials(&c, false) <= sizeof partials);
         run_all(&qn_op_rope_table, &c);
         for (int t = 0; t < T; t++)
             for (int i = 0; i < 2; i++) {

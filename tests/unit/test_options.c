@@ -104,6 +104,69 @@ TEST(refusals_say_what_to_do) {
     }
 }
 
+/* ---- numbers with a unit ----------------------------------------------------------------------------------------- */
+
+static const qn_opt unit_opts[] = {
+    QN_OPT_COUNT("", "params", "0.5M", -1e12, 1e15, "how large"),
+    QN_OPT_DURATION("t", "time", "3m", 0.5, 1e6, "how long"),
+    QN_OPT_END
+};
+static const qn_cmd units = {"units", "", "a command of this test", unit_opts, NULL, no_run, NULL};
+
+TEST(counts_in_thousands) {
+    static const struct { const char *text; int64_t n; } good[] = {
+        {"900", 900}, {"2k", 2000}, {"2K", 2000}, {"0.9M", 900000}, {"124M", 124000000}, {"1.3B", 1300000000},
+        {"1.3G", 1300000000}, {"0.7k", 700}, {"0.07k", 70}, {"2T", 2000000000000}, {"-1k", -1000}, {"1e3k", 1000000},
+        {"0.000123M", 123}, {"999999999999999", 999999999999999}
+    };
+    static const char *const bad[] = {"", "k", "M", "1.5", "0.0005k", "1m", "1kk", "1 k", "k1", "0x1k", "1e30T", "1M5",
+                                      "99999999999999999999", "nank", "1.23456k", "-"};
+    qn_cli c;
+    CHECK_OK(parse(&c, &units, WORDS("--")));
+    CHECK_INT(qn_cli_int(&c, "params"), 500000);
+    CHECK_NEAR(qn_cli_float(&c, "time"), 180, 0);
+    qn_cli_drop(&c);
+    for (size_t i = 0; i < QN_LEN(good); i++) {
+        CHECK_OK(parse(&c, &units, WORDS("--params", good[i].text)), "%s", good[i].text);
+        CHECK_INT(qn_cli_int(&c, "params"), good[i].n, "%s", good[i].text);
+        qn_cli_drop(&c);
+    }
+    for (size_t i = 0; i < QN_LEN(bad); i++) {
+        CHECK_FAIL(parse(&c, &units, WORDS("--params", bad[i])), QN_EUSAGE, "a count is needed, such as 900, 64k",
+                   "\"%s\"", bad[i]);
+        qn_cli_drop(&c);
+    }
+    CHECK_FAIL(parse(&c, &units, WORDS("--params=-2T")), QN_EUSAGE, "--params -2T: must be from -1e+12 to 1e+15");
+    qn_cli_drop(&c);
+}
+
+TEST(times_in_days_to_seconds) {
+    static const struct { const char *text; double seconds; } good[] = {
+        {"90s", 90}, {"3m", 180}, {"1h30m", 5400}, {"1h0m1.5s", 3601.5}, {"2d", 172800}, {"1d1s", 86401},
+        {"1.5h", 5400}, {"45", 45}, {"0.5", 0.5}, {"1e3", 1000}
+    };
+    static const char *const bad[] = {"", "m", "3x", "1m1h", "1m1m", "1h 30m", "-3m", "-5", "3m5", "1..5h", "h3",
+                                      "1:30", "3min", ".s"};
+    qn_cli c;
+    for (size_t i = 0; i < QN_LEN(good); i++) {
+        CHECK_OK(parse(&c, &units, WORDS("-t", good[i].text)), "%s", good[i].text);
+        CHECK_NEAR(qn_cli_float(&c, "time"), good[i].seconds, 0, "%s", good[i].text);
+        qn_cli_drop(&c);
+    }
+    for (size_t i = 0; i < QN_LEN(bad); i++) {
+        CHECK_FAIL(parse(&c, &units, WORDS("-t", bad[i])), QN_EUSAGE, "a time is needed, such as 90s, 3m, 1h30m",
+                   "\"%s\"", bad[i]);
+        qn_cli_drop(&c);
+    }
+    CHECK_FAIL(parse(&c, &units, WORDS("--time=0s")), QN_EUSAGE, "--time 0s: must be from 0.5 to 1000000 seconds");
+    qn_cli_drop(&c);
+    qn_buf b = {0};
+    CHECK_OK(qn_help_command(&b, &units));
+    CHECK_CONTAINS(b.s, "--params COUNT");
+    CHECK_CONTAINS(b.s, "how long (0.5 to 1000000 s; default 3m)");
+    qn_buf_drop(&b);
+}
+
 TEST(verbs_are_found_or_suggested) {
     qn_cli c;
     CHECK_OK(parse(&c, NULL, WORDS("-q", "version", "--json")));
@@ -175,6 +238,7 @@ TEST(memory_that_runs_out_is_an_error) {
 static void check_table(const char *verb, const qn_opt *table) {
     for (const qn_opt *o = table; o && o->kind != QN_KIND_NONE; o++) {
         CHECK(strlen(o->brief) <= 1 && strlen(o->name) >= 2, "%s --%s", verb, o->name);
+        CHECK(strcmp(o->name, "given"), "%s: a manifest keeps something else under --given", verb);
         CHECK(o->help[0] && o->help[strlen(o->help) - 1] != '.', "%s --%s", verb, o->name);
         for (const qn_opt *other = table; other < o; other++)
             CHECK(strcmp(o->name, other->name) && (!o->brief[0] || strcmp(o->brief, other->brief)), "%s --%s twice",

@@ -30,9 +30,14 @@ static void pack(qn_dtype from, qn_dtype to, int64_t k) {
 }
 
 static void check_same(qn_dtype t, int64_t k) {
-    static float row[K];
+    static float row[K], all[N * K];
     store_rows(t, k);
     pack(t, t, k);
+    qn_unpack_rows(all, t, packed, 0, 32, k);
+    qn_unpack_rows(all + 32 * k, t, packed, 32, N - 32, k);
+    for (int n = 0; n < N; n++)
+        CHECK(memcmp(all + n * k, values[n], (size_t)k * sizeof *all) == 0, "%s rows at once, row %d of K %d",
+              qn_dtype_get(t)->name, n, (int)k);
     for (int n = 0; n < N; n++) {
         qn_unpack_row(row, t, packed, n, k);
         CHECK(memcmp(row, values[n], (size_t)k * sizeof *row) == 0, "%s row %d of K %d", qn_dtype_get(t)->name, n,

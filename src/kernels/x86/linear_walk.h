@@ -15,12 +15,13 @@
 
 /* One register tile: R rows (R is the function's own) × one panel × the slab [k0, k1) of K. */
 typedef struct {
-    float *y;                /* [R, ldy]; written, for k0 > 0 continued */
+    float *y;                /* [R, ldy] */
     int64_t ldy, columns;    /* columns to store, may be more than a panel has */
     const uint8_t *x;        /* activation rows, ldx bytes apart */
     size_t ldx;
     const uint8_t *w;        /* the panel */
     int64_t K, k0, k1;       /* k0 a multiple of 32 */
+    bool more;               /* sums go on from y */
     const uint8_t *ahead;    /* prefetched while this tile is computed … */
     int64_t shares;          /* … in this many tiles: the address moves on by 1/shares of a step per step */
 } tile;
@@ -28,7 +29,7 @@ typedef void tile_fn(const tile *t);
 
 /* The sums of row r and vector v of the panel: begun, or taken up where the slab before left them; and laid down. */
 QN_INLINE vec sum_begin(const tile *t, int64_t r, int64_t v) {
-    return t->k0 == 0 ? vec_zero() : vec_load_n(t->y + r * t->ldy + v * LANES, t->columns - v * LANES);
+    return t->more ? vec_load_n(t->y + r * t->ldy + v * LANES, t->columns - v * LANES) : vec_zero();
 }
 QN_INLINE void sum_end(const tile *t, int64_t r, int64_t v, vec sum) {
     vec_store_n(t->y + r * t->ldy + v * LANES, sum, t->columns - v * LANES);
@@ -74,7 +75,8 @@ QN_INLINE void walk_panels(const qn_linear_args *a, size_t panel_bytes, tile_fn 
     const int64_t parts = (rows + most - 1) / most;
     const size_t slab = panel_bytes / (size_t)a->K * (size_t)k0;             /* where it begins in a panel */
     const size_t part = panel_bytes * (size_t)(k1 - k0) / (size_t)(a->K * parts);
-    tile t = {.ldy = a->ldy, .ldx = a->ldx, .w = a->w, .K = a->K, .k0 = k0, .k1 = k1, .shares = parts};
+    tile t = {.ldy = a->ldy, .ldx = a->ldx, .w = a->w, .K = a->K, .k0 = k0, .k1 = k1, .more = a->more || k0 > 0,
+              .shares = parts};
     for (int64_t column = 0; column < a->n; column += QN_PANEL, t.w += panel_bytes) {
         t.columns = a->n - column;
         for (int64_t p = 0; p < parts; p++) {

@@ -10,3 +10,4 @@
 #define X86(name) qn_##name##_avx512
 #include "kernels/x86/rows_x86.inc"
 #include "kernels/x86/rows_grad_x86.inc"
+#include "kernels/x86/update_x86.inc"

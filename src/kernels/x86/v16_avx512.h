@@ -33,6 +33,7 @@ QN_INLINE v16 v16_add(v16 a, v16 b) { return _mm512_add_ps(a, b); }
 QN_INLINE v16 v16_sub(v16 a, v16 b) { return _mm512_sub_ps(a, b); }
 QN_INLINE v16 v16_mul(v16 a, v16 b) { return _mm512_mul_ps(a, b); }
 QN_INLINE v16 v16_div(v16 a, v16 b) { return _mm512_div_ps(a, b); }
+QN_INLINE v16 v16_sqrt(v16 a) { return _mm512_sqrt_ps(a); }
 QN_INLINE v16 v16_fma(v16 a, v16 b, v16 c) { return _mm512_fmadd_ps(a, b, c); }       /* a·b + c */
 QN_INLINE v16 v16_fnma(v16 a, v16 b, v16 c) { return _mm512_fnmadd_ps(a, b, c); }     /* c − a·b */
 QN_INLINE v16 v16_max(v16 a, v16 b) { return _mm512_max_ps(a, b); }     /* b where either is NaN */

@@ -1,0 +1,211 @@
+/* ops/linear_grad.c — linear, backward: two products by the rows that forward uses (kernels/kernels.h).
+ *
+ *   dL/dx   [T,K]   += Σ_i dL/dy_i · W_i        weights Wᵀ: panels turned in a worker's scratch, a slab of N at a time
+ *   dL/dW_i [N_i,K] += dL/dy_iᵀ · x             weights xᵀ: made once for all weights; rows dyᵀ: a slab of T at a time
+ *   dL/db_i [N_i]   += Σ_t dL/dy_i
+ *
+ *   phase 1   the panels of xᵀ; where products take another form than dy has (BF16), rows of dy in that form
+ *   phase 2   tiles of dx: rows × a few panels; tiles of dW and db: columns of dy, rows ascending
+ *
+ * Through weights of any stored dtype: F16 and quantized blocks count as the numbers that they decode to. Each output
+ * is one chain that begins at what is there, so the sums over weights, slabs and micro-batches have a fixed order. A
+ * quantized weight has no gradient itself: its activations are 8-bit blocks. */
+#include "ops/linear_impl.h"
+
+enum {
+    GATHER_ROWS = 64,                   /* even: a pair of BF16 lies in one tile */
+    T_SLAB = 512, N_SLAB = 384,         /* a panel's slab: 64 KB, 48 KB of floats; even, N_SLAB whole panels */
+    DX_ROWS = 512, DX_PANELS = 4,       /* turning 32 × 32 numbers of W takes as long as 6 rows of their product */
+    DW_FEW = 48, DW_MANY = 96, DW_TILES = 8
+};
+
+/* ---- operands ---- */
+
+static const qn_linear_attr *attr(const qn_op_ctx *c) { return c->attr; }
+static int64_t rows_of(const qn_op_ctx *c) { return c->in[X].dim[0]; }
+static int64_t depth_of(const qn_op_ctx *c) { return c->in[X].dim[1]; }
+static qn_dtype dtype_of(const qn_op_ctx *c) { return qn_grad_dtype(c->in[W].dtype); }
+static qn_act_form form_of(const qn_op_ctx *c) { return qn_act_form_of(dtype_of(c)); }
+
+/* Some weight is trained: always asked the same, from planning on. (Without gradients at hand, as far as one could be:
+ * x must be there as numbers.) */
+static bool wants_weights(const qn_op_ctx *c) {
+    const bool can = qn_act_form_of(c->in[W].dtype) == form_of(c);
+    for (int i = 0; c->din && i < attr(c)->n; i++)
+        if (c->din[W + i].data) {
+            qn_assert(can);
+            return true;
+        }
+    return !c->din && can;
+}
+
+typedef struct { const char *data; size_t ld; } act_rows;
+
+static act_rows x_rows(const qn_op_ctx *c) {
+    const qn_tensor *x = &c->in[X];
+    const bool packed = x->layout == QN_LAYOUT_ACTS;
+    return (act_rows){x->data, packed ? qn_act_row_bytes(form_of(c), x->dim[1]) : (size_t)x->stride * c->k->real};
+}
+
+/* Partials: xᵀ's panels, slab by slab; then dy of each weight in the product's form. */
+static size_t x_panels_bytes(const qn_op_ctx *c) {
+    return wants_weights(c) ? (size_t)qn_panels(depth_of(c)) * qn_panel_bytes(dtype_of(c), rows_of(c)) : 0;
+}
+
+static bool packs_dy(const qn_op_ctx *c) { return c->k->act_pack[form_of(c)] != NULL; }
+
+static act_rows packed_dy(const qn_op_ctx *c, int i) {
+    size_t at = x_panels_bytes(c);
+    for (int j = 0; j < i; j++)
+        at += (size_t)rows_of(c) * qn_act_row_bytes(form_of(c), c->in[W + j].dim[0]);
+    return (act_rows){c->partials + at, qn_act_row_bytes(form_of(c), c->in[W + i].dim[0])};
+}
+
+static act_rows dy_rows(const qn_op_ctx *c, int i) {
+    return packs_dy(c) ? packed_dy(c, i) : (act_rows){c->dout[i].data, (size_t)c->dout[i].stride * c->k->real};
+}
+
+size_t qn_linear_partials(const qn_op_ctx *c, bool backward) {
+    size_t bytes = x_panels_bytes(c);
+    for (int i = 0; i < attr(c)->n && packs_dy(c); i++)
+        bytes += (size_t)rows_of(c) * qn_act_row_bytes(form_of(c), c->in[W + i].dim[0]);
+    return backward ? bytes : 0;
+}
+
+static size_t element_bytes(const qn_op_ctx *c) { return qn_dtype_row_bytes(dtype_of(c), 1); }
+
+/* xᵀ's panel p of the slab that row t lies in. */
+static char *x_panel(const qn_op_ctx *c, int64_t t, int64_t p) {
+    const int64_t slab = t / T_SLAB * T_SLAB, rows = QN_MIN(T_SLAB, rows_of(c) - slab);
+    return c->partials + (size_t)qn_panels(depth_of(c)) * qn_panel_bytes(dtype_of(c), slab) +
+           (size_t)p * qn_panel_bytes(dtype_of(c), rows);
+}
+
+/* ---- phase 1 ---- */
+
+int64_t qn_linear_gather_tiles(const qn_op_ctx *c) {
+    return packs_dy(c) || wants_weights(c) ? qn_tiles(rows_of(c), GATHER_ROWS) : 0;
+}
+
+void qn_linear_gather(const qn_op_ctx *c, int64_t tile, void *scratch) {
+    const qn_span rows = qn_tile_span(rows_of(c), GATHER_ROWS, tile);
+    const act_rows x = x_rows(c);
+    const size_t line = QN_PANEL * element_bytes(c);
+    (void)scratch;
+    for (int64_t p = 0; wants_weights(c) && p < qn_panels(depth_of(c)); p++)
+        qn_rows_panel(x_panel(c, rows.begin, p) + (size_t)(rows.begin % T_SLAB) * line, form_of(c),
+                      x.data + (size_t)rows.begin * x.ld, x.ld, rows.end - rows.begin, p * QN_PANEL, depth_of(c));
+    for (int i = 0; i < attr(c)->n && packs_dy(c); i++) {
+        const act_rows dy = packed_dy(c, i);
+        for (int64_t t = rows.begin; t < rows.end; t++)
+            c->k->act_pack[form_of(c)]((char *)(uintptr_t)dy.data + (size_t)t * dy.ld, qn_row(&c->dout[i], t),
+                                       c->in[W + i].dim[0]);
+    }
+}
+
+/* ---- phase 2: dx ---- */
+
+/* Panels of K per tile: as even as they can be shared out among tiles of DX_PANELS at most. */
+static int64_t dx_panels(const qn_op_ctx *c) {
+    const int64_t panels = qn_panels(depth_of(c));
+    return qn_tiles(panels, qn_tiles(panels, DX_PANELS));
+}
+
+static int64_t dx_tiles(const qn_op_ctx *c) {
+    return c->din[X].data ? qn_tiles(rows_of(c), DX_ROWS) * qn_tiles(qn_panels(depth_of(c)), dx_panels(c)) : 0;
+}
+
+static void dx_tile(const qn_op_ctx *c, int64_t tile, void *scratch) {
+    const int64_t row_tiles = qn_tiles(rows_of(c), DX_ROWS);
+    const qn_span rows = qn_tile_span(rows_of(c), DX_ROWS, tile % row_tiles);
+    const qn_span panels = qn_tile_span(qn_panels(depth_of(c)), dx_panels(c), tile / row_tiles);
+    const int64_t k0 = panels.begin * QN_PANEL;
+    char *turned = (char *)scratch + qn_round64(qn_turn_room());
+    for (int i = 0; i < attr(c)->n; i++) {
+        const qn_tensor *w = &c->in[W + i];
+        const act_rows dy = dy_rows(c, i);
+        for (int64_t n = 0; n < w->dim[0]; n += N_SLAB) {
+            const int64_t deep = QN_MIN(N_SLAB, w->dim[0] - n);
+            const size_t panel = qn_panel_bytes(dtype_of(c), deep);
+            for (int64_t p = panels.begin; p < panels.end; p++)
+                qn_turn_panel(c->k, turned + (size_t)(p - panels.begin) * panel, w->dtype, w->data, w->dim[1],
+                              p * QN_PANEL, n, deep, scratch);
+            const qn_linear_args a = {
+                .y = (char *)qn_row(&c->din[X], rows.begin) + (size_t)k0 * c->k->real, .ldy = c->din[X].stride,
+                .x = dy.data + (size_t)rows.begin * dy.ld + (size_t)n * element_bytes(c), .ldx = dy.ld, .w = turned,
+                .m = rows.end - rows.begin, .n = QN_MIN(depth_of(c), panels.end * QN_PANEL) - k0, .K = deep,
+                .more = true,
+            };
+            qn_linear_pick(c->k, dtype_of(c), a.m)(&a);
+        }
+    }
+}
+
+/* ---- phase 2: dW and db ---- */
+
+static int64_t dw_rows(const qn_op_ctx *c, int i) {
+    return c->in[W + i].dim[0] >= DW_MANY * DW_TILES ? DW_MANY : DW_FEW;
+}
+
+static void *bias_grad(const qn_op_ctx *c, int i) {
+    return has_bias(attr(c), i) ? c->din[bias_input(attr(c), i)].data : NULL;
+}
+
+static int64_t dw_tiles(const qn_op_ctx *c, int i) {
+    return c->din[W + i].data || bias_grad(c, i) ? qn_tiles(c->in[W + i].dim[0], dw_rows(c, i)) : 0;
+}
+
+/* Rows t of dy, columns n: their sum by columns goes to db. */
+static void db_add(const qn_op_ctx *c, int i, qn_span t, qn_span n) {
+    char *db = bias_grad(c, i);
+    if (!db)
+        return;
+    db += (size_t)n.begin * c->k->real;
+    for (int64_t r = t.begin; r < t.end; r++)
+        c->k->add(db, db, (char *)qn_row(&c->dout[i], r) + (size_t)n.begin * c->k->real, n.end - n.begin);
+}
+
+static void dw_tile(const qn_op_ctx *c, int i, int64_t tile, char *turned) {
+    const qn_tensor *dw = &c->din[W + i];
+    const qn_span n = qn_tile_span(c->in[W + i].dim[0], dw_rows(c, i), tile);
+    const act_rows dy = dy_rows(c, i);
+    for (int64_t t = 0; t < rows_of(c); t += T_SLAB) {
+        const int64_t deep = QN_MIN(T_SLAB, rows_of(c) - t);
+        db_add(c, i, (qn_span){t, t + deep}, n);
+        if (!dw->data)
+            continue;
+        const qn_linear_args a = {
+            .y = qn_row(dw, n.begin), .ldy = dw->stride, .x = turned, .ldx = qn_act_row_bytes(form_of(c), deep),
+            .w = x_panel(c, t, 0), .m = n.end - n.begin, .n = depth_of(c), .K = deep, .more = true,
+        };
+        qn_turn_rows(c->k, turned, a.ldx, form_of(c), dy.data + (size_t)t * dy.ld, dy.ld, deep, n.begin, a.m);
+        qn_linear_pick(c->k, dtype_of(c), a.m)(&a);
+    }
+}
+
+/* ---- both ---- */
+
+int64_t qn_linear_grad_tiles(const qn_op_ctx *c) {
+    int64_t n = dx_tiles(c);
+    for (int i = 0; i < attr(c)->n; i++)
+        n += dw_tiles(c, i);
+    return n;
+}
+
+void qn_linear_grad(const qn_op_ctx *c, int64_t tile, void *scratch) {
+    int i = 0;
+    if (tile < dx_tiles(c)) {
+        dx_tile(c, tile, scratch);
+        return;
+    }
+    tile -= dx_tiles(c);
+    while (tile >= dw_tiles(c, i))
+        tile -= dw_tiles(c, i++);
+    dw_tile(c, i, tile, scratch);
+}
+
+size_t qn_linear_scratch(const qn_op_ctx *c, bool backward) {
+    const size_t dx = qn_round64(qn_turn_room()) + DX_PANELS * qn_panel_bytes(dtype_of(c), N_SLAB);
+    const size_t dw = DW_MANY * qn_act_row_bytes(form_of(c), T_SLAB);
+    return backward ? QN_MAX(dx, dw) : 0;
+}
