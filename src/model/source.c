@@ -29,11 +29,14 @@ static bool has_magic(const char *path) {
     return yes;
 }
 
-static bool has_file(const char *dir, const char *name) {
+/* 1 if the file is there, 0 if not, <0 error. */
+static int has_file(const char *dir, const char *name) {
     qn_buf path = {0};
-    const bool yes = qn_path_join(&path, dir, name) == 0 && qn_is_file(path.s);
+    int rc = qn_path_join(&path, dir, name);
+    if (rc >= 0)
+        rc = qn_is_file(path.s);
     qn_buf_drop(&path);
-    return yes;
+    return rc;
 }
 
 /* A tokenizer without a model: a folder with tokenizer.json, or that file. Which tokens begin and end a text stands in
@@ -61,8 +64,10 @@ static int open_tokenizer(qn_source *s) {
 static int open_path(qn_source *s) {
     const qn_str path = qn_str_of(s->path);
     if (qn_is_dir(s->path)) {
-        const bool lone = !has_file(s->path, "config.json") && has_file(s->path, "tokenizer.json");
-        return lone ? open_tokenizer(s) : open_directory(s);
+        const int model = has_file(s->path, "config.json"), words = has_file(s->path, "tokenizer.json");
+        if (model < 0 || words < 0)
+            return QN_ENOMEM;
+        return !model && words ? open_tokenizer(s) : open_directory(s);
     }
     if (qn_str_ends(path, ".json") && !has_magic(s->path))
         return open_tokenizer(s);
