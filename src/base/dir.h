@@ -8,7 +8,8 @@
 int qn_dir_remove(const char *path);
 /* Renames and makes the new name durable. The target must not exist, or be an empty folder or a file. QN_EIO. */
 int qn_dir_move(const char *from, const char *to);
-/* A symbolic link to `target` at `path`, in place of a link that stood there: one or the other is always there. QN_EIO. */
+/* A symbolic link to `target` at `path`, in place of a link that stood there: one or the other is always there.
+ * QN_EIO. */
 int qn_dir_link(const char *target, const char *path);
 
 /* Names in a folder but "." and "..", sorted by bytes; to be dropped. QN_ENOTFOUND, QN_EIO. */

@@ -61,18 +61,18 @@ static const qn_opt opts[] = {
 static const char *const examples[] = {
     "quern train pretrain --data books/ --tokenizer my-tokenizer/ --depth 4 --out run",
     "quern train pretrain --data prepared/ --time 15m --out run",
-    "quern train pretrain --data prepared/ --arch gpt2 --dim 768 --layers 12 --batch 16 --context 1024 --steps 2k --out run",
+    "quern train pretrain --data prepared/ --arch gpt2 --dim 768 --layers 12 --batch 16 --steps 2k --out run",
     "quern train pretrain --data prepared/ --from model.gguf --lr 1e-4 --tokens 10M --out run",
     NULL
 };
 
 static const char notes[] =
-    "One dial decides the rest: from --depth, --params, --time or nothing (1 M) follow width, tokens (20 for each number "
-    "outside the embedding, the data four times at most), batch and rate; docs/TRAINING.md has the rules. Whatever is "
-    "given counts. The plan is printed before step 0.\n"
-    "RUN holds manifest.json, metrics.jsonl, samples.jsonl, checkpoints/; RUN/last and RUN/best are model directories that "
-    "every command and transformers open. Ctrl-C stops after the step with a checkpoint; `quern train resume RUN` goes on "
-    "to the same bits, after a kill too, with any number of threads.";
+    "One dial decides the rest: from --depth, --params, --time or nothing (1 M) follow width, tokens (20 for each "
+    "number outside the embedding, the data four times at most), batch and rate; docs/TRAINING.md has the rules. "
+    "Whatever is given counts. The plan is printed before step 0.\n"
+    "RUN holds manifest.json, metrics.jsonl, samples.jsonl, checkpoints/; RUN/last and RUN/best are model directories "
+    "that every command and transformers open. Ctrl-C stops after the step with a checkpoint; `quern train resume RUN` "
+    "goes on to the same bits, after a kill too, with any number of threads.";
 
 /* ---- what was asked for ---- */
 

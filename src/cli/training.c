@@ -133,7 +133,8 @@ static int put_sample(qn_training *t, int64_t step) {
 /* What the model as it is writes: a session of its own, gone afterwards. */
 static int on_sample(void *arg, int64_t step, const qn_model *m) {
     qn_training *t = arg;
-    const qn_session_options o = {.context = QN_MIN(m->cfg.context, (int64_t)t->prompt_ids.n + SAMPLE_TOKENS), .kv = -1};
+    const int64_t most = (int64_t)t->prompt_ids.n + SAMPLE_TOKENS;
+    const qn_session_options o = {.context = QN_MIN(m->cfg.context, most), .kv = -1};
     qn_generate_options g = qn_generate_options_default();
     qn_generate_result r;
     qn_session *s = NULL;
@@ -211,8 +212,8 @@ static double guessed_seconds(const qn_training *t) {
 }
 
 static void say_plan(const qn_training *t, int64_t bytes) {
-    static const char *const kinds[] = {"adamw", "muon", "sgd"}, *const curves[] = {"cosine", "linear", "constant",
-                                                                                    "wsd"};
+    static const char *const kinds[] = {"adamw", "muon", "sgd"};
+    static const char *const curves[] = {"cosine", "linear", "constant", "wsd"};
     const qn_config *c = &t->cfg;
     const qn_recipe *r = &t->recipe;
     const qn_split_info train = qn_dataset_info(t->data, QN_SPLIT_TRAIN);

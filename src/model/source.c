@@ -29,7 +29,7 @@ static bool has_magic(const char *path) {
     return yes;
 }
 
-/* 1 if the file is there, 0 if not, <0 error. */
+/* 1 there, 0 not, <0 QN_ENOMEM. */
 static int has_file(const char *dir, const char *name) {
     qn_buf path = {0};
     int rc = qn_path_join(&path, dir, name);
@@ -64,10 +64,10 @@ static int open_tokenizer(qn_source *s) {
 static int open_path(qn_source *s) {
     const qn_str path = qn_str_of(s->path);
     if (qn_is_dir(s->path)) {
-        const int model = has_file(s->path, "config.json"), words = has_file(s->path, "tokenizer.json");
-        if (model < 0 || words < 0)
-            return QN_ENOMEM;
-        return !model && words ? open_tokenizer(s) : open_directory(s);
+        const int config = has_file(s->path, "config.json"), words = has_file(s->path, "tokenizer.json");
+        QN_TRY(config);
+        QN_TRY(words);
+        return words && !config ? open_tokenizer(s) : open_directory(s);
     }
     if (qn_str_ends(path, ".json") && !has_magic(s->path))
         return open_tokenizer(s);

@@ -40,6 +40,16 @@ code 0; out_has 'Q4_K 12.4 % (not supported)'; out_has 'cannot be run'; out_has 
 run "$QUERN" info "$S/kquant.gguf" --json
 code 0; out_has '"supported": false'
 
+# Another family, by its configuration alone.
+mkdir "$scratch/gpt2"
+echo '{"architectures": ["GPT2LMHeadModel"], "n_layer": 12, "n_embd": 768, "n_head": 12, "vocab_size": 50257}' \
+    >"$scratch/gpt2/config.json"
+run "$QUERN" info "$scratch/gpt2"
+code 0; out_has 'width           768, feed-forward 3072'; out_has 'vocabulary      50257, head tied to it'
+out_has 'context         1024 tokens, learned positions'
+run "$QUERN" info "$scratch/gpt2" --json
+code 0; out_has '"rope_base": null'
+
 # What is no model at all.
 mkdir "$scratch/empty"
 run "$QUERN" info "$scratch/empty"

@@ -88,9 +88,8 @@ TEST(truncated_anywhere) {
 }
 
 /* Bytes of the header, the keys and the table, changed one to four at a time. What still loads must run. */
-TEST(mutated_anywhere) {
-    const tiny_spec s = small();
-    qn_buf bytes = tiny_bytes(&s);
+static void mutate(const tiny_spec *s, size_t reach) {
+    qn_buf bytes = tiny_bytes(s);
     char path[1024];
     const int64_t live_before = live();
     int refused = 0, ran = 0;
@@ -103,7 +102,7 @@ TEST(mutated_anywhere) {
         size_t at[4];
         for (int j = 0; j < n; j++) {
             const uint64_t r = qn_rng_u64(5, QN_RNG_TEST, i, (uint64_t)j);
-            at[j] = (size_t)(r % QN_MIN(bytes.n, (size_t)2600));
+            at[j] = (size_t)(r % QN_MIN(bytes.n, reach));
             const int flipped = bytes.s[at[j]] ^ 1 << (r >> 48 & 7);
             const unsigned char byte = (unsigned char)(r >> 40 & 1 ? (int)(r >> 48) : flipped);
             CHECK(fseek(f, (long)at[j], SEEK_SET) == 0 && fwrite(&byte, 1, 1, f) == 1);
@@ -122,6 +121,18 @@ TEST(mutated_anywhere) {
     CHECK(peak() <= (int64_t)bytes.n + ((int64_t)64 << 20), "peak %lld bytes for a file of %zu", (long long)peak(),
           bytes.n);
     qn_buf_drop(&bytes);
+}
+
+TEST(mutated_anywhere) {
+    const tiny_spec s = small();
+    mutate(&s, 2600);
+}
+
+TEST(mutated_anywhere_gpt2) {
+    tiny_spec s = small();
+    s.gpt2 = true;
+    s.context = 64;
+    mutate(&s, 2900);
 }
 
 TEST(no_models_at_all) {

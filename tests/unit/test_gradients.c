@@ -105,7 +105,8 @@ static void fill_batch(training *t) {
             t->row_segment[row + i] = (int32_t)d;
         }
     }
-    t->batch = (qn_batch){&t->kv.pool, t->segment, t->f->n_documents, t->tile, 0, t->row_segment, 1};
+    t->batch = (qn_batch){.kv = &t->kv.pool, .segment = t->segment, .n_segments = t->f->n_documents, .tile = t->tile,
+                          .row_segment = t->row_segment, .chunks = 1};
     t->batch.n_tiles = qn_query_tiles(t->segment, t->f->n_documents, qn_query_tokens(c->heads / c->kv_heads), t->tile,
                                       MAX_IDS);
     choose_rows(t);

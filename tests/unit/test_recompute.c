@@ -178,7 +178,8 @@ static net *make(const qn_kernels *k) {
             t->row_segment[row] = s;
         }
     }
-    t->batch = (qn_batch){&t->pool, t->segment, SEGMENTS, t->tile, 0, t->row_segment, 1};
+    t->batch = (qn_batch){.kv = &t->pool, .segment = t->segment, .n_segments = SEGMENTS, .tile = t->tile,
+                          .row_segment = t->row_segment, .chunks = 1};
     t->batch.n_tiles = qn_query_tiles(t->segment, SEGMENTS, 9, t->tile, T);
     build(t);
     return t;
