@@ -168,13 +168,14 @@ static int add_document(job *j, size_t n, bool ends) {
     return 0;
 }
 
-/* Where the first `max` bytes of a long text end best: behind a line, a word, a character. */
+/* Where the first `max` bytes of a long text end best: behind a line, else in front of a blank. Patterns of
+ * pre-tokenizers begin a word at either place, so the ids are those of the whole; else between two characters. */
 static size_t find_cut(const char *s, size_t max) {
     for (size_t n = max; n > max / 2; n--)
-        if (s[n - 1] == '\n')
+        if (s[n - 1] == '\n' && (unsigned char)s[n] > ' ')
             return n;
     for (size_t n = max; n > max / 2; n--)
-        if (s[n] == ' ')
+        if (s[n] == ' ' && (unsigned char)s[n - 1] > ' ')
             return n;
     return max - qn_utf8_pending(s, max);
 }
