@@ -285,7 +285,9 @@ static int fill_manifest(void *arg, qn_jw *w) {
     put_word(w, "from", t->from);
     put_word(w, "prompt", t->prompt);
     qn_jw_key(w, "options");
+    qn_jw_open(w, '{');
     QN_TRY(qn_cli_put_options(t->c, w));
+    qn_jw_close(w);
     return put_config(t, w);
 }
 
