@@ -134,7 +134,7 @@ static void dx_tile(const qn_op_ctx *c, int64_t tile, void *scratch) {
                 .y = (char *)qn_row(&c->din[X], rows.begin) + (size_t)k0 * c->k->real, .ldy = c->din[X].stride,
                 .x = dy.data + (size_t)rows.begin * dy.ld + (size_t)n * element_bytes(c), .ldx = dy.ld, .w = turned,
                 .m = rows.end - rows.begin, .n = QN_MIN(depth_of(c), panels.end * QN_PANEL) - k0, .K = deep,
-                .more = true,
+                .more = i > 0 || n > 0 || !qn_op_born(c, X),
             };
             qn_linear_pick(c->k, dtype_of(c), a.m)(&a);
         }
