@@ -228,11 +228,14 @@ qn_engine_losses qn_engine_losses_get(const qn_engine *e) {
     return (qn_engine_losses){e->S, e->target, loss};
 }
 
+void qn_engine_profile(qn_engine *e, bool on) { qn_exec_profile(e->exec, on); }
+int qn_engine_times(const qn_engine *e, qn_op_time *out, int cap) { return qn_exec_times(e->exec, out, cap); }
+
 qn_engine_info qn_engine_info_get(const qn_engine *e) {
     const qn_exec_info x = qn_exec_info_get(e->exec);
     const size_t grads = e->grad ? e->p->numbers * sizeof *e->grad : 0;
     return (qn_engine_info){
-        .flops = x.flops * (e->backward ? 3 : 1),
+        .flops = x.flops + (e->backward ? x.flops_back : 0),
         .reserved = x.arena_bytes + x.scratch_bytes + x.partial_bytes + e->kv_bytes + grads,
     };
 }

@@ -43,4 +43,8 @@ qn_engine_losses qn_engine_losses_get(const qn_engine *e);
 typedef struct { int64_t flops; size_t reserved; } qn_engine_info;
 qn_engine_info qn_engine_info_get(const qn_engine *e);
 
+/* Time per op since it was switched on; forward, made again and backward apart (graph.h). */
+void qn_engine_profile(qn_engine *e, bool on);
+int qn_engine_times(const qn_engine *e, qn_op_time *out, int cap);
+
 #endif
