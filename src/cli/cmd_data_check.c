@@ -1,11 +1,11 @@
 /* cli/cmd_data_check.c — `quern data check`: what a model will see of a corpus, before hours are spent on it. */
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/dir.h"
 #include "base/file.h"
 #include "cli/cli.h"
 #include "cli/data_args.h"
@@ -60,18 +60,6 @@ typedef struct {
 } job;
 
 /* ---- the data ---------------------------------------------------------------------------------------------------- */
-
-static void remove_folder(const char *path) {
-    qn_buf file = {0};
-    DIR *dir = opendir(path);
-    for (const struct dirent *e; dir && (e = readdir(dir)) != NULL;)
-        if (e->d_name[0] != '.' && qn_path_join(&file, path, e->d_name) == 0)
-            unlink(file.s);
-    if (dir)
-        closedir(dir);
-    rmdir(path);
-    qn_buf_drop(&file);
-}
 
 static const char *tokenizer_option(const qn_cli *c) {
     const char *t = qn_cli_str(c, "tokenizer");
@@ -336,7 +324,7 @@ out:
     qn_rows_free(j.rows);
     qn_dataset_close(j.d);
     if (j.temp[0])
-        remove_folder(j.temp);
+        qn_dir_remove(j.temp);
     qn_data_args_drop(&j.args);
     qn_tok_free(j.own_tok);
     qn_free(j.ids);

@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -249,15 +248,10 @@ out:
 /* ---- the folder -------------------------------------------------------------------------------------------------- */
 
 static int write_text(const job *j, const char *name, qn_str text) {
-    qn_out_file f = {.fd = -1};
     qn_buf path = {0};
-    int rc;
-    QN_TRY_OUT(qn_path_join(&path, j->o->out, name));
-    QN_TRY_OUT(qn_out_open(&f, path.s));
-    QN_TRY_OUT(qn_out_write(&f, text.s, text.n));
-    rc = qn_out_commit(&f);
-out:
-    qn_out_drop(&f);
+    int rc = qn_path_join(&path, j->o->out, name);
+    if (rc >= 0)
+        rc = qn_write_file(path.s, text.s, text.n);
     qn_buf_drop(&path);
     return rc;
 }
@@ -304,11 +298,8 @@ static int make_folder(job *j) {
     int rc;
     QN_TRY_OUT(qn_path_join(&path, j->o->out, "data.json"));
     QN_TRY_OUT(qn_is_file(path.s) ? check_old(j, path.s) : 0);
-    j->made_folder = mkdir(j->o->out, 0777) == 0;
-    if (!j->made_folder && (errno != EEXIST || !qn_is_dir(j->o->out))) {
-        rc = qn_fail(QN_EIO, "%s: cannot make this folder: %s", j->o->out, strerror(errno));
-        goto out;
-    }
+    QN_TRY_OUT(qn_dir_make(j->o->out));
+    j->made_folder = rc > 0;
     rc = clear_folder(j, &path);
 out:
     qn_buf_drop(&path);

@@ -124,9 +124,11 @@ code 2
 err_has 'the corpus is empty'
 run test -e x
 code 1
-run "$QUERN" data prepare corpus.jsonl --tokenizer tok --out no/such/folder
+run "$QUERN" data prepare corpus.jsonl --tokenizer tok --out book.txt/folder
 code 3
-err_has 'cannot make this folder'
+err_has 'book.txt'
+run "$QUERN" data prepare corpus.jsonl --tokenizer tok --out new/folder
+code 0
 
 # Damage is found.
 cp -r packed damaged
