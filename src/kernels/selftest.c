@@ -512,8 +512,8 @@ static void check_mask(const qn_kernels *k, int64_t n, double p, uint64_t index,
     got[n] = 12345;
     k->drop_mask(got, n, p, 0x123456789abcdefu, 1ull << 33 | 5, index);
     qn_drop_mask_scalar(want, n, p, 0x123456789abcdefu, 1ull << 33 | 5, index);
-    qn_selftest_case(report, same_bits(got, want, n) && got[n] == 12345, "drop_mask at %s: not the scalar twin's, n %lld",
-                     qn_isa_name(k->isa), (long long)n);
+    qn_selftest_case(report, same_bits(got, want, n) && got[n] == 12345,
+                     "drop_mask at %s: not the scalar twin's, n %lld", qn_isa_name(k->isa), (long long)n);
 }
 
 static void run_masks(qn_isa top, qn_selftest_report *report) {

@@ -1,5 +1,5 @@
-/* kernels/x86/drop_mask_avx2.c — eight draws of Philox-4x32-10 side by side (base/rng.c has the rounds), four words each,
- * and from each word a factor. The words of the scalar twin. */
+/* kernels/x86/drop_mask_avx2.c — eight draws of Philox-4x32-10 side by side (base/rng.c has the rounds), four words
+ * each, and from each word a factor. The words of the scalar twin. */
 #include "kernels/kernels.h"
 
 #include <immintrin.h>
