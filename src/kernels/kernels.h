@@ -215,6 +215,10 @@ typedef void qn_scale_fn(qn_real *y, const qn_real *x, double s, int64_t n);
  *   y_i = x_i·cos − x_{i+rot/2}·sin,  y_{i+rot/2} = x_{i+rot/2}·cos + x_i·sin   (Su et al. 2021; halves as GPT-NeoX) */
 typedef void qn_rope_fn(qn_real *y, const qn_real *x, const qn_real *cs, int64_t heads, int64_t Dh, int64_t rot);
 
+/* Factors of dropout, n reals: 0 with probability p, else 1/(1 − p). Four share a draw of QN_RNG_DROPOUT (base/rng.h):
+ * f_i = 0 where word i mod 4 of draw index + i/4 lies below p·2³². */
+typedef void qn_drop_mask_fn(qn_real *f, int64_t n, double p, uint64_t seed, uint64_t step, uint64_t index);
+
 /* Gradients, added to what is there. */
 /* dx += g·act′(x). */
 typedef void qn_act_grad_fn(qn_real *dx, const qn_real *g, const qn_real *x, int64_t n, qn_act kind);
@@ -253,7 +257,7 @@ typedef double qn_sum_squares_fn(const qn_real *x, int64_t n);
     F(rmsnorm) F(rmsnorm_grad) F(layernorm) F(softmax) F(logsumexp) F(argmax) F(act) F(glu) F(add) F(scale) F(rope) \
     F(act_grad) F(glu_grad) F(layernorm_grad) F(xent_grad)                                                          \
     F(adamw) F(sgd) F(blend) F(axpby) F(sum_squares)                                                                \
-    F(attn_merge) F(attn_grad) F(kv_store_k) F(kv_store_v) F(turn)
+    F(attn_merge) F(attn_grad) F(kv_store_k) F(kv_store_v) F(turn) F(drop_mask)
 
 enum { QN_LINEAR_ROWS = 4 };       /* implementations of one dtype at one level, by row count */
 typedef struct { qn_linear_fn *fn; int64_t m_min, m_max; const char *name; qn_isa isa; } qn_linear_row;

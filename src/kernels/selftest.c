@@ -503,11 +503,38 @@ static int run_turns(qn_isa top, qn_selftest_report *report) {
     return 0;
 }
 
+/* ---- dropout: the scalar twin's draws; past the end of the low word of the counter, too ---- */
+
+enum { MASK_MOST = 131 };
+
+static void check_mask(const qn_kernels *k, int64_t n, double p, uint64_t index, qn_selftest_report *report) {
+    float got[MASK_MOST + 1], want[MASK_MOST];
+    got[n] = 12345;
+    k->drop_mask(got, n, p, 0x123456789abcdefu, 1ull << 33 | 5, index);
+    qn_drop_mask_scalar(want, n, p, 0x123456789abcdefu, 1ull << 33 | 5, index);
+    qn_selftest_case(report, same_bits(got, want, n) && got[n] == 12345,
+                     "drop_mask at %s: not the scalar twin's, n %lld", qn_isa_name(k->isa), (long long)n);
+}
+
+static void run_masks(qn_isa top, qn_selftest_report *report) {
+    static const double ps[] = {0, 0.1, 0.5, 0.999};
+    for (int isa = 0; isa <= (int)top; isa++) {
+        const qn_kernels *k = qn_kernels_at((qn_isa)isa), *below = isa ? qn_kernels_at((qn_isa)(isa - 1)) : NULL;
+        const int64_t before = report->failures;
+        if (!qn_isa_has((qn_isa)isa) || (below && below->drop_mask == k->drop_mask))
+            continue;
+        for (int64_t n = 1; n <= MASK_MOST; n++)
+            check_mask(k, n, ps[n % 4], (7ull << 40) + 0xfffffff8u + (uint64_t)(n % 16), report);
+        qn_selftest_row(report, report->failures == before, "drop_mask at %s", qn_isa_name((qn_isa)isa));
+    }
+}
+
 int qn_selftest_linear(qn_isa cap, qn_selftest_report *report) {
     const qn_isa top = QN_MIN(cap, qn_isa_detect());
     const int64_t before = report->failures;
     QN_TRY(run_products(top, report));
     QN_TRY(run_packers(top, report));
     QN_TRY(run_turns(top, report));
+    run_masks(top, report);
     return report->failures > before ? QN_ETEST : 0;
 }

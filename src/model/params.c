@@ -86,22 +86,15 @@ static float *panel_at(const qn_slot *s, int64_t row) {
     return (float *)(void *)(panels + (size_t)(row / QN_PANEL) * qn_panel_bytes(QN_F32, s->cols));
 }
 
-/* w[rows,K] out of panel [K][32], in squares that stay in the first-level cache. */
-static void unpack_tile(float *w, const float *panel, int64_t rows, int64_t K) {
-    enum { SQUARE = 16 };
-    for (int64_t k0 = 0; k0 < K; k0 += SQUARE)
-        for (int64_t c = 0; c < rows; c++)
-            for (int64_t k = k0; k < QN_MIN(K, k0 + SQUARE); k++)
-                w[c * K + k] = panel[k * QN_PANEL + c];
-}
-
 float *qn_params_take(const qn_params *p, const qn_slot *s, int64_t row, float *room) {
     qn_assert(row % QN_SLOT_ROWS == 0);
     if (!s->matrix)
         return s->packed.data;
     if (p->master)
         return p->master + s->at + row * s->cols;
-    unpack_tile(room, panel_at(s, row), qn_slot_tile_rows(s, row), s->cols);
+    /* a panel [K][32] turned around; the level changes nothing, since words only move */
+    const qn_kernels *k = qn_kernels_at(QN_ISA_LEVELS - 1);
+    k->turn(room, s->cols, panel_at(s, row), QN_PANEL, s->cols, qn_slot_tile_rows(s, row));
     return room;
 }
 
@@ -126,27 +119,35 @@ typedef struct {
     char *raw;                          /* [workers][widest] numbers as they are stored */
 } filling;
 
-/* Two normal numbers out of one draw: √(−2 ln u)·(cos, sin)(2πv), 0 < u ≤ 1 (Box & Muller 1958). */
-static void normal_pair(uint64_t seed, uint64_t slot, uint64_t pair, double out[2]) {
-    const qn_rng_block b = qn_rng(seed, QN_RNG_INIT, slot, pair);
-    const uint64_t first = (uint64_t)b.v[1] << 32 | b.v[0], second = (uint64_t)b.v[3] << 32 | b.v[2];
-    const double u = (double)((first >> 11) + 1) * 0x1p-53, v = (double)(second >> 11) * 0x1p-53;
-    const double length = sqrt(-2 * qn_ln(u));
-    qn_sincos(6.28318530717958647692 * v, &out[1], &out[0]);
-    out[0] *= length;
-    out[1] *= length;
+/* Two normal numbers (Marsaglia 1964): a point of the unit disc, stretched. A point of the square around it misses the
+ * disc in one of five tries; each try has a counter of its own. */
+static void normal_pair(uint64_t seed, uint64_t slot, uint64_t pair, float out[2]) {
+    for (uint64_t tries = 0;; tries++) {
+        const qn_rng_block b = qn_rng(seed, QN_RNG_INIT, slot | tries << 32, pair);
+        for (int i = 0; i < 4; i += 2) {
+            const float x = (float)((int32_t)b.v[i] >> 8) * 0x1p-23f, y = (float)((int32_t)b.v[i + 1] >> 8) * 0x1p-23f;
+            const float s = x * x + y * y;
+            if (s >= 1 || s == 0)
+                continue;
+            const float stretch = sqrtf(-2 * qn_logf(s) / s);
+            out[0] = x * stretch;
+            out[1] = y * stretch;
+            return;
+        }
+    }
 }
 
 /* 0.02 as GPT-2 and Llama; what writes into the residual stream is divided by √(2·layers), so that the stream's
  * variance does not grow with depth (Radford et al. 2019, §2.3). */
 static void fresh_matrix(const filling *f, const qn_slot *s, int64_t row, float *w) {
-    const double deviation = s->p->flags & QN_RESIDUAL_OUT ? 0.02 / sqrt(2 * (double)f->p->m->cfg.layers) : 0.02;
+    const double residual = 0.02 / sqrt(2 * (double)f->p->m->cfg.layers);
+    const float deviation = (float)(s->p->flags & QN_RESIDUAL_OUT ? residual : 0.02);
     const int64_t begin = row * s->cols, end = begin + qn_slot_tile_rows(s, row) * s->cols;
-    double pair[2] = {0, 0};
+    float pair[2] = {0, 0};
     for (int64_t i = begin; i < end; i++) {
         if (i == begin || i % 2 == 0)
             normal_pair(f->seed, (uint64_t)(s - f->p->slot), (uint64_t)(i / 2), pair);
-        w[i - begin] = (float)(deviation * pair[i % 2]);
+        w[i - begin] = deviation * pair[i % 2];
     }
 }
 

@@ -36,20 +36,8 @@ static bool drops(const qn_op_ctx *c) {
 static void factors(const qn_op_ctx *c, int64_t t, void *f) {
     const qn_dropout_attr *at = c->attr;
     const qn_batch *b = c->run;
-    const int64_t D = c->in[0].dim[1], blocks = qn_tiles(D, 4), row = b->row_id ? b->row_id[t] : t;
-    const uint64_t first = (uint64_t)at->site << 40;
-    const uint32_t below = (uint32_t)(at->p * 0x1p32);
-    const double keep = 1 / (1 - at->p);
-    for (int64_t i = 0; i < D; i += 4) {
-        const qn_rng_block u = qn_rng(b->seed, QN_RNG_DROPOUT, b->step, first + (uint64_t)(row * blocks + i / 4));
-        for (int64_t j = 0; j < QN_MIN(D - i, 4); j++) {
-            const double m = u.v[j] >= below ? keep : 0;
-            if (c->k->real == sizeof(double))
-                ((double *)f)[i + j] = m;
-            else
-                ((float *)f)[i + j] = (float)m;
-        }
-    }
+    const int64_t D = c->in[0].dim[1], row = b->row_id ? b->row_id[t] : t;
+    c->k->drop_mask(f, D, at->p, b->seed, b->step, ((uint64_t)at->site << 40) + (uint64_t)(row * qn_tiles(D, 4)));
 }
 
 /* y = x·f, or y += x·f */

@@ -40,7 +40,7 @@ void qn_turn_avx2(void *dst_, int64_t ldd, const void *src_, int64_t lds, int64_
     for (int64_t j = 0; j < columns; j += 16) {
         const int64_t wide = QN_MIN(columns - j, 16), eights = wide & ~(int64_t)7;
         for (int64_t i = 0; i < whole; i += 8) {
-            const int64_t on = i + AHEAD - whole;                   /* rows that come next, of these columns or the next */
+            const int64_t on = i + AHEAD - whole;               /* rows that come next, of these columns or the next */
             const float *next = on < 0 ? src + (i + AHEAD) * lds + j : src + on * lds + j + 16;
             for (int r = 0; r < 8; r++)
                 _mm_prefetch((const char *)(next + r * lds), _MM_HINT_T0);
