@@ -34,9 +34,9 @@ static const char *const examples[] = {
 };
 
 static const char notes[] =
-    "Forward, backward, norm of the gradient and update on random tokens. Operations are counted as 2 for each multiply "
-    "and add of products and attention, nothing for the rest or for what is computed again; the share is of the peak of "
-    "the format that multiplies.";
+    "Forward, backward, norm of the gradient and update on random tokens. Operations are counted as 2 for each "
+    "multiply and add of products and attention, nothing for the rest or for what is computed again; the share is of "
+    "the peak of the format that multiplies.";
 
 typedef struct { const char *arch; int64_t D, layers, heads, kv_heads, F, V, batch, context; } shape;
 static const shape shapes[] = {
