@@ -1,7 +1,7 @@
 """bench/compare/training_torch.py SHAPE MODE STEPS — PyTorch's side of training.py: one process, one model, one way.
 
-SHAPE is one of `quern bench train`'s; MODE: fp32, fp32c (torch.compile), bf16 (autocast), bf16c. Prints one line of JSON:
-the seconds of every step behind three that warm up, and the peak memory of the process."""
+SHAPE is one of `quern bench train`'s; MODE: fp32, fp32c (torch.compile), bf16 (autocast), bf16c. Prints one line of
+JSON: the seconds of every step behind three that warm up, and the peak memory of the process."""
 import json
 import resource
 import sys

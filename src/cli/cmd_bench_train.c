@@ -17,6 +17,7 @@ static const qn_opt opts[] = {
     QN_OPT_INT("", "vocab", NULL, 2, 2097152, "vocabulary"),
     QN_OPT_INT("", "batch", NULL, 1, 65536, "rows of a step, all in one pass"),
     QN_OPT_INT("", "context", NULL, 2, 1048576, "tokens of a row"),
+    QN_OPT_INT("", "window", "0", 0, 16777216, "look back over N tokens only; 0: over all"),
     QN_OPT_INT("", "documents", "1", 1, 65536, "documents of equal length that share a row"),
     QN_OPT_ENUM("", "compute", NULL, "f32|bf16", "how matrices multiply (without: bf16 where the CPU has its dots)"),
     QN_OPT_ENUM("", "recompute", "cheap", QN_RECOMPUTE_CHOICES, "what backward computes again rather than keep"),
@@ -94,6 +95,7 @@ static int make_model(job *j) {
                        .kv_heads = j->s.kv_heads, .ff = j->s.F, .context = j->s.context};
     bool gated;
     QN_TRY(qn_dial_family(arch, &c, &gated));
+    c.window = gated ? qn_cli_int(j->c, "window") : 0;
     QN_TRY(qn_dial_shape(&d, gated, &c));
     QN_TRY(qn_model_blank(&j->model, arch, &c, NULL, j->compute));
     QN_TRY(qn_params_init(&j->params, j->model));

@@ -21,6 +21,8 @@ static const qn_opt opts[] = {
     QN_OPT_INT("", "heads", NULL, 1, 1024, "query heads (without: 64 wide each)"),
     QN_OPT_INT("", "kv-heads", NULL, 1, 1024, "key heads (without: as many)"),
     QN_OPT_INT("", "ff", NULL, 1, 131072, "width of the feed-forward layer"),
+    QN_OPT_INT("", "window", "0", 0, 16777216, "llama: look back over N tokens only; 0: over all"),
+    QN_OPT_INT("", "vocab", NULL, 2, 2097152, "rows of the embedding (without: as many as the tokenizer has ids)"),
     QN_OPT_FLAG("", "untied", "an output head of its own instead of the embedding"),
     QN_OPT_COUNT("", "steps", NULL, 1, 1e12, "steps"),
     QN_OPT_COUNT("", "tokens", NULL, 1, 1e15, "tokens in all; decides the steps where --steps does not"),
@@ -38,15 +40,16 @@ static const qn_opt opts[] = {
     QN_OPT_FLOAT("", "weight-decay", NULL, 0, 10, "decay of matrices"),
     QN_OPT_FLOAT("", "beta1", NULL, 0, 1, "decay of the mean of gradients"),
     QN_OPT_FLOAT("", "beta2", NULL, 0, 1, "decay of the mean of their squares"),
+    QN_OPT_FLOAT("", "dropout", "0", 0, 0.99, "share of what enters the residual stream that is dropped"),
     QN_OPT_FLOAT("", "clip", "1", 0, 1e12, "largest norm of the gradient; 0: any"),
     QN_OPT_ENUM("", "compute", NULL, "f32|bf16", "how matrices multiply (without: bf16 where the CPU has its dots)"),
     QN_OPT_ENUM("", "recompute", "cheap", QN_RECOMPUTE_CHOICES, "what backward computes again rather than keep"),
     QN_OPT_INT("", "seed", "1", 0, 9e15, "of weights and order"),
-    QN_OPT_COUNT("", "eval-every", NULL, 0, 1e12, "steps between evaluations"),
+    QN_OPT_COUNT("", "eval-every", NULL, 0, 1e12, "steps between evaluations; 0: never"),
     QN_OPT_COUNT("", "eval-rows", NULL, 0, 1e12, "rows of an evaluation; 0: the whole validation split"),
-    QN_OPT_COUNT("", "checkpoint-every", NULL, 0, 1e12, "steps between checkpoints"),
+    QN_OPT_COUNT("", "checkpoint-every", NULL, 0, 1e12, "steps between checkpoints; 0: only at the end and at the best"),
     QN_OPT_INT("", "keep", "2", 1, 1000000, "newest checkpoints that stay"),
-    QN_OPT_COUNT("", "sample-every", NULL, 0, 1e12, "steps between samples"),
+    QN_OPT_COUNT("", "sample-every", NULL, 0, 1e12, "steps between samples; 0: never"),
     QN_OPT_STRING("p", "prompt", NULL, "TEXT", "what samples begin with"),
     QN_OPT_INT("", "patience", "0", 0, 1000000, "end after N evaluations that were not better; 0: never"),
     QN_OPT_ENUM("", "guard", "skip", QN_GUARD_CHOICES, "what a step with a spike in its loss is worth"),
@@ -101,6 +104,7 @@ static void take_recipe(const qn_cli *c, const qn_kernels *k, qn_recipe *r) {
     r->recompute = qn_cli_enum(c, "recompute");
     r->schedule.kind = (qn_lr_kind)qn_cli_enum(c, "schedule");
     r->schedule.floor = qn_cli_float(c, "min-lr-ratio");
+    r->dropout = qn_cli_float(c, "dropout");
     r->clip = qn_cli_float(c, "clip");
     r->guard = (qn_guard)qn_cli_enum(c, "guard");
     r->spike = qn_cli_float(c, "spike");
@@ -116,9 +120,9 @@ static void take_recipe(const qn_cli *c, const qn_kernels *k, qn_recipe *r) {
 
 /* Intervals that were given stay when the steps change. */
 static void take_intervals(const qn_cli *c, qn_recipe *r) {
-    r->eval_every = qn_cli_int(c, "eval-every");
-    r->checkpoint_every = qn_cli_int(c, "checkpoint-every");
-    r->sample_every = qn_cli_int(c, "sample-every");
+    r->eval_every = given_int(c, "eval-every");
+    r->checkpoint_every = given_int(c, "checkpoint-every");
+    r->sample_every = given_int(c, "sample-every");
     r->eval_rows = given_int(c, "eval-rows");
 }
 
@@ -189,11 +193,15 @@ static int shape(qn_training *t, qn_dial *d) {
     if (qn_cli_given(c, "time") && !shaped)
         d->params = QN_MAX(50000, numbers_for(qn_cli_float(c, "time"), t->recipe.compute == QN_BF16 && t->peak.bf16 > 0
                                                                            ? t->peak.bf16 : t->peak.f32));
-    t->cfg = (qn_config){.V = qn_dataset_vocab(t->data), .bos = qn_tok_bos(t->tok), .pad = -1,
-                         .tied = !qn_cli_flag(c, "untied"), .compute = -1};
+    const int64_t ids = qn_dataset_vocab(t->data);
+    t->cfg = (qn_config){.V = qn_cli_given(c, "vocab") ? qn_cli_int(c, "vocab") : ids, .bos = qn_tok_bos(t->tok),
+                         .pad = -1, .tied = !qn_cli_flag(c, "untied"), .compute = -1};
     if (qn_tok_eos(t->tok) >= 0)
         t->cfg.eos[t->cfg.n_eos++] = qn_tok_eos(t->tok);
     QN_TRY(qn_dial_family(t->arch, &t->cfg, &t->gated));
+    t->cfg.window = qn_cli_int(c, "window");
+    if (t->cfg.window && !t->gated)
+        return qn_fail(QN_EUSAGE, "--window: only the llama family can say that it looks back over so many tokens");
     return qn_dial_shape(d, t->gated, &t->cfg);
 }
 

@@ -96,6 +96,8 @@ const qn_tensor *qn_model_param(const qn_model *m, qn_param_id id, int64_t layer
 typedef struct {
     qn_dtype kv;                    /* dtype of the KV cache */
     int64_t max_context;
+    double dropout;                 /* > 0: nodes that drop this share of what enters the residual stream, in runs that
+                                     * ask for it (qn_batch.dropout) */
 } qn_graph_options;
 
 /* The body: ids [T] i32, positions [T] i32 → the last residual [T,D]. Values are named blk.3.attn.out and the like

@@ -224,16 +224,23 @@ static qn_ref input(build *b, const char *name, qn_dtype dtype, qn_shape shape) 
     return keep_error(b, qn_graph_input(b->g, name, dtype, shape));
 }
 
+/* Where the graph is asked to: some elements of what enters the residual stream are left out (Srivastava et al. 2014),
+ * at the three places where GPT-2 does. */
+static qn_ref drop(build *b, const char *name, qn_ref x, int site) {
+    const qn_dropout_attr attr = {b->o->dropout, site < 0 ? 0 : 1 + 2 * b->layer + site};
+    return b->o->dropout > 0 ? node(b, &qn_op_dropout, name, &x, 1, 1, &attr) : x;
+}
+
 static qn_ref body(build *b, qn_ref ids, qn_ref positions) {
     if (b->m->spec.position == QN_POS_ROPE)
         rope_table(b, positions);
-    qn_ref x = embed(b, ids, positions);
+    qn_ref x = drop(b, "embed.drop", embed(b, ids, positions), -1);
     for (b->layer = 0; b->layer < b->m->cfg.layers && b->rc == 0; b->layer++) {
         qn_graph_anchor(b->g, x);
         const qn_ref a = norm(b, "attn.norm", x, QN_P_ATTN_NORM, QN_P_ATTN_NORM_BIAS);
-        x = add(b, "attn.residual", x, attention(b, a));
+        x = add(b, "attn.residual", x, drop(b, "attn.drop", attention(b, a), 0));
         const qn_ref f = norm(b, "ffn.norm", x, QN_P_FFN_NORM, QN_P_FFN_NORM_BIAS);
-        x = add(b, "ffn.residual", x, feed_forward(b, f));
+        x = add(b, "ffn.residual", x, drop(b, "ffn.drop", feed_forward(b, f), 1));
     }
     b->layer = -1;
     return x;

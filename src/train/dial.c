@@ -118,13 +118,13 @@ static int64_t power_of_two(double x) {
 
 void qn_dial_intervals(const qn_dial *d, qn_recipe *r) {
     const int64_t n = r->steps;
-    if (r->eval_every == 0)
+    if (r->eval_every < 0)
         r->eval_every = QN_MAX(1, n / 20);
     if (r->eval_rows < 0)
         r->eval_rows = QN_MAX(32, r->eval_every * r->batch / 4);
-    if (r->checkpoint_every == 0)
+    if (r->checkpoint_every < 0)
         r->checkpoint_every = QN_MAX(1, n / 10);
-    if (r->sample_every == 0)
+    if (r->sample_every < 0)
         r->sample_every = QN_MAX(1, n / 5);
     r->schedule.steps = n;
     r->schedule.warmup = d->warmup >= 0 ? d->warmup : QN_MIN(n / 10, QN_MAX(10, n / 50));

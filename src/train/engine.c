@@ -22,6 +22,8 @@ struct qn_engine {
     qn_query_tile *tile;                /* [most tokens] */
     int32_t *row_segment, *ids, *positions, *index, *target, *page;
     float *weight;
+    int64_t *row_id;                    /* [most tokens]: of each token, its place in the batch */
+    int64_t first_row;                  /* of the batch: the first of this pass */
     int64_t T, S, pages;
     bool backward;                      /* of the last pass */
 };
@@ -53,13 +55,15 @@ static int allocate(qn_engine *e) {
     e->index = qn_alloc(QN_MEM_ACTS, T * sizeof *e->index);
     e->target = qn_alloc(QN_MEM_ACTS, T * sizeof *e->target);
     e->weight = qn_alloc(QN_MEM_ACTS, T * sizeof *e->weight);
+    e->row_id = qn_alloc(QN_MEM_ACTS, T * sizeof *e->row_id);
     e->page = qn_alloc(QN_MEM_ACTS, (size_t)most_pages(e) * sizeof *e->page);
     if (!e->segment || !e->tile || !e->row_segment || !e->ids || !e->positions || !e->index || !e->target ||
-        !e->weight || !e->page)
+        !e->weight || !e->row_id || !e->page)
         return QN_ENOMEM;
     for (int64_t i = 0; i < most_pages(e); i++)
         e->page[i] = (int32_t)i;
-    e->batch = (qn_batch){.kv = &e->kv, .segment = e->segment, .tile = e->tile, .row_segment = e->row_segment};
+    e->batch = (qn_batch){.kv = &e->kv, .segment = e->segment, .tile = e->tile, .row_segment = e->row_segment,
+                          .row_id = e->row_id, .seed = e->o.seed};
     return 0;
 }
 
@@ -85,7 +89,7 @@ out:
 }
 
 static int build(qn_engine *e, qn_dtype kv) {
-    const qn_graph_options o = {.kv = kv, .max_context = e->o.context};
+    const qn_graph_options o = {.kv = kv, .max_context = e->o.context, .dropout = e->o.dropout};
     const qn_exec_limits limits = {most_tokens(e), most_tokens(e), qn_pool_threads(e->pool)};
     QN_TRY(qn_graph_new(&e->graph));
     QN_TRY(qn_model_loss(e->p->m, e->graph, &o, &e->refs));
@@ -148,6 +152,7 @@ void qn_engine_free(qn_engine *e) {
     qn_free(e->index);
     qn_free(e->target);
     qn_free(e->weight);
+    qn_free(e->row_id);
     qn_free(e->page);
     qn_free(e);
 }
@@ -167,10 +172,15 @@ void qn_engine_clear(qn_engine *e) {
     qn_parallel(e->pool, qn_tiles((int64_t)e->p->numbers, CLEAR_NUMBERS), clear_tile, e);
 }
 
+void qn_engine_drops(qn_engine *e, int64_t step, int64_t first_row) {
+    e->batch.step = (uint64_t)step;
+    e->first_row = first_row;
+}
+
 /* ---- a pass ---- */
 
 /* One piece of a row: a document of its own, from position 0, in fresh pages. */
-static void add_piece(qn_engine *e, const qn_row_data *row, const qn_piece *piece, float weight) {
+static void add_piece(qn_engine *e, const qn_row_data *row, int64_t number, const qn_piece *piece, float weight) {
     qn_segment *g = &e->segment[e->batch.n_segments];
     *g = (qn_segment){.row = e->T, .n = piece->n, .pos = 0, .page = e->page + e->pages, .seq = e->batch.n_segments};
     e->pages += qn_tiles(piece->n, QN_KEY_BLOCK);
@@ -179,6 +189,7 @@ static void add_piece(qn_engine *e, const qn_row_data *row, const qn_piece *piec
         e->ids[t] = row->ids[piece->start + i];
         e->positions[t] = (int32_t)i;
         e->row_segment[t] = (int32_t)e->batch.n_segments;
+        e->row_id[t] = number * e->o.context + piece->start + i;
         if (target < 0)
             continue;
         e->index[e->S] = (int32_t)t;
@@ -199,7 +210,7 @@ static void assemble(qn_engine *e, const qn_row_data *row, int64_t n, double wei
         qn_assert(row[r].pieces <= e->o.max_pieces && row[r].n <= e->o.context);
         for (int64_t i = 0; i < row[r].pieces; i++)
             if (row[r].piece[i].n > 0)
-                add_piece(e, &row[r], &row[r].piece[i], (float)weight);
+                add_piece(e, &row[r], e->first_row + r, &row[r].piece[i], (float)weight);
     }
     e->batch.n_tiles = qn_query_tiles(e->segment, e->batch.n_segments, qn_query_tokens(group), e->tile,
                                       most_tokens(e) + most_segments(e));
@@ -211,6 +222,7 @@ double qn_engine_run(qn_engine *e, const qn_row_data *row, int64_t n, double wei
     assemble(e, row, n, weight);
     if (e->S == 0)                      /* nothing here is supervised: no loss, no gradient */
         return 0;
+    e->batch.dropout = backward ? e->o.dropout : 0;
     qn_exec_run(e->exec, e->T, e->S, e->pool, &e->batch);
     const float *loss = qn_exec_value(e->exec, e->refs.loss)->data;
     for (int64_t i = 0; i < e->S; i++)  /* now: backward takes the memory for other things */

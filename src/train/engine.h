@@ -20,6 +20,8 @@ typedef struct {
     int64_t context, rows;              /* tokens of a row, rows of a pass: at most */
     int64_t max_pieces;                 /* of a row */
     qn_recompute recompute;             /* what backward makes again rather than keep */
+    double dropout;                     /* share of what enters the residual stream that is dropped; 0: none */
+    uint64_t seed;                      /* of what is dropped */
     bool gradients;                     /* false: losses only, and no memory for more */
 } qn_engine_options;
 
@@ -28,6 +30,9 @@ typedef struct qn_engine qn_engine;
 int qn_engine_new(qn_engine **out, qn_params *p, const qn_kernels *k, qn_pool *pool, const qn_engine_options *o);
 void qn_engine_free(qn_engine *e);                              /* NULL is fine */
 
+/* Which step it is and which row of its batch the next pass begins with: what passes with a backward half drop depends
+ * on it, so that a token drops the same elements however the batch is cut. Passes without one drop nothing. */
+void qn_engine_drops(qn_engine *e, int64_t step, int64_t first_row);
 float *qn_engine_grad(qn_engine *e);                            /* [params.numbers]; NULL without gradients */
 void qn_engine_clear(qn_engine *e);                             /* gradients to zero */
 /* Σ weight·(−ln p) over the supervised tokens of n ≤ rows rows, added in their order. Ids were checked against the

@@ -33,6 +33,7 @@ static int batch_new(qn_trainer *t) {
         t->row[i] = (qn_row_data){.ids = t->ids + 2 * i * context, .targets = t->ids + (2 * i + 1) * context,
                                   .piece = t->piece + i * pieces};
     const qn_engine_options o = {.context = context, .rows = t->pass, .max_pieces = pieces, .gradients = true,
+                                 .dropout = t->recipe.dropout, .seed = t->recipe.seed,
                                  .recompute = (qn_recompute)t->recipe.recompute};
     return qn_engine_new(&t->engine, t->s.params, t->s.kernels, t->s.pool, &o);
 }

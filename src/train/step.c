@@ -100,6 +100,7 @@ static double passes(qn_trainer *t, int64_t tokens, int64_t *flops) {
         qn_engine_clear(t->engine);
         for (int64_t r = 0; r < per_shard; r += t->pass) {
             const int64_t n = QN_MIN(t->pass, per_shard - r);
+            qn_engine_drops(t->engine, t->state.step, shard * per_shard + r);
             loss += qn_engine_run(t->engine, t->row + shard * per_shard + r, n, weight, true);
             *flops += qn_engine_info_get(t->engine).flops;
         }
