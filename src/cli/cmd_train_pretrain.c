@@ -47,7 +47,7 @@ static const qn_opt opts[] = {
     QN_OPT_INT("", "seed", "1", 0, 9e15, "of weights and order"),
     QN_OPT_COUNT("", "eval-every", NULL, 0, 1e12, "steps between evaluations; 0: never"),
     QN_OPT_COUNT("", "eval-rows", NULL, 0, 1e12, "rows of an evaluation; 0: the whole validation split"),
-    QN_OPT_COUNT("", "checkpoint-every", NULL, 0, 1e12, "steps between checkpoints; 0: only at the end and at the best"),
+    QN_OPT_COUNT("", "checkpoint-every", NULL, 0, 1e12, "steps between checkpoints; 0: at the end and the best only"),
     QN_OPT_INT("", "keep", "2", 1, 1000000, "newest checkpoints that stay"),
     QN_OPT_COUNT("", "sample-every", NULL, 0, 1e12, "steps between samples; 0: never"),
     QN_OPT_STRING("p", "prompt", NULL, "TEXT", "what samples begin with"),

@@ -156,7 +156,8 @@ static void write_out(const qn_op_ctx *c, const dims *d, const view *v, int64_t 
     const int64_t t = v->segment->row + v->tile->first + r / d->G, h = v->head * d->G + r % d->G;
     c->k->scale((char *)qn_row(&c->out[0], t) + (size_t)(h * d->Dh) * c->k->real, O, 1.0 / l, d->Dh);
     if (c->saved[0].data)
-        real_put(c, c->saved[0].data, grouped(d, v->head, t, r % d->G), real_at(c, M, 0) + qn_ln(l));
+        real_put(c, c->saved[0].data, grouped(d, v->head, t, r % d->G),
+                 real_at(c, M, 0) + (c->k->real == sizeof(double) ? qn_ln(l) : (double)qn_logf((float)l)));
 }
 
 static void walk(const qn_op_ctx *c, const dims *d, int64_t index, void *scratch) {

@@ -105,19 +105,21 @@ void qn_linear_gather(const qn_op_ctx *c, int64_t tile, void *scratch) {
 
 /* ---- phase 2: dx ---- */
 
-/* Panels of K per tile: as even as they can be shared out among tiles of DX_PANELS at most. */
+/* Rows and panels of K per tile: as even as they can be shared out among tiles of DX_ROWS and DX_PANELS at most. */
+static int64_t dx_rows(const qn_op_ctx *c) { return qn_tiles(rows_of(c), qn_tiles(rows_of(c), DX_ROWS)); }
+
 static int64_t dx_panels(const qn_op_ctx *c) {
     const int64_t panels = qn_panels(depth_of(c));
     return qn_tiles(panels, qn_tiles(panels, DX_PANELS));
 }
 
 static int64_t dx_tiles(const qn_op_ctx *c) {
-    return c->din[X].data ? qn_tiles(rows_of(c), DX_ROWS) * qn_tiles(qn_panels(depth_of(c)), dx_panels(c)) : 0;
+    return c->din[X].data ? qn_tiles(rows_of(c), dx_rows(c)) * qn_tiles(qn_panels(depth_of(c)), dx_panels(c)) : 0;
 }
 
 static void dx_tile(const qn_op_ctx *c, int64_t tile, void *scratch) {
-    const int64_t row_tiles = qn_tiles(rows_of(c), DX_ROWS);
-    const qn_span rows = qn_tile_span(rows_of(c), DX_ROWS, tile % row_tiles);
+    const int64_t row_tiles = qn_tiles(rows_of(c), dx_rows(c));
+    const qn_span rows = qn_tile_span(rows_of(c), dx_rows(c), tile % row_tiles);
     const qn_span panels = qn_tile_span(qn_panels(depth_of(c)), dx_panels(c), tile / row_tiles);
     const int64_t k0 = panels.begin * QN_PANEL;
     char *turned = (char *)scratch + qn_round64(qn_turn_room());

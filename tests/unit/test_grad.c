@@ -213,3 +213,96 @@ TEST(a_quantized_parameter_is_not_trained) {
     CHECK_FAIL(qn_exec_new(&e, g, qn_kernels_at(QN_ISA_SCALAR), &lim), QN_EUNSUPPORTED, "blk.0.ffn_down.weight is");
     qn_graph_free(g);
 }
+
+/* ---- x → norm → rounded as the weight asks → product: norm and, where it can be, weight are trained ---- */
+
+enum { WIDE = 64, HIGH = 40 };
+typedef struct { double norm[WIDE], dnorm[WIDE], w[HIGH * WIDE], dw[HIGH * WIDE], x[ROWS * WIDE]; } layer;
+
+static qn_tensor reals(bool judged, int64_t rows, int64_t cols, void *data) {
+    return (qn_tensor){.dtype = judged ? QN_F64 : QN_F32, .rank = rows > 1 ? 2 : 1,
+                       .dim = {rows > 1 ? rows : cols, cols}, .stride = rows > 1 ? cols : 1, .data = data};
+}
+
+/* Gradients of the layer in its own place: doubles where the judge runs, else floats. */
+static void layer_run(layer *l, qn_dtype t, const qn_kernels *k) {
+    static const qn_rmsnorm_attr eps = {1e-5};
+    static const qn_linear_attr plain = {1, 0};
+    const bool judged = k->real == sizeof(double), rounds = k->act_pack[qn_act_form_of(t)] != NULL;
+    const qn_act_pack_attr form = {t};
+    const qn_exec_limits lim = {.max_t = ROWS, .workers = 1};
+    char *panels = qn_alloc(QN_MEM_TEST, (size_t)qn_panels(HIGH) * qn_panel_bytes(t, WIDE));
+    const qn_tensor norm = reals(judged, 1, WIDE, l->norm), dnorm = reals(judged, 1, WIDE, l->dnorm);
+    const qn_tensor dw = reals(judged, HIGH, WIDE, l->dw);
+    qn_tensor w = reals(judged, HIGH, WIDE, panels);
+    qn_graph *g;
+    qn_exec *e;
+    qn_pack_panels(&(qn_pack_args){judged ? QN_F64 : QN_F32, t, l->w, panels, 0, HIGH, WIDE});
+    w.dtype = t;
+    w.layout = QN_LAYOUT_PANELS;
+    CHECK_OK(qn_graph_new(&g));
+    const qn_ref x = qn_graph_input(g, "x", judged ? QN_F64 : QN_F32, (qn_shape){2, {QN_DIM_T, WIDE}});
+    const qn_ref p[] = {qn_graph_param(g, "norm", &norm), qn_graph_param(g, "w", &w)};
+    qn_ref y = qn_graph_node(g, &qn_op_rmsnorm, "a", (qn_ref[]){x, p[0]}, 2, 1, &eps);
+    if (rounds)
+        y = qn_graph_node(g, &qn_op_act_pack, "b", &y, 1, 1, &form);
+    y = qn_graph_node(g, &qn_op_linear, "c", (qn_ref[]){y, p[1]}, 2, 1, &plain);
+    qn_graph_train(g, p[0], &dnorm);
+    if (qn_dtype_get(t)->block == 1)
+        qn_graph_train(g, p[1], &dw);
+    qn_graph_seed(g, y);
+    CHECK_OK(qn_exec_new(&e, g, k, &lim));
+    qn_exec_bind(e, x, l->x);
+    qn_exec_run(e, ROWS, 0, NULL, NULL);
+    qn_exec_run_backward(e);
+    qn_exec_free(e);
+    qn_graph_free(g);
+    qn_free(panels);
+}
+
+/* In float the same numbers lie at half the distance. */
+static void layer_fill(layer *l, qn_dtype t, bool judged) {
+    static float w[HIGH * WIDE];
+    static char stored[HIGH * WIDE * 4];
+    memset(l, 0, sizeof *l);
+    for (int i = 0; i < HIGH * WIDE; i++)
+        w[i] = qn_fill_value(1, (uint64_t)i, 1);
+    qn_dtype_get(t)->encode_row(stored, w, HIGH * WIDE);
+    qn_dtype_get(t)->decode_row(w, stored, HIGH * WIDE);
+    double *const to[] = {l->norm, l->w, l->x};
+    const int n[] = {WIDE, HIGH * WIDE, ROWS * WIDE};
+    for (int p = 0; p < 3; p++)
+        for (int i = 0; i < n[p]; i++) {
+            const float v = p == 1 ? w[i] : qn_fill_value(2 + (uint32_t)p, (uint64_t)i, 1);
+            if (judged)
+                to[p][i] = (double)v;
+            else
+                ((float *)(void *)to[p])[i] = v;
+        }
+}
+
+TEST(gradients_pass_through_every_rounding) {
+    static const qn_dtype all[] = {QN_F32, QN_F16, QN_BF16, QN_Q8_0, QN_Q4_0, QN_Q4_1};
+    static layer got, want;
+    for (size_t t = 0; t < QN_LEN(all); t++) {
+        const double tolerance = all[t] == QN_BF16 ? 0x1p-7 : all[t] == QN_F32 || all[t] == QN_F16 ? 1e-5 : 1e-4;
+        double error[2] = {0, 0}, size[2] = {0, 0};
+        layer_fill(&want, all[t], true);
+        layer_fill(&got, all[t], false);
+        layer_run(&want, QN_F64, qn_kernels_judge());
+        layer_run(&got, all[t], qn_kernels_at(qn_isa_detect()));
+        for (int i = 0; i < HIGH * WIDE; i++) {
+            const double g = (double)((float *)(void *)got.dw)[i];
+            error[1] += (g - want.dw[i]) * (g - want.dw[i]);
+            size[1] += want.dw[i] * want.dw[i];
+        }
+        for (int i = 0; i < WIDE; i++) {
+            const double g = (double)((float *)(void *)got.dnorm)[i];
+            error[0] += (g - want.dnorm[i]) * (g - want.dnorm[i]);
+            size[0] += want.dnorm[i] * want.dnorm[i];
+        }
+        for (int p = 0; p < (qn_dtype_get(all[t])->block == 1 ? 2 : 1); p++)
+            CHECK(size[p] > 1 && sqrt(error[p] / size[p]) < tolerance, "%s of a layer in %s: off by %g of %g",
+                  p ? "dW" : "dnorm", qn_dtype_get(all[t])->name, sqrt(error[p]), sqrt(size[p]));
+    }
+}
