@@ -411,7 +411,7 @@ qn_exec_info qn_exec_info_get(const qn_exec *e) {
         .barriers_back = e->barriers[1],
     };
     for (size_t i = 0; i < g->n_steps; i++) {
-        const qn_part part = g->step[i].part;
+        const qn_op_part part = g->step[i].part;
         const qn_op *op = g->node[g->step[i].node].op;
         info.nodes_again += part == QN_PART_AGAIN;
         if (op->flops && part == QN_PART_FORWARD)
@@ -430,7 +430,7 @@ void qn_exec_profile(qn_exec *e, bool on) {
 int qn_exec_times(const qn_exec *e, qn_op_time *out, int cap) {
     int n = 0;
     for (size_t i = 0; i < e->g->n_steps; i++) {
-        const qn_part part = e->g->step[i].part;
+        const qn_op_part part = e->g->step[i].part;
         const char *op = e->g->node[e->g->step[i].node].op->name;
         int j = 0;
         while (j < n && (strcmp(out[j].op, op) != 0 || out[j].part != part))

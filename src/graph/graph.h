@@ -103,8 +103,8 @@ qn_exec_info qn_exec_info_get(const qn_exec *e);
 
 /* Time per op and part, for --profile; off by default. ns and calls are accumulated over runs. Every step waits for all
  * workers then, also where it could have run with its neighbours. */
-typedef enum { QN_PART_FORWARD, QN_PART_AGAIN, QN_PART_BACKWARD } qn_part;
-typedef struct { const char *op; int64_t ns, calls; qn_part part; } qn_op_time;
+typedef enum { QN_PART_FORWARD, QN_PART_AGAIN, QN_PART_BACKWARD } qn_op_part;
+typedef struct { const char *op; int64_t ns, calls; qn_op_part part; } qn_op_time;
 void qn_exec_profile(qn_exec *e, bool on);
 int qn_exec_times(const qn_exec *e, qn_op_time *out, int cap);        /* how many were written */
 

@@ -41,7 +41,7 @@ typedef struct {
 
 /* Time is counted in steps: the forward nodes 0 … n−1, then the walk. Step i < n is node i. */
 typedef struct {
-    qn_part part;
+    qn_op_part part;
     int node;
     bool joins;                     /* its first phase runs with that of the step before, tile by tile */
     int fresh, clear_in, clear_out; /* backward: gradients of inputs and outputs that are born here */

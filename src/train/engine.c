@@ -1,6 +1,7 @@
 /* train/engine.c — a pass: rows side by side, pieces to segments and pages, supervised tokens to the head. */
 #include "train/engine.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "ops/attention.h"
@@ -216,6 +217,10 @@ static void assemble(qn_engine *e, const qn_row_data *row, int64_t n, double wei
                                       most_tokens(e) + most_segments(e));
 }
 
+/* A NaN in a page would outlive its pass: kernels read whole blocks of keys and weigh those behind the last one with 0,
+ * which is no help against a NaN. */
+static void forget_pages(qn_engine *e) { memset(e->kv.data, 0, (size_t)e->pages * qn_kv_page_bytes(&e->kv)); }
+
 double qn_engine_run(qn_engine *e, const qn_row_data *row, int64_t n, double weight, bool backward) {
     double sum = 0;
     qn_assert(n >= 0 && n <= e->o.rows && (!backward || e->grad));
@@ -229,6 +234,8 @@ double qn_engine_run(qn_engine *e, const qn_row_data *row, int64_t n, double wei
         sum += (double)loss[i];
     if (backward)
         qn_exec_run_backward(e->exec);
+    if (!isfinite(sum))
+        forget_pages(e);
     e->backward = backward;
     return sum;
 }

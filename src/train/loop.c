@@ -155,7 +155,7 @@ static bool due(const qn_trainer *t, int64_t every) {
 static int measure(qn_trainer *t, qn_measured *m, bool *best) {
     qn_train_state *s = &t->state;
     QN_TRY(qn_trainer_measure(t, m));
-    *best = !(m->loss >= s->best_loss);                 /* true where there was none */
+    *best = isnan(s->best_loss) ? isfinite(m->loss) : m->loss < s->best_loss;
     if (*best) {
         s->best_loss = m->loss;
         s->best_step = s->step;
@@ -184,6 +184,29 @@ static bool cancelled(const qn_trainer *t) {
     return t->s.hooks.cancel && atomic_load_explicit(t->s.hooks.cancel, memory_order_relaxed);
 }
 
+/* Nothing is left to do: all steps are done, or patience is at its end. */
+static bool is_over(const qn_trainer *t, qn_run_end *end) {
+    const bool done = t->state.step >= t->recipe.steps;
+    *end = done ? QN_RUN_DONE : QN_RUN_EARLY;
+    return done || (t->recipe.patience > 0 && t->state.worse >= t->recipe.patience);
+}
+
+/* What is told of a step. */
+static int tell(qn_trainer *t, const qn_step_report *r, const qn_measured *m, bool best) {
+    const qn_train_hooks *h = &t->s.hooks;
+    if (h->step)
+        QN_TRY(h->step(h->arg, r));
+    return m && h->measured ? h->measured(h->arg, r->step, m, best) : 0;
+}
+
+/* A run that ends with an error between two steps: the state is whole, so it is kept. */
+static int give_up(qn_trainer *t, int rc, bool best) {
+    char message[1024];
+    snprintf(message, sizeof message, "%s", qn_error_message());
+    save(t, best);
+    return qn_fail(rc, "%s", message);
+}
+
 /* What follows a step; *ended where the run ends here. */
 static int after_step(qn_trainer *t, const qn_step_report *r, bool *ended, qn_run_end *end) {
     const qn_train_hooks *h = &t->s.hooks;
@@ -193,14 +216,16 @@ static int after_step(qn_trainer *t, const qn_step_report *r, bool *ended, qn_ru
     if (measured)
         QN_TRY(measure(t, &m, &best));
     QN_TRY(record(t, r, measured ? &m : NULL));
-    if (h->step)
-        QN_TRY(h->step(h->arg, r));
-    if (measured && h->measured)
-        QN_TRY(h->measured(h->arg, r->step, &m, best));
-    const bool done = t->state.step == t->recipe.steps;
-    const bool early = !done && t->recipe.patience > 0 && t->state.worse >= t->recipe.patience;
-    *ended = done || early || cancelled(t);
-    *end = done ? QN_RUN_DONE : early ? QN_RUN_EARLY : QN_RUN_STOPPED;
+    int rc = tell(t, r, measured ? &m : NULL, best);
+    if (rc >= 0)
+        rc = refused_often(t, r);
+    if (rc < 0)
+        return give_up(t, rc, best);
+    *ended = is_over(t, end);
+    if (!*ended && cancelled(t)) {
+        *ended = true;
+        *end = QN_RUN_STOPPED;
+    }
     if (best || *ended || due(t, t->recipe.checkpoint_every))
         QN_TRY(save(t, best));
     if (h->sample && due(t, t->recipe.sample_every))
@@ -208,25 +233,22 @@ static int after_step(qn_trainer *t, const qn_step_report *r, bool *ended, qn_ru
     return 0;
 }
 
-/* A run that the guard gives up: the state is whole, so it is kept. */
-static int give_up(qn_trainer *t, int rc) {
-    char message[1024];
-    snprintf(message, sizeof message, "%s", qn_error_message());
-    save(t, false);
-    return qn_fail(rc, "%s", message);
+/* What a kill may have left undone where the run is taken up: half of a checkpoint, and the link to the best one, which
+ * is turned behind that to the last. */
+static int mend(qn_trainer *t) {
+    const char *run = qn_run_path(t->s.run);
+    if (t->state.best_step == t->state.step)
+        QN_TRY(qn_checkpoint_mark_best(run, t->state.step));
+    return qn_checkpoint_tidy(run, t->recipe.keep);
 }
 
 int qn_trainer_run(qn_trainer *t, qn_run_end *end) {
-    bool ended = t->state.step >= t->recipe.steps;
-    *end = QN_RUN_DONE;
+    bool ended = is_over(t, end);
     if (t->s.run && t->state.step > 0)
-        QN_TRY(qn_checkpoint_tidy(qn_run_path(t->s.run), t->recipe.keep));      /* what a kill left half written */
+        QN_TRY(mend(t));
     while (!ended) {
         qn_step_report r;
         QN_TRY(qn_trainer_step(t, &r));
-        const int rc = refused_often(t, &r);
-        if (rc < 0)
-            return give_up(t, rc);
         QN_TRY(after_step(t, &r, &ended, end));
     }
     return 0;

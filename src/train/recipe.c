@@ -32,6 +32,7 @@ static const field fields[] = {
     {"momentum", AT(optimizer.momentum), REAL, 0, 1, NULL},
     {"nesterov", AT(optimizer.nesterov), FLAG, 0, 0, NULL},
     {"muon_rate", AT(optimizer.muon_rate), REAL, 0, 1e6, NULL},
+    {"muon_match_rms", AT(optimizer.muon_match_rms), FLAG, 0, 0, NULL},
     {"schedule", AT(schedule.kind), CHOICE, 0, 0, QN_LR_CHOICES},
     {"learning_rate", AT(schedule.peak), REAL, 0, 1e3, NULL},
     {"min_lr_ratio", AT(schedule.floor), REAL, 0, 1, NULL},

@@ -1,0 +1,505 @@
+/* tests/unit/test_trainer.c — a run is a pure function of model, data and recipe: not of threads, of where it was
+ * stopped, of what was measured on the way. And what guards it. */
+#include "make_training.h"
+
+#include "base/dir.h"
+#include "infer/session.h"
+
+enum { HALF = 3, WHOLE = 2 * HALF };
+
+static const char *const families[] = {"llama", "gpt2"};
+static const qn_optimizer_kind kinds[] = {QN_OPTIMIZER_ADAMW, QN_OPTIMIZER_MUON, QN_OPTIMIZER_SGD};
+static const int computes[] = {QN_F32, QN_BF16};
+
+typedef void case_fn(make_options *o, const char *what);
+
+/* Every family, rule and product. */
+static void for_each_case(case_fn *fn) {
+    char what[64];
+    for (size_t f = 0; f < QN_LEN(families); f++)
+        for (size_t k = 0; k < QN_LEN(kinds); k++)
+            for (size_t c = 0; c < QN_LEN(computes); c++) {
+                make_options o = MAKE;
+                o.arch = families[f];
+                o.kind = kinds[k];
+                o.compute = computes[c];
+                snprintf(what, sizeof what, "%s, rule %d, %s", o.arch, (int)o.kind,
+                         qn_dtype_get((qn_dtype)o.compute)->name);
+                fn(&o, what);
+            }
+}
+
+/* ---- threads ---- */
+
+static void on_threads(make_options *o, const char *what) {
+    double want[WHOLE], got[WHOLE];
+    made one = make(o);
+    made_steps(&one, WHOLE, want);
+    for (o->threads = 2; o->threads <= 3; o->threads++) {
+        made more = make(o);
+        made_steps(&more, WHOLE, got);
+        CHECK(memcmp(want, got, sizeof want) == 0, "%s: losses on %d threads", what, o->threads);
+        made_same(&one, &more, what);
+        made_drop(&more);
+    }
+    made_drop(&one);
+}
+
+TEST(threads_change_no_bit) { for_each_case(on_threads); }
+
+/* ---- stopped and taken up ---- */
+
+/* N steps, a checkpoint, everything gone; N more in another process's place. */
+static void in_two_halves(make_options *o, const char *what) {
+    static int runs;
+    double want[WHOLE], got[WHOLE];
+    char name[32];
+    snprintf(name, sizeof name, "halves-%d", runs++);
+    const char *run = made_path(name), *last;
+    made whole = make(o), first = make(o);
+    made_steps(&whole, WHOLE, want);
+    made_steps(&first, HALF, got);
+    CHECK_OK(qn_checkpoint_write(run, first.p, first.t->optimizer, &first.t->state, &(qn_checkpoint_texts){0}, false));
+    made_drop(&first);
+    o->threads = 2;
+    made second = make(o);
+    snprintf(name + strlen(name), sizeof name - strlen(name), "/last");
+    last = made_path(name);
+    CHECK_OK(qn_trainer_take_up(second.t, last), "%s", what);
+    CHECK_INT(qn_trainer_state(second.t)->step, HALF);
+    made_steps(&second, HALF, got + HALF);
+    CHECK(memcmp(want, got, sizeof want) == 0, "%s: losses", what);
+    CHECK_INT(second.t->state.tokens, whole.t->state.tokens);
+    CHECK(memcmp(second.t->state.window, whole.t->state.window, sizeof whole.t->state.window) == 0);
+    made_same(&whole, &second, what);
+    made_drop(&whole);
+    made_drop(&second);
+}
+
+TEST(halves_make_a_whole) { for_each_case(in_two_halves); }
+
+/* ---- shards ---- */
+
+TEST(shards_give_the_same_bits_again) {
+    for (int64_t shards = 1; shards <= 4; shards++) {
+        make_options o = MAKE;
+        o.batch = 12;
+        o.rows = 2;
+        o.shards = shards;
+        made a = make(&o);
+        o.threads = 3;
+        made b = make(&o);
+        made_steps(&a, HALF, NULL);
+        made_steps(&b, HALF, NULL);
+        made_same(&a, &b, "shards");
+        made_drop(&a);
+        made_drop(&b);
+    }
+}
+
+/* The sum over passes and shards is the sum over the batch, up to rounding: per parameter, relative to its norm. (Keys'
+ * biases of GPT-2 have none to speak of: softmax does not see them.) */
+static void check_near(const qn_params *p, const float *a, const float *b, double tolerance, const char *what) {
+    double all = 0;
+    for (size_t i = 0; i < p->numbers; i++)
+        all += (double)a[i] * (double)a[i];
+    for (size_t i = 0; i < p->n; i++) {
+        const qn_slot *s = &p->slot[i];
+        double off = 0, norm = 1e-8 * all;
+        for (size_t k = s->at; k < s->at + (size_t)(s->rows * s->cols); k++) {
+            off += ((double)a[k] - (double)b[k]) * ((double)a[k] - (double)b[k]);
+            norm += (double)a[k] * (double)a[k];
+        }
+        CHECK(norm > 0, "%s: %s", what, s->p->gguf);
+        CHECK_NEAR(sqrt(off / norm), 0, tolerance, "%s: %s of layer %d", what, s->p->gguf, (int)s->layer);
+    }
+}
+
+TEST(a_batch_is_the_sum_of_its_passes) {
+    static const struct { int64_t rows, shards; } cut[] = {{4, 1}, {2, 1}, {3, 1}, {1, 1}, {8, 2}, {2, 2}, {1, 8}, {2, 4}};
+    for (size_t f = 0; f < QN_LEN(families); f++) {
+        make_options o = MAKE;
+        qn_step_report want, got;
+        o.arch = families[f];
+        o.batch = o.rows = 8;
+        made whole = make(&o);
+        CHECK_OK(qn_trainer_step(whole.t, &want));
+        for (size_t i = 0; i < QN_LEN(cut); i++) {
+            o.rows = cut[i].rows;
+            o.shards = cut[i].shards;
+            made parts = make(&o);
+            CHECK_OK(qn_trainer_step(parts.t, &got));
+            CHECK_INT(got.tokens, want.tokens);
+            CHECK_NEAR(got.loss, want.loss, 1e-7 * want.loss, "%d rows, %d shards", (int)o.rows, (int)o.shards);
+            CHECK_NEAR(got.grad_norm, want.grad_norm, 1e-6 * want.grad_norm);
+            check_near(whole.p, qn_engine_grad(whole.t->engine), qn_engine_grad(parts.t->engine), 1e-6, o.arch);
+            made_drop(&parts);
+        }
+        made_drop(&whole);
+    }
+}
+
+/* ---- a run with everything on the way ---- */
+
+typedef struct { made *r; int64_t stop_at, measured, saved, sampled, steps; int fails; atomic_bool cancel; } watching;
+
+static int on_step(void *arg, const qn_step_report *r) {
+    watching *w = arg;
+    w->steps++;
+    CHECK_INT(r->step, w->r->t->state.step);
+    if (r->step == w->stop_at)
+        atomic_store(&w->cancel, true);
+    return w->fails && r->step == w->fails ? qn_fail(QN_EIO, "the watcher has seen enough") : 0;
+}
+
+static int on_measured(void *arg, QN_UNUSED int64_t step, const qn_measured *m, QN_UNUSED bool best) {
+    watching *w = arg;
+    w->measured++;
+    CHECK(m->loss > 0 && m->bits_per_byte > 0 && m->tokens > 0);
+    return 0;
+}
+
+static int on_saved(void *arg, QN_UNUSED int64_t step, QN_UNUSED double seconds) { return ((watching *)arg)->saved++, 0; }
+
+static int on_sample(void *arg, QN_UNUSED int64_t step, const qn_model *m) {
+    watching *w = arg;
+    const int32_t ids[] = {1, 40, 50};
+    const qn_session_options o = {.context = 32, .kv = -1};
+    qn_session *s;
+    CHECK_OK(qn_session_new(&s, m, w->r->k, w->r->pool, &o));
+    CHECK_OK(qn_session_feed(s, &(qn_feed){0, ids, 3, QN_LOGITS_NONE}, 1, NULL, NULL));
+    qn_session_free(s);
+    w->sampled++;
+    return 0;
+}
+
+static qn_train_hooks hooks_of(watching *w) {
+    return (qn_train_hooks){on_step, on_measured, on_saved, on_sample, w, &w->cancel};
+}
+
+/* To its end, or to step `stop`. */
+static qn_run_end run_to(make_options *o, watching *w, int64_t stop, made *r) {
+    qn_run_end end;
+    *w = (watching){.r = r, .stop_at = stop, .fails = w->fails};
+    o->hooks = hooks_of(w);
+    *r = make(o);
+    if (o->resumed)
+        CHECK_OK(qn_trainer_take_up(r->t, made_path("watched/last")));
+    CHECK_OK(qn_trainer_run(r->t, &end));
+    return end;
+}
+
+static int64_t count_lines(const char *path) {
+    qn_buf b = {0};
+    int64_t n = 0;
+    CHECK_OK(qn_read_file(&b, path, SIZE_MAX));
+    for (size_t i = 0; i < b.n; i++)
+        n += b.s[i] == '\n';
+    qn_buf_drop(&b);
+    return n;
+}
+
+/* Measured, sampled, saved, stopped twice: the bits are those of bare steps. */
+TEST(looking_disturbs_nothing) {
+    make_options bare = MAKE, o = MAKE;
+    watching w = {0};
+    made plain = make(&bare), r;
+    made_steps(&plain, WHOLE, NULL);
+    o.run = made_path("watched");
+    o.every = o.samples = 1;
+    o.threads = 2;
+    CHECK_INT(run_to(&o, &w, 2, &r), QN_RUN_STOPPED);
+    CHECK(w.steps == 2 && w.measured == 2 && w.saved == 2 && w.sampled == 2, "%d %d %d %d", (int)w.steps,
+          (int)w.measured, (int)w.saved, (int)w.sampled);
+    made_drop(&r);
+    o.resumed = true;
+    CHECK_INT(run_to(&o, &w, 5, &r), QN_RUN_STOPPED);
+    CHECK_INT(w.steps, 3);
+    made_drop(&r);
+    CHECK_INT(run_to(&o, &w, -1, &r), QN_RUN_DONE);
+    CHECK_INT(w.steps, 1);
+    made_same(&plain, &r, "watched");
+    made_drop(&r);
+    CHECK_INT(count_lines(made_path("watched/metrics.jsonl")), WHOLE);
+    CHECK_INT(run_to(&o, &w, -1, &r), QN_RUN_DONE);     /* nothing is left to do, and nothing is done */
+    CHECK_INT(w.steps + w.saved, 0);
+    made_same(&plain, &r, "done");
+    made_drop(&r);
+    made_drop(&plain);
+}
+
+/* A hook that fails ends the run, and the steps so far are not lost. */
+TEST(a_failing_hook_leaves_a_checkpoint) {
+    make_options o = MAKE;
+    watching w = {.fails = 2};
+    qn_run_end end;
+    made r;
+    w.r = &r;
+    o.run = made_path("failing");
+    o.hooks = hooks_of(&w);
+    r = make(&o);
+    CHECK_FAIL(qn_trainer_run(r.t, &end), QN_EIO, "seen enough");
+    CHECK(qn_is_dir(made_path("failing/checkpoints/step-00000002")));
+    CHECK(qn_is_file(made_path("failing/last/model.safetensors")));
+    made_drop(&r);
+}
+
+typedef struct { int64_t first, last; } counting;
+
+static int count_calls(void *arg, const qn_step_report *r) {
+    counting *c = arg;
+    if (r->step == 2)
+        c->first = qn_mem_calls();
+    c->last = qn_mem_calls();
+    return 0;
+}
+
+/* From the second step on neither steps nor measurements allocate, into other epochs, with records too. */
+TEST(steps_allocate_nothing) {
+    for (int sharded = 0; sharded < 2; sharded++) {
+        make_options o = MAKE;
+        counting c = {0};
+        qn_run_end end;
+        o.shards = sharded ? 2 : 1;
+        o.steps = 3 * 15 + 2;
+        o.every = 1;
+        o.run = made_path(sharded ? "quiet-2" : "quiet-1");
+        o.hooks = (qn_train_hooks){.step = count_calls, .arg = &c};
+        made r = make(&o);
+        CHECK(qn_rows_per_epoch(r.t->rows) < 15 * o.batch, "%d", (int)qn_rows_per_epoch(r.t->rows));
+        r.t->state.best_loss = 0;               /* no checkpoint on the way */
+        CHECK_OK(qn_trainer_run(r.t, &end));
+        CHECK_INT(c.last, c.first);
+        made_drop(&r);
+    }
+}
+
+/* ---- guards ---- */
+
+static char heard[4096];
+static int remarks;
+static void listen(QN_UNUSED void *arg, QN_UNUSED qn_log_level level, const char *message) {
+    remarks++;
+    snprintf(heard, sizeof heard, "%s", message);
+}
+
+/* A number that stands alone: vectors are their own masters. */
+static float *some_number(const made *r) {
+    size_t i = 0;
+    while (r->p->slot[i].matrix)
+        i++;
+    return qn_params_take(r->p, &r->p->slot[i], 0, NULL) + 3;
+}
+
+TEST(a_nan_is_left_out_and_ten_are_the_end) {
+    make_options o = MAKE;
+    qn_run_end end;
+    o.steps = 30;
+    o.run = made_path("nan");
+    for (int guard = QN_GUARD_SKIP; guard <= QN_GUARD_OFF; guard++) {
+        made r = make(&o);
+        size_t n;
+        r.t->recipe.guard = (qn_guard)guard;
+        *some_number(&r) = NAN;
+        float *before = made_bits(&r, &n), *after;
+        remarks = 0;
+        qn_log_set(listen, NULL);
+        if (guard == QN_GUARD_STOP) {
+            CHECK_FAIL(qn_trainer_run(r.t, &end), QN_ELIMIT, "the guard stops the run");
+            CHECK_INT(remarks, 1);
+        } else {
+            CHECK_FAIL(qn_trainer_run(r.t, &end), QN_ELIMIT, "10 steps in a row");
+            CHECK_INT(remarks, 10);
+            CHECK_INT(qn_trainer_state(r.t)->step, 10);
+        }
+        qn_log_set(NULL, NULL);
+        CHECK_CONTAINS(heard, "the update was left out");
+        CHECK_CONTAINS(qn_error_message(), "loss nan");
+        CHECK_CONTAINS(qn_error_message(), "norm");
+        CHECK_CONTAINS(qn_error_message(), "--lr");
+        CHECK_INT(count_lines(made_path("nan/metrics.jsonl")), guard == QN_GUARD_STOP ? 1 : 10);
+        CHECK(qn_is_file(made_path("nan/last/training_state.safetensors")));
+        after = made_bits(&r, &n);
+        CHECK(memcmp(before, after, n * sizeof *after) == 0, "nothing moved");
+        qn_free(before);
+        qn_free(after);
+        made_drop(&r);
+        CHECK_OK(qn_dir_remove(o.run));
+    }
+}
+
+/* A single poisoned step, then a good one, as if there had been none: no NaN is left behind in pages or scratch. */
+static void poisoned_once(make_options *o, const char *what) {
+    qn_step_report report, want;
+    made r = make(o), clean = make(o);
+    float *w = some_number(&r);
+    const float was = *w;
+    *w = NAN;
+    CHECK_OK(qn_trainer_step(r.t, &report));
+    CHECK(report.skipped && isnan(report.loss), "%s", what);
+    CHECK_INT(r.t->state.skipped_in_a_row, 1);
+    CHECK_INT(r.t->state.updates, 0);
+    *w = was;
+    r.t->state.step = 0;                        /* the same rows again */
+    CHECK_OK(qn_trainer_step(r.t, &report));
+    CHECK_OK(qn_trainer_step(clean.t, &want));
+    CHECK(!report.skipped, "%s: loss %g, norm %g", what, report.loss, report.grad_norm);
+    CHECK(report.loss == want.loss && report.grad_norm == want.grad_norm, "%s", what);
+    CHECK_INT(r.t->state.skipped_in_a_row, 0);
+    CHECK_INT(r.t->state.skipped, 1);
+    CHECK_INT(r.t->state.updates, 1);
+    made_same(&r, &clean, what);
+    made_drop(&r);
+    made_drop(&clean);
+}
+
+TEST(a_good_step_forgives) { for_each_case(poisoned_once); }
+
+/* An evaluation that is no number is never the best one. */
+TEST(nan_is_not_the_best_evaluation) {
+    make_options o = MAKE;
+    made r;
+    watching w = {.r = &r};
+    qn_run_end end;
+    o.every = 1;
+    o.steps = 2;
+    o.hooks = (qn_train_hooks){.step = on_step, .arg = &w};
+    r = make(&o);
+    *some_number(&r) = NAN;
+    CHECK_OK(qn_trainer_run(r.t, &end));
+    CHECK(isnan(r.t->state.best_loss));
+    CHECK_INT(r.t->state.best_step, 0);
+    CHECK_INT(r.t->state.worse, 2);
+    made_drop(&r);
+}
+
+TEST(patience_ends_a_run_and_its_resume) {
+    make_options o = MAKE;
+    made r;
+    watching w = {.r = &r};
+    qn_run_end end;
+    o.run = made_path("patient");
+    o.every = 1;
+    o.steps = 50;
+    o.rate = 0;                                 /* never better than the first time */
+    o.hooks = (qn_train_hooks){.step = on_step, .arg = &w};
+    r = make(&o);
+    r.t->recipe.patience = 3;
+    CHECK_OK(qn_trainer_run(r.t, &end));
+    CHECK_INT(end, QN_RUN_EARLY);
+    CHECK_INT(w.steps, 4);
+    CHECK_INT(r.t->state.best_step, 1);
+    made_drop(&r);
+    o.resumed = true;
+    r = make(&o);
+    r.t->recipe.patience = 3;
+    CHECK_OK(qn_trainer_take_up(r.t, made_path("patient/last")));
+    CHECK_OK(qn_trainer_run(r.t, &end));
+    CHECK_INT(end, QN_RUN_EARLY);
+    CHECK_INT(w.steps, 4, "no step was added");
+    made_drop(&r);
+}
+
+TEST(a_spike_is_one_by_the_last_128_losses) {
+    static const struct { double low, high, spike; qn_guard guard; int64_t seen; bool refused; } cases[] = {
+        {0.9, 1.1, 10, QN_GUARD_SKIP, 128, true},       /* deviation 0.1, mean 1: a loss of 5.5 is far above */
+        {0.9, 1.1, 10, QN_GUARD_SKIP, 127, false},      /* not yet enough seen */
+        {0.9, 1.1, 10, QN_GUARD_OFF, 128, false},
+        {0.9, 1.1, 0, QN_GUARD_SKIP, 128, false},
+        {0.9, 1.1, 100, QN_GUARD_SKIP, 128, false},
+        {1, 9, 10, QN_GUARD_SKIP, 128, false},
+        {5.5, 5.5, 10, QN_GUARD_STOP, 128, false},      /* no deviation at all: 5 % are no spike */
+    };
+    for (size_t i = 0; i < QN_LEN(cases); i++) {
+        make_options o = MAKE;
+        made r = make(&o);
+        qn_step_report report;
+        r.t->recipe.guard = cases[i].guard;
+        r.t->recipe.spike = cases[i].spike;
+        r.t->state.window_n = cases[i].seen;
+        for (int k = 0; k < QN_LOSS_WINDOW; k++)
+            r.t->state.window[k] = k % 2 ? cases[i].low : cases[i].high;
+        CHECK_OK(qn_trainer_step(r.t, &report));
+        CHECK_NEAR(report.loss, 5.55, 0.1);
+        CHECK_INT(report.skipped, cases[i].refused, "case %zu", i);
+        CHECK_INT(r.t->state.window_n, cases[i].seen + !cases[i].refused, "a spike is not remembered");
+        made_drop(&r);
+    }
+}
+
+/* ---- clipping ---- */
+
+/* SGD without momentum and decay: w − rate·min(1, clip/‖g‖)·g, by hand. */
+static void clipped_by(double clip) {
+    make_options o = MAKE;
+    qn_step_report report;
+    double square = 0;
+    o.kind = QN_OPTIMIZER_SGD;
+    made r = make(&o);
+    r.t->recipe.clip = clip;
+    r.t->recipe.optimizer.momentum = 0;
+    qn_optimizer_free(r.t->optimizer);
+    CHECK_OK(qn_optimizer_new(&r.t->optimizer, r.p, r.k, &r.t->recipe.optimizer, 1));
+    float *before = qn_zalloc(QN_MEM_TEST, 2 * r.p->numbers, sizeof *before), *after = before + r.p->numbers;
+    made_masters(r.p, before);
+    CHECK_OK(qn_trainer_step(r.t, &report));
+    made_masters(r.p, after);
+    const float *g = qn_engine_grad(r.t->engine);
+    for (size_t i = 0; i < r.p->numbers; i++)
+        square += (double)g[i] * (double)g[i];
+    CHECK_NEAR(report.grad_norm, sqrt(square), 1e-9 * sqrt(square));
+    CHECK(sqrt(square) > 0.2);
+    const double scale = clip > 0 && sqrt(square) > clip ? clip / sqrt(square) : 1;
+    double moved = 0;
+    for (size_t i = 0; i < r.p->numbers; i++) {
+        CHECK_NEAR(after[i], (double)before[i] - report.rate * scale * (double)g[i], 2e-7 * fabs((double)before[i]) + 1e-9,
+                   "number %zu", i);
+        moved += ((double)after[i] - (double)before[i]) * ((double)after[i] - (double)before[i]);
+    }
+    if (clip > 0 && sqrt(square) > clip)
+        CHECK_NEAR(sqrt(moved), report.rate * clip, 1e-4 * report.rate * clip, "the update is as long as the clip says");
+    qn_free(before);
+    made_drop(&r);
+}
+
+TEST(the_update_is_that_of_the_clipped_gradient) {
+    clipped_by(0.1);
+    clipped_by(1000);
+    clipped_by(0);
+}
+
+/* ---- refusals ---- */
+
+TEST(says_what_does_not_fit) {
+    make_options o = MAKE;
+    made r = make(&o);
+    qn_train_setup s = r.t->s;
+    qn_recipe recipe = r.recipe;
+    qn_trainer *t;
+    s.recipe = &recipe;
+    recipe.context = 1000;
+    CHECK_FAIL(qn_trainer_new(&t, &s), QN_EINVAL, "rows of 1000 tokens do not fit into the model's context of 64");
+    recipe.context = 40;
+    recipe.shards = 3;
+    CHECK_FAIL(qn_trainer_new(&t, &s), QN_EINVAL, "cannot be cut into 3 equal shards");
+    recipe.shards = 1;
+    recipe.optimizer.beta2 = 1;
+    CHECK_FAIL(qn_trainer_new(&t, &s), QN_EINVAL, "beta2 1");
+    recipe.optimizer.beta2 = 0.9;
+    r.m->cfg.V = 200;
+    CHECK_FAIL(qn_trainer_new(&t, &s), QN_EINVAL, "258 ids, the model's embedding 200 rows");
+    CHECK(t == NULL);
+    r.m->cfg.V = 258;
+    for (int64_t k = 0, rc = QN_ENOMEM; rc < 0; k++) {
+        const int64_t live = qn_mem_stats_get(QN_MEM_ACTS).live_bytes, grads = qn_mem_stats_get(QN_MEM_GRADS).live_bytes;
+        qn_mem_fail_after(k);
+        rc = qn_trainer_new(&t, &s);
+        qn_mem_fail_after(-1);
+        CHECK(rc == 0 || rc == QN_ENOMEM, "%d", (int)k);
+        qn_trainer_free(t);
+        CHECK_NO_LEAK(QN_MEM_ACTS, live);
+        CHECK_NO_LEAK(QN_MEM_GRADS, grads);
+        CHECK(k < 1000);
+    }
+    made_drop(&r);
+}
