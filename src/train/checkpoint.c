@@ -72,20 +72,25 @@ out:
     return rc;
 }
 
-/* The counters, one table for both directions. */
+/* The counters, one table for both directions; the first few are never more than the steps. */
+enum { PARTS_OF_STEP = 5 };
 typedef struct { const char *name; size_t offset; } counter;
 #define COUNTER(member) {#member, offsetof(qn_train_state, member)}
 static const counter counters[] = {
-    COUNTER(step), COUNTER(updates), COUNTER(tokens), COUNTER(skipped), COUNTER(skipped_in_a_row), COUNTER(best_step),
+    COUNTER(step), COUNTER(updates), COUNTER(skipped), COUNTER(skipped_in_a_row), COUNTER(best_step), COUNTER(tokens),
     COUNTER(worse), COUNTER(window_n),
 };
 #undef COUNTER
+
+static int64_t counter_at(const qn_train_state *s, size_t i) {
+    return *(const int64_t *)(const void *)((const char *)s + counters[i].offset);
+}
 
 static int put_counters(const qn_train_state *s, qn_safetensors_writer *w) {
     char text[32];
     QN_TRY(qn_safetensors_writer_meta(w, QN_STR("format"), QN_STR("pt")));
     for (size_t i = 0; i < QN_LEN(counters); i++) {
-        snprintf(text, sizeof text, "%lld", (long long)*(const int64_t *)((const char *)s + counters[i].offset));
+        snprintf(text, sizeof text, "%lld", (long long)counter_at(s, i));
         QN_TRY(qn_safetensors_writer_meta(w, qn_str_of(counters[i].name), qn_str_of(text)));
     }
     return 0;
@@ -257,9 +262,10 @@ static int take_counters(const qn_safetensors *st, const char *file, qn_train_st
             return qn_fail(QN_EFORMAT, "%s: its metadata has no number \"%s\"; this is no state of a run", file,
                            counters[i].name);
     }
-    if (s->step < 0 || s->updates < 0 || s->updates > s->step || s->window_n < 0)
-        return qn_fail(QN_EFORMAT, "%s: step %lld with %lld updates cannot be", file, (long long)s->step,
-                       (long long)s->updates);
+    for (size_t i = 0; i < QN_LEN(counters); i++)
+        if (counter_at(s, i) < 0 || (i < PARTS_OF_STEP && counter_at(s, i) > s->step))
+            return qn_fail(QN_EFORMAT, "%s: %s %lld of step %lld cannot be", file, counters[i].name,
+                           (long long)counter_at(s, i), (long long)s->step);
     return 0;
 }
 
