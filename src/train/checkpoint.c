@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/dir.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "format/safetensors_write.h"
 #include "model/save.h"
@@ -15,6 +16,7 @@
 #define WEIGHTS "model.safetensors"
 #define STATE "training_state.safetensors"
 #define PARTIAL ".partial-"
+#define REMOVED ".removed-"
 
 static const char *step_name(int64_t step, char out[32]) {
     snprintf(out, 32, "step-%08lld", (long long)step);
@@ -177,6 +179,23 @@ static int turn(const char *run, const char *link, int64_t step) {
     return rc;
 }
 
+/* A checkpoint goes as it came: under its name it is whole, to the last. Absent is fine. */
+static int discard(const char *run, const char *name) {
+    qn_buf path = {0}, removed = {0};
+    int rc;
+    QN_TRY_OUT(folder_of(&path, run, "", name));
+    QN_TRY_OUT(folder_of(&removed, run, REMOVED, name));
+    QN_TRY_OUT(qn_dir_remove(removed.s));
+    if (!qn_is_dir(path.s))
+        goto out;
+    QN_TRY_OUT(qn_dir_move(path.s, removed.s));
+    rc = qn_dir_remove(removed.s);
+out:
+    qn_buf_drop(&path);
+    qn_buf_drop(&removed);
+    return rc;
+}
+
 int qn_checkpoint_mark_best(const char *run, int64_t step) { return turn(run, "best", step); }
 
 int qn_checkpoint_write(const char *run, const qn_params *p, qn_optimizer *o, const qn_train_state *state,
@@ -189,7 +208,7 @@ int qn_checkpoint_write(const char *run, const qn_params *p, qn_optimizer *o, co
     QN_TRY_OUT(qn_dir_remove(partial.s));
     rc = fill(partial.s, p, o, state, texts);
     if (rc >= 0)
-        rc = qn_dir_remove(final.s);            /* a run taken up before this step comes by here again */
+        rc = discard(run, name);                /* a run taken up before this step comes by here again */
     if (rc >= 0)
         rc = qn_dir_move(partial.s, final.s);
     if (rc < 0) {
@@ -224,6 +243,11 @@ static void linked(const char *run, const char *link, char out[64]) {
     qn_buf_drop(&path);
 }
 
+/* What a kill left half written or half removed. */
+static bool is_left_over(const char *name) {
+    return strncmp(name, PARTIAL, sizeof PARTIAL - 1) == 0 || strncmp(name, REMOVED, sizeof REMOVED - 1) == 0;
+}
+
 int qn_checkpoint_tidy(const char *run, int64_t keep) {
     char best[64], last[64];
     qn_dir_names l = {0};
@@ -235,13 +259,13 @@ int qn_checkpoint_tidy(const char *run, int64_t keep) {
     QN_TRY_OUT(qn_path_join(&path, run, FOLDER));
     QN_TRY_OUT(qn_dir_list(&l, path.s));
     for (size_t i = l.n; i-- > 0;) {                    /* by name: the newest step is the last */
-        const bool partial = strncmp(l.name[i], PARTIAL, sizeof PARTIAL - 1) == 0;
-        const bool step = strncmp(l.name[i], "step-", 5) == 0;
-        if (step && (newer++ < keep || strcmp(l.name[i], best) == 0 || strcmp(l.name[i], last) == 0))
+        const char *name = l.name[i];
+        const bool step = strncmp(name, "step-", 5) == 0;
+        if (step && newer++ >= keep && strcmp(name, best) && strcmp(name, last))
+            QN_TRY_OUT(discard(run, name));
+        if (step || !is_left_over(name))                /* kept, or somebody's own */
             continue;
-        if (!step && !partial)                          /* somebody's own */
-            continue;
-        QN_TRY_OUT(folder_of(&path, run, "", l.name[i]));
+        QN_TRY_OUT(folder_of(&path, run, "", name));
         QN_TRY_OUT(qn_dir_remove(path.s));
     }
 out:

@@ -40,7 +40,14 @@ begin() {               # a process on the run, in the background: pid
     pid=$!
 }
 
-# Waits for the next half of a checkpoint to appear: every other kill hits its writing.
+await_progress() {      # another checkpoint than there was
+    was=$(readlink run/last)
+    while kill -0 $pid 2>/dev/null && [ "$(readlink run/last)" = "$was" ]; do
+        sleep 0.02
+    done
+}
+
+# The next half of a checkpoint: every other kill hits its writing.
 await_writing() {
     while kill -0 $pid 2>/dev/null; do
         for half in run/checkpoints/.partial-*/*; do
@@ -71,14 +78,10 @@ check_run() {
 round=0
 while [ $round -lt "$rounds" ]; do
     begin
-    if [ $((round % 2)) -eq 0 ]; then
-        await_writing
-        random 30
-        sleep "0.0$(printf '%02d' "$number")"
-    else
-        random 500
-        sleep "0.$(printf '%03d' "$number")"
-    fi
+    if [ $round -gt 1 ]; then await_progress; fi        # the first two may come before the first checkpoint
+    if [ $((round % 2)) -eq 0 ]; then await_writing; fi
+    random 200
+    sleep "0.$(printf '%03d' "$number")"
     kill -9 $pid 2>/dev/null
     wait $pid 2>/dev/null
     check_run

@@ -251,6 +251,7 @@ TEST(tidying_keeps_what_counts) {
         CHECK_OK(write_at(&r, run, step, step == 2));
     CHECK_OK(qn_dir_make(below(run, "checkpoints/.partial-step-00000009")));
     CHECK_OK(qn_write_file(below(run, "checkpoints/.partial-step-00000009/x"), "x", 1));
+    CHECK_OK(qn_dir_make(below(run, "checkpoints/.removed-step-00000000")));
     CHECK_OK(qn_dir_make(below(run, "checkpoints/mine")));
     CHECK_OK(qn_write_file(below(run, "checkpoints/notes.txt"), "x", 1));
     CHECK_OK(qn_write_file(below(run, "precious"), "x", 1));
