@@ -124,7 +124,8 @@ static void take_intervals(const qn_cli *c, qn_recipe *r) {
 }
 
 static int check_names(const qn_cli *c) {
-    static const char *const shapes[] = {"arch", "depth", "params", "dim", "layers", "heads", "kv-heads", "ff", "untied"};
+    static const char *const shapes[] = {"arch", "depth", "params", "dim", "layers", "heads", "kv-heads", "ff",
+                                         "untied"};
     if (!qn_cli_given(c, "data") || (!qn_cli_given(c, "out") && !qn_cli_flag(c, "dry-run")))
         return qn_fail(QN_EUSAGE, "needed: --data with texts or a prepared folder, and --out with a new folder");
     for (size_t i = 0; qn_cli_given(c, "from") && i < QN_LEN(shapes); i++)

@@ -1,6 +1,7 @@
-# tests/cli/kill.sh — training killed at random instants, most of all while a checkpoint is written: whatever stands under
-# RUN/last opens, nothing half written has a final name, and what comes out in the end is, to the bit, what a run has that
-# nobody touched. Threads differ from one resume to the next. The seed is printed; SEED=n has the same instants again.
+# tests/cli/kill.sh — training killed at random instants, most of all while a checkpoint is written: whatever stands
+# under RUN/last opens, nothing half written has a final name, and what comes out in the end is, to the bit, what a run
+# has that nobody touched. Threads differ from one resume to the next. The seed is printed; SEED=n has the same instants
+# again.
 # full: ROUNDS=50
 . "$(dirname "$0")/lib.sh"
 cd "$scratch" || exit 1

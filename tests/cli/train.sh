@@ -1,4 +1,4 @@
-# tests/cli/train.sh — from a corpus to a model that writes: plan, run, kill, resume; what it began with; what is refused.
+# tests/cli/train.sh — from a corpus to a model that writes: plan, run, kill, resume; what it began with; refusals.
 . "$(dirname "$0")/lib.sh"
 cd "$scratch" || exit 1
 

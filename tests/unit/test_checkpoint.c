@@ -107,7 +107,8 @@ TEST(without_memory_nothing_changes) {
     int rc = QN_ENOMEM;
     CHECK_OK(write_at(&r, run, 1, true));
     for (; rc < 0 && n < 3000; n = n < 16 ? n + 1 : n * 6 / 5) {     /* each takes its time: not every one */
-        const int64_t live = qn_mem_stats_get(QN_MEM_BASE).live_bytes, format = qn_mem_stats_get(QN_MEM_FORMAT).live_bytes;
+        const int64_t live = qn_mem_stats_get(QN_MEM_BASE).live_bytes;
+        const int64_t format = qn_mem_stats_get(QN_MEM_FORMAT).live_bytes;
         qn_mem_fail_after(n);
         rc = write_at(&r, run, 2, false);
         qn_mem_fail_after(-1);

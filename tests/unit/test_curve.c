@@ -1,5 +1,5 @@
-/* tests/unit/test_curve.c — ten steps of training against torch: engine and AdamW as a run has them, on the documents of
- * tests/fixtures/gradients_*.json; the loss after each step is the fixture's curve. test_gradients.c judges the
+/* tests/unit/test_curve.c — ten steps of training against torch: engine and AdamW as a run has them, on the documents
+ * of tests/fixtures/gradients_*.json; the loss after each step is the fixture's curve. test_gradients.c judges the
  * gradients one by one. */
 #include "fixture_model.h"
 

@@ -152,7 +152,8 @@ static void in_passes(const char *arch, int compute) {
         }
         CHECK(isfinite(loss) && loss > 0);
         CHECK_NEAR(loss, want, 1e-6 * want, "%s, passes of %d rows", arch, (int)most[m]);
-        CHECK_NEAR(distance(grad, qn_engine_grad(e), r.p->numbers), 0, 1e-6, "%s, passes of %d rows", arch, (int)most[m]);
+        CHECK_NEAR(distance(grad, qn_engine_grad(e), r.p->numbers), 0, 1e-6, "%s, passes of %d rows", arch,
+                   (int)most[m]);
         qn_engine_free(e);
     }
     qn_free(grad);
@@ -276,7 +277,8 @@ static const qn_dataset *rhymes(void) {
         CHECK_OK(qn_buf_puts(&text, "\"}\n"));
     }
     if (!d)
-        d = data_open("rhymes", qn_test_write("rhymes.jsonl", text.s, text.n), (qn_data_options){.validation = 0.1}, true);
+        d = data_open("rhymes", qn_test_write("rhymes.jsonl", text.s, text.n), (qn_data_options){.validation = 0.1},
+                      true);
     qn_buf_drop(&text);
     return d;
 }
