@@ -1,7 +1,8 @@
 /* cli/cmd_train_pretrain.c — `quern train pretrain`: from text to a model. */
 #include <math.h>
-#include <string.h>
+#include <stdio.h>
 
+#include "base/dir.h"
 #include "base/file.h"
 #include "cli/data_args.h"
 #include "cli/training.h"
@@ -127,8 +128,13 @@ static void take_intervals(const qn_cli *c, qn_recipe *r) {
 }
 
 static int check_names(const qn_cli *c) {
+    static const char *const shapes[] = {"arch", "depth", "params", "dim", "layers", "heads", "kv-heads", "ff",
+                                         "untied"};
     if (!qn_cli_given(c, "data") || (!qn_cli_given(c, "out") && !qn_cli_flag(c, "dry-run")))
         return qn_fail(QN_EUSAGE, "needed: --data with texts or a prepared folder, and --out with a new folder");
+    for (size_t i = 0; qn_cli_given(c, "from") && i < QN_LEN(shapes); i++)
+        if (qn_cli_given(c, shapes[i]))
+            return qn_fail(QN_EUSAGE, "--from brings its own shape; leave --%s out", shapes[i]);
     if (qn_cli_given(c, "time") && (qn_cli_given(c, "steps") || qn_cli_given(c, "tokens")))
         return qn_fail(QN_EUSAGE, "--time decides the steps; leave --steps and --tokens out");
     return 0;
@@ -193,11 +199,9 @@ static int shape(qn_training *t, qn_dial *d) {
     if (qn_cli_given(c, "time") && !shaped)
         d->params = QN_MAX(50000, numbers_for(qn_cli_float(c, "time"), t->recipe.compute == QN_BF16 && t->peak.bf16 > 0
                                                                            ? t->peak.bf16 : t->peak.f32));
-    const int64_t ids = qn_dataset_vocab(t->data);
-    t->cfg = (qn_config){.V = qn_cli_given(c, "vocab") ? qn_cli_int(c, "vocab") : ids, .bos = qn_tok_bos(t->tok),
-                         .pad = -1, .tied = !qn_cli_flag(c, "untied"), .compute = -1};
-    if (qn_tok_eos(t->tok) >= 0)
-        t->cfg.eos[t->cfg.n_eos++] = qn_tok_eos(t->tok);
+    t->cfg = (qn_config){.V = qn_cli_given(c, "vocab") ? qn_cli_int(c, "vocab") : qn_dataset_vocab(t->data),
+                         .tied = !qn_cli_flag(c, "untied"), .compute = -1};
+    qn_training_take_ids(t);
     QN_TRY(qn_dial_family(t->arch, &t->cfg, &t->gated));
     t->cfg.window = qn_cli_int(c, "window");
     if (t->cfg.window && !t->gated)
@@ -206,10 +210,10 @@ static int shape(qn_training *t, qn_dial *d) {
 }
 
 /* --from: the shape is the model's; a row is no longer than its context. */
-static void adopt(qn_training *t, qn_dial *d) {
-    t->gated = t->arch->name[0] != 'g';
+static int adopt(qn_training *t, qn_dial *d) {
     if (d->context < 0)
         d->context = QN_MIN(t->cfg.context, 1024);
+    return qn_dial_family(t->arch, &(qn_config){0}, &t->gated);
 }
 
 static int plan_run(qn_training *t, const qn_dial *d) {
@@ -238,7 +242,7 @@ static int build(qn_training *t) {
         QN_TRY(shape(t, &d));
     QN_TRY(qn_training_open_model(t, from));
     if (from)
-        adopt(t, &d);
+        QN_TRY(adopt(t, &d));
     QN_TRY(plan_run(t, &d));
     QN_TRY(qn_training_build(t));
     return resolve_time(t, &d);
@@ -264,16 +268,29 @@ static int pretrain(qn_training *t) {
         QN_TRY(qn_run_create(&t->run, qn_cli_str(t->c, "out")));
     QN_TRY(open_data(t));
     QN_TRY(build(t));
-    QN_TRY(qn_training_plan(t));
+    qn_training_plan(t);
     if (qn_cli_flag(t->c, "dry-run"))
         return 0;
     QN_TRY(qn_training_manifest(t, "running"));
     return qn_training_go(t);
 }
 
+/* What was prepared for a run that never began goes with it; the message stays. */
+static void leave_nothing(qn_training *t, int rc) {
+    char message[1024];
+    qn_buf data = {0};
+    snprintf(message, sizeof message, "%s", qn_error_message());
+    if (qn_run_manifest_text(t->run).n == 0 && qn_path_join(&data, qn_run_path(t->run), "data") >= 0)
+        qn_dir_remove(data.s);
+    qn_fail(rc, "%s", message);
+    qn_buf_drop(&data);
+}
+
 static int run(qn_cli *c) {
     qn_training t = {.c = c};
     const int rc = pretrain(&t);
+    if (rc < 0 && t.run)
+        leave_nothing(&t, rc);
     qn_training_drop(&t);
     return rc;
 }

@@ -110,6 +110,7 @@ static int open_all(qn_training *t, const manifest *m) {
     QN_TRY(keep(&t->from, &m->from));
     QN_TRY(keep(&t->prompt, &m->prompt));
     QN_TRY(qn_training_open_data(t, data));
+    qn_training_take_ids(t);
     if (m->fingerprint.n && !qn_str_is(qn_buf_view(&m->fingerprint), qn_dataset_fingerprint(t->data)))
         return qn_fail(QN_EINVAL, "%s: holds other tokens than those that this run began with; a run goes on with its "
                        "own data (or begin anew with --from %s/last)", data, qn_run_path(t->run));

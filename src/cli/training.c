@@ -39,6 +39,13 @@ out:
     return rc;
 }
 
+void qn_training_take_ids(qn_training *t) {
+    t->cfg.bos = qn_tok_bos(t->tok);
+    t->cfg.pad = -1;
+    t->cfg.n_eos = qn_tok_eos(t->tok) >= 0;
+    t->cfg.eos[0] = qn_tok_eos(t->tok);
+}
+
 /* Which of the optional parameters a model on disk has. */
 static int parameters_of(const qn_source *s, const qn_arch *arch, bool has[QN_PARAMS]) {
     qn_buf name = {0};
@@ -59,7 +66,9 @@ static int open_from(qn_training *t, const char *from, bool has[QN_PARAMS], qn_s
     QN_TRY(qn_source_config(*s, &t->arch, &t->cfg));
     if (!qn_source_tensors(*s))
         return qn_fail(QN_ENOTFOUND, "%s: has no weights to begin with", from);
-    return parameters_of(*s, t->arch, has);
+    QN_TRY(parameters_of(*s, t->arch, has));
+    t->cfg.tied = t->cfg.tied || (qn_source_is_gguf(*s) && !has[QN_P_HEAD]);     /* GGUF says so by leaving it out */
+    return 0;
 }
 
 int qn_training_open_model(qn_training *t, const char *from) {
@@ -89,9 +98,8 @@ static double peak_of(const qn_training *t) {
 static int on_step(void *arg, const qn_step_report *r) {
     qn_training *t = arg;
     const double share = r->seconds > 0 ? (double)r->flops / r->seconds * 1e-9 / peak_of(t) : 0;
-    const qn_train_state *s = qn_trainer_state(t->trainer);
     char eval[48] = "";
-    if (!isnan(s->best_loss))
+    if (t->measured.tokens)
         snprintf(eval, sizeof eval, ", eval %.4f", t->measured.loss);
     qn_progress_note(&t->bar, "loss %.4f%s, %.0f tokens/s, %.0f %% of peak", r->loss, eval,
                      r->seconds > 0 ? (double)r->tokens / r->seconds : 0, 100 * share);
@@ -169,6 +177,26 @@ static int encode_prompt(qn_training *t) {
 
 /* ---- building ---- */
 
+static int64_t reserved_bytes(void) {
+    int64_t sum = 0;
+    for (int tag = 0; tag < QN_MEM_TAGS; tag++)
+        sum += qn_mem_stats_get((qn_mem_tag)tag).live_bytes;
+    return sum;
+}
+
+#define LESS "a smaller --micro-batch, --context or model would fit"
+
+/* What was reserved is no more than there is: said now, not by the kernel at step 1. */
+static int check_memory(void) {
+    const double bytes = (double)reserved_bytes();
+    qn_machine m;
+    qn_machine_get(&m);
+    if (m.memory > 0 && bytes > (double)m.memory)
+        return qn_fail(QN_ENOMEM, "this plan takes %.1f GB, the machine has %.1f; " LESS, bytes / 1e9,
+                       (double)m.memory / 1e9);
+    return 0;
+}
+
 int qn_training_build(qn_training *t) {
     const qn_train_setup setup = {
         .recipe = &t->recipe, .params = &t->params, .data = t->data, .kernels = t->kernels, .pool = t->pool,
@@ -177,7 +205,11 @@ int qn_training_build(qn_training *t) {
         .hooks = {.step = on_step, .measured = on_measured, .saved = on_saved, .sample = on_sample, .arg = t,
                   .cancel = &qn_cancel_flag},
     };
-    return qn_trainer_new(&t->trainer, &setup);
+    const int rc = qn_trainer_new(&t->trainer, &setup);
+    if (rc == QN_ENOMEM)
+        return qn_fail_in(rc, "this plan does not fit (" LESS ")");
+    QN_TRY(rc);
+    return check_memory();
 }
 
 void qn_training_unbuild(qn_training *t) {
@@ -186,13 +218,6 @@ void qn_training_unbuild(qn_training *t) {
 }
 
 /* ---- the plan ---- */
-
-static int64_t reserved_bytes(void) {
-    int64_t sum = 0;
-    for (int tag = 0; tag < QN_MEM_TAGS; tag++)
-        sum += qn_mem_stats_get((qn_mem_tag)tag).live_bytes;
-    return sum;
-}
 
 static const char *clock_text(double seconds, char out[32]) {
     const int64_t s = (int64_t)(seconds + 0.5);
@@ -211,7 +236,7 @@ static double guessed_seconds(const qn_training *t) {
     return 6 * numbers * tokens / (0.6e9 * peak_of(t));
 }
 
-static void say_plan(const qn_training *t, int64_t bytes) {
+void qn_training_plan(const qn_training *t) {
     static const char *const kinds[] = {"adamw", "muon", "sgd"};
     static const char *const curves[] = {"cosine", "linear", "constant", "wsd"};
     const qn_config *c = &t->cfg;
@@ -231,20 +256,9 @@ static void say_plan(const qn_training *t, int64_t bytes) {
            "warm-up %lld; compute %s", (long long)r->steps, (long long)r->batch, (long long)r->context, tokens / 1e6,
            train.tokens ? tokens / (double)train.tokens : 0, kinds[r->optimizer.kind], r->schedule.peak,
            curves[r->schedule.kind], (long long)r->schedule.warmup, qn_dtype_get((qn_dtype)r->compute)->name);
-    qn_log(QN_LOG_INFO, "memory  up to %.0f MB", (double)bytes / 1e6);
+    qn_log(QN_LOG_INFO, "memory  up to %.0f MB", (double)reserved_bytes() / 1e6);
     qn_log(QN_LOG_INFO, "time    about %s on this machine (%s, %d threads)", clock_text(guessed_seconds(t), text),
            qn_isa_name(t->kernels->isa), qn_pool_threads(t->pool));
-}
-
-int qn_training_plan(qn_training *t) {
-    const int64_t bytes = reserved_bytes();
-    qn_machine m;
-    qn_machine_get(&m);
-    say_plan(t, bytes);
-    if (m.memory > 0 && bytes > m.memory)
-        return qn_fail(QN_ENOMEM, "this plan takes %.1f GB, the machine has %.1f; a smaller --micro-batch, --context "
-                       "or model would fit", (double)bytes / 1e9, (double)m.memory / 1e9);
-    return 0;
 }
 
 /* ---- record ---- */

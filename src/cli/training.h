@@ -44,13 +44,16 @@ typedef struct {
 } qn_training;
 
 int qn_training_open_data(qn_training *t, const char *dir);
+/* The special ids of a fresh model are its tokenizer's. */
+void qn_training_take_ids(qn_training *t);
 /* The model of t->cfg: fresh, or as `from` has it (t->cfg then comes from there too). */
 int qn_training_open_model(qn_training *t, const char *from);
+/* Engine and optimizer. QN_ENOMEM where the machine has less than they take. */
 int qn_training_build(qn_training *t);
 /* Lets the engine go, for another recipe. */
 void qn_training_unbuild(qn_training *t);
-/* The plan: model, data, run, memory, time. QN_ENOMEM where the machine has less than it takes. */
-int qn_training_plan(qn_training *t);
+/* Says the plan: model, data, run, memory, time. */
+void qn_training_plan(const qn_training *t);
 /* Manifest with this state, out of everything above. */
 int qn_training_manifest(qn_training *t, const char *state);
 /* Says where a run is taken up, and writes so into its manifest. */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "base/dir.h"
+#include "base/file.h"
 #include "base/json.h"
 #include "format/safetensors_write.h"
 #include "model/save.h"
@@ -15,6 +16,7 @@
 #define WEIGHTS "model.safetensors"
 #define STATE "training_state.safetensors"
 #define PARTIAL ".partial-"
+#define REMOVED ".removed-"
 
 static const char *step_name(int64_t step, char out[32]) {
     snprintf(out, 32, "step-%08lld", (long long)step);
@@ -72,20 +74,25 @@ out:
     return rc;
 }
 
-/* The counters, one table for both directions. */
+/* The counters, one table for both directions; the first few are never more than the steps. */
+enum { PARTS_OF_STEP = 5 };
 typedef struct { const char *name; size_t offset; } counter;
 #define COUNTER(member) {#member, offsetof(qn_train_state, member)}
 static const counter counters[] = {
-    COUNTER(step), COUNTER(updates), COUNTER(tokens), COUNTER(skipped), COUNTER(skipped_in_a_row), COUNTER(best_step),
+    COUNTER(step), COUNTER(updates), COUNTER(skipped), COUNTER(skipped_in_a_row), COUNTER(best_step), COUNTER(tokens),
     COUNTER(worse), COUNTER(window_n),
 };
 #undef COUNTER
+
+static int64_t counter_at(const qn_train_state *s, size_t i) {
+    return *(const int64_t *)(const void *)((const char *)s + counters[i].offset);
+}
 
 static int put_counters(const qn_train_state *s, qn_safetensors_writer *w) {
     char text[32];
     QN_TRY(qn_safetensors_writer_meta(w, QN_STR("format"), QN_STR("pt")));
     for (size_t i = 0; i < QN_LEN(counters); i++) {
-        snprintf(text, sizeof text, "%lld", (long long)*(const int64_t *)((const char *)s + counters[i].offset));
+        snprintf(text, sizeof text, "%lld", (long long)counter_at(s, i));
         QN_TRY(qn_safetensors_writer_meta(w, qn_str_of(counters[i].name), qn_str_of(text)));
     }
     return 0;
@@ -172,6 +179,23 @@ static int turn(const char *run, const char *link, int64_t step) {
     return rc;
 }
 
+/* A checkpoint goes as it came: under its name it is whole, to the last. Absent is fine. */
+static int discard(const char *run, const char *name) {
+    qn_buf path = {0}, removed = {0};
+    int rc;
+    QN_TRY_OUT(folder_of(&path, run, "", name));
+    QN_TRY_OUT(folder_of(&removed, run, REMOVED, name));
+    QN_TRY_OUT(qn_dir_remove(removed.s));
+    if (!qn_is_dir(path.s))
+        goto out;
+    QN_TRY_OUT(qn_dir_move(path.s, removed.s));
+    rc = qn_dir_remove(removed.s);
+out:
+    qn_buf_drop(&path);
+    qn_buf_drop(&removed);
+    return rc;
+}
+
 int qn_checkpoint_mark_best(const char *run, int64_t step) { return turn(run, "best", step); }
 
 int qn_checkpoint_write(const char *run, const qn_params *p, qn_optimizer *o, const qn_train_state *state,
@@ -184,7 +208,7 @@ int qn_checkpoint_write(const char *run, const qn_params *p, qn_optimizer *o, co
     QN_TRY_OUT(qn_dir_remove(partial.s));
     rc = fill(partial.s, p, o, state, texts);
     if (rc >= 0)
-        rc = qn_dir_remove(final.s);            /* a run taken up before this step comes by here again */
+        rc = discard(run, name);                /* a run taken up before this step comes by here again */
     if (rc >= 0)
         rc = qn_dir_move(partial.s, final.s);
     if (rc < 0) {
@@ -219,6 +243,11 @@ static void linked(const char *run, const char *link, char out[64]) {
     qn_buf_drop(&path);
 }
 
+/* What a kill left half written or half removed. */
+static bool is_left_over(const char *name) {
+    return strncmp(name, PARTIAL, sizeof PARTIAL - 1) == 0 || strncmp(name, REMOVED, sizeof REMOVED - 1) == 0;
+}
+
 int qn_checkpoint_tidy(const char *run, int64_t keep) {
     char best[64], last[64];
     qn_dir_names l = {0};
@@ -230,13 +259,13 @@ int qn_checkpoint_tidy(const char *run, int64_t keep) {
     QN_TRY_OUT(qn_path_join(&path, run, FOLDER));
     QN_TRY_OUT(qn_dir_list(&l, path.s));
     for (size_t i = l.n; i-- > 0;) {                    /* by name: the newest step is the last */
-        const bool partial = strncmp(l.name[i], PARTIAL, sizeof PARTIAL - 1) == 0;
-        const bool step = strncmp(l.name[i], "step-", 5) == 0;
-        if (step && (newer++ < keep || strcmp(l.name[i], best) == 0 || strcmp(l.name[i], last) == 0))
+        const char *name = l.name[i];
+        const bool step = strncmp(name, "step-", 5) == 0;
+        if (step && newer++ >= keep && strcmp(name, best) && strcmp(name, last))
+            QN_TRY_OUT(discard(run, name));
+        if (step || !is_left_over(name))                /* kept, or somebody's own */
             continue;
-        if (!step && !partial)                          /* somebody's own */
-            continue;
-        QN_TRY_OUT(folder_of(&path, run, "", l.name[i]));
+        QN_TRY_OUT(folder_of(&path, run, "", name));
         QN_TRY_OUT(qn_dir_remove(path.s));
     }
 out:
@@ -257,9 +286,10 @@ static int take_counters(const qn_safetensors *st, const char *file, qn_train_st
             return qn_fail(QN_EFORMAT, "%s: its metadata has no number \"%s\"; this is no state of a run", file,
                            counters[i].name);
     }
-    if (s->step < 0 || s->updates < 0 || s->updates > s->step || s->window_n < 0)
-        return qn_fail(QN_EFORMAT, "%s: step %lld with %lld updates cannot be", file, (long long)s->step,
-                       (long long)s->updates);
+    for (size_t i = 0; i < QN_LEN(counters); i++)
+        if (counter_at(s, i) < 0 || (i < PARTS_OF_STEP && counter_at(s, i) > s->step))
+            return qn_fail(QN_EFORMAT, "%s: %s %lld of step %lld cannot be", file, counters[i].name,
+                           (long long)counter_at(s, i), (long long)s->step);
     return 0;
 }
 

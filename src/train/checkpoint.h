@@ -8,8 +8,8 @@
  *     RUN/last, RUN/best                     links into checkpoints/
  *
  * It is written under a name that no one looks for, each file and the folder synced, then renamed, then the link is
- * turned: at any instant `last` leads to a whole checkpoint. Folders that a kill left half written are removed when the
- * run is taken up again. */
+ * turned: at any instant `last` leads to a whole checkpoint. It is removed under such a name too. Folders that a kill
+ * left half written or half removed go when the run is taken up again. */
 #ifndef QN_TRAIN_CHECKPOINT_H
 #define QN_TRAIN_CHECKPOINT_H
 

@@ -3,8 +3,8 @@
  *     step 1 … step n      evaluation every eval_every steps and after the last; a checkpoint every checkpoint_every,
  *                          after the last, when the run is stopped, and where an evaluation was the best so far
  *
- * Order between two steps: metrics, evaluation, checkpoint, sample. A checkpoint is written after the evaluation of its
- * step, so that a run taken up there repeats neither. */
+ * Order between two steps: evaluation, metrics, sample, checkpoint. A checkpoint comes last, so that a run taken up
+ * there neither repeats nor misses anything. */
 #include <math.h>
 #include <stdio.h>
 
@@ -196,7 +196,9 @@ static int tell(qn_trainer *t, const qn_step_report *r, const qn_measured *m, bo
     const qn_train_hooks *h = &t->s.hooks;
     if (h->step)
         QN_TRY(h->step(h->arg, r));
-    return m && h->measured ? h->measured(h->arg, r->step, m, best) : 0;
+    if (m && h->measured)
+        QN_TRY(h->measured(h->arg, r->step, m, best));
+    return h->sample && due(t, t->recipe.sample_every) ? h->sample(h->arg, r->step, t->s.params->m) : 0;
 }
 
 /* A run that ends with an error between two steps: the state is whole, so it is kept. */
@@ -209,7 +211,6 @@ static int give_up(qn_trainer *t, int rc, bool best) {
 
 /* What follows a step; *ended where the run ends here. */
 static int after_step(qn_trainer *t, const qn_step_report *r, bool *ended, qn_run_end *end) {
-    const qn_train_hooks *h = &t->s.hooks;
     qn_measured m;
     const bool measured = t->validation && due(t, t->recipe.eval_every);
     bool best = false;
@@ -226,11 +227,7 @@ static int after_step(qn_trainer *t, const qn_step_report *r, bool *ended, qn_ru
         *ended = true;
         *end = QN_RUN_STOPPED;
     }
-    if (best || *ended || due(t, t->recipe.checkpoint_every))
-        QN_TRY(save(t, best));
-    if (h->sample && due(t, t->recipe.sample_every))
-        QN_TRY(h->sample(h->arg, r->step, t->s.params->m));
-    return 0;
+    return best || *ended || due(t, t->recipe.checkpoint_every) ? save(t, best) : 0;
 }
 
 /* What a kill may have left undone where the run is taken up: half of a checkpoint, and the link to the best one, which

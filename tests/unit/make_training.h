@@ -27,8 +27,8 @@ typedef struct {
 
 /* Three heads of 16, one for keys where the family can; rows hold two to four documents. */
 #define MAKE                                                                                                       \
-    (make_options){.arch = "llama", .compute = QN_F32, .threads = 1, .context = 40, .batch = 4, .rows = 2, .shards = 1, \
-                   .steps = 6, .rate = 1e-2}
+    (make_options){.arch = "llama", .compute = QN_F32, .threads = 1, .context = 40, .batch = 4, .rows = 2, \
+                   .shards = 1, .steps = 6, .rate = 1e-2}
 
 typedef struct {
     qn_pool *pool;

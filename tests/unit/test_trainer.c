@@ -116,7 +116,9 @@ static void check_near(const qn_params *p, const float *a, const float *b, doubl
 }
 
 TEST(a_batch_is_the_sum_of_its_passes) {
-    static const struct { int64_t rows, shards; } cut[] = {{4, 1}, {2, 1}, {3, 1}, {1, 1}, {8, 2}, {2, 2}, {1, 8}, {2, 4}};
+    static const struct { int64_t rows, shards; } cut[] = {
+        {4, 1}, {2, 1}, {3, 1}, {1, 1}, {8, 2}, {2, 2}, {1, 8}, {2, 4},
+    };
     for (size_t f = 0; f < QN_LEN(families); f++) {
         make_options o = MAKE;
         qn_step_report want, got;
@@ -159,7 +161,10 @@ static int on_measured(void *arg, QN_UNUSED int64_t step, const qn_measured *m, 
     return 0;
 }
 
-static int on_saved(void *arg, QN_UNUSED int64_t step, QN_UNUSED double seconds) { return ((watching *)arg)->saved++, 0; }
+static int on_saved(void *arg, QN_UNUSED int64_t step, QN_UNUSED double seconds) {
+    ((watching *)arg)->saved++;
+    return 0;
+}
 
 static int on_sample(void *arg, QN_UNUSED int64_t step, const qn_model *m) {
     watching *w = arg;
@@ -452,12 +457,12 @@ static void clipped_by(double clip) {
     const double scale = clip > 0 && sqrt(square) > clip ? clip / sqrt(square) : 1;
     double moved = 0;
     for (size_t i = 0; i < r.p->numbers; i++) {
-        CHECK_NEAR(after[i], (double)before[i] - report.rate * scale * (double)g[i], 2e-7 * fabs((double)before[i]) + 1e-9,
-                   "number %zu", i);
+        const double was = (double)before[i];
+        CHECK_NEAR(after[i], was - report.rate * scale * (double)g[i], 2e-7 * fabs(was) + 1e-9, "number %zu", i);
         moved += ((double)after[i] - (double)before[i]) * ((double)after[i] - (double)before[i]);
     }
     if (clip > 0 && sqrt(square) > clip)
-        CHECK_NEAR(sqrt(moved), report.rate * clip, 1e-4 * report.rate * clip, "the update is as long as the clip says");
+        CHECK_NEAR(sqrt(moved), report.rate * clip, 1e-4 * report.rate * clip, "its length");
     qn_free(before);
     made_drop(&r);
 }
@@ -491,7 +496,8 @@ TEST(says_what_does_not_fit) {
     CHECK(t == NULL);
     r.m->cfg.V = 258;
     for (int64_t k = 0, rc = QN_ENOMEM; rc < 0; k++) {
-        const int64_t live = qn_mem_stats_get(QN_MEM_ACTS).live_bytes, grads = qn_mem_stats_get(QN_MEM_GRADS).live_bytes;
+        const int64_t live = qn_mem_stats_get(QN_MEM_ACTS).live_bytes;
+        const int64_t grads = qn_mem_stats_get(QN_MEM_GRADS).live_bytes;
         qn_mem_fail_after(k);
         rc = qn_trainer_new(&t, &s);
         qn_mem_fail_after(-1);

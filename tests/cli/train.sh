@@ -1,0 +1,195 @@
+# tests/cli/train.sh — from a corpus to a model that writes: plan, run, kill, resume; what it began with; refusals.
+. "$(dirname "$0")/lib.sh"
+cd "$scratch" || exit 1
+
+i=0
+while [ $i -lt 200 ]; do
+    echo "{\"text\": \"The miller of brook $i turns the stone, and the stone turns grain into flour.\"}"
+    i=$((i + 1))
+done >corpus.jsonl
+run "$QUERN" train tokenizer corpus.jsonl --vocab 320 --out tok --quiet
+code 0
+run "$QUERN" data prepare corpus.jsonl --tokenizer tok --out data --validation 10% --quiet
+code 0
+shape='--layers 1 --dim 32 --context 32 --batch 4'
+train() { run "$QUERN" train pretrain --data data $shape "$@"; }
+
+# The plan first, and nothing but the plan.
+train --steps 16 --dry-run
+code 0
+err_has 'model   llama'
+err_has 'run     16 steps of 4 rows of 32 tokens'
+err_has 'memory  up to'
+run ls
+out_lacks 'run'
+
+# A run to its end; its folder is a model.
+train --steps 16 --out run --json
+code 0
+out_has '"state": "done"'
+out_has '"step": 16'
+err_has 'validation loss'
+run "$QUERN" runs run
+code 0
+out_has 'run: done, step 16/16'
+run "$QUERN" generate run/last -p 'The miller' --tokens 8
+code 0
+run "$QUERN" info run/best
+code 0
+out_has 'LlamaForCausalLM'
+run "$QUERN" train resume run
+code 0
+err_has 'all 16 steps are done'
+
+# Killed and resumed, with other threads: the same bits.
+"$QUERN" train pretrain --data data $shape --steps 16 --checkpoint-every 1 --out killed >/dev/null 2>&1 &
+pid=$!
+until [ -e killed/last ] || ! kill -0 $pid 2>/dev/null; do sleep 0.01; done
+kill -9 $pid 2>/dev/null
+wait $pid 2>/dev/null
+run "$QUERN" train resume killed --threads 3
+code 0
+err_has 'killed: '
+run cmp run/last/model.safetensors killed/last/model.safetensors
+code 0
+run cmp run/last/training_state.safetensors killed/last/training_state.safetensors
+code 0
+run grep -c '"step"' killed/metrics.jsonl
+out_is 16
+run grep -c '"what": "train resume"' killed/manifest.json
+out_is 1
+
+# Stopped by Ctrl-C: a checkpoint, exit code 130, and the way on.
+train --steps 1M --out stopped --time 1s
+code 2
+err_has '--time decides the steps'
+"$QUERN" train pretrain --data data $shape --steps 1M --eval-every 1M --checkpoint-every 1M --sample-every 1M \
+    --out stopped >said 2>&1 &
+pid=$!
+until [ -s stopped/metrics.jsonl ] || ! kill -0 $pid 2>/dev/null; do sleep 0.01; done
+run "$QUERN" train resume stopped
+code 2
+err_has 'another process is working on this run'
+kill -INT $pid
+wait $pid
+status=$?
+last='interrupted training'
+code 130
+run cat said
+out_has '`quern train resume stopped` goes on'
+run "$QUERN" runs stopped
+out_has 'stopped: stopped, step'
+
+# Options from a file; a time instead of steps.
+printf 'data: data\nlayers: 1\ndim: 32\ncontext: 32\nbatch: 4\noptimizer: muon\n' >plan.yaml
+run "$QUERN" train pretrain --config plan.yaml --time 1s --out timed --quiet
+code 0
+run "$QUERN" runs timed
+out_has 'done'
+run grep -E '"(optimizer|steps)": ("muon"|[0-9]+)' timed/manifest.json
+out_has '"optimizer": "muon"'
+out_has '"steps": '
+printf 'data: data\nlearning_rat: 1\nbatchs: 4\n' >bad.yaml
+run "$QUERN" train pretrain --config bad.yaml --out x
+code 2
+err_has 'bad.yaml:'
+printf 'data: data\nbatchs: 4\n' >bad.yaml
+run "$QUERN" train pretrain --config bad.yaml --out x
+code 2
+err_has 'bad.yaml:2:1: no option --batchs; did you mean --batch?'
+
+# Begun with a checkpoint, and with a GGUF of it.
+run "$QUERN" train pretrain --data data --from run/last --batch 4 --steps 3 --lr 1e-4 --out from-dir --quiet
+code 0
+run "$QUERN" convert run/last run.gguf
+code 0
+run "$QUERN" train pretrain --data data --from run.gguf --batch 4 --steps 3 --lr 1e-4 --out from-gguf --quiet
+code 0
+run cmp from-dir/last/model.safetensors from-gguf/last/model.safetensors
+code 0
+train --from run/last --steps 3 --out x
+code 2
+err_has '--from brings its own shape; leave --dim out'
+run "$QUERN" train pretrain --data data --from run/last --context 512 --steps 3 --out x
+code 2
+err_has 'rows of 512 tokens do not fit into the model'"'"'s context of 32'
+
+# Texts as they are, gpt2.
+run "$QUERN" train pretrain --data corpus.jsonl --tokenizer tok --arch gpt2 $shape --steps 3 --out raw --quiet
+code 0
+run test -f raw/data/data.json
+code 0
+run "$QUERN" generate raw/last -p 'The miller' --tokens 4
+code 0
+run "$QUERN" train pretrain --data corpus.jsonl $shape --steps 3 --out x
+code 2
+err_has '`quern train tokenizer corpus.jsonl --out tokenizer`'
+err_has '--tokenizer tokenizer'
+
+# What is refused leaves nothing behind.
+: >empty.txt
+printf 'ELF\000\001' >binary
+run "$QUERN" train pretrain --data empty.txt --tokenizer tok --out x
+code 2
+err_has 'the corpus is empty'
+run "$QUERN" train pretrain --data binary --tokenizer tok --out x
+code 5
+err_has 'binary is no text'
+run "$QUERN" train pretrain --data corpus.jsonl --tokenizer tok $shape --heads 7 --out x
+code 2
+err_has '--heads 7'
+run "$QUERN" train pretrain --data nowhere --tokenizer tok --out x
+code 4
+train --context 256 --batch 500000 --micro-batch 500000 --steps 3 --out x
+code 7
+err_has '--micro-batch'
+train --shards 3 --steps 3 --out x
+code 2
+err_has 'cannot be cut into 3 equal shards'
+train --steps 3
+code 2
+err_has '--out'
+run "$QUERN" train pretrain --out x
+code 2
+err_has '--data'
+run test -e x
+code 1
+train --steps 3 --out run
+code 2
+err_has 'holds a run already; `quern train resume run` goes on with it'
+train --steps 3 --out data
+code 2
+err_has 'is not empty'
+train --steps 3 --out empty.txt/run
+code 3
+if [ "$(id -u)" -ne 0 ]; then
+    mkdir locked && chmod 500 locked
+    train --steps 3 --out locked/run
+    code 3
+    err_has 'Permission denied'
+fi
+
+# What cannot be taken up.
+run "$QUERN" train resume tok
+code 4
+err_has 'no run there'
+run "$QUERN" train resume
+code 2
+cp -r run moved
+rm -rf moved/checkpoints
+run "$QUERN" train resume moved --data nowhere
+code 4
+run "$QUERN" data prepare corpus.jsonl --tokenizer tok --out other --validation 0.3 --quiet
+run "$QUERN" train resume run --data other
+code 2
+err_has 'holds other tokens than those that this run began with'
+echo '{"format": "quern run 1"}' >moved/manifest.json
+run "$QUERN" train resume moved
+code 5
+err_has 'it is no run of `train pretrain`'
+printf x >run/last/training_state.safetensors
+run "$QUERN" train resume run
+code 5
+err_has 'training_state.safetensors'
+
+done_testing
