@@ -48,6 +48,7 @@ TEST(comes_back_member_by_member) {
     r.optimizer = (qn_optimizer_options){QN_OPTIMIZER_MUON, 0.81, 0.92, 1e-9, 0.07, 0.85, false, 0.3, false};
     r.schedule = (qn_schedule){QN_LR_WSD, 1.0 / 3, 0.05, 17, 90, 1000};
     r.clip = 0.7;
+    r.dropout = 0.25;
     r.guard = QN_GUARD_STOP;
     r.spike = 6.5;
     r.eval_every = 11, r.eval_rows = 12, r.checkpoint_every = 13, r.keep = 14, r.sample_every = 15, r.patience = 16;
@@ -55,7 +56,7 @@ TEST(comes_back_member_by_member) {
     CHECK_OK(take(&back, text.s, text.n));
     CHECK(back.compute == r.compute && back.seed == r.seed && back.context == r.context && back.batch == r.batch);
     CHECK(back.rows == r.rows && back.shards == r.shards && back.packing == r.packing && back.steps == r.steps);
-    CHECK(back.recompute == r.recompute && back.clip == r.clip && back.guard == r.guard && back.spike == r.spike);
+    CHECK(back.recompute == r.recompute && back.clip == r.clip && back.dropout == 0.25 && back.guard == r.guard && back.spike == r.spike);
     const qn_optimizer_options *a = &r.optimizer, *b = &back.optimizer;
     CHECK(a->kind == b->kind && a->beta1 == b->beta1 && a->beta2 == b->beta2 && a->eps == b->eps);
     CHECK(a->weight_decay == b->weight_decay && a->momentum == b->momentum && a->nesterov == b->nesterov);
@@ -112,7 +113,7 @@ TEST(a_missing_member_is_named) {
         snprintf(want, sizeof want, "lacks \"%s\"", name);
         CHECK_FAIL(take(&back, cut.s, cut.n), QN_EFORMAT, want);
     }
-    CHECK_INT(n, 32);
+    CHECK_INT(n, 33);
     qn_buf_drop(&text);
     qn_buf_drop(&cut);
 }
@@ -232,7 +233,7 @@ static qn_recipe run_of(const qn_dial *d, int64_t corpus, qn_config *c) {
     qn_recipe r;
     bool gated;
     qn_recipe_init(&r, QN_OPTIMIZER_ADAMW);
-    r.eval_rows = -1;
+    r.eval_every = r.eval_rows = r.checkpoint_every = r.sample_every = -1;
     CHECK_OK(shape(d, "llama", c, &gated));
     CHECK_OK(qn_dial_run(d, c, gated, corpus, &r));
     CHECK_OK(qn_recipe_check(&r));
