@@ -1,8 +1,8 @@
 """check_checkpoint.py QUERN CHECKPOINT [PROMPT] — a checkpoint as the rest of the world reads it.
 
 Opens it with transformers (model and tokenizer), feeds the prompt and what `quern generate` answered to it, and
-compares the log-probabilities of every token of the answer and of its likeliest rivals; then converts it to GGUF F32, has quern
-answer with that, and says how llama.cpp is asked. A developer's tool (torch, transformers): no test needs it.
+compares the log-probabilities of every token of the answer and of its likeliest rivals; then converts it to GGUF F32,
+has quern answer with that, and says how llama.cpp is asked. A developer's tool (torch, transformers): no test needs it.
 """
 import json
 import pathlib
