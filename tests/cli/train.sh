@@ -11,7 +11,7 @@ run "$QUERN" train tokenizer corpus.jsonl --vocab 320 --out tok --quiet
 code 0
 run "$QUERN" data prepare corpus.jsonl --tokenizer tok --out data --validation 10% --quiet
 code 0
-shape='--layers 1 --dim 32 --context 32 --batch 4'
+shape='--layers 1 --dim 32 --context 32 --batch 4 --eval-every 8 --checkpoint-every 8 --sample-every 8'
 train() { run "$QUERN" train pretrain --data data $shape "$@"; }
 
 # The plan first, and nothing but the plan.
@@ -81,7 +81,8 @@ run "$QUERN" runs stopped
 out_has 'stopped: stopped, step'
 
 # Options from a file; a time instead of steps.
-printf 'data: data\nlayers: 1\ndim: 32\ncontext: 32\nbatch: 4\noptimizer: muon\n' >plan.yaml
+printf '%s\n' 'data: data' 'layers: 1' 'dim: 32' 'context: 32' 'batch: 4' 'optimizer: muon' 'eval-every: 1M' \
+    'checkpoint-every: 1M' 'sample-every: 1M' >plan.yaml
 run "$QUERN" train pretrain --config plan.yaml --time 1s --out timed --quiet
 code 0
 run "$QUERN" runs timed
