@@ -95,9 +95,13 @@ static void take_dial(const qn_cli *c, qn_dial *d) {
         d->rate = qn_cli_float(c, "lr");
 }
 
-static void take_recipe(const qn_cli *c, const qn_kernels *k, qn_recipe *r) {
+static void take_recipe(qn_training *t) {
+    const qn_cli *c = t->c;
+    const qn_kernels *k = t->kernels;
+    qn_recipe *r = &t->recipe;
     qn_recipe_init(r, (qn_optimizer_kind)qn_cli_enum(c, "optimizer"));
     const int compute = qn_cli_enum(c, "compute");
+    t->compute_free = compute < 0;
     r->compute = compute >= 0 ? (compute ? QN_BF16 : QN_F32) : k->isa >= QN_ISA_AVX512BF16 ? QN_BF16 : QN_F32;
     r->seed = (uint64_t)qn_cli_int(c, "seed");
     r->shards = qn_cli_int(c, "shards");
@@ -129,12 +133,12 @@ static void take_intervals(const qn_cli *c, qn_recipe *r) {
 
 static int check_names(const qn_cli *c) {
     static const char *const shapes[] = {"arch", "depth", "params", "dim", "layers", "heads", "kv-heads", "ff",
-                                         "untied"};
+                                         "window", "vocab", "untied"};
     if (!qn_cli_given(c, "data") || (!qn_cli_given(c, "out") && !qn_cli_flag(c, "dry-run")))
         return qn_fail(QN_EUSAGE, "needed: --data with texts or a prepared folder, and --out with a new folder");
     for (size_t i = 0; qn_cli_given(c, "from") && i < QN_LEN(shapes); i++)
         if (qn_cli_given(c, shapes[i]))
-            return qn_fail(QN_EUSAGE, "--from brings its own shape; leave --%s out", shapes[i]);
+            return qn_fail(QN_EUSAGE, "--from brings its own shape: leave --%s out", shapes[i]);
     if (qn_cli_given(c, "time") && (qn_cli_given(c, "steps") || qn_cli_given(c, "tokens")))
         return qn_fail(QN_EUSAGE, "--time decides the steps; leave --steps and --tokens out");
     return 0;
@@ -209,6 +213,45 @@ static int shape(qn_training *t, qn_dial *d) {
     return qn_dial_shape(d, t->gated, &t->cfg);
 }
 
+/* The text that an id stands for; "" for the name that GGUF gives to a row which no token has. */
+static qn_str text_of(const qn_tok *tok, int32_t id) {
+    char padding[32];
+    const qn_str text = qn_tok_text(tok, id);
+    snprintf(padding, sizeof padding, "[PAD%d]", (int)id);
+    return qn_str_is(text, padding) ? QN_STR("") : text;
+}
+
+/* Ids mean to the model what its own tokenizer says; data of another one would teach it noise. */
+static int check_ids(const qn_training *t, const qn_tok *own, const char *from) {
+    const int32_t n = QN_MAX(qn_tok_size(t->tok), qn_tok_size(own));
+    for (int32_t id = 0; id < n; id++) {
+        const qn_str there = text_of(t->tok, id), here = text_of(own, id);
+        if (!qn_str_eq(there, here))
+            return qn_fail(QN_EINVAL, "%s: made with another tokenizer than that of %s: id %d is \"%.*s\" there, "
+                           "\"%.*s\" to the model; prepare the data with --tokenizer %s", t->data_path, from, (int)id,
+                           QN_STR_ARG(there), QN_STR_ARG(here), from);
+    }
+    return 0;
+}
+
+static int check_tokenizer(const qn_training *t, const char *from) {
+    qn_source *s = NULL;
+    qn_tok *own = NULL;
+    int rc;
+    QN_TRY_OUT(qn_source_open(&s, from));
+    rc = qn_source_tokenizer(s, &own);
+    if (rc == QN_ENOTFOUND) {
+        qn_log(QN_LOG_WARN, "%s has no tokenizer: whether its ids are those of the data, nobody can say", from);
+        rc = 0;
+    }
+    if (rc >= 0 && own)
+        rc = check_ids(t, own, from);
+out:
+    qn_tok_free(own);
+    qn_source_close(s);
+    return rc;
+}
+
 /* --from: the shape is the model's; a row is no longer than its context. */
 static int adopt(qn_training *t, qn_dial *d) {
     if (d->context < 0)
@@ -240,6 +283,8 @@ static int build(qn_training *t) {
     take_dial(t->c, &d);
     if (!from)
         QN_TRY(shape(t, &d));
+    if (from)
+        QN_TRY(check_tokenizer(t, from));
     QN_TRY(qn_training_open_model(t, from));
     if (from)
         QN_TRY(adopt(t, &d));
@@ -262,7 +307,7 @@ static int pretrain(qn_training *t) {
     QN_TRY(qn_cli_pool(t->c, &t->pool));
     t->kernels = qn_kernels_at(qn_cli_isa(t->c));
     QN_TRY(qn_peak_arithmetic(t->pool, &t->peak));
-    take_recipe(t->c, t->kernels, &t->recipe);
+    take_recipe(t);
     QN_TRY(keep_words(t));
     if (!qn_cli_flag(t->c, "dry-run"))
         QN_TRY(qn_run_create(&t->run, qn_cli_str(t->c, "out")));

@@ -77,6 +77,8 @@ int qn_training_open_model(qn_training *t, const char *from) {
     int rc = 0;
     if (from)
         QN_TRY_OUT(open_from(t, from, has, &s));
+    if (from && t->compute_free && t->cfg.compute >= 0)
+        t->recipe.compute = t->cfg.compute;
     t->cfg.compute = t->recipe.compute;
     QN_TRY_OUT(qn_model_blank(&t->model, t->arch, &t->cfg, from ? has : NULL, (qn_dtype)t->recipe.compute));
     QN_TRY_OUT(qn_params_init(&t->params, t->model));

@@ -25,6 +25,7 @@ typedef struct {
     const qn_arch *arch;
     qn_config cfg;
     bool gated;
+    bool compute_free;                  /* nobody said how to multiply: what the model to begin with records counts */
     char *data_path, *from;             /* of the prepared folder; of the model it began with, or NULL */
     /* what is open */
     qn_dataset *data;

@@ -108,9 +108,25 @@ run "$QUERN" train pretrain --data data --from run.gguf --batch 4 --steps 3 --lr
 code 0
 run cmp from-dir/last/model.safetensors from-gguf/last/model.safetensors
 code 0
+run "$QUERN" train pretrain --data data $shape --compute bf16 --steps 1 --out bf16 --quiet
+run "$QUERN" train pretrain --data data --from bf16/last --steps 1 --batch 4 --out from-bf16 --quiet
+run grep -c '"compute": "bf16"' from-bf16/manifest.json
+out_is 1
+run "$QUERN" train pretrain --data data --from bf16/last --steps 1 --batch 4 --compute f32 --out from-f32 --quiet
+run grep -c '"compute": "f32"' from-f32/manifest.json
+out_is 1
 train --from run/last --steps 3 --out x
 code 2
-err_has '--from brings its own shape; leave --dim out'
+err_has '--from brings its own shape: leave --dim out'
+run "$QUERN" train pretrain --data data --from run/last --window 8 --steps 3 --out x
+code 2
+err_has 'leave --window out'
+run "$QUERN" train tokenizer corpus.jsonl --vocab 310 --out tok-310 --quiet
+run "$QUERN" data prepare corpus.jsonl --tokenizer tok-310 --out data-310 --quiet
+run "$QUERN" train pretrain --data data-310 --from run/last --steps 3 --out x
+code 2
+err_has 'data-310: made with another tokenizer than that of run/last: id 3'
+err_has 'prepare the data with --tokenizer run/last'
 run "$QUERN" train pretrain --data data --from run/last --context 512 --steps 3 --out x
 code 2
 err_has 'rows of 512 tokens do not fit into the model'"'"'s context of 32'
