@@ -146,13 +146,6 @@ static int check_names(const qn_cli *c) {
 
 /* ---- data ---- */
 
-static bool is_prepared(const char *dir) {
-    qn_buf path = {0};
-    const bool there = qn_path_join(&path, dir, "data.json") >= 0 && qn_is_file(path.s);
-    qn_buf_drop(&path);
-    return there;
-}
-
 /* The tokenizer that turns texts into ids: --tokenizer, or that of --from. */
 static int prepare(qn_training *t, const char *const *path, size_t n, const char *dir) {
     const char *tokenizer = qn_cli_str(t->c, "tokenizer");
@@ -177,7 +170,7 @@ static int open_data(qn_training *t) {
     size_t n;
     const char *const *data = qn_cli_list(t->c, "data", &n);
     int rc;
-    if (n == 1 && is_prepared(data[0]))
+    if (n == 1 && qn_training_is_prepared(data[0]))
         return qn_training_open_data(t, data[0]);
     if (!t->run)
         return qn_fail(QN_EUSAGE, "--dry-run needs a prepared folder: `quern data prepare %s --out DIR`", data[0]);

@@ -1,8 +1,10 @@
 /* cli/training.c — a training run as a person sees it: opened, planned, shown, sampled, recorded. */
 #include "cli/training.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -22,6 +24,13 @@ static int read_beside(const char *dir, const char *name, qn_buf *out) {
         rc = qn_read_file(out, path.s, TEXT_MAX);
     qn_buf_drop(&path);
     return rc;
+}
+
+bool qn_training_is_prepared(const char *dir) {
+    qn_buf path = {0};
+    const bool there = qn_path_join(&path, dir, "data.json") >= 0 && qn_is_file(path.s);
+    qn_buf_drop(&path);
+    return there;
 }
 
 int qn_training_open_data(qn_training *t, const char *dir) {
@@ -286,6 +295,12 @@ static void put_word(qn_jw *w, const char *key, const char *v) {
         qn_jw_null(w);
 }
 
+/* As it is found from any folder: a run is taken up from elsewhere too. */
+static void put_path(qn_jw *w, const char *key, const char *path) {
+    char real[PATH_MAX];
+    put_word(w, key, path && realpath(path, real) ? real : path);
+}
+
 static int fill_manifest(void *arg, qn_jw *w) {
     qn_training *t = arg;
     qn_jw_key(w, "steps");
@@ -296,9 +311,9 @@ static int fill_manifest(void *arg, qn_jw *w) {
     qn_jw_open(w, '{');
     qn_recipe_put(&t->recipe, w);
     qn_jw_close(w);
-    put_word(w, "data", t->data_path);
+    put_path(w, "data", t->data_path);
     put_word(w, "data_fingerprint", qn_dataset_fingerprint(t->data));
-    put_word(w, "from", t->from);
+    put_path(w, "from", t->from);
     put_word(w, "prompt", t->prompt);
     qn_jw_key(w, "options");
     qn_jw_open(w, '{');

@@ -110,11 +110,11 @@ run cmp from-dir/last/model.safetensors from-gguf/last/model.safetensors
 code 0
 run "$QUERN" train pretrain --data data $shape --compute bf16 --steps 1 --out bf16 --quiet
 run "$QUERN" train pretrain --data data --from bf16/last --steps 1 --batch 4 --out from-bf16 --quiet
-run grep -c '"compute": "bf16"' from-bf16/manifest.json
-out_is 1
+run grep -m1 -o '"compute": "[a-z0-9]*"' from-bf16/manifest.json
+out_is '"compute": "bf16"'
 run "$QUERN" train pretrain --data data --from bf16/last --steps 1 --batch 4 --compute f32 --out from-f32 --quiet
-run grep -c '"compute": "f32"' from-f32/manifest.json
-out_is 1
+run grep -m1 -o '"compute": "[a-z0-9]*"' from-f32/manifest.json
+out_is '"compute": "f32"'
 train --from run/last --steps 3 --out x
 code 2
 err_has '--from brings its own shape: leave --dim out'
@@ -125,7 +125,7 @@ run "$QUERN" train tokenizer corpus.jsonl --vocab 310 --out tok-310 --quiet
 run "$QUERN" data prepare corpus.jsonl --tokenizer tok-310 --out data-310 --quiet
 run "$QUERN" train pretrain --data data-310 --from run/last --steps 3 --out x
 code 2
-err_has 'data-310: made with another tokenizer than that of run/last: id 3'
+err_has 'data-310: made with another tokenizer than that of run/last: id '
 err_has 'prepare the data with --tokenizer run/last'
 run "$QUERN" train pretrain --data data --from run/last --context 512 --steps 3 --out x
 code 2
@@ -138,6 +138,20 @@ run test -f raw/data/data.json
 code 0
 run "$QUERN" generate raw/last -p 'The miller' --tokens 4
 code 0
+cp -r raw elsewhere && mv raw raw-gone && mkdir away
+run sh -c 'cd away && "$QUERN" train resume ../elsewhere'
+code 0
+err_has 'all 3 steps are done'
+run sh -c 'cd away && "$QUERN" train resume ../run'
+code 0
+mv data data-gone
+run "$QUERN" train resume run
+code 4
+err_has 'the data of this run are no longer there'
+err_has '--data'
+run "$QUERN" train resume run --data data-gone
+code 0
+mv data-gone data
 run "$QUERN" train pretrain --data corpus.jsonl $shape --steps 3 --out x
 code 2
 err_has '`quern train tokenizer corpus.jsonl --out tokenizer`'
