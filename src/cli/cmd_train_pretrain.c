@@ -134,7 +134,8 @@ static void take_intervals(const qn_cli *c, qn_recipe *r) {
 static int check_names(const qn_cli *c) {
     static const char *const shapes[] = {"arch", "depth", "params", "dim", "layers", "heads", "kv-heads", "ff",
                                          "window", "vocab", "untied"};
-    if (!qn_cli_given(c, "data") || (!qn_cli_given(c, "out") && !qn_cli_flag(c, "dry-run")))
+    const bool data = qn_cli_given(c, "data") || qn_cli_given(c, "source");
+    if (!data || (!qn_cli_given(c, "out") && !qn_cli_flag(c, "dry-run")))
         return qn_fail(QN_EUSAGE, "needed: --data with texts or a prepared folder, and --out with a new folder");
     for (size_t i = 0; qn_cli_given(c, "from") && i < QN_LEN(shapes); i++)
         if (qn_cli_given(c, shapes[i]))
@@ -154,6 +155,8 @@ static int prepare(qn_training *t, const char *const *path, size_t n, const char
     int rc;
     if (!tokenizer)
         tokenizer = qn_cli_str(t->c, "from");
+    if (!tokenizer && n == 0)
+        return qn_fail(QN_EUSAGE, "texts need a tokenizer: add --tokenizer (`quern train tokenizer` makes one)");
     if (!tokenizer)
         return qn_fail(QN_EUSAGE, "%s holds texts, which need a tokenizer: `quern train tokenizer %s --out tokenizer` "
                        "makes one, then add --tokenizer tokenizer", path[0], path[0]);
@@ -165,15 +168,39 @@ out:
     return rc;
 }
 
+/* One prepared folder, and nothing beside it. */
+static bool is_ready(const qn_cli *c) {
+    size_t n;
+    const char *const *data = qn_cli_list(c, "data", &n);
+    return n == 1 && qn_data_args_is_prepared(data[0]);
+}
+
+/* What is given fits together: a prepared folder by itself, or texts and how they are prepared. */
+static int check_data(const qn_cli *c) {
+    static const char *const of_texts[] = {"source", "tokenizer", "validation", "dedup", "field", "invalid",
+                                           "max-memory"};
+    size_t n;
+    const char *const *data = qn_cli_list(c, "data", &n);
+    for (size_t i = 0; is_ready(c) && i < QN_LEN(of_texts); i++)
+        if (qn_cli_given(c, of_texts[i]))
+            return qn_fail(QN_EUSAGE, "--%s is for texts; %s is prepared already: leave one of them out", of_texts[i],
+                           data[0]);
+    if (is_ready(c))
+        return 0;
+    QN_TRY(qn_data_args_texts(data, n));
+    if (qn_cli_flag(c, "dry-run"))
+        return qn_fail(QN_EUSAGE, "--dry-run needs a prepared folder: `quern data prepare %s --out DIR`",
+                       n ? data[0] : "--source …");
+    return 0;
+}
+
 static int open_data(qn_training *t) {
     qn_buf dir = {0};
     size_t n;
     const char *const *data = qn_cli_list(t->c, "data", &n);
     int rc;
-    if (n == 1 && qn_training_is_prepared(data[0]))
+    if (is_ready(t->c))
         return qn_training_open_data(t, data[0]);
-    if (!t->run)
-        return qn_fail(QN_EUSAGE, "--dry-run needs a prepared folder: `quern data prepare %s --out DIR`", data[0]);
     QN_TRY_OUT(qn_path_join(&dir, qn_run_path(t->run), "data"));
     QN_TRY_OUT(prepare(t, data, n, dir.s));
     rc = qn_training_open_data(t, dir.s);
@@ -297,6 +324,7 @@ static int keep_words(qn_training *t) {
 
 static int pretrain(qn_training *t) {
     QN_TRY(check_names(t->c));
+    QN_TRY(check_data(t->c));
     QN_TRY(qn_cli_pool(t->c, &t->pool));
     t->kernels = qn_kernels_at(qn_cli_isa(t->c));
     QN_TRY(qn_peak_arithmetic(t->pool, &t->peak));

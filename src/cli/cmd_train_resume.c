@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "cli/data_args.h"
 #include "cli/training.h"
 #include "train/dial.h"
 
@@ -109,11 +110,11 @@ static int find_data(const qn_training *t, const manifest *m, qn_buf *path) {
     if (qn_cli_given(t->c, "data"))
         return qn_buf_puts(path, qn_cli_str(t->c, "data"));
     QN_TRY(qn_path_join(path, qn_run_path(t->run), "data"));
-    if (qn_training_is_prepared(path->s))
+    if (qn_data_args_is_prepared(path->s))
         return 0;
     qn_buf_clear(path);
     QN_TRY(qn_buf_puts(path, m->data.s));
-    return qn_training_is_prepared(path->s)
+    return qn_data_args_is_prepared(path->s)
                ? 0 : qn_fail(QN_ENOTFOUND, "%s: the data of this run are no longer there; name the prepared folder "
                              "with --data", path->s);
 }

@@ -26,13 +26,6 @@ static int read_beside(const char *dir, const char *name, qn_buf *out) {
     return rc;
 }
 
-bool qn_training_is_prepared(const char *dir) {
-    qn_buf path = {0};
-    const bool there = qn_path_join(&path, dir, "data.json") >= 0 && qn_is_file(path.s);
-    qn_buf_drop(&path);
-    return there;
-}
-
 int qn_training_open_data(qn_training *t, const char *dir) {
     qn_buf path = {0};
     int rc;

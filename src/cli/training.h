@@ -62,7 +62,4 @@ int qn_training_resumed(qn_training *t);
 int qn_training_go(qn_training *t);
 void qn_training_drop(qn_training *t);
 
-/* A folder that `data prepare` made. */
-bool qn_training_is_prepared(const char *dir);
-
 #endif

@@ -157,6 +157,30 @@ code 2
 err_has '`quern train tokenizer corpus.jsonl --out tokenizer`'
 err_has '--tokenizer tokenizer'
 
+# One prepared folder by itself, or texts.
+for more in corpus.jsonl other data; do
+    run "$QUERN" train pretrain --data data --data $more --tokenizer tok --out x
+    code 2
+    err_has 'data: is a prepared folder, not a text; one prepared folder is trained on at a time'
+done
+run "$QUERN" train pretrain --data run --tokenizer tok --out x
+code 2
+err_has 'run: is the folder of a run, not a text'
+run "$QUERN" train pretrain --source data=1 --tokenizer tok --out x
+code 2
+err_has 'data: is a prepared folder'
+train --dedup none --steps 3 --out x
+code 2
+err_has '--dedup is for texts; data is prepared already'
+train --tokenizer tok --steps 3 --out x
+code 2
+err_has '--tokenizer is for texts'
+run "$QUERN" train pretrain --source corpus.jsonl=1 --tokenizer tok $shape --steps 3 --out weighed --quiet
+code 0
+run "$QUERN" train pretrain --source corpus.jsonl=1 --out x
+code 2
+err_has 'add --tokenizer'
+
 # What is refused leaves nothing behind.
 : >empty.txt
 printf 'ELF\000\001' >binary
