@@ -223,14 +223,20 @@ static int shape(qn_training *t, qn_dial *d) {
     if (qn_cli_given(c, "time") && !shaped)
         d->params = QN_MAX(50000, numbers_for(qn_cli_float(c, "time"), t->recipe.compute == QN_BF16 && t->peak.bf16 > 0
                                                                            ? t->peak.bf16 : t->peak.f32));
-    t->cfg = (qn_config){.V = qn_cli_given(c, "vocab") ? qn_cli_int(c, "vocab") : qn_dataset_vocab(t->data),
-                         .tied = !qn_cli_flag(c, "untied"), .compute = -1};
-    qn_training_take_ids(t);
+    t->cfg = (qn_config){.V = qn_cli_int(c, "vocab"), .tied = !qn_cli_flag(c, "untied"), .compute = -1};
+    if (t->data)
+        qn_training_take_ids(t);
+    if (t->data && !qn_cli_given(c, "vocab"))
+        t->cfg.V = qn_dataset_vocab(t->data);
     QN_TRY(qn_dial_family(t->arch, &t->cfg, &t->gated));
     t->cfg.window = qn_cli_int(c, "window");
     if (t->cfg.window && !t->gated)
         return qn_fail(QN_EUSAGE, "--window: only the llama family can say that it looks back over so many tokens");
-    return qn_dial_shape(d, t->gated, &t->cfg);
+    QN_TRY(qn_dial_shape(d, t->gated, &t->cfg));
+    if (!t->gated && t->cfg.kv_heads != t->cfg.heads)
+        return qn_fail(QN_EUSAGE, "--kv-heads %lld: the family %s has as many key heads as query heads (%lld); leave it "
+                       "out", (long long)t->cfg.kv_heads, t->arch->name, (long long)t->cfg.heads);
+    return 0;
 }
 
 /* The text that an id stands for; "" for the name that GGUF gives to a row which no token has. */
@@ -242,19 +248,20 @@ static qn_str text_of(const qn_tok *tok, int32_t id) {
 }
 
 /* Ids mean to the model what its own tokenizer says; data of another one would teach it noise. */
-static int check_ids(const qn_training *t, const qn_tok *own, const char *from) {
-    const int32_t n = QN_MAX(qn_tok_size(t->tok), qn_tok_size(own));
+static int check_ids(const qn_tok *tok, const char *name, const qn_tok *own, const char *from) {
+    const int32_t n = QN_MAX(qn_tok_size(tok), qn_tok_size(own));
     for (int32_t id = 0; id < n; id++) {
-        const qn_str there = text_of(t->tok, id), here = text_of(own, id);
+        const qn_str there = text_of(tok, id), here = text_of(own, id);
         if (!qn_str_eq(there, here))
-            return qn_fail(QN_EINVAL, "%s: made with another tokenizer than that of %s: id %d is \"%.*s\" there, "
-                           "\"%.*s\" to the model; prepare the data with --tokenizer %s", t->data_path, from, (int)id,
-                           QN_STR_ARG(there), QN_STR_ARG(here), from);
+            return qn_fail(QN_EINVAL, "%s: another tokenizer than that of %s: id %d is \"%.*s\" there, \"%.*s\" to the "
+                           "model; prepare the data with --tokenizer %s", name, from, (int)id, QN_STR_ARG(there),
+                           QN_STR_ARG(here), from);
     }
     return 0;
 }
 
-static int check_tokenizer(const qn_training *t, const char *from) {
+/* `tok` of `name` against the model's own. */
+static int check_tokenizer(const qn_tok *tok, const char *name, const char *from) {
     qn_source *s = NULL;
     qn_tok *own = NULL;
     int rc;
@@ -265,7 +272,7 @@ static int check_tokenizer(const qn_training *t, const char *from) {
         rc = 0;
     }
     if (rc >= 0 && own)
-        rc = check_ids(t, own, from);
+        rc = check_ids(tok, name, own, from);
 out:
     qn_tok_free(own);
     qn_source_close(s);
@@ -276,13 +283,51 @@ out:
 static int adopt(qn_training *t, qn_dial *d) {
     if (d->context < 0)
         d->context = QN_MIN(t->cfg.context, 1024);
+    if (d->context > t->cfg.context)
+        return qn_fail(QN_EINVAL, "rows of %lld tokens do not fit into the model's context of %lld; a smaller --context "
+                       "does", (long long)d->context, (long long)t->cfg.context);
     return qn_dial_family(t->arch, &(qn_config){0}, &t->gated);
 }
 
+/* Texts that are not prepared yet count as enough of them. */
 static int plan_run(qn_training *t, const qn_dial *d) {
-    const qn_split_info info = qn_dataset_info(t->data, QN_SPLIT_TRAIN);
+    const int64_t tokens = t->data ? qn_dataset_info(t->data, QN_SPLIT_TRAIN).tokens : INT64_MAX / 4;
     take_intervals(t->c, &t->recipe);
-    return qn_dial_run(d, &t->cfg, t->gated, info.tokens, &t->recipe);
+    return qn_dial_run(d, &t->cfg, t->gated, tokens, &t->recipe);
+}
+
+/* Family, configuration, recipe. */
+static int decide(qn_training *t, qn_dial *d) {
+    const char *from = qn_cli_str(t->c, "from");
+    take_dial(t->c, d);
+    if (from) {
+        QN_TRY(qn_training_look(t, from));
+        QN_TRY(adopt(t, d));
+    } else {
+        QN_TRY(shape(t, d));
+    }
+    return plan_run(t, d);
+}
+
+/* What can be refused is refused at once, not after texts were prepared for an hour. */
+static int foresee(qn_training *t) {
+    const qn_recipe asked = t->recipe;
+    const char *from = qn_cli_str(t->c, "from"), *tokenizer = qn_cli_str(t->c, "tokenizer");
+    qn_tok *tok = NULL;
+    qn_dial d;
+    int rc;
+    QN_TRY_OUT(decide(t, &d));
+    QN_TRY_OUT(qn_recipe_check(&t->recipe));
+    if (d.micro < 0)
+        t->recipe.rows = 1;
+    QN_TRY_OUT(qn_training_fits(t));
+    if (tokenizer)
+        QN_TRY_OUT(qn_model_tokenizer(&tok, tokenizer));
+    rc = tokenizer && from ? check_tokenizer(tok, tokenizer, from) : 0;
+out:
+    qn_tok_free(tok);
+    t->recipe = asked;
+    return rc;
 }
 
 /* --time: steps out of how long one takes here and now; from then on they are a number like any other. */
@@ -300,15 +345,10 @@ static int resolve_time(qn_training *t, qn_dial *d) {
 static int build(qn_training *t) {
     const char *from = qn_cli_str(t->c, "from");
     qn_dial d;
-    take_dial(t->c, &d);
-    if (!from)
-        QN_TRY(shape(t, &d));
+    QN_TRY(decide(t, &d));
     if (from)
-        QN_TRY(check_tokenizer(t, from));
+        QN_TRY(check_tokenizer(t->tok, t->data_path, from));
     QN_TRY(qn_training_open_model(t, from));
-    if (from)
-        QN_TRY(adopt(t, &d));
-    QN_TRY(plan_run(t, &d));
     QN_TRY(qn_training_build(t));
     return resolve_time(t, &d);
 }
@@ -330,6 +370,7 @@ static int pretrain(qn_training *t) {
     QN_TRY(qn_peak_arithmetic(t->pool, &t->peak));
     take_recipe(t);
     QN_TRY(keep_words(t));
+    QN_TRY(foresee(t));
     if (!qn_cli_flag(t->c, "dry-run"))
         QN_TRY(qn_run_create(&t->run, qn_cli_str(t->c, "out")));
     QN_TRY(open_data(t));

@@ -70,25 +70,15 @@ static int open_from(qn_training *t, const char *from, bool has[QN_PARAMS], qn_s
         return qn_fail(QN_ENOTFOUND, "%s: has no weights to begin with", from);
     QN_TRY(parameters_of(*s, t->arch, has));
     t->cfg.tied = t->cfg.tied || (qn_source_is_gguf(*s) && !has[QN_P_HEAD]);     /* GGUF says so by leaving it out */
+    if (t->compute_free && t->cfg.compute >= 0)
+        t->recipe.compute = t->cfg.compute;
     return 0;
 }
 
-int qn_training_open_model(qn_training *t, const char *from) {
+int qn_training_look(qn_training *t, const char *from) {
     bool has[QN_PARAMS] = {false};
     qn_source *s = NULL;
-    int rc = 0;
-    if (from)
-        QN_TRY_OUT(open_from(t, from, has, &s));
-    if (from && t->compute_free && t->cfg.compute >= 0)
-        t->recipe.compute = t->cfg.compute;
-    t->cfg.compute = t->recipe.compute;
-    QN_TRY_OUT(qn_model_blank(&t->model, t->arch, &t->cfg, from ? has : NULL, (qn_dtype)t->recipe.compute));
-    QN_TRY_OUT(qn_params_init(&t->params, t->model));
-    if (from)
-        rc = qn_params_load(&t->params, s, t->pool);
-    else
-        rc = qn_params_fresh(&t->params, t->recipe.seed, t->pool);
-out:
+    const int rc = open_from(t, from, has, &s);
     qn_source_close(s);
     return rc;
 }
@@ -189,16 +179,49 @@ static int64_t reserved_bytes(void) {
 }
 
 #define LESS "a smaller --micro-batch, --context or model would fit"
+#define DOES_NOT_FIT "this plan does not fit (" LESS ")"
 
-/* What was reserved is no more than there is: said now, not by the kernel at step 1. */
-static int check_memory(void) {
-    const double bytes = (double)reserved_bytes();
+static int check_bytes(const qn_training *t, double bytes) {
+    const qn_config *c = &t->cfg;
     qn_machine m;
     qn_machine_get(&m);
-    if (m.memory > 0 && bytes > (double)m.memory)
-        return qn_fail(QN_ENOMEM, "this plan takes %.1f GB, the machine has %.1f; " LESS, bytes / 1e9,
-                       (double)m.memory / 1e9);
-    return 0;
+    if (m.memory <= 0 || bytes <= (double)m.memory)
+        return 0;
+    return qn_fail(QN_ENOMEM, "this plan (%lld layers of width %lld, vocabulary %lld; passes of %lld rows of %lld tokens) "
+                   "takes %.1f GB, the machine has %.1f; " LESS, (long long)c->layers, (long long)c->D, (long long)c->V,
+                   (long long)QN_MIN(t->recipe.rows, t->recipe.batch), (long long)t->recipe.context, bytes / 1e9,
+                   (double)m.memory / 1e9);
+}
+
+/* Each parameter with its gradient and moments, and what a pass keeps for the way back: rather less than it will be. */
+int qn_training_fits(const qn_training *t) {
+    const qn_config *c = &t->cfg;
+    const qn_recipe *r = &t->recipe;
+    const double tables = (double)c->V * (double)c->D * (c->tied ? 1 : 2);
+    const double each = (r->compute == QN_BF16 ? 10 : 8) + (r->optimizer.kind == QN_OPTIMIZER_ADAMW ? 8 : 4);
+    const double tokens = (double)QN_MIN(r->rows, r->batch / r->shards) * (double)r->context;
+    const double kept = r->recompute == QN_RECOMPUTE_LAYERS ? 1 : 8;
+    return check_bytes(t, each * ((double)qn_dial_numbers(c, t->gated) + tables) +
+                          4 * kept * tokens * (double)c->layers * (double)c->D);
+}
+
+int qn_training_open_model(qn_training *t, const char *from) {
+    bool has[QN_PARAMS] = {false};
+    qn_source *s = NULL;
+    int rc = 0;
+    if (from)
+        QN_TRY_OUT(open_from(t, from, has, &s));
+    t->cfg.compute = t->recipe.compute;
+    QN_TRY_OUT(qn_training_fits(t));
+    QN_TRY_OUT(qn_model_blank(&t->model, t->arch, &t->cfg, from ? has : NULL, (qn_dtype)t->recipe.compute));
+    QN_TRY_OUT(qn_params_init(&t->params, t->model));
+    if (from)
+        rc = qn_params_load(&t->params, s, t->pool);
+    else
+        rc = qn_params_fresh(&t->params, t->recipe.seed, t->pool);
+out:
+    qn_source_close(s);
+    return rc == QN_ENOMEM ? qn_fail_in(rc, DOES_NOT_FIT) : rc;
 }
 
 int qn_training_build(qn_training *t) {
@@ -211,9 +234,9 @@ int qn_training_build(qn_training *t) {
     };
     const int rc = qn_trainer_new(&t->trainer, &setup);
     if (rc == QN_ENOMEM)
-        return qn_fail_in(rc, "this plan does not fit (" LESS ")");
+        return qn_fail_in(rc, DOES_NOT_FIT);
     QN_TRY(rc);
-    return check_memory();
+    return check_bytes(t, (double)reserved_bytes());     /* said now, not by the kernel at step 1 */
 }
 
 void qn_training_unbuild(qn_training *t) {
@@ -236,7 +259,7 @@ static const char *clock_text(double seconds, char out[32]) {
 static double guessed_seconds(const qn_training *t) {
     const qn_config *c = &t->cfg;
     const double numbers = (double)qn_dial_numbers(c, t->gated) + (double)(c->V * c->D);
-    const double tokens = (double)(t->recipe.steps * t->recipe.batch * t->recipe.context);
+    const double tokens = (double)t->recipe.steps * (double)t->recipe.batch * (double)t->recipe.context;
     return 6 * numbers * tokens / (0.6e9 * peak_of(t));
 }
 
@@ -247,7 +270,7 @@ void qn_training_plan(const qn_training *t) {
     const qn_recipe *r = &t->recipe;
     const qn_split_info train = qn_dataset_info(t->data, QN_SPLIT_TRAIN);
     const qn_split_info check = qn_dataset_info(t->data, QN_SPLIT_VALIDATION);
-    const double tokens = (double)(r->steps * r->batch * r->context);
+    const double tokens = (double)r->steps * (double)r->batch * (double)r->context;
     char text[32];
     qn_log(QN_LOG_INFO, "model   %s, %.2f M parameters, %.2f M of them outside the embedding: %lld layers, width %lld, "
            "%lld heads of %lld, feed-forward %lld, vocabulary %lld", t->arch->name, (double)t->model->n_params / 1e6,

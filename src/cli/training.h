@@ -47,6 +47,10 @@ typedef struct {
 int qn_training_open_data(qn_training *t, const char *dir);
 /* The special ids of a fresh model are its tokenizer's. */
 void qn_training_take_ids(qn_training *t);
+/* Family and configuration of the model to begin with, and how it multiplies where nobody said; no weights yet. */
+int qn_training_look(qn_training *t, const char *from);
+/* QN_ENOMEM where the machine has less than configuration and recipe take at the very least. */
+int qn_training_fits(const qn_training *t);
 /* The model of t->cfg: fresh, or as `from` has it (t->cfg then comes from there too). */
 int qn_training_open_model(qn_training *t, const char *from);
 /* Engine and optimizer. QN_ENOMEM where the machine has less than they take. */

@@ -125,7 +125,7 @@ run "$QUERN" train tokenizer corpus.jsonl --vocab 310 --out tok-310 --quiet
 run "$QUERN" data prepare corpus.jsonl --tokenizer tok-310 --out data-310 --quiet
 run "$QUERN" train pretrain --data data-310 --from run/last --steps 3 --out x
 code 2
-err_has 'data-310: made with another tokenizer than that of run/last: id '
+err_has 'data-310: another tokenizer than that of run/last: id '
 err_has 'prepare the data with --tokenizer run/last'
 run "$QUERN" train pretrain --data data --from run/last --context 512 --steps 3 --out x
 code 2
@@ -198,6 +198,16 @@ code 4
 train --context 256 --batch 500000 --micro-batch 500000 --steps 3 --out x
 code 7
 err_has '--micro-batch'
+run "$QUERN" train pretrain --data corpus.jsonl --tokenizer tok --params 1T --out x
+code 7
+err_has 'this plan (256 layers of width 8192'
+err_has '--micro-batch'
+run "$QUERN" train pretrain --data corpus.jsonl --tokenizer tok-310 --from run/last --out x
+code 2
+err_has 'tok-310: another tokenizer than that of run/last'
+run "$QUERN" train pretrain --data data --arch gpt2 --dim 128 --kv-heads 1 --steps 3 --out x
+code 2
+err_has '--kv-heads 1: the family gpt2 has as many key heads as query heads (2)'
 train --shards 3 --steps 3 --out x
 code 2
 err_has 'cannot be cut into 3 equal shards'
