@@ -224,6 +224,8 @@ int qn_cmd_unknown(const char *name, const char *second);           /* QN_EUSAGE
 void qn_cmd_arity(const qn_cmd *cmd, size_t *least, size_t *most);
 void qn_cancel_install(void);
 void qn_progress_log(void *cli, qn_log_level level, const char *message);       /* the log sink */
+/* A bound of an option's range as a user would write it, into out. */
+const char *qn_opt_bound(const qn_opt *o, double v, char out[32]);
 int qn_help_overview(qn_buf *b);
 int qn_help_command(qn_buf *b, const qn_cmd *cmd);
 /* "-f, --file FILE" and "read … (default 1)" of one option: the two columns of the help. */

@@ -234,8 +234,8 @@ static int shape(qn_training *t, qn_dial *d) {
         return qn_fail(QN_EUSAGE, "--window: only the llama family can say that it looks back over so many tokens");
     QN_TRY(qn_dial_shape(d, t->gated, &t->cfg));
     if (!t->gated && t->cfg.kv_heads != t->cfg.heads)
-        return qn_fail(QN_EUSAGE, "--kv-heads %lld: the family %s has as many key heads as query heads (%lld); leave it "
-                       "out", (long long)t->cfg.kv_heads, t->arch->name, (long long)t->cfg.heads);
+        return qn_fail(QN_EUSAGE, "--kv-heads %lld: the family %s has as many key heads as query heads (%lld); leave "
+                       "it out", (long long)t->cfg.kv_heads, t->arch->name, (long long)t->cfg.heads);
     return 0;
 }
 
@@ -253,8 +253,8 @@ static int check_ids(const qn_tok *tok, const char *name, const qn_tok *own, con
     for (int32_t id = 0; id < n; id++) {
         const qn_str there = text_of(tok, id), here = text_of(own, id);
         if (!qn_str_eq(there, here))
-            return qn_fail(QN_EINVAL, "%s: another tokenizer than that of %s: id %d is \"%.*s\" there, \"%.*s\" to the "
-                           "model; prepare the data with --tokenizer %s", name, from, (int)id, QN_STR_ARG(there),
+            return qn_fail(QN_EINVAL, "%s: another tokenizer than that of %s: id %d is \"%.*s\" there, \"%.*s\" to "
+                           "the model; prepare the data with --tokenizer %s", name, from, (int)id, QN_STR_ARG(there),
                            QN_STR_ARG(here), from);
     }
     return 0;
@@ -284,8 +284,8 @@ static int adopt(qn_training *t, qn_dial *d) {
     if (d->context < 0)
         d->context = QN_MIN(t->cfg.context, 1024);
     if (d->context > t->cfg.context)
-        return qn_fail(QN_EINVAL, "rows of %lld tokens do not fit into the model's context of %lld; a smaller --context "
-                       "does", (long long)d->context, (long long)t->cfg.context);
+        return qn_fail(QN_EINVAL, "rows of %lld tokens do not fit into the model's context of %lld; a smaller "
+                       "--context does", (long long)d->context, (long long)t->cfg.context);
     return qn_dial_family(t->arch, &(qn_config){0}, &t->gated);
 }
 

@@ -17,12 +17,14 @@ int qn_help_left(qn_buf *b, const qn_opt *o) {
 int qn_help_right(qn_buf *b, const qn_opt *o) {
     qn_buf facts = {0};
     int rc;
+    char lo[32], hi[32];
     const bool time = o->kind == QN_KIND_DURATION;
     const bool number = o->kind == QN_KIND_INT || o->kind == QN_KIND_FLOAT || o->kind == QN_KIND_COUNT || time;
     if (o->kind == QN_KIND_ENUM)
         QN_TRY_OUT(qn_buf_puts(&facts, o->value));
     else if (number && o->lo > -QN_NO_LIMIT && o->hi < QN_NO_LIMIT)
-        QN_TRY_OUT(qn_buf_printf(&facts, "%.10g to %.10g%s", o->lo, o->hi, time ? " s" : ""));
+        QN_TRY_OUT(qn_buf_printf(&facts, "%s to %s%s", qn_opt_bound(o, o->lo, lo), qn_opt_bound(o, o->hi, hi),
+                                 time ? " s" : ""));
     if (o->def)
         QN_TRY_OUT(qn_buf_printf(&facts, "%sdefault %s", facts.n ? "; " : "", o->def));
     if (o->kind == QN_KIND_LIST)

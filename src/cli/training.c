@@ -187,8 +187,8 @@ static int check_bytes(const qn_training *t, double bytes) {
     qn_machine_get(&m);
     if (m.memory <= 0 || bytes <= (double)m.memory)
         return 0;
-    return qn_fail(QN_ENOMEM, "this plan (%lld layers of width %lld, vocabulary %lld; passes of %lld rows of %lld tokens) "
-                   "takes %.1f GB, the machine has %.1f; " LESS, (long long)c->layers, (long long)c->D, (long long)c->V,
+    return qn_fail(QN_ENOMEM, "this plan (%lld layers of width %lld, vocabulary %lld; passes of %lld rows of %lld "
+                   "tokens) takes %.1f GB, the machine has %.1f; " LESS, (long long)c->layers, (long long)c->D, (long long)c->V,
                    (long long)QN_MIN(t->recipe.rows, t->recipe.batch), (long long)t->recipe.context, bytes / 1e9,
                    (double)m.memory / 1e9);
 }

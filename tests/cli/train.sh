@@ -157,6 +157,11 @@ code 2
 err_has '`quern train tokenizer corpus.jsonl --out tokenizer`'
 err_has '--tokenizer tokenizer'
 
+run "$QUERN" train pretrain --help
+code 0
+out_has '(10k to 1T)'
+out_has '(0 to 9000000000000000; default 1)'
+
 # One prepared folder by itself, or texts.
 for more in corpus.jsonl other data; do
     run "$QUERN" train pretrain --data data --data $more --tokenizer tok --out x
