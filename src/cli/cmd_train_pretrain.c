@@ -10,7 +10,7 @@
 
 static const qn_opt opts[] = {
     QN_OPT_LIST("d", "data", "PATH", "a prepared folder, or texts, which are prepared into RUN/data first"),
-    QN_OPT_FILE("o", "out", NULL, "the run's folder, new or empty"),
+    QN_OPT_FOLDER("o", "out", NULL, "the run's folder, new or empty"),
     QN_OPT_FILE("", "tokenizer", NULL, "tokenizer.json, a folder or a model that has one, for data that are texts"),
     QN_OPT_FILE("", "from", NULL, "begin with the weights of this model instead of fresh ones"),
     QN_OPT_ENUM("", "arch", "llama", "llama|gpt2", "family of a fresh model"),
@@ -336,7 +336,8 @@ static int resolve_time(qn_training *t, qn_dial *d) {
     if (!qn_cli_given(t->c, "time"))
         return 0;
     QN_TRY(qn_trainer_time(t->trainer, &seconds));
-    d->steps = QN_MAX(1, (int64_t)(0.88 * qn_cli_float(t->c, "time") / seconds));
+    t->step_seconds = seconds / 0.88;           /* the update, evaluations and checkpoints take the rest */
+    d->steps = QN_MAX(1, (int64_t)(qn_cli_float(t->c, "time") / t->step_seconds));
     qn_training_unbuild(t);
     QN_TRY(plan_run(t, d));
     return qn_training_build(t);

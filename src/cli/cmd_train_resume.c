@@ -8,7 +8,7 @@
 #include "train/dial.h"
 
 static const qn_opt opts[] = {
-    QN_OPT_FILE("", "data", NULL, "the prepared folder, where it is no longer where it was"),
+    QN_OPT_FOLDER("", "data", NULL, "the prepared folder, where it is no longer where it was"),
     QN_OPT_JSON,
     QN_OPT_END
 };

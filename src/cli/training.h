@@ -37,8 +37,13 @@ typedef struct {
     qn_run *run;
     /* on the way */
     qn_progress bar;
-    qn_measured measured;               /* the last evaluation */
+    qn_step_report last;                /* the last step */
+    qn_measured measured;               /* the last evaluation; tokens 0: none yet */
     double start, saving;               /* seconds */
+    double step_seconds;                /* of a step with all that comes with it, as measured before; 0: not */
+    double looked;                      /* when peak_bytes was */
+    int64_t peak_bytes;
+    int64_t began_at;                   /* steps that were done before this process */
     char *prompt;                       /* what samples begin with; NULL: nothing */
     qn_ids prompt_ids, held;
     qn_buf sample;

@@ -14,12 +14,32 @@ code 0
 shape='--layers 1 --dim 32 --context 32 --batch 4 --eval-every 8 --checkpoint-every 8 --sample-every 8'
 train() { run "$QUERN" train pretrain --data data $shape "$@"; }
 
+# The verbs of a group; a folder is called one.
+for ask in 'train --help' 'help train' '--help train' 'train -h'; do
+    run "$QUERN" $ask
+    code 0
+    out_has 'train pretrain'
+    out_has 'train resume RUN'
+    out_lacks 'data prepare'
+done
+run "$QUERN" data --help
+code 0
+out_has 'data prepare'
+run "$QUERN" train
+code 2
+err_has '`quern train` needs a second word'
+run "$QUERN" train nothing --help
+code 2
+run "$QUERN" data prepare --help
+out_has '--out FOLDER'
+
 # The plan first, and nothing but the plan.
 train --steps 16 --dry-run
 code 0
 err_has 'model   llama'
 err_has 'run     16 steps of 4 rows of 32 tokens'
 err_has 'memory  up to'
+err_has 'a guess'
 run ls
 out_lacks 'run'
 
@@ -34,6 +54,11 @@ code 0
 out_has 'run: done, step 16/16'
 run "$QUERN" generate run/last -p 'The miller' --tokens 8
 code 0
+train --steps 8 --out 'a run' --prompt 'The'
+code 0
+out_has "\`quern generate 'a run/best' -p 'Once'\` writes with it"
+out_has ' MB at most'
+err_has 'step 8: validation loss'
 run "$QUERN" info run/best
 code 0
 out_has 'LlamaForCausalLM'
@@ -80,11 +105,21 @@ out_has '`quern train resume stopped` goes on'
 run "$QUERN" runs stopped
 out_has 'stopped: stopped, step'
 
+# Ended early, because nothing got better: nothing is left to go on with.
+train --steps 64 --lr 0 --eval-every 2 --patience 2 --out early --quiet
+code 0
+out_has 'ended early'
+run "$QUERN" train resume early
+code 0
+err_has 'early: ended early at step 6 of 64, because 2 evaluations in a row were not better'
+out_lacks 'now in'
+
 # Options from a file; a time instead of steps.
 printf '%s\n' 'data: data' 'layers: 1' 'dim: 32' 'context: 32' 'batch: 4' 'optimizer: muon' 'eval-every: 1M' \
     'checkpoint-every: 1M' 'sample-every: 1M' >plan.yaml
-run "$QUERN" train pretrain --config plan.yaml --time 1s --out timed --quiet
+run "$QUERN" train pretrain --config plan.yaml --time 1s --out timed
 code 0
+err_has 'as a step was measured'
 run "$QUERN" runs timed
 out_has 'done'
 run grep -E '"(optimizer|steps)": ("muon"|[0-9]+)' timed/manifest.json
