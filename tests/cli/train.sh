@@ -54,8 +54,9 @@ code 0
 out_has 'run: done, step 16/16'
 run "$QUERN" generate run/last -p 'The miller' --tokens 8
 code 0
-train --steps 8 --out 'a run' --prompt 'The'
+train --steps 8 --out 'a run' --prompt "$(printf 'The\033[31m')"
 code 0
+err_has 'step 8 writes: The?[31m'
 out_has "\`quern generate 'a run/best' -p 'Once'\` writes with it"
 out_has ' MB at most'
 err_has 'step 8: validation loss'
@@ -150,6 +151,14 @@ out_is '"compute": "bf16"'
 run "$QUERN" train pretrain --data data --from bf16/last --steps 1 --batch 4 --compute f32 --out from-f32 --quiet
 run grep -m1 -o '"compute": "[a-z0-9]*"' from-f32/manifest.json
 out_is '"compute": "f32"'
+# … and with a GGUF of another family, and one whose embedding has more rows than the tokenizer has ids.
+for kind in '--arch gpt2' '--vocab 330'; do
+    rm -rf kind kind-2 kind.gguf
+    train $kind --steps 1 --out kind --quiet
+    run "$QUERN" convert kind/last kind.gguf
+    run "$QUERN" train pretrain --data data --from kind.gguf --batch 4 --steps 1 --out kind-2 --quiet
+    code 0
+done
 train --from run/last --steps 3 --out x
 code 2
 err_has '--from brings its own shape: leave --dim out'
@@ -233,6 +242,9 @@ err_has 'binary is no text'
 run "$QUERN" train pretrain --data corpus.jsonl --tokenizer tok $shape --heads 7 --out x
 code 2
 err_has '--heads 7'
+run "$QUERN" train pretrain --data corpus.jsonl --tokenizer tok $shape --vocab 10 --steps 2 --out x
+code 2
+err_has 'its tokenizer has 320 ids'
 run "$QUERN" train pretrain --data nowhere --tokenizer tok --out x
 code 4
 train --context 256 --batch 500000 --micro-batch 500000 --steps 3 --out x
