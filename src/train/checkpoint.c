@@ -354,6 +354,24 @@ out:
     return rc;
 }
 
+int qn_checkpoint_newest(const char *run, qn_buf *dir) {
+    qn_buf folder = {0};
+    int rc;
+    QN_TRY_OUT(qn_path_join(dir, run, "last"));
+    if (is_whole(dir->s)) {
+        rc = 1;
+        goto out;
+    }
+    QN_TRY_OUT(qn_path_join(&folder, run, FOLDER));
+    rc = newest_in(folder.s, "", dir);
+    if (rc > 0)
+        qn_log(QN_LOG_WARN, "%s/last leads to no whole checkpoint; the newest one that is there is taken: %s", run,
+               dir->s);
+out:
+    qn_buf_drop(&folder);
+    return rc;
+}
+
 /* ---- reading ---- */
 
 /* What to go on with instead is said where something is there. */

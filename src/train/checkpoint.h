@@ -41,6 +41,9 @@ int qn_checkpoint_write(const char *run, const qn_params *p, qn_optimizer *o, co
 int qn_checkpoint_mark_best(const char *run, int64_t step);
 /* Removes all but the newest `keep` and what RUN/best leads to, and what a kill left. */
 int qn_checkpoint_tidy(const char *run, int64_t keep);
+/* Where a run goes on: *dir is RUN/last if that leads to a whole checkpoint, else, with a warning, the newest one in
+ * RUN/checkpoints. 1 found, 0 there is none. */
+int qn_checkpoint_newest(const char *run, qn_buf *dir);
 /* Parameters, moments and state out of a checkpoint directory. QN_ENOTFOUND, QN_ESHAPE …; QN_EFORMAT where a checksum
  * does not fit: then another checkpoint is named. One without checksums, of an older version, is taken with a remark. */
 int qn_checkpoint_read(const char *dir, qn_params *p, qn_optimizer *o, qn_train_state *state, qn_pool *pool);

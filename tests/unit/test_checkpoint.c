@@ -297,6 +297,38 @@ TEST(a_checkpoint_behind_the_end_is_refused) {
     made_drop(&r);
 }
 
+/* ---- where to go on ---- */
+
+static void newest_is(const char *run, const char *want) {
+    qn_buf dir = {0};
+    CHECK_INT(qn_checkpoint_newest(run, &dir), 1, "%s", want);
+    CHECK_VIEW(qn_buf_view(&dir), below(run, want));
+    qn_buf_drop(&dir);
+}
+
+/* A link that is gone or leads nowhere is no reason to begin again; half a folder is no checkpoint. */
+TEST(finds_the_newest) {
+    const make_options o = MAKE;
+    made r = make(&o);
+    const char *run = made_path("newest");
+    qn_buf dir = {0};
+    CHECK_INT(qn_checkpoint_newest(run, &dir), 0);
+    CHECK_OK(qn_dir_make(below(run, "checkpoints")));
+    CHECK_INT(qn_checkpoint_newest(run, &dir), 0);
+    for (int64_t step = 1; step <= 3; step++)
+        CHECK_OK(write_at(&r, run, step, false));
+    CHECK_OK(qn_dir_make(below(run, "checkpoints/step-00000004")));
+    newest_is(run, "last");
+    CHECK_INT(unlink(below(run, "last")), 0);
+    newest_is(run, "checkpoints/step-00000003");
+    CHECK_OK(qn_dir_link("checkpoints/step-00000009", below(run, "last")));
+    newest_is(run, "checkpoints/step-00000003");
+    CHECK_INT(unlink(below(run, "checkpoints/step-00000003/training_state.safetensors")), 0);
+    newest_is(run, "checkpoints/step-00000002");
+    qn_buf_drop(&dir);
+    made_drop(&r);
+}
+
 /* ---- tidying ---- */
 
 TEST(tidying_keeps_what_counts) {
