@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "data/content.h"
+#include "data/dataset_impl.h"
 #include "data/prepare_split.h"
 
 #define BATCH ((size_t)16 << 20)
@@ -342,9 +343,14 @@ static void put_source(qn_jw *w, const qn_data_source *s, double weight, const q
     qn_jw_close(w);
 }
 
+static void put_checksum(qn_jw *w, const char *key, uint64_t sum) {
+    char text[17];
+    snprintf(text, sizeof text, "%016llx", (unsigned long long)sum);
+    qn_jw_key(w, key);
+    qn_jw_str(w, qn_str_of(text));
+}
+
 static void put_shard(qn_jw *w, const qn_shard_entry *e) {
-    char sum[17];
-    snprintf(sum, sizeof sum, "%016llx", (unsigned long long)e->checksum);
     qn_jw_open(w, '{');
     qn_jw_key(w, "file");
     qn_jw_str(w, qn_str_of(e->file));
@@ -353,8 +359,7 @@ static void put_shard(qn_jw *w, const qn_shard_entry *e) {
     put_i64(w, "source", e->source);
     put_i64(w, "tokens", e->tokens);
     put_i64(w, "documents", e->documents);
-    qn_jw_key(w, "checksum");
-    qn_jw_str(w, qn_str_of(sum));
+    put_checksum(w, "checksum", e->checksum);
     qn_jw_close(w);
 }
 
@@ -394,6 +399,8 @@ static int write_json(const job *j) {
     put_i64(&w, "vocab", j->shards.vocab);
     put_i64(&w, "bos", qn_tok_bos(j->tok));
     put_i64(&w, "eos", qn_tok_eos(j->tok));
+    if (j->o->tokenizer_json.n)
+        put_checksum(&w, "tokenizer_checksum", qn_dataset_tokenizer_sum(j->o->tokenizer_json));
     put_options(j, &w);
     qn_jw_key(&w, "sources");
     qn_jw_open(&w, '[');

@@ -11,6 +11,7 @@
 #include "train/train_impl.h"
 
 enum { REFUSED_MOST = 10 };             /* steps in a row before the run gives up */
+#define VERIFY_MOST ((int64_t)512 << 20) /* bytes of shards that are verified before the first step */
 
 /* ---- life ---- */
 
@@ -50,8 +51,19 @@ static int check(const qn_trainer *t) {
     return qn_recipe_check(&t->recipe);
 }
 
+/* Damage to a shard is found before step 1, where reading all of them takes no time to speak of. */
+static int check_data(const qn_trainer *t) {
+    const int64_t size = qn_dataset_size(t->s.data);
+    if (size <= VERIFY_MOST)
+        return qn_dataset_verify(t->s.data);
+    qn_log(QN_LOG_DEBUG, "%s: %.1f GB are not read to verify their checksums; `quern data check` does that",
+           qn_dataset_path(t->s.data), (double)size / 1e9);
+    return 0;
+}
+
 static int init(qn_trainer *t) {
     QN_TRY(check(t));
+    QN_TRY(check_data(t));
     t->pass = QN_MIN(t->recipe.rows, t->recipe.batch / t->recipe.shards);
     QN_TRY(rows_of(t, QN_SPLIT_TRAIN, &t->rows));
     if (qn_dataset_info(t->s.data, QN_SPLIT_VALIDATION).tokens > 1)

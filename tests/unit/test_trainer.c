@@ -249,6 +249,24 @@ TEST(a_failing_hook_leaves_a_checkpoint) {
     made_drop(&r);
 }
 
+/* One bit of a shard: said before the first step, not trained on. */
+TEST(damaged_data_are_refused) {
+    const make_options o = MAKE;
+    made r = make(&o);
+    qn_trainer *t;
+    qn_dataset *d = data_open("torn", data_lines("torn.jsonl", 70, made_lengths), (qn_data_options){0}, true);
+    qn_dataset_close(d);
+    FILE *f = fopen(made_path("torn/train-00000.tokens"), "r+b");
+    CHECK(f && fseek(f, 200, SEEK_SET) == 0);
+    const int byte = fgetc(f);
+    CHECK(fseek(f, 200, SEEK_SET) == 0 && fputc(byte ^ 1, f) != EOF && fclose(f) == 0);
+    CHECK_OK(qn_dataset_open(&d, made_path("torn")));
+    const qn_train_setup s = {.recipe = &r.recipe, .params = r.p, .data = d, .kernels = r.k, .pool = r.pool};
+    CHECK_FAIL(qn_trainer_new(&t, &s), QN_EFORMAT, "torn/train-00000.tokens: the checksum is");
+    qn_dataset_close(d);
+    made_drop(&r);
+}
+
 typedef struct { int64_t first, last; } counting;
 
 static int count_calls(void *arg, const qn_step_report *r) {
