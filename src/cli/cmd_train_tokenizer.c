@@ -320,6 +320,7 @@ static int put_json(const job *j) {
     qn_field_i64(w, "documents", j->read.documents);
     qn_field_i64(w, "bytes", j->read.bytes);
     qn_field_i64(w, "invalid_characters", j->read.invalid);
+    qn_field_i64(w, "lines_without_text", j->read.textless);
     qn_field_i64(w, "words", j->counted.total);
     qn_field_i64(w, "distinct_words", j->counted.distinct);
     qn_field_i64(w, "pruned_words", j->counted.pruned);

@@ -202,6 +202,7 @@ static void add_count(qn_data_count *all, const qn_data_count *c) {
     all->empty += c->empty;
     all->parted += c->parted;
     all->invalid += c->invalid;
+    all->textless += c->textless;
     all->cut = all->cut || c->cut;
     for (int k = 0; k < QN_SPLITS; k++) {
         all->split[k].documents += c->split[k].documents;
@@ -238,6 +239,7 @@ static int read_source(job *j, size_t index) {
     c->documents = read.documents;
     c->bytes = read.bytes;
     c->invalid = read.invalid;
+    c->textless = read.textless;
     memcpy(c->split, j->shards.info, sizeof c->split);
     add_count(&j->r->all, c);
     rc = 0;
@@ -337,6 +339,7 @@ static void put_source(qn_jw *w, const qn_data_source *s, double weight, const q
     put_i64(w, "duplicates", c->duplicates);
     put_i64(w, "empty", c->empty);
     put_i64(w, "invalid_characters", c->invalid);
+    put_i64(w, "lines_without_text", c->textless);
     put_i64(w, "bytes", c->bytes);
     put_split(w, "train", &c->split[QN_SPLIT_TRAIN]);
     put_split(w, "validation", &c->split[QN_SPLIT_VALIDATION]);
