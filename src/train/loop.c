@@ -148,11 +148,43 @@ static int record(qn_trainer *t, const qn_step_report *r, const qn_measured *m) 
     return qn_run_metrics_end(t->s.run);
 }
 
+/* Every parameter is a number: a sum of squares shows where one is not. */
+static int check_finite(const qn_trainer *t, bool *finite) {
+    const qn_params *p = t->s.params;
+    float *room = qn_alloc(QN_MEM_SCRATCH, (size_t)p->widest * sizeof *room);
+    *finite = true;
+    if (!room)
+        return QN_ENOMEM;
+    for (int64_t tile = 0; tile < p->tiles && *finite; tile++) {
+        int64_t row;
+        const qn_slot *slot = qn_params_tile(p, tile, &row);
+        const float *w = qn_params_take(p, slot, row, room);
+        *finite = isfinite(t->s.kernels->sum_squares(w, qn_slot_tile_rows(slot, row) * slot->cols));
+    }
+    qn_free(room);
+    return 0;
+}
+
+/* A model that is beyond help takes the place of no checkpoint that is not. */
+static int refuse_to_save(const qn_trainer *t, const char *run) {
+    qn_buf dir = {0};
+    const int found = qn_checkpoint_newest(run, &dir);
+    const int rc = qn_fail(QN_ELIMIT, "step %lld: parameters are no longer finite numbers, so no checkpoint of them is "
+                           "written; %s%s (a lower --lr or more --warmup helps)", (long long)t->state.step,
+                           found > 0 ? dir.s : "there is none before it", found > 0 ? " stands" : "");
+    qn_buf_drop(&dir);
+    return rc;
+}
+
 static int save(qn_trainer *t, bool best) {
     const double start = qn_now();
+    bool finite;
     if (!t->s.run)
         return 0;
     const char *run = qn_run_path(t->s.run);
+    QN_TRY(check_finite(t, &finite));
+    if (!finite)
+        return refuse_to_save(t, run);
     QN_TRY(qn_checkpoint_write(run, t->s.params, t->optimizer, &t->state, &t->s.texts, best));
     QN_TRY(qn_checkpoint_tidy(run, t->recipe.keep));
     return t->s.hooks.saved ? t->s.hooks.saved(t->s.hooks.arg, t->state.step, qn_now() - start) : 0;
@@ -213,12 +245,13 @@ static int tell(qn_trainer *t, const qn_step_report *r, const qn_measured *m, bo
     return h->sample && due(t, t->recipe.sample_every) ? h->sample(h->arg, r->step, t->s.params->m) : 0;
 }
 
-/* A run that ends with an error between two steps: the state is whole, so it is kept. */
+/* A run that ends with an error between two steps: the state is whole, so it is kept; why it is not, is said too. */
 static int give_up(qn_trainer *t, int rc, bool best) {
     char message[1024];
     snprintf(message, sizeof message, "%s", qn_error_message());
-    save(t, best);
-    return qn_fail(rc, "%s", message);
+    if (save(t, best) >= 0)
+        return qn_fail(rc, "%s", message);
+    return qn_fail_in(rc, "%s", message);
 }
 
 /* What follows a step; *ended where the run ends here. */

@@ -267,6 +267,44 @@ TEST(damaged_data_are_refused) {
     made_drop(&r);
 }
 
+/* One parameter that is no number, as an update that went wrong leaves it. */
+static void poison(made *r) {
+    float *room = qn_zalloc(QN_MEM_TEST, (size_t)r->p->widest, sizeof *room);
+    const qn_slot *s = &r->p->slot[0];
+    float *w = qn_params_take(r->p, s, 0, room);
+    for (int64_t i = 0; i < qn_slot_tile_rows(s, 0) * s->cols; i++)
+        w[i] = NAN;
+    qn_params_put(r->p, s, 0, w);
+    r->m->epoch++;
+    qn_free(room);
+}
+
+/* Whether a checkpoint is due or the run gives up: what `last` leads to is from before. */
+TEST(a_dead_model_replaces_no_checkpoint) {
+    for (int64_t every = 0; every <= 1; every++) {
+        make_options o = MAKE;
+        qn_run_end end;
+        char name[32];
+        snprintf(name, sizeof name, "dead-%d", (int)every);
+        o.run = made_path(name);
+        o.steps = 40;
+        made r = make(&o);
+        r.t->recipe.checkpoint_every = every;
+        made_steps(&r, 1, NULL);
+        CHECK_OK(qn_checkpoint_write(o.run, r.p, r.t->optimizer, &r.t->state, &(qn_checkpoint_texts){0}, false));
+        poison(&r);
+        CHECK_FAIL(qn_trainer_run(r.t, &end), QN_ELIMIT, "no longer finite numbers");
+        CHECK_CONTAINS(qn_error_message(), "/last stands");
+        if (every == 0)
+            CHECK_CONTAINS(qn_error_message(), "10 steps in a row gave no usable gradient");
+        snprintf(name, sizeof name, "dead-%d/last", (int)every);
+        CHECK_OK(qn_trainer_take_up(r.t, made_path(name)));
+        CHECK_INT(r.t->state.step, 1);
+        made_steps(&r, 1, NULL);
+        made_drop(&r);
+    }
+}
+
 typedef struct { int64_t first, last; } counting;
 
 static int count_calls(void *arg, const qn_step_report *r) {
