@@ -11,6 +11,7 @@
 #include "train/train_impl.h"
 
 enum { REFUSED_MOST = 10 };             /* steps in a row before the run gives up */
+#define FILL_LEAST 0.8                  /* of the places of rows, before it is worth a warning */
 #define VERIFY_MOST ((int64_t)512 << 20) /* bytes of shards that are verified before the first step */
 
 /* ---- life ---- */
@@ -61,11 +62,25 @@ static int check_data(const qn_trainer *t) {
     return 0;
 }
 
+/* Places of rows that stay free are computed all the same. */
+static void warn_of_gaps(const qn_trainer *t) {
+    qn_rows_stats s;
+    qn_rows_stats_get(t->rows, &s);
+    const int64_t most = qn_rows_max_pieces(t->rows);
+    if (t->recipe.packing == QN_PACK_STREAM || s.rows < 2 || s.fill >= FILL_LEAST)
+        return;
+    const bool many = (double)s.pieces > 0.9 * (double)most * (double)s.rows;
+    qn_log(QN_LOG_WARN, "rows of %lld tokens are only %.0f %% full: %s; --packing stream fills them, %s", (long long)
+           t->recipe.context, 100 * s.fill, many ? "documents are so short that a row holds the most pieces it can"
+           : "few documents fit side by side", many ? "so does a shorter --context" : "so may another --context");
+}
+
 static int init(qn_trainer *t) {
     QN_TRY(check(t));
     QN_TRY(check_data(t));
     t->pass = QN_MIN(t->recipe.rows, t->recipe.batch / t->recipe.shards);
     QN_TRY(rows_of(t, QN_SPLIT_TRAIN, &t->rows));
+    warn_of_gaps(t);
     if (qn_dataset_info(t->s.data, QN_SPLIT_VALIDATION).tokens > 1)
         QN_TRY(rows_of(t, QN_SPLIT_VALIDATION, &t->validation));
     QN_TRY(batch_new(t));
