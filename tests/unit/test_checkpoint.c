@@ -259,11 +259,11 @@ TEST(a_checkpoint_without_checksums_is_taken) {
     CHECK_OK(write_at(&r, run, 1, false));
     CHECK_OK(qn_read_file(&bytes, below(run, "last/training_state.safetensors"), SIZE_MAX));
     char *weights = memmem(bytes.s, bytes.n, "weights_checksum", 16);
-    char *state = memmem(bytes.s, bytes.n, "state_checksum", 14);
-    CHECK(weights && state);
+    char *other = memmem(bytes.s, bytes.n, "state_checksum", 14);
+    CHECK(weights && other);
     weights[0] = 'x';
     CHECK_FAIL(read_changed(&r, run, &bytes, bytes.n), QN_EFORMAT, "training_state.safetensors is damaged");
-    state[0] = 'x';
+    other[0] = 'x';
     CHECK_OK(read_changed(&r, run, &bytes, bytes.n));
     qn_buf_drop(&bytes);
     made_drop(&r);
