@@ -291,7 +291,7 @@ static int leave_out(qn_corpus *c, qn_str line, const char *place) {
     return rc < 0 ? rc : 2;
 }
 
-/* A line of the open file. It is cleaned before it is parsed, since the parser takes nothing but UTF-8. 1, 2 as above. */
+/* A line of the open file. It is cleaned before it is parsed, since the parser takes nothing but UTF-8. */
 static int next_line(qn_corpus *c, qn_corpus_piece *piece) {
     static const qn_json_lone lone[] = {QN_LONE_REPLACE, QN_LONE_DROP, QN_LONE_REFUSE};     /* by qn_invalid */
     qn_json *whole, j;

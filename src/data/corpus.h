@@ -17,8 +17,8 @@
 #include "base/str.h"
 
 /* Bytes that are no UTF-8: REPLACE puts one U+FFFD for each broken character (as Unicode recommends: its longest
- * beginning that could have become one), DROP leaves them out, REFUSE is QN_EUTF8. So for an escape of JSON that is half
- * a surrogate pair ("\ud83d"); REFUSE is QN_EFORMAT there. */
+ * beginning that could have become one), DROP leaves them out, REFUSE is QN_EUTF8. So for an escape of JSON that is
+ * half a surrogate pair ("\ud83d"); REFUSE is QN_EFORMAT there. */
 typedef enum { QN_INVALID_REPLACE, QN_INVALID_DROP, QN_INVALID_REFUSE } qn_invalid;
 
 typedef struct {

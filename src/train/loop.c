@@ -184,8 +184,8 @@ static int check_finite(const qn_trainer *t, bool *finite) {
 static int refuse_to_save(const qn_trainer *t, const char *run) {
     qn_buf dir = {0};
     const int found = qn_checkpoint_newest(run, &dir);
-    const int rc = qn_fail(QN_ELIMIT, "step %lld: parameters are no longer finite numbers, so no checkpoint of them is "
-                           "written; %s%s (a lower --lr or more --warmup helps)", (long long)t->state.step,
+    const int rc = qn_fail(QN_ELIMIT, "step %lld: the run has diverged: parameters are no longer finite numbers, so no "
+                           "checkpoint of them is written; %s%s", (long long)t->state.step,
                            found > 0 ? dir.s : "there is none before it", found > 0 ? " stands" : "");
     qn_buf_drop(&dir);
     return rc;

@@ -41,8 +41,8 @@ out_has '"duplicates": 1'
 # A window of a stream runs on over documents, and says which.
 run "$QUERN" data check data --rows 1 --context 128 --packing stream
 code 0
-verdict "$(holds grep -Eq '^── document [0-9]+, token [0-9]+ of [0-9]+, to document [0-9]+, token [0-9]+ of' "$scratch/out")" \
-    'both ends of the window'
+both='^── document [0-9]+, token [0-9]+ of [0-9]+, to document [0-9]+, token [0-9]+ of'
+verdict "$(holds grep -Eq "$both" "$scratch/out")" 'both ends of the window'
 
 # The same bits with other threads, out of zstd or gzip, from standard input.
 run "$QUERN" data prepare - --tokenizer tok/tokenizer.json --out threads --validation 0.1 --threads 3 <corpus.jsonl

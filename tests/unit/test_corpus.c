@@ -112,7 +112,8 @@ TEST(reads_the_text_of_json_lines) {
     check_text(write_text("bad.jsonl", "{\"text\": \"a\xff\"}\n"), QN_INVALID_REPLACE, "a\xef\xbf\xbd|");
     check_refused(write_text("bad.jsonl", "{\"text\": \"a\"}\n{\"text\": \"a\xff\"}\n"), QN_INVALID_REFUSE, QN_EUTF8,
                   "bad.jsonl:2: byte 11 (0xff)");
-    check_refused(write_text("behind.jsonl", "{\"text\": \"\"} x\n"), QN_INVALID_REFUSE, QN_EFORMAT, "behind.jsonl:1:14");
+    check_refused(write_text("behind.jsonl", "{\"text\": \"\"} x\n"), QN_INVALID_REFUSE, QN_EFORMAT,
+                  "behind.jsonl:1:14");
     check_refused(write_text("broken.jsonl", "{\"text\": \"\"}\n\n{\"text\": "), QN_INVALID_REPLACE, QN_EFORMAT,
                   "broken.jsonl:3:10: ");
 }
