@@ -10,7 +10,7 @@
 #include <string.h>
 
 void qn_json_init(qn_json *j, const char *text, size_t n, const char *name) {
-    *j = (qn_json){.text = n ? text : "", .name = name};
+    *j = (qn_json){.text = n ? text : "", .name = name, .line = 1};
     j->at = j->last = j->text;
     j->end = j->text + n;
 }
@@ -22,7 +22,7 @@ void qn_json_drop(qn_json *j) {
 /* ---- errors ---- */
 
 QN_PRINTF(4, 0) static int fail_va(const qn_json *j, const char *place, int code, const char *fmt, va_list args) {
-    int64_t line = 1, column = 1;
+    int64_t line = j->line, column = 1;
     for (const char *p = j->text; p < place; p++) {
         if (*p == '\n') {
             line++;
@@ -112,8 +112,11 @@ static int32_t hex4(const char *p, const char *end) {
     return v;
 }
 
-/* What one escape at p (on the backslash) stands for: sets *cp and returns its length in the text, or 0 with *why. */
-static int read_escape(const char *p, const char *end, uint32_t *cp, const char **why) {
+static bool is_surrogate(uint32_t cp) { return cp >= 0xd800 && cp <= 0xdfff; }
+
+/* What one escape at p (on the backslash) stands for: sets *cp and returns its length in the text, or 0 with *why. A
+ * surrogate that stands alone is itself where such are allowed. */
+static int read_escape(const char *p, const char *end, bool lone, uint32_t *cp, const char **why) {
     static const char letters[] = "\"\\/bfnrt", meaning[] = "\"\\/\b\f\n\r\t";
     const char *letter = end - p >= 2 && p[1] ? strchr(letters, p[1]) : NULL;
     if (letter) {
@@ -130,10 +133,12 @@ static int read_escape(const char *p, const char *end, uint32_t *cp, const char 
         return 0;
     }
     *cp = (uint32_t)high;
-    if (high < 0xd800 || high > 0xdfff)
+    if (!is_surrogate(*cp))
         return 6;
     int32_t low = end - p >= 8 && p[6] == '\\' && p[7] == 'u' ? hex4(p + 8, end) : -1;
     if (high > 0xdbff || low < 0xdc00 || low > 0xdfff) {
+        if (lone)
+            return 6;
         *why = "a surrogate stands alone: expected a pair \\uD800…\\uDBFF \\uDC00…\\uDFFF";
         return 0;
     }
@@ -188,7 +193,7 @@ static int scan_string(qn_json *j, qn_str *body, bool *escaped) {
             break;
         int n;
         if (*p == '\\') {
-            n = read_escape(p, end, &cp, &why);
+            n = read_escape(p, end, j->lone != QN_LONE_REFUSE, &cp, &why);
             *escaped = true;
         } else if ((unsigned char)*p < 0x20) {
             return fail_at(j, p, QN_EFORMAT, "a control character (0x%02x) in a string must be escaped", (unsigned)*p);
@@ -206,8 +211,16 @@ static int scan_string(qn_json *j, qn_str *body, bool *escaped) {
     return 0;
 }
 
+/* What an escape stood for. */
+static int put_escape(qn_json *j, qn_buf *out, uint32_t cp) {
+    if (!is_surrogate(cp))
+        return qn_buf_utf8(out, cp);
+    j->n_lone++;
+    return j->lone == QN_LONE_DROP ? 0 : qn_buf_utf8(out, 0xfffd);
+}
+
 /* Appends a scanned body with its escapes resolved. */
-static int decode_string(qn_buf *out, qn_str body) {
+static int decode_string(qn_json *j, qn_buf *out, qn_str body) {
     const char *p = body.s, *end = body.s + body.n, *why;
     QN_TRY(qn_buf_reserve(out, body.n));                  /* an escape is never shorter than what it means */
     while (p < end) {
@@ -217,8 +230,8 @@ static int decode_string(qn_buf *out, qn_str body) {
         p = run;
         if (p < end) {
             uint32_t cp = 0;
-            p += read_escape(p, end, &cp, &why);
-            QN_TRY(qn_buf_utf8(out, cp));
+            p += read_escape(p, end, j->lone != QN_LONE_REFUSE, &cp, &why);
+            QN_TRY(put_escape(j, out, cp));
         }
     }
     return 0;
@@ -350,7 +363,7 @@ int qn_json_key(qn_json *j, qn_str *key) {
     if (more <= 0 || !escaped)
         return more;
     qn_buf_clear(&j->key);
-    QN_TRY(decode_string(&j->key, *key));
+    QN_TRY(decode_string(j, &j->key, *key));
     *key = qn_buf_view(&j->key);
     return 1;
 }
@@ -415,7 +428,7 @@ int qn_json_string(qn_json *j, qn_buf *out) {
     if (!at_char(j, '"'))
         return fail_expected(j, "a string");
     QN_TRY(scan_string(j, &body, &escaped));
-    return escaped ? decode_string(out, body) : qn_buf_put(out, body.s, body.n);
+    return escaped ? decode_string(j, out, body) : qn_buf_put(out, body.s, body.n);
 }
 
 /* v · 10^times, or false where that overflows. Zero stays zero at once. */

@@ -11,15 +11,18 @@
  *     QN_TRY(qn_json_end(&j));                              // nothing but white space may follow
  *
  * RFC 8259, strictly: UTF-8 checked, depth ≤ 64, no trailing commas, no comments. Lone surrogates in \u escapes are an
- * error. Errors name the document, line and column (in characters), what was found and what was expected: QN_EFORMAT,
- * QN_EUTF8 for bytes that are not UTF-8, QN_ELIMIT for too deep nesting. After an error the parser is of no more use.
- * Keys stay valid until the next call for a key. The text must outlive the parser; no NUL need follow it. */
+ * error unless `lone` says otherwise. Errors name the document, line and column (in characters), what was found
+ * and what was expected: QN_EFORMAT, QN_EUTF8 for bytes that are not UTF-8, QN_ELIMIT for too deep nesting. After an
+ * error the parser is of no more use. Keys stay valid until the next call for a key. The text must outlive the parser; no NUL need follow it. */
 #ifndef QN_BASE_JSON_H
 #define QN_BASE_JSON_H
 
 #include "base/str.h"
 
 #define QN_JSON_DEPTH 64
+
+/* What becomes of a surrogate that stands alone in an escape: an error, U+FFFD, nothing. */
+typedef enum { QN_LONE_REFUSE, QN_LONE_REPLACE, QN_LONE_DROP } qn_json_lone;
 
 typedef struct {
     const char *text, *at, *end, *name;
@@ -28,6 +31,9 @@ typedef struct {
     char stack[QN_JSON_DEPTH];      /* '{' or '[' per level */
     bool first[QN_JSON_DEPTH];      /* no item yet on this level */
     qn_buf key;
+    qn_json_lone lone;              /* the caller's, after init */
+    int64_t n_lone;                 /* such in strings that were decoded */
+    int64_t line;                   /* number of the text's first line, for messages: 1 unless the caller says so */
 } qn_json;
 
 void qn_json_init(qn_json *j, const char *text, size_t n, const char *name);    /* name: for messages; borrowed */

@@ -170,16 +170,38 @@ static size_t spread(job *j, const qn_row_data *row, const qn_piece *p) {
     return n;
 }
 
+/* Where a piece stands: its first token and its last target, each in its document. */
+typedef struct { int64_t first, from, n, last, to, last_n; } span;
+
+static span span_of(const job *j, const qn_row_data *row, int64_t index) {
+    const int64_t from = qn_rows_piece_from(j->rows, index), to = from + row->piece[index].n;
+    span s = {.first = qn_dataset_find(j->d, j->o.split, from), .last = qn_dataset_find(j->d, j->o.split, to)};
+    int64_t begin;
+    qn_dataset_document(j->d, j->o.split, s.first, &begin, &s.n);
+    s.from = from - begin;
+    qn_dataset_document(j->d, j->o.split, s.last, &begin, &s.last_n);
+    s.to = to - begin;
+    return s;
+}
+
+/* A piece stays within a document but for windows of a stream. */
+static int put_place(job *j, const span *s) {
+    QN_TRY(qn_out_puts(j->c, j->color ? "\033[33m" : ""));
+    if (s->first == s->last)
+        QN_TRY(qn_out_printf(j->c, "── document %lld, tokens %lld to %lld of %lld ──", (long long)s->first,
+                             (long long)s->from, (long long)s->to, (long long)s->n));
+    else
+        QN_TRY(qn_out_printf(j->c, "── document %lld, token %lld of %lld, to document %lld, token %lld of %lld ──",
+                             (long long)s->first, (long long)s->from, (long long)s->n, (long long)s->last,
+                             (long long)s->to, (long long)s->last_n));
+    return qn_out_puts(j->c, j->color ? "\033[0m\n" : "\n");
+}
+
 static int put_piece(job *j, const qn_row_data *row, int64_t index, qn_buf *text) {
-    int64_t from = qn_rows_piece_from(j->rows, index), begin, n;
-    int64_t document = qn_dataset_find(j->d, j->o.split, from);
-    const qn_piece *p = &row->piece[index];
-    qn_dataset_document(j->d, j->o.split, document, &begin, &n);
-    QN_TRY(qn_out_printf(j->c, "%s── document %lld, tokens %lld to %lld of %lld ──%s\n", j->color ? "\033[33m" : "",
-                         (long long)document, (long long)(from - begin), (long long)(from - begin + p->n),
-                         (long long)n, j->color ? "\033[0m" : ""));
+    const span s = span_of(j, row, index);
+    QN_TRY(put_place(j, &s));
     qn_buf_clear(text);
-    QN_TRY(qn_show_tokens(text, j->tok, j->shown, j->taught, spread(j, row, p), j->color));
+    QN_TRY(qn_show_tokens(text, j->tok, j->shown, j->taught, spread(j, row, &row->piece[index]), j->color));
     QN_TRY(qn_out_put(j->c, text->s ? text->s : "", text->n));
     return qn_out_puts(j->c, "\n");
 }
@@ -198,8 +220,7 @@ static int put_row_json(job *j, qn_jw *w, const qn_row_data *row, qn_buf *text) 
     qn_jw_key(w, "pieces");
     qn_jw_open(w, '[');
     for (int64_t i = 0; i < row->pieces; i++) {
-        int64_t from = qn_rows_piece_from(j->rows, i), begin, n, document = qn_dataset_find(j->d, j->o.split, from);
-        qn_dataset_document(j->d, j->o.split, document, &begin, &n);
+        const span s = span_of(j, row, i);
         size_t shown = spread(j, row, &row->piece[i]);
         int64_t taught = 0;
         for (size_t k = 0; k < shown; k++)
@@ -207,8 +228,9 @@ static int put_row_json(job *j, qn_jw *w, const qn_row_data *row, qn_buf *text) 
         qn_buf_clear(text);
         QN_TRY(qn_tok_decode(j->tok, j->shown, shown, QN_TOK_PLAIN, text));
         qn_jw_open(w, '{');
-        qn_field_i64(w, "document", document);
-        qn_field_i64(w, "from", from - begin);
+        qn_field_i64(w, "document", s.first);
+        qn_field_i64(w, "last_document", s.last);
+        qn_field_i64(w, "from", s.from);
         qn_field_i64(w, "tokens", row->piece[i].n);
         qn_field_i64(w, "targets", taught);
         qn_jw_key(w, "text");

@@ -73,6 +73,7 @@ static void put_count(qn_jw *w, const qn_data_count *n) {
     qn_field_i64(w, "empty", n->empty);
     qn_field_i64(w, "in_parts", n->parted);
     qn_field_i64(w, "invalid_characters", n->invalid);
+    qn_field_i64(w, "lines_without_text", n->textless);
     qn_jw_key(w, "largest_cut");
     qn_jw_bool(w, n->cut);
     put_split(w, "train", &n->split[QN_SPLIT_TRAIN]);

@@ -29,7 +29,7 @@ static const qn_opt opts[] = {
     QN_OPT_ENUM("", "pre", "gpt2", "gpt2|llama3|qwen2|smollm", "how text is split into words first"),
     QN_OPT_ENUM("", "split", "line", "line|document", "what is split at once"),
     QN_OPT_ENUM("", "fallback", "byte", "byte|unk", "char: what other characters become"),
-    QN_OPT_ENUM("", "invalid", "refuse", "replace|drop|refuse", "what becomes of bytes that are not UTF-8"),
+    QN_OPT_ENUM("", "invalid", "replace", "replace|drop|refuse", "what becomes of bytes that are not UTF-8"),
     QN_OPT_STRING("", "field", "text", "NAME", "where JSON lines hold their text"),
     QN_OPT_STRING("", "max-memory", "2G", "SIZE", "give up the rarest words rather than take more (64M or more)"),
     QN_OPT_FLAG("", "force", "replace a tokenizer that is there"),
@@ -52,6 +52,7 @@ static const char notes[] =
     "time.\n"
     "--split line: each line is split alone and keeps its end, as Hugging Face does with files. document: a file, or "
     "the text of a JSON line, is split whole, so that runs of line ends become tokens.\n"
+    "--special takes the place of " END_OF_TEXT "; name that too to keep it.\n"
     "--invalid replace puts U+FFFD for each broken character, drop leaves it out, refuse names the first one. Files "
     "that hold a zero byte at the start are no text: refused when named, passed over in a folder.\n"
     "char: a vocabulary as SentencePiece writes it, where a blank is spelled \"▁\"; llama.cpp knows it with --fallback "
@@ -191,6 +192,9 @@ static int read_corpus(job *j) {
 
 /* What the user should know although nothing failed. */
 static void remark(const job *j) {
+    if (qn_cli_given(j->c, "special") && !qn_cli_given(j->c, "eos") && !is_special(j, END_OF_TEXT))
+        qn_log(QN_LOG_WARN, "--special without " END_OF_TEXT " leaves that out, and %s ends a text; --special '"
+               END_OF_TEXT "' beside it keeps it, --eos names another", j->eos);
     if (j->read.invalid)
         qn_log(QN_LOG_WARN, "%lld broken characters were %s", (long long)j->read.invalid,
                qn_cli_enum(j->c, "invalid") == QN_INVALID_DROP ? "dropped" : "replaced by U+FFFD");
@@ -320,6 +324,7 @@ static int put_json(const job *j) {
     qn_field_i64(w, "documents", j->read.documents);
     qn_field_i64(w, "bytes", j->read.bytes);
     qn_field_i64(w, "invalid_characters", j->read.invalid);
+    qn_field_i64(w, "lines_without_text", j->read.textless);
     qn_field_i64(w, "words", j->counted.total);
     qn_field_i64(w, "distinct_words", j->counted.distinct);
     qn_field_i64(w, "pruned_words", j->counted.pruned);

@@ -15,6 +15,7 @@
 #define BLOCK ((size_t)256 << 10)
 #define LINE_MAX_BYTES ((size_t)1 << 30)
 #define DEPTH_MAX 64
+#define FIELDS_MAX ((size_t)200)        /* bytes of names that a message holds */
 
 typedef struct { char *path; int64_t size; bool named; } source;        /* named by the caller, or in a folder */
 
@@ -28,6 +29,8 @@ struct qn_corpus {
     bool fresh;                     /* … and nothing of it was given yet */
     int64_t offset;                 /* in it */
     qn_buf raw, clean, string;
+    int64_t texts;                  /* JSON lines that had one */
+    qn_buf first, fields;           /* of those without: the first one's place and its fields */
     qn_corpus_stats stats;
 };
 
@@ -149,6 +152,8 @@ void qn_corpus_close(qn_corpus *c) {
     qn_buf_drop(&c->raw);
     qn_buf_drop(&c->clean);
     qn_buf_drop(&c->string);
+    qn_buf_drop(&c->first);
+    qn_buf_drop(&c->fields);
     qn_free(c);
 }
 
@@ -193,7 +198,8 @@ static int clean_text(qn_corpus *c, const char *name, qn_str in, qn_str *out) {
     size_t at;
     int rc = qn_utf8_clean(in, c->invalid, &c->clean, out, &c->stats.invalid, &at);
     if (rc == QN_EUTF8)
-        return qn_fail(rc, "%s: byte %lld (0x%02x) is not UTF-8; convert it, or have such bytes replaced or dropped",
+        return qn_fail(rc, "%s: byte %lld (0x%02x) is not UTF-8; convert it, or have such bytes replaced or dropped "
+                       "(--invalid replace|drop)",
                        name, (long long)c->offset + (long long)at, (unsigned char)in.s[at]);
     return rc;
 }
@@ -229,14 +235,14 @@ static int next_block(qn_corpus *c, qn_corpus_piece *piece) {
     return give(c, text, ends, piece);
 }
 
-/* {"text": "…", …} → the text. */
-static int read_field(qn_corpus *c, qn_json *j) {
+/* {"text": "…", …} → the text: 1, or 0 where there is none. */
+static int read_members(qn_corpus *c, qn_json *j) {
     qn_str key;
     int more;
     bool found = false;
     QN_TRY(qn_json_enter(j, '{'));
     while ((more = qn_json_key(j, &key)) > 0) {
-        if (found || !qn_str_is(key, c->field)) {
+        if (found || !qn_str_is(key, c->field) || qn_json_peek(j) != '"') {
             QN_TRY(qn_json_skip(j));
             continue;
         }
@@ -245,12 +251,49 @@ static int read_field(qn_corpus *c, qn_json *j) {
         QN_TRY(qn_json_string(j, &c->string));
     }
     QN_TRY(more);
+    return found;
+}
+
+static int read_line(qn_corpus *c, qn_json *j) {
+    const int kind = qn_json_peek(j);
+    QN_TRY(kind);
+    const int found = kind == '{' ? read_members(c, j) : qn_json_skip(j);
+    QN_TRY(found);
     QN_TRY(qn_json_end(j));
-    return found ? 0 : qn_json_fail(j, QN_EFORMAT, "the line has no \"%s\"; say which field holds the text", c->field);
+    c->stats.invalid += found ? j->n_lone : 0;
+    return found;
+}
+
+/* "content", "id": what a line, which is known to be JSON, has instead. */
+static int list_fields(qn_corpus *c, qn_json *j) {
+    qn_str key;
+    int more;
+    if (qn_json_peek(j) != '{')
+        return 0;
+    QN_TRY(qn_json_enter(j, '{'));
+    while ((more = qn_json_key(j, &key)) > 0 && c->fields.n < FIELDS_MAX) {
+        QN_TRY(qn_buf_printf(&c->fields, "%s\"%.*s\"", c->fields.n ? ", " : "", QN_STR_ARG(key)));
+        QN_TRY(qn_json_skip(j));
+    }
+    return QN_MIN(more, 0);
+}
+
+/* A line without a text: counted; the first one is remembered. */
+static int leave_out(qn_corpus *c, qn_str line, const char *place) {
+    qn_json j;
+    if (c->stats.textless++ > 0)
+        return 2;
+    QN_TRY(qn_buf_puts(&c->first, place));
+    qn_json_init(&j, line.s, line.n, place);
+    j.lone = QN_LONE_REPLACE;
+    const int rc = list_fields(c, &j);
+    qn_json_drop(&j);
+    return rc < 0 ? rc : 2;
 }
 
 /* A line of the open file. It is cleaned before it is parsed, since the parser takes nothing but UTF-8. */
 static int next_line(qn_corpus *c, qn_corpus_piece *piece) {
+    static const qn_json_lone lone[] = {QN_LONE_REPLACE, QN_LONE_DROP, QN_LONE_REFUSE};     /* by qn_invalid */
     qn_json *whole, j;
     qn_str line;
     qn_buf name = {0};
@@ -262,14 +305,30 @@ static int next_line(qn_corpus *c, qn_corpus_piece *piece) {
     c->offset = 0;
     QN_TRY_OUT(qn_buf_printf(&name, "%s:%lld", open_source(c)->path, (long long)qn_jsonl_line(c->lines)));
     QN_TRY_OUT(clean_text(c, name.s, qn_jsonl_text(c->lines), &line));
-    qn_json_init(&j, line.s, line.n, name.s);
-    rc = read_field(c, &j);
+    qn_json_init(&j, line.s, line.n, open_source(c)->path);
+    j.line = qn_jsonl_line(c->lines);
+    j.lone = lone[c->invalid];
+    rc = read_line(c, &j);
     qn_json_drop(&j);
+    c->texts += rc > 0;
     if (rc >= 0)
-        rc = give(c, qn_buf_view(&c->string), true, piece);
+        rc = rc > 0 ? give(c, qn_buf_view(&c->string), true, piece) : leave_out(c, line, name.s);
 out:
     qn_buf_drop(&name);
     return rc;
+}
+
+/* The corpus is read: lines without a text are named, and an error where there were no others. */
+static int at_end(const qn_corpus *c) {
+    const int64_t n = c->stats.textless;
+    if (n == 0)
+        return 0;
+    if (c->texts == 0)
+        return qn_fail(QN_EFORMAT, "%s: none of %lld JSON lines has a text as \"%s\"; --field names where it stands: "
+                       "this line has %s", c->first.s, (long long)n, c->field, c->fields.n ? c->fields.s : "no fields");
+    qn_log(QN_LOG_WARN, "%lld JSON lines without a text as \"%s\" were left out, the first of them %s", (long long)n,
+           c->field, c->first.s);
+    return 0;
 }
 
 static int open_next(qn_corpus *c) {
@@ -290,7 +349,7 @@ int qn_corpus_next(qn_corpus *c, qn_corpus_piece *piece) {
             return rc;
         if (!c->text && !c->lines) {
             if (c->at == c->n)
-                return 0;
+                return at_end(c);
             QN_TRY(open_next(c));
         }
     }

@@ -9,14 +9,16 @@
  * A file is one document; of .jsonl and .ndjson each line is one, its text under `field`. All of them may be packed
  * (.gz, .zst). A folder stands for its files, sub-folders included, in the order of their paths; hidden ones, links to
  * folders, and what cannot be text (said in a warning) are passed over. A byte order mark at the start of a file goes.
- * The order of documents depends on the names alone. */
+ * A line whose `field` is not there or holds no text is left out, and that is said once, with the first of them; where
+ * all lines are such, reading ends in an error. The order of documents depends on the names alone. */
 #ifndef QN_DATA_CORPUS_H
 #define QN_DATA_CORPUS_H
 
 #include "base/str.h"
 
 /* Bytes that are no UTF-8: REPLACE puts one U+FFFD for each broken character (as Unicode recommends: its longest
- * beginning that could have become one), DROP leaves them out, REFUSE is QN_EUTF8. */
+ * beginning that could have become one), DROP leaves them out, REFUSE is QN_EUTF8. So for an escape of JSON that is
+ * half a surrogate pair ("\ud83d"); REFUSE is QN_EFORMAT there. */
 typedef enum { QN_INVALID_REPLACE, QN_INVALID_DROP, QN_INVALID_REFUSE } qn_invalid;
 
 typedef struct {
@@ -29,6 +31,7 @@ typedef struct {
     int64_t files, skipped;         /* read; passed over in folders */
     int64_t documents, bytes;       /* given so far */
     int64_t invalid;                /* broken characters replaced or dropped */
+    int64_t textless;               /* JSON lines left out: no text under the field */
 } qn_corpus_stats;
 
 /* Valid UTF-8, good until the next call; may be empty. Long documents come in pieces, cut between characters. */

@@ -202,6 +202,15 @@ static int read_version(qn_json *j) {
                                            "again", (long long)version);
 }
 
+static int read_tokenizer_sum(qn_dataset *d, qn_json *j) {
+    qn_buf sum = {0};
+    int rc = qn_json_string(j, &sum);
+    if (rc >= 0)
+        snprintf(d->tokenizer_sum, sizeof d->tokenizer_sum, "%s", sum.s ? sum.s : "");
+    qn_buf_drop(&sum);
+    return rc;
+}
+
 static int read_json(qn_dataset *d, qn_json *j) {
     qn_str key;
     int more;
@@ -211,6 +220,8 @@ static int read_json(qn_dataset *d, qn_json *j) {
             QN_TRY(read_version(j));
         else if (qn_str_is(key, "vocab"))
             QN_TRY(qn_json_i64(j, &d->vocab));
+        else if (qn_str_is(key, "tokenizer_checksum"))
+            QN_TRY(read_tokenizer_sum(d, j));
         else if (qn_str_is(key, "sources"))
             QN_TRY(read_sources(d, j));
         else if (qn_str_is(key, "shards"))
@@ -278,6 +289,28 @@ static void make_fingerprint(qn_dataset *d) {
     snprintf(d->fingerprint, sizeof d->fingerprint, "%016llx%016llx", (unsigned long long)a, (unsigned long long)b);
 }
 
+uint64_t qn_dataset_tokenizer_sum(qn_str text) { return qn_hash_bytes(text.s, text.n, 0); }
+
+/* Another tokenizer beside the shards would read their ids as other text. None at all is the caller's business. */
+static int check_tokenizer(const qn_dataset *d) {
+    qn_map_file f;
+    qn_buf path = {0};
+    char sum[17];
+    int rc;
+    QN_TRY_OUT(qn_path_join(&path, d->path, "tokenizer.json"));
+    if (!d->tokenizer_sum[0] || !qn_is_file(path.s))
+        goto out;
+    QN_TRY_OUT(qn_map_open(&f, path.s));
+    snprintf(sum, sizeof sum, "%016llx", (unsigned long long)qn_dataset_tokenizer_sum((qn_str){f.s, f.n}));
+    qn_map_close(&f);
+    if (strcmp(sum, d->tokenizer_sum) != 0)
+        rc = qn_fail(QN_EFORMAT, "%s is not the tokenizer that the shards beside it were made with; put that one back, "
+                     "or prepare the data again", path.s);
+out:
+    qn_buf_drop(&path);
+    return rc;
+}
+
 static int read_folder(qn_dataset *d, const char *json_path) {
     qn_buf text = {0};
     qn_json j = {0};
@@ -288,6 +321,7 @@ static int read_folder(qn_dataset *d, const char *json_path) {
     for (int k = 0; k < QN_SPLITS; k++)
         QN_TRY_OUT(gather_ends(d, &d->split[k]));
     make_fingerprint(d);
+    rc = check_tokenizer(d);
 out:
     qn_json_drop(&j);
     qn_buf_drop(&text);
@@ -344,6 +378,14 @@ int qn_dataset_verify(const qn_dataset *d) {
         for (size_t i = 0; i < d->split[k].n; i++)
             QN_TRY(qn_shard_verify(&d->split[k].shard[i]));
     return 0;
+}
+
+int64_t qn_dataset_size(const qn_dataset *d) {
+    int64_t size = 0;
+    for (int k = 0; k < QN_SPLITS; k++)
+        for (size_t i = 0; i < d->split[k].n; i++)
+            size += (int64_t)d->split[k].shard[i].file.n;
+    return size;
 }
 
 qn_split_info qn_dataset_info(const qn_dataset *d, qn_split split) {

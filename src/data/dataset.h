@@ -36,10 +36,11 @@ typedef struct {
 } qn_split_info;
 
 typedef struct qn_dataset qn_dataset;
-/* Maps a prepared folder. QN_ENOTFOUND, QN_EFORMAT (names the shard and what is wrong), QN_EIO. Headers and lengths are
- * checked now, checksums with verify (reads everything). */
+/* Maps a prepared folder. QN_ENOTFOUND, QN_EFORMAT (names the shard and what is wrong, or a tokenizer.json that is not
+ * the shards' own), QN_EIO. Headers and lengths are checked now, checksums with verify (reads everything). */
 int qn_dataset_open(qn_dataset **out, const char *dir);
 int qn_dataset_verify(const qn_dataset *d);
+int64_t qn_dataset_size(const qn_dataset *d);           /* bytes of all shards: what verify reads */
 void qn_dataset_close(qn_dataset *d);
 qn_split_info qn_dataset_info(const qn_dataset *d, qn_split split);
 /* What data.json says about the sources. name is the first path; weight 0: by its size. */

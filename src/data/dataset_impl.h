@@ -21,7 +21,11 @@ struct qn_dataset {
     qn_dataset_split split[QN_SPLITS];
     uint16_t *token_bytes;  size_t n_token_bytes, cap_token_bytes;
     char fingerprint[33];
+    char tokenizer_sum[17];             /* of the tokenizer.json beside it; "" unknown */
 };
+
+/* What data.json says of the text of tokenizer.json. */
+uint64_t qn_dataset_tokenizer_sum(qn_str text);
 
 /* How often the tokens of each source are seen in an epoch, on the average: 1 without weights. */
 double qn_dataset_repeat(const qn_dataset *d, qn_split split, size_t source);

@@ -16,6 +16,7 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "data/content.h"
+#include "data/dataset_impl.h"
 #include "data/prepare_split.h"
 
 #define BATCH ((size_t)16 << 20)
@@ -201,6 +202,7 @@ static void add_count(qn_data_count *all, const qn_data_count *c) {
     all->empty += c->empty;
     all->parted += c->parted;
     all->invalid += c->invalid;
+    all->textless += c->textless;
     all->cut = all->cut || c->cut;
     for (int k = 0; k < QN_SPLITS; k++) {
         all->split[k].documents += c->split[k].documents;
@@ -237,6 +239,7 @@ static int read_source(job *j, size_t index) {
     c->documents = read.documents;
     c->bytes = read.bytes;
     c->invalid = read.invalid;
+    c->textless = read.textless;
     memcpy(c->split, j->shards.info, sizeof c->split);
     add_count(&j->r->all, c);
     rc = 0;
@@ -336,15 +339,21 @@ static void put_source(qn_jw *w, const qn_data_source *s, double weight, const q
     put_i64(w, "duplicates", c->duplicates);
     put_i64(w, "empty", c->empty);
     put_i64(w, "invalid_characters", c->invalid);
+    put_i64(w, "lines_without_text", c->textless);
     put_i64(w, "bytes", c->bytes);
     put_split(w, "train", &c->split[QN_SPLIT_TRAIN]);
     put_split(w, "validation", &c->split[QN_SPLIT_VALIDATION]);
     qn_jw_close(w);
 }
 
+static void put_checksum(qn_jw *w, const char *key, uint64_t sum) {
+    char text[17];
+    snprintf(text, sizeof text, "%016llx", (unsigned long long)sum);
+    qn_jw_key(w, key);
+    qn_jw_str(w, qn_str_of(text));
+}
+
 static void put_shard(qn_jw *w, const qn_shard_entry *e) {
-    char sum[17];
-    snprintf(sum, sizeof sum, "%016llx", (unsigned long long)e->checksum);
     qn_jw_open(w, '{');
     qn_jw_key(w, "file");
     qn_jw_str(w, qn_str_of(e->file));
@@ -353,8 +362,7 @@ static void put_shard(qn_jw *w, const qn_shard_entry *e) {
     put_i64(w, "source", e->source);
     put_i64(w, "tokens", e->tokens);
     put_i64(w, "documents", e->documents);
-    qn_jw_key(w, "checksum");
-    qn_jw_str(w, qn_str_of(sum));
+    put_checksum(w, "checksum", e->checksum);
     qn_jw_close(w);
 }
 
@@ -394,6 +402,8 @@ static int write_json(const job *j) {
     put_i64(&w, "vocab", j->shards.vocab);
     put_i64(&w, "bos", qn_tok_bos(j->tok));
     put_i64(&w, "eos", qn_tok_eos(j->tok));
+    if (j->o->tokenizer_json.n)
+        put_checksum(&w, "tokenizer_checksum", qn_dataset_tokenizer_sum(j->o->tokenizer_json));
     put_options(j, &w);
     qn_jw_key(&w, "sources");
     qn_jw_open(&w, '[');

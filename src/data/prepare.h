@@ -41,6 +41,7 @@ typedef struct {
     int64_t documents, duplicates, empty;   /* read; dropped as seen before; without a visible character */
     int64_t parted;                         /* so long that they were taken in parts */
     int64_t invalid;                        /* broken characters replaced or dropped */
+    int64_t textless;                       /* JSON lines left out: no text under the field */
     qn_split_info split[QN_SPLITS];         /* what became of it */
     bool cut;                               /* the largest document was cut to give a validation */
 } qn_data_count;

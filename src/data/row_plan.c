@@ -173,7 +173,7 @@ static int plan_first(qn_rows *r) {
         return qn_fail(QN_ELIMIT, "%s: an epoch of more than %lld pieces; take smaller weights or a longer context",
                        r->d->path, (long long)PIECES_MAX);
     size_t max = (size_t)r->max;
-    r->max_pieces = QN_MIN(QN_MAX((int64_t)4, r->o.context / 16), r->max);
+    r->max_pieces = QN_MIN(QN_MAX((int64_t)4, r->o.context / 8), r->max);
     r->from = qn_zalloc(QN_MEM_BASE, max, sizeof *r->from);
     r->length = qn_zalloc(QN_MEM_BASE, max, sizeof *r->length);
     r->order = qn_zalloc(QN_MEM_BASE, max, sizeof *r->order);

@@ -1,14 +1,17 @@
 /* train/checkpoint.c — checkpoints on disk: written beside, synced, renamed, linked; read back; tidied. */
 #include "train/checkpoint.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/dir.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "base/log.h"
 #include "format/safetensors_write.h"
 #include "model/save.h"
 
@@ -17,6 +20,8 @@
 #define STATE "training_state.safetensors"
 #define PARTIAL ".partial-"
 #define REMOVED ".removed-"
+#define SUM_WEIGHTS "weights_checksum"
+#define SUM_STATE "state_checksum"
 
 static const char *step_name(int64_t step, char out[32]) {
     snprintf(out, 32, "step-%08lld", (long long)step);
@@ -28,6 +33,34 @@ static int folder_of(qn_buf *out, const char *run, const char *prefix, const cha
     QN_TRY(qn_path_join(out, run, FOLDER));
     return qn_buf_printf(out, "/%s%s", prefix, name);
 }
+
+/* ---- checksums ---- */
+
+/* Of what the two files hold, as it lies in memory: the same walk where it is written and where it was read back. */
+typedef struct { uint64_t weights, state; } sums;
+
+static int sum_up(const qn_params *p, qn_optimizer *o, const qn_train_state *s, sums *out) {
+    qn_optimizer_state state[2];
+    const int n = qn_optimizer_states(o, state);
+    float *room = qn_alloc(QN_MEM_SCRATCH, (size_t)p->widest * sizeof *room);
+    if (!room)
+        return QN_ENOMEM;
+    *out = (sums){.state = qn_hash_bytes(s, sizeof *s, 0)};
+    for (int64_t tile = 0; tile < p->tiles; tile++) {
+        int64_t row;
+        const qn_slot *slot = qn_params_tile(p, tile, &row);
+        const size_t at = slot->at + (size_t)(row * slot->cols);
+        const size_t bytes = (size_t)(qn_slot_tile_rows(slot, row) * slot->cols) * sizeof *room;
+        out->weights = qn_hash_bytes(qn_params_take(p, slot, row, room), bytes, out->weights);
+        for (int k = 0; k < n; k++)
+            out->state = qn_hash_bytes(state[k].data + at, bytes, out->state);
+    }
+    qn_free(room);
+    return 0;
+}
+
+/* The state vouches for the sum of the weights too. */
+static uint64_t seal(const sums *s, uint64_t weights) { return qn_hash_bytes(&weights, sizeof weights, s->state); }
 
 /* ---- writing ---- */
 
@@ -86,6 +119,19 @@ static const counter counters[] = {
 
 static int64_t counter_at(const qn_train_state *s, size_t i) {
     return *(const int64_t *)(const void *)((const char *)s + counters[i].offset);
+}
+
+static int put_sum(qn_safetensors_writer *w, const char *key, uint64_t sum) {
+    char text[17];
+    snprintf(text, sizeof text, "%016llx", (unsigned long long)sum);
+    return qn_safetensors_writer_meta(w, qn_str_of(key), qn_str_of(text));
+}
+
+static int put_sums(const qn_params *p, qn_optimizer *o, const qn_train_state *s, qn_safetensors_writer *w) {
+    sums sum;
+    QN_TRY(sum_up(p, o, s, &sum));
+    QN_TRY(put_sum(w, SUM_WEIGHTS, sum.weights));
+    return put_sum(w, SUM_STATE, seal(&sum, sum.weights));
 }
 
 static int put_counters(const qn_train_state *s, qn_safetensors_writer *w) {
@@ -147,6 +193,7 @@ static int write_state(const char *dir, const qn_params *p, qn_optimizer *o, con
     const int n = qn_optimizer_states(o, state);
     QN_TRY_OUT(qn_path_join(&path, dir, STATE));
     QN_TRY_OUT(put_counters(s, &w));
+    QN_TRY_OUT(put_sums(p, o, s, &w));
     QN_TRY_OUT(declare_state(p, state, n, &w.t));
     QN_TRY_OUT(qn_safetensors_writer_begin(&w, path.s));
     QN_TRY_OUT(stream_state(p, state, n, s, &w.t));
@@ -274,7 +321,112 @@ out:
     return rc;
 }
 
+/* ---- which are there ---- */
+
+static bool has_file(const char *dir, const char *name) {
+    qn_buf path = {0};
+    const bool there = qn_path_join(&path, dir, name) >= 0 && qn_is_file(path.s);
+    qn_buf_drop(&path);
+    return there;
+}
+
+static bool is_whole(const char *dir) {
+    return has_file(dir, "config.json") && has_file(dir, WEIGHTS) && has_file(dir, STATE);
+}
+
+/* The newest whole checkpoint of a folder, but for the one of this name: 1 and its path, 0 none. */
+static int newest_in(const char *folder, const char *but, qn_buf *out) {
+    qn_dir_names l = {0};
+    bool found = false;
+    int rc = 0;
+    if (!qn_is_dir(folder))
+        return 0;
+    QN_TRY_OUT(qn_dir_list(&l, folder));
+    for (size_t i = l.n; i-- > 0 && !found;) {
+        if (strncmp(l.name[i], "step-", 5) != 0 || strcmp(l.name[i], but) == 0)
+            continue;
+        QN_TRY_OUT(qn_path_join(out, folder, l.name[i]));
+        found = is_whole(out->s);
+    }
+    rc = found;
+out:
+    qn_dir_names_drop(&l);
+    return rc;
+}
+
+int qn_checkpoint_newest(const char *run, qn_buf *dir) {
+    qn_buf folder = {0};
+    int rc;
+    QN_TRY_OUT(qn_path_join(dir, run, "last"));
+    if (is_whole(dir->s)) {
+        rc = 1;
+        goto out;
+    }
+    QN_TRY_OUT(qn_path_join(&folder, run, FOLDER));
+    rc = newest_in(folder.s, "", dir);
+    if (rc > 0)
+        qn_log(QN_LOG_WARN, "%s/last leads to no whole checkpoint; the newest one that is there is taken: %s", run,
+               dir->s);
+out:
+    qn_buf_drop(&folder);
+    return rc;
+}
+
 /* ---- reading ---- */
+
+/* What to go on with instead is said where something is there. */
+static int damaged(const char *dir, const char *file) {
+    char real[PATH_MAX];
+    qn_buf other = {0};
+    char *slash = realpath(dir, real) ? strrchr(real, '/') : NULL;
+    int found = 0, rc;
+    if (slash) {
+        *slash = '\0';
+        found = newest_in(real, slash + 1, &other);
+    }
+    if (found > 0)
+        rc = qn_fail(QN_EFORMAT, "%s/%s is damaged: its checksum does not fit; the newest other checkpoint is %s: "
+                     "point the run's `last` to it (ln -sfn), or begin anew with `quern train pretrain --from %s`", dir, file,
+                     other.s, other.s);
+    else
+        rc = qn_fail(QN_EFORMAT, "%s/%s is damaged: its checksum does not fit, and no other checkpoint is beside it",
+                     dir, file);
+    qn_buf_drop(&other);
+    return rc;
+}
+
+/* "%016llx"; 0 absent. */
+static int take_sum(const qn_safetensors *st, const char *key, uint64_t *out) {
+    qn_str text;
+    const int rc = qn_meta_get_str(qn_safetensors_meta(st), key, &text);
+    if (rc <= 0)
+        return rc;
+    *out = 0;
+    for (size_t i = 0; i < text.n; i++) {
+        static const char digits[] = "0123456789abcdef";
+        const char *d = memchr(digits, text.s[i], sizeof digits - 1);
+        *out = *out << 4 | (uint64_t)(d ? d - digits : 0);      /* what is no digit does not fit either */
+    }
+    return 1;
+}
+
+static int check_sums(const qn_safetensors *st, const char *dir, const qn_params *p, qn_optimizer *o,
+                      const qn_train_state *s) {
+    uint64_t weights = 0, state = 0;
+    sums sum;
+    const int has_weights = take_sum(st, SUM_WEIGHTS, &weights);
+    QN_TRY(has_weights);
+    const int has_state = take_sum(st, SUM_STATE, &state);
+    QN_TRY(has_state);
+    if (!has_weights && !has_state) {
+        qn_log(QN_LOG_INFO, "%s: was written without checksums; damage to it would not be noticed", dir);
+        return 0;
+    }
+    QN_TRY(sum_up(p, o, s, &sum));
+    if (!has_weights || !has_state || seal(&sum, weights) != state)
+        return damaged(dir, STATE);
+    return sum.weights == weights ? 0 : damaged(dir, WEIGHTS);
+}
 
 static int take_counters(const qn_safetensors *st, const char *file, qn_train_state *s) {
     for (size_t i = 0; i < QN_LEN(counters); i++) {
@@ -339,7 +491,8 @@ int qn_checkpoint_read(const char *dir, qn_params *p, qn_optimizer *o, qn_train_
     QN_TRY_OUT(qn_params_load(p, s, pool));
     QN_TRY_OUT(qn_path_join(&path, dir, STATE));
     QN_TRY_OUT(qn_safetensors_open(&st, path.s));
-    rc = take_state(st, path.s, p, o, state);
+    QN_TRY_OUT(take_state(st, path.s, p, o, state));
+    rc = check_sums(st, dir, p, o, state);
 out:
     qn_source_close(s);
     qn_safetensors_close(st);

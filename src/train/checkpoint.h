@@ -4,7 +4,7 @@
  *     RUN/checkpoints/step-00000100/
  *         config.json generation_config.json tokenizer.json tokenizer_config.json
  *         model.safetensors                  masters, F32, rows in Hugging Face's order
- *         training_state.safetensors         moments; counters and the last losses in its metadata
+ *         training_state.safetensors         moments, the last losses; counters and checksums in metadata
  *     RUN/last, RUN/best                     links into checkpoints/
  *
  * It is written under a name that no one looks for, each file and the folder synced, then renamed, then the link is
@@ -41,7 +41,11 @@ int qn_checkpoint_write(const char *run, const qn_params *p, qn_optimizer *o, co
 int qn_checkpoint_mark_best(const char *run, int64_t step);
 /* Removes all but the newest `keep` and what RUN/best leads to, and what a kill left. */
 int qn_checkpoint_tidy(const char *run, int64_t keep);
-/* Parameters, moments and state out of a checkpoint directory. QN_ENOTFOUND, QN_EFORMAT, QN_ESHAPE … */
+/* Where a run goes on: *dir is RUN/last if that leads to a whole checkpoint, else, with a warning, the newest one in
+ * RUN/checkpoints. 1 found, 0 there is none. */
+int qn_checkpoint_newest(const char *run, qn_buf *dir);
+/* Parameters, moments and state out of a checkpoint directory. QN_ENOTFOUND, QN_ESHAPE …; QN_EFORMAT where a checksum
+ * does not fit: then another checkpoint is named. An older version's, without checksums, is taken with a remark. */
 int qn_checkpoint_read(const char *dir, qn_params *p, qn_optimizer *o, qn_train_state *state, qn_pool *pool);
 
 /* The weights alone, for a safetensors file: first all tensors are declared, then their rows follow. (weights.c) */

@@ -11,6 +11,8 @@
 #include "train/train_impl.h"
 
 enum { REFUSED_MOST = 10 };             /* steps in a row before the run gives up */
+#define FILL_LEAST 0.8                  /* of the places of rows, before it is worth a warning */
+#define VERIFY_MOST ((int64_t)512 << 20) /* bytes of shards that are verified before the first step */
 
 /* ---- life ---- */
 
@@ -50,10 +52,35 @@ static int check(const qn_trainer *t) {
     return qn_recipe_check(&t->recipe);
 }
 
+/* Damage to a shard is found before step 1, where reading all of them takes no time to speak of. */
+static int check_data(const qn_trainer *t) {
+    const int64_t size = qn_dataset_size(t->s.data);
+    if (size <= VERIFY_MOST)
+        return qn_dataset_verify(t->s.data);
+    qn_log(QN_LOG_DEBUG, "%s: %.1f GB are not read to verify their checksums; `quern data check` does that",
+           qn_dataset_path(t->s.data), (double)size / 1e9);
+    return 0;
+}
+
+/* Places of rows that stay free are computed all the same. */
+static void warn_of_gaps(const qn_trainer *t) {
+    qn_rows_stats s;
+    qn_rows_stats_get(t->rows, &s);
+    const int64_t most = qn_rows_max_pieces(t->rows);
+    if (t->recipe.packing == QN_PACK_STREAM || s.rows < 2 || s.fill >= FILL_LEAST)
+        return;
+    const bool many = (double)s.pieces > 0.9 * (double)most * (double)s.rows;
+    qn_log(QN_LOG_WARN, "rows of %lld tokens are only %.0f %% full: %s; --packing stream fills them, %s", (long long)
+           t->recipe.context, 100 * s.fill, many ? "documents are so short that a row holds the most pieces it can"
+           : "few documents fit side by side", many ? "so does a shorter --context" : "so may another --context");
+}
+
 static int init(qn_trainer *t) {
     QN_TRY(check(t));
+    QN_TRY(check_data(t));
     t->pass = QN_MIN(t->recipe.rows, t->recipe.batch / t->recipe.shards);
     QN_TRY(rows_of(t, QN_SPLIT_TRAIN, &t->rows));
+    warn_of_gaps(t);
     if (qn_dataset_info(t->s.data, QN_SPLIT_VALIDATION).tokens > 1)
         QN_TRY(rows_of(t, QN_SPLIT_VALIDATION, &t->validation));
     QN_TRY(batch_new(t));
@@ -136,11 +163,43 @@ static int record(qn_trainer *t, const qn_step_report *r, const qn_measured *m) 
     return qn_run_metrics_end(t->s.run);
 }
 
+/* Every parameter is a number: a sum of squares shows where one is not. */
+static int check_finite(const qn_trainer *t, bool *finite) {
+    const qn_params *p = t->s.params;
+    float *room = qn_alloc(QN_MEM_SCRATCH, (size_t)p->widest * sizeof *room);
+    *finite = true;
+    if (!room)
+        return QN_ENOMEM;
+    for (int64_t tile = 0; tile < p->tiles && *finite; tile++) {
+        int64_t row;
+        const qn_slot *slot = qn_params_tile(p, tile, &row);
+        const float *w = qn_params_take(p, slot, row, room);
+        *finite = isfinite(t->s.kernels->sum_squares(w, qn_slot_tile_rows(slot, row) * slot->cols));
+    }
+    qn_free(room);
+    return 0;
+}
+
+/* A model that is beyond help takes the place of no checkpoint that is not. */
+static int refuse_to_save(const qn_trainer *t, const char *run) {
+    qn_buf dir = {0};
+    const int found = qn_checkpoint_newest(run, &dir);
+    const int rc = qn_fail(QN_ELIMIT, "step %lld: the run has diverged: parameters are no longer finite numbers, so no "
+                           "checkpoint of them is written; %s%s", (long long)t->state.step,
+                           found > 0 ? dir.s : "there is none before it", found > 0 ? " stands" : "");
+    qn_buf_drop(&dir);
+    return rc;
+}
+
 static int save(qn_trainer *t, bool best) {
     const double start = qn_now();
+    bool finite;
     if (!t->s.run)
         return 0;
     const char *run = qn_run_path(t->s.run);
+    QN_TRY(check_finite(t, &finite));
+    if (!finite)
+        return refuse_to_save(t, run);
     QN_TRY(qn_checkpoint_write(run, t->s.params, t->optimizer, &t->state, &t->s.texts, best));
     QN_TRY(qn_checkpoint_tidy(run, t->recipe.keep));
     return t->s.hooks.saved ? t->s.hooks.saved(t->s.hooks.arg, t->state.step, qn_now() - start) : 0;
@@ -201,12 +260,13 @@ static int tell(qn_trainer *t, const qn_step_report *r, const qn_measured *m, bo
     return h->sample && due(t, t->recipe.sample_every) ? h->sample(h->arg, r->step, t->s.params->m) : 0;
 }
 
-/* A run that ends with an error between two steps: the state is whole, so it is kept. */
+/* A run that ends with an error between two steps: the state is whole, so it is kept; why it is not, is said too. */
 static int give_up(qn_trainer *t, int rc, bool best) {
     char message[1024];
     snprintf(message, sizeof message, "%s", qn_error_message());
-    save(t, best);
-    return qn_fail(rc, "%s", message);
+    if (save(t, best) >= 0)
+        return qn_fail(rc, "%s", message);
+    return qn_fail_in(rc, "%s", message);
 }
 
 /* What follows a step; *ended where the run ends here. */

@@ -66,7 +66,8 @@ typedef struct {
 typedef enum { QN_RUN_DONE, QN_RUN_STOPPED, QN_RUN_EARLY } qn_run_end;     /* EARLY: patience was at its end */
 
 typedef struct qn_trainer qn_trainer;
-/* QN_EINVAL: the data have other ids than the model has rows, no validation rows, …; QN_ENOMEM. */
+/* QN_EINVAL: the data have other ids than the model has rows, no validation rows, …; QN_EFORMAT: a damaged shard (up to
+ * 512 MB of them are verified); QN_ENOMEM. */
 int qn_trainer_new(qn_trainer **out, const qn_train_setup *s);
 void qn_trainer_free(qn_trainer *t);                                    /* NULL is fine */
 /* Goes on from a checkpoint directory. */

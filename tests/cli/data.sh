@@ -38,6 +38,12 @@ out_has '"document": 0'
 out_has '"leaked": 0'
 out_has '"duplicates": 1'
 
+# A window of a stream runs on over documents, and says which.
+run "$QUERN" data check data --rows 1 --context 128 --packing stream
+code 0
+both='^── document [0-9]+, token [0-9]+ of [0-9]+, to document [0-9]+, token [0-9]+ of'
+verdict "$(holds grep -Eq "$both" "$scratch/out")" 'both ends of the window'
+
 # The same bits with other threads, out of zstd or gzip, from standard input.
 run "$QUERN" data prepare - --tokenizer tok/tokenizer.json --out threads --validation 0.1 --threads 3 <corpus.jsonl
 code 0

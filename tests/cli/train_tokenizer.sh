@@ -73,9 +73,10 @@ err_has 'tokens, not the 8192 asked for'
 
 # Bytes that are no UTF-8.
 printf 'fine \377 text\n' >broken.txt
-run "$QUERN" train tokenizer broken.txt --vocab 300 --out broken
+run "$QUERN" train tokenizer broken.txt --vocab 300 --out broken --invalid refuse
 code 9
 err_has 'broken.txt: byte 5 (0xff) is not UTF-8'
+err_has '--invalid replace|drop'
 run test -e broken
 code 1
 for policy in replace drop; do
@@ -83,6 +84,18 @@ for policy in replace drop; do
     code 0
     err_has '1 broken characters were'
 done
+
+run "$QUERN" train tokenizer broken.txt --vocab 300 --out default
+code 0
+err_has '1 broken characters were replaced'
+
+# Special tokens of one's own leave <|endoftext|> out, and which one ends a text is said.
+run "$QUERN" train tokenizer corpus.txt --vocab 300 --out user --special '<|user|>'
+code 0
+err_has 'without <|endoftext|> leaves that out, and <|user|> ends a text'
+run "$QUERN" train tokenizer corpus.txt --vocab 300 --out both --special '<|user|>' --special '<|endoftext|>'
+code 0
+err_is ''
 
 # What cannot be trained on, said before anything is written.
 : >empty.txt

@@ -214,6 +214,61 @@ TEST(survives_damage) {
     made_drop(&r);
 }
 
+/* Turns a bit of the byte that stands so far before a file's end; turning it again mends it. */
+static void turn_bit(const char *path, long before_end) {
+    FILE *f = fopen(path, "r+b");
+    CHECK(f && fseek(f, -before_end, SEEK_END) == 0);
+    const int byte = fgetc(f);
+    CHECK(fseek(f, -before_end, SEEK_END) == 0 && fputc(byte ^ 4, f) != EOF && fclose(f) == 0);
+}
+
+/* Any bit of weights and moments counts, and the way out is named. */
+TEST(a_turned_bit_is_noticed) {
+    static const char *const files[] = {"model.safetensors", "training_state.safetensors"};
+    const make_options o = MAKE;
+    made r = make(&o);
+    const char *run = made_path("bits");
+    char path[1300];
+    made_steps(&r, 1, NULL);
+    CHECK_OK(write_at(&r, run, 1, false));
+    CHECK_OK(write_at(&r, run, 2, false));
+    for (size_t i = 0; i < QN_LEN(files); i++)
+        for (long at = 1; at < 60000; at = at * 3 + 1) {
+            snprintf(path, sizeof path, "%s/checkpoints/step-00000002/%s", run, files[i]);
+            turn_bit(path, at);
+            CHECK_FAIL(read_from(&r, below(run, "last")), QN_EFORMAT, files[i], "byte %d from the end", (int)at);
+            CHECK_CONTAINS(qn_error_message(), "bits/last/");
+            CHECK_CONTAINS(qn_error_message(), "damaged");
+            CHECK_CONTAINS(qn_error_message(), "bits/checkpoints/step-00000001");
+            CHECK_CONTAINS(qn_error_message(), "--from");
+            turn_bit(path, at);
+            CHECK_OK(read_from(&r, below(run, "last")));
+        }
+    turn_bit(path, 1);
+    CHECK_INT(unlink(below(run, "checkpoints/step-00000001/config.json")), 0);
+    CHECK_FAIL(read_from(&r, below(run, "last")), QN_EFORMAT, "no other checkpoint is beside it");
+    made_drop(&r);
+}
+
+/* As an older version wrote it: the metadata's members under names that nobody looks for. */
+TEST(a_checkpoint_without_checksums_is_taken) {
+    const make_options o = MAKE;
+    made r = make(&o);
+    const char *run = made_path("older");
+    qn_buf bytes = {0};
+    CHECK_OK(write_at(&r, run, 1, false));
+    CHECK_OK(qn_read_file(&bytes, below(run, "last/training_state.safetensors"), SIZE_MAX));
+    char *weights = memmem(bytes.s, bytes.n, "weights_checksum", 16);
+    char *other = memmem(bytes.s, bytes.n, "state_checksum", 14);
+    CHECK(weights && other);
+    weights[0] = 'x';
+    CHECK_FAIL(read_changed(&r, run, &bytes, bytes.n), QN_EFORMAT, "training_state.safetensors is damaged");
+    other[0] = 'x';
+    CHECK_OK(read_changed(&r, run, &bytes, bytes.n));
+    qn_buf_drop(&bytes);
+    made_drop(&r);
+}
+
 TEST(refuses_counters_that_cannot_be) {
     static const struct { size_t at; int64_t v; } cases[] = {
         {offsetof(qn_train_state, updates), 9}, {offsetof(qn_train_state, step), -1},
@@ -239,6 +294,38 @@ TEST(a_checkpoint_behind_the_end_is_refused) {
     made r = make(&o);
     CHECK_OK(write_at(&r, made_path("behind"), 99, false));
     CHECK_FAIL(qn_trainer_take_up(r.t, made_path("behind/last")), QN_EFORMAT, "is at step 99, the run has only 6");
+    made_drop(&r);
+}
+
+/* ---- where to go on ---- */
+
+static void newest_is(const char *run, const char *want) {
+    qn_buf dir = {0};
+    CHECK_INT(qn_checkpoint_newest(run, &dir), 1, "%s", want);
+    CHECK_VIEW(qn_buf_view(&dir), below(run, want));
+    qn_buf_drop(&dir);
+}
+
+/* A link that is gone or leads nowhere is no reason to begin again; half a folder is no checkpoint. */
+TEST(finds_the_newest) {
+    const make_options o = MAKE;
+    made r = make(&o);
+    const char *run = made_path("newest");
+    qn_buf dir = {0};
+    CHECK_INT(qn_checkpoint_newest(run, &dir), 0);
+    CHECK_OK(qn_dir_make(below(run, "checkpoints")));
+    CHECK_INT(qn_checkpoint_newest(run, &dir), 0);
+    for (int64_t step = 1; step <= 3; step++)
+        CHECK_OK(write_at(&r, run, step, false));
+    CHECK_OK(qn_dir_make(below(run, "checkpoints/step-00000004")));
+    newest_is(run, "last");
+    CHECK_INT(unlink(below(run, "last")), 0);
+    newest_is(run, "checkpoints/step-00000003");
+    CHECK_OK(qn_dir_link("checkpoints/step-00000009", below(run, "last")));
+    newest_is(run, "checkpoints/step-00000003");
+    CHECK_INT(unlink(below(run, "checkpoints/step-00000003/training_state.safetensors")), 0);
+    newest_is(run, "checkpoints/step-00000002");
+    qn_buf_drop(&dir);
     made_drop(&r);
 }
 

@@ -112,9 +112,54 @@ TEST(reads_the_text_of_json_lines) {
     check_text(write_text("bad.jsonl", "{\"text\": \"a\xff\"}\n"), QN_INVALID_REPLACE, "a\xef\xbf\xbd|");
     check_refused(write_text("bad.jsonl", "{\"text\": \"a\"}\n{\"text\": \"a\xff\"}\n"), QN_INVALID_REFUSE, QN_EUTF8,
                   "bad.jsonl:2: byte 11 (0xff)");
-    check_refused(write_text("none.jsonl", "{\"content\": \"a\"}\n"), QN_INVALID_REFUSE, QN_EFORMAT, "no \"text\"");
-    check_refused(write_text("number.jsonl", "{\"text\": 1}\n"), QN_INVALID_REFUSE, QN_EFORMAT, "number.jsonl:1");
-    check_refused(write_text("behind.jsonl", "{\"text\": \"\"} x\n"), QN_INVALID_REFUSE, QN_EFORMAT, "behind.jsonl:1");
+    check_refused(write_text("behind.jsonl", "{\"text\": \"\"} x\n"), QN_INVALID_REFUSE, QN_EFORMAT,
+                  "behind.jsonl:1:14");
+    check_refused(write_text("broken.jsonl", "{\"text\": \"\"}\n\n{\"text\": "), QN_INVALID_REPLACE, QN_EFORMAT,
+                  "broken.jsonl:3:10: ");
+}
+
+/* Half a pair of surrogates is a broken character like any other. */
+TEST(treats_lone_surrogates_as_asked) {
+    static const char lone[] = "{\"text\": \"a\\ud83d\"}\n{\"text\": \"\\ude00b\\ud83d\\ude00\", \"c\": \"\\ud83d\"}\n";
+    qn_buf out = {0};
+    qn_corpus_stats stats;
+    const char *path = write_text("lone.jsonl", lone);
+    check_text(path, QN_INVALID_REPLACE, "a\xef\xbf\xbd|\xef\xbf\xbd" "b\xf0\x9f\x98\x80|");
+    check_text(path, QN_INVALID_DROP, "a|b\xf0\x9f\x98\x80|");
+    check_refused(path, QN_INVALID_REFUSE, QN_EFORMAT, "lone.jsonl:1:12: a surrogate stands alone");
+    CHECK_OK(read_all(&(qn_corpus_options){.path = &path, .n_paths = 1}, &out, &stats));
+    CHECK_INT(stats.invalid, 2);
+    qn_buf_drop(&out);
+}
+
+static char said[512];
+static void hear(QN_UNUSED void *arg, qn_log_level level, const char *message) {
+    if (level == QN_LOG_WARN)
+        snprintf(said + strlen(said), sizeof said - strlen(said), "%s\n", message);
+}
+
+/* Lines without the field, with something else in it, or that are no object: left out and said once. */
+TEST(leaves_lines_without_a_text_out) {
+    static const char some[] = "{\"text\": \"a\"}\n{\"content\": \"x\"}\n{\"text\": null}\n[1]\n"
+                               "{\"text\": {\"deep\": 1}}\n{\"text\": 5, \"text\": \"b\"}\n";
+    qn_buf out = {0};
+    qn_corpus_stats stats;
+    const char *path = write_text("some.jsonl", some);
+    said[0] = '\0';
+    qn_log_set(hear, NULL);
+    CHECK_OK(read_all(&(qn_corpus_options){.path = &path, .n_paths = 1, .invalid = QN_INVALID_REFUSE}, &out, &stats));
+    qn_log_set(NULL, NULL);
+    CHECK_VIEW(qn_buf_view(&out), "a|b|");
+    CHECK_INT(stats.textless, 4);
+    CHECK_INT(stats.documents, 2);
+    CHECK_CONTAINS(said, "4 JSON lines without a text as \"text\" were left out, the first of them");
+    CHECK_CONTAINS(said, "some.jsonl:2\n");
+    qn_buf_drop(&out);
+    path = write_text("none.jsonl", "\n{\"content\": \"a\", \"id\": 1}\n{\"text\": 1}\n");
+    check_refused(path, QN_INVALID_REPLACE, QN_EFORMAT, "none.jsonl:2: none of 2 JSON lines has a text as \"text\"");
+    check_refused(path, QN_INVALID_REPLACE, QN_EFORMAT, "--field");
+    check_refused(path, QN_INVALID_REPLACE, QN_EFORMAT, "\"content\", \"id\"");
+    check_refused(write_text("array.jsonl", "[]"), QN_INVALID_REPLACE, QN_EFORMAT, "no fields");
 }
 
 /* What Python's bytes.decode("utf-8", "replace") makes of it, and "ignore" (checked with CPython 3.11). */

@@ -115,6 +115,21 @@ TEST(refuses_a_folder_that_disagrees_with_itself) {
     check_json("\"token_bytes\": [", "\"token_bytes\": [1,", QN_EFORMAT, "token_bytes");
 }
 
+/* Ids mean something with their own tokenizer only; a folder without one is opened all the same. */
+TEST(refuses_another_tokenizer) {
+    qn_data_options o = {.tokenizer_json = QN_STR("{\"a\": 1}")};
+    const char *text = "{\"text\": \"ab\"}\n";
+    qn_dataset *d = data_open("swapped", qn_test_write("swapped.jsonl", text, strlen(text)), o, true);
+    qn_dataset_close(d);
+    char folder[1024];
+    snprintf(folder, sizeof folder, "%s", qn_test_temp("swapped"));
+    qn_test_write("swapped/tokenizer.json", "{\"a\": 2}", 8);
+    CHECK_FAIL(qn_dataset_open(&d, folder), QN_EFORMAT, "swapped/tokenizer.json is not the tokenizer that the shards");
+    CHECK_INT(unlink(qn_test_temp("swapped/tokenizer.json")), 0);
+    CHECK_OK(qn_dataset_open(&d, folder));
+    qn_dataset_close(d);
+}
+
 TEST(opens_no_folder_without_the_marker) {
     qn_dataset *d;
     CHECK_FAIL(qn_dataset_open(&d, qn_test_temp_dir()), QN_ENOTFOUND, "no data.json");

@@ -327,3 +327,19 @@ TEST(refuses_what_gives_no_rows) {
                "nothing to predict");
     qn_dataset_close(d);
 }
+
+static int64_t tiny_lengths(QN_UNUSED int64_t i) { return 3; }
+
+/* Documents of eight tokens: many of them go side by side. */
+TEST(short_documents_fill_their_rows) {
+    qn_dataset *d = data_open("short", data_lines("short.jsonl", 900, tiny_lengths), (qn_data_options){0}, true);
+    for (int64_t context = 64; context <= 512; context *= 2) {
+        qn_rows *r;
+        qn_rows_stats s;
+        CHECK_OK(qn_rows_new(&r, d, &(qn_rows_options){.context = context}));
+        qn_rows_stats_get(r, &s);
+        CHECK(s.fill > 0.8, "context %d: %.2f", (int)context, s.fill);
+        qn_rows_free(r);
+    }
+    qn_dataset_close(d);
+}

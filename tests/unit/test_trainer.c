@@ -249,6 +249,62 @@ TEST(a_failing_hook_leaves_a_checkpoint) {
     made_drop(&r);
 }
 
+/* One bit of a shard: said before the first step, not trained on. */
+TEST(damaged_data_are_refused) {
+    const make_options o = MAKE;
+    made r = make(&o);
+    qn_trainer *t;
+    qn_dataset *d = data_open("torn", data_lines("torn.jsonl", 70, made_lengths), (qn_data_options){0}, true);
+    qn_dataset_close(d);
+    FILE *f = fopen(made_path("torn/train-00000.tokens"), "r+b");
+    CHECK(f && fseek(f, 200, SEEK_SET) == 0);
+    const int byte = fgetc(f);
+    CHECK(fseek(f, 200, SEEK_SET) == 0 && fputc(byte ^ 1, f) != EOF && fclose(f) == 0);
+    CHECK_OK(qn_dataset_open(&d, made_path("torn")));
+    const qn_train_setup s = {.recipe = &r.recipe, .params = r.p, .data = d, .kernels = r.k, .pool = r.pool};
+    CHECK_FAIL(qn_trainer_new(&t, &s), QN_EFORMAT, "torn/train-00000.tokens: the checksum is");
+    qn_dataset_close(d);
+    made_drop(&r);
+}
+
+/* One parameter that is no number, as an update that went wrong leaves it. */
+static void poison(made *r) {
+    float *room = qn_zalloc(QN_MEM_TEST, (size_t)r->p->widest, sizeof *room);
+    const qn_slot *s = &r->p->slot[0];
+    float *w = qn_params_take(r->p, s, 0, room);
+    for (int64_t i = 0; i < qn_slot_tile_rows(s, 0) * s->cols; i++)
+        w[i] = NAN;
+    qn_params_put(r->p, s, 0, w);
+    r->m->epoch++;
+    qn_free(room);
+}
+
+/* Whether a checkpoint is due or the run gives up: what `last` leads to is from before. */
+TEST(a_dead_model_replaces_no_checkpoint) {
+    for (int64_t every = 0; every <= 1; every++) {
+        make_options o = MAKE;
+        qn_run_end end;
+        char name[32];
+        snprintf(name, sizeof name, "dead-%d", (int)every);
+        o.run = made_path(name);
+        o.steps = 40;
+        made r = make(&o);
+        r.t->recipe.checkpoint_every = every;
+        made_steps(&r, 1, NULL);
+        CHECK_OK(qn_checkpoint_write(o.run, r.p, r.t->optimizer, &r.t->state, &(qn_checkpoint_texts){0}, false));
+        poison(&r);
+        CHECK_FAIL(qn_trainer_run(r.t, &end), QN_ELIMIT, "no longer finite numbers");
+        CHECK_CONTAINS(qn_error_message(), "/last stands");
+        if (every == 0)
+            CHECK_CONTAINS(qn_error_message(), "10 steps in a row gave no usable gradient");
+        snprintf(name, sizeof name, "dead-%d/last", (int)every);
+        CHECK_OK(qn_trainer_take_up(r.t, made_path(name)));
+        CHECK_INT(r.t->state.step, 1);
+        made_steps(&r, 1, NULL);
+        made_drop(&r);
+    }
+}
+
 typedef struct { int64_t first, last; } counting;
 
 static int count_calls(void *arg, const qn_step_report *r) {
@@ -323,7 +379,8 @@ TEST(a_nan_is_left_out_and_ten_are_the_end) {
         CHECK_CONTAINS(qn_error_message(), "norm");
         CHECK_CONTAINS(qn_error_message(), "--lr");
         CHECK_INT(count_lines(made_path("nan/metrics.jsonl")), guard == QN_GUARD_STOP ? 1 : 10);
-        CHECK(qn_is_file(made_path("nan/last/training_state.safetensors")));
+        CHECK_CONTAINS(qn_error_message(), "there is none before it");
+        CHECK(!qn_is_dir(made_path("nan/last")), "such a model is not saved");
         after = made_bits(&r, &n);
         CHECK(memcmp(before, after, n * sizeof *after) == 0, "nothing moved");
         qn_free(before);
