@@ -132,6 +132,22 @@ static int open_all(qn_training *t, const manifest *m, const char *data) {
     return 0;
 }
 
+/* Killed before the first checkpoint: the beginning is a pure function of the manifest. */
+static int take_up(qn_training *t) {
+    qn_buf dir = {0};
+    int rc = qn_checkpoint_newest(qn_run_path(t->run), &dir);
+    const bool found = rc > 0;
+    if (rc >= 0)
+        rc = qn_training_open_model(t, found ? dir.s : t->from);
+    if (rc >= 0)
+        rc = qn_training_build(t);
+    if (rc >= 0)
+        rc = found ? qn_trainer_take_up(t->trainer, dir.s) : qn_run_rewind(t->run, 0);
+    qn_buf_drop(&dir);
+    QN_TRY(rc);
+    return qn_training_resumed(t);
+}
+
 static int resume(qn_training *t, manifest *m) {
     qn_json j;
     QN_TRY(qn_run_open(&t->run, qn_cli_arg(t->c, 0)));
@@ -146,17 +162,7 @@ static int resume(qn_training *t, manifest *m) {
     warn_of_level(t, m);
     QN_TRY(find_data(t, m, &m->found));
     QN_TRY(open_all(t, m, m->found.s));
-    const char *last = qn_run_file(t->run, "last");
-    char *from = last && qn_is_dir(last) ? qn_str_dup(QN_MEM_CLI, qn_str_of(last)) : NULL;
-    /* killed before the first checkpoint: the beginning is a pure function of the manifest */
-    rc = qn_training_open_model(t, from ? from : t->from);
-    if (rc >= 0)
-        rc = qn_training_build(t);
-    if (rc >= 0)
-        rc = from ? qn_trainer_take_up(t->trainer, from) : qn_run_rewind(t->run, 0);
-    qn_free(from);
-    QN_TRY(rc);
-    return qn_training_resumed(t);
+    return take_up(t);
 }
 
 static int run(qn_cli *c) {
