@@ -386,8 +386,8 @@ static int damaged(const char *dir, const char *file) {
     }
     if (found > 0)
         rc = qn_fail(QN_EFORMAT, "%s/%s is damaged: its checksum does not fit; the newest other checkpoint is %s: "
-                     "point the run's `last` to it (ln -sfn), or begin anew with `quern train pretrain --from %s`", dir, file,
-                     other.s, other.s);
+                     "point the run's `last` to it (ln -sfn), or begin anew with `quern train pretrain --from %s`",
+                     dir, file, other.s, other.s);
     else
         rc = qn_fail(QN_EFORMAT, "%s/%s is damaged: its checksum does not fit, and no other checkpoint is beside it",
                      dir, file);
