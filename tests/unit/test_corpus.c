@@ -264,7 +264,7 @@ TEST(gives_all_memory_back_when_it_runs_out) {
     char text[512], lines[512];
     qn_buf out = {0};
     snprintf(text, sizeof text, "%s", write_text("memory.txt", "a\xff"));
-    snprintf(lines, sizeof lines, "%s", write_text("memory.jsonl", "{\"text\": \"b\"}\n"));
+    snprintf(lines, sizeof lines, "%s", write_text("memory.jsonl", "{\"text\": \"b\"}\n{\"c\": 1}\n"));
     const char *paths[] = {text, lines};
     const qn_corpus_options o = {.path = paths, .n_paths = 2};
     int64_t calls = qn_mem_calls();

@@ -344,6 +344,24 @@ static void listen(QN_UNUSED void *arg, QN_UNUSED qn_log_level level, const char
     snprintf(heard, sizeof heard, "%s", message);
 }
 
+static int64_t half_a_row(QN_UNUSED int64_t i) { return 21; }
+
+/* Documents of which two do not fit side by side: said before the first step. */
+TEST(rows_with_gaps_are_warned_of) {
+    make_options o = MAKE;
+    qn_dataset *d = data_open("gaps", data_lines("gaps.jsonl", 40, half_a_row), (qn_data_options){0}, true);
+    o.data = d;
+    remarks = 0;
+    qn_log_set(listen, NULL);
+    made r = make(&o);
+    qn_log_set(NULL, NULL);
+    CHECK_INT(remarks, 1);
+    CHECK_CONTAINS(heard, "rows of 40 tokens are only 6");
+    CHECK_CONTAINS(heard, "few documents fit side by side; --packing stream fills them");
+    made_drop(&r);
+    qn_dataset_close(d);
+}
+
 /* A number that stands alone: vectors are their own masters. */
 static float *some_number(const made *r) {
     size_t i = 0;
