@@ -13,8 +13,8 @@
  * RFC 8259, strictly: UTF-8 checked, depth ≤ 64, no trailing commas, no comments. Lone surrogates in \u escapes are an
  * error unless `lone` says otherwise. Errors name the document, line and column (in characters), what was found
  * and what was expected: QN_EFORMAT, QN_EUTF8 for bytes that are not UTF-8, QN_ELIMIT for too deep nesting. After an
- * error the parser is of no more use. Keys stay valid until the next call for a key. The text must
- * outlive the parser; no NUL need follow it. */
+ * error the parser is of no more use. Keys stay valid until the next call for a key. The text must outlive the parser;
+ * no NUL need follow it. */
 #ifndef QN_BASE_JSON_H
 #define QN_BASE_JSON_H
 

@@ -71,6 +71,7 @@ typedef struct {
 #define QN_OPT_FLOAT(brief, name, def, lo, hi, help) {QN_KIND_FLOAT, brief, name, def, lo, hi, "X", help}
 #define QN_OPT_STRING(brief, name, def, value, help) {QN_KIND_STRING, brief, name, def, 0, 0, value, help}
 #define QN_OPT_FILE(brief, name, def, help) {QN_KIND_FILE, brief, name, def, 0, 0, "FILE", help}
+#define QN_OPT_FOLDER(brief, name, def, help) {QN_KIND_FILE, brief, name, def, 0, 0, "FOLDER", help}
 #define QN_OPT_ENUM(brief, name, def, choices, help) {QN_KIND_ENUM, brief, name, def, 0, 0, choices, help}
 #define QN_OPT_LIST(brief, name, value, help) {QN_KIND_LIST, brief, name, NULL, 0, 0, value, help}    /* repeatable */
 /* "900", "64k", "0.9M", "1.3B"; "90s", "3m", "1h30m" in seconds. */
@@ -122,6 +123,7 @@ struct qn_cli {
     char **kept;                /* texts of values that came from a file; owned */
     size_t n_kept, kept_cap;
     bool help, version;         /* --help, --version were seen: nothing else is checked */
+    const char *group;          /* help is wanted for all verbs that begin with this word; borrowed */
     qn_cli_env env;
     qn_pool *pool;
     qn_buf out;                 /* stdout, not written yet */
@@ -182,7 +184,9 @@ void qn_text_drop(qn_text *t);
  * loop that prints for long does well to. A reader that goes away (`| head`) cancels the command quietly. */
 int qn_out_put(qn_cli *c, const char *bytes, size_t n);
 int qn_out_puts(qn_cli *c, const char *z);
-/* A stranger's words, safe on a terminal: control codes and what is not UTF-8 become '?'. */
+/* A stranger's words, safe on a terminal: control codes, but for those in `but`, and what is not UTF-8 become '?'. */
+int qn_clean(qn_buf *out, qn_str s, const char *but);
+/* … on stdout, without any of them. */
 int qn_out_clean(qn_cli *c, qn_str s);
 QN_PRINTF(2, 3) int qn_out_printf(qn_cli *c, const char *fmt, ...);
 int qn_out_flush(qn_cli *c);                        /* now: after each token of a stream */
@@ -196,8 +200,9 @@ typedef struct {
     qn_cli *c;
     const char *what, *unit;        /* "scoring", "tokens"; borrowed */
     int64_t total, done;            /* total 0: not known */
+    int64_t from;                   /* what was done before it began: no part of the rate */
     double start, shown;            /* seconds */
-    char note[64];                  /* behind the bar: "ppl 23.5" */
+    char note[96];                  /* behind the bar: "ppl 23.5" */
 } qn_progress;
 void qn_progress_init(qn_progress *p, qn_cli *c, const char *what, int64_t total, const char *unit);
 void qn_progress_set(qn_progress *p, int64_t done);
@@ -220,11 +225,15 @@ int qn_cli_parse_as(qn_cli *c, const qn_cmd *cmd, int argc, const char *const *a
 int qn_cli_config(qn_cli *c);                                       /* then --config, where it is given */
 int qn_cli_config_text(qn_cli *c, const char *path, qn_str text);   /* … its text; `path` is for messages */
 const qn_cmd *qn_cmd_find(const char *first, const char *second, int *words);
+bool qn_cmd_is_group(const char *first);                            /* the first word of verbs of two */
 int qn_cmd_unknown(const char *name, const char *second);           /* QN_EUSAGE with a suggestion */
 void qn_cmd_arity(const qn_cmd *cmd, size_t *least, size_t *most);
 void qn_cancel_install(void);
 void qn_progress_log(void *cli, qn_log_level level, const char *message);       /* the log sink */
+/* A bound of an option's range as a user would write it, into out. */
+const char *qn_opt_bound(const qn_opt *o, double v, char out[32]);
 int qn_help_overview(qn_buf *b);
+int qn_help_group(qn_buf *b, const char *first);
 int qn_help_command(qn_buf *b, const qn_cmd *cmd);
 /* "-f, --file FILE" and "read … (default 1)" of one option: the two columns of the help. */
 int qn_help_left(qn_buf *b, const qn_opt *o);

@@ -5,7 +5,7 @@
 
 static const qn_opt opts[] = {
     QN_OPT_FILE("t", "tokenizer", NULL, "tokenizer.json, a folder with one, or a model"),
-    QN_OPT_FILE("o", "out", NULL, "write the prepared data into this folder"),
+    QN_OPT_FOLDER("o", "out", NULL, "write the prepared data into this folder"),
     QN_OPTS_DATA,
     QN_OPT_FLAG("", "force", "replace what was prepared there"),
     QN_OPT_JSON,

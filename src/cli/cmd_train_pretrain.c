@@ -10,7 +10,7 @@
 
 static const qn_opt opts[] = {
     QN_OPT_LIST("d", "data", "PATH", "a prepared folder, or texts, which are prepared into RUN/data first"),
-    QN_OPT_FILE("o", "out", NULL, "the run's folder, new or empty"),
+    QN_OPT_FOLDER("o", "out", NULL, "the run's folder, new or empty"),
     QN_OPT_FILE("", "tokenizer", NULL, "tokenizer.json, a folder or a model that has one, for data that are texts"),
     QN_OPT_FILE("", "from", NULL, "begin with the weights of this model instead of fresh ones"),
     QN_OPT_ENUM("", "arch", "llama", "llama|gpt2", "family of a fresh model"),
@@ -95,9 +95,13 @@ static void take_dial(const qn_cli *c, qn_dial *d) {
         d->rate = qn_cli_float(c, "lr");
 }
 
-static void take_recipe(const qn_cli *c, const qn_kernels *k, qn_recipe *r) {
+static void take_recipe(qn_training *t) {
+    const qn_cli *c = t->c;
+    const qn_kernels *k = t->kernels;
+    qn_recipe *r = &t->recipe;
     qn_recipe_init(r, (qn_optimizer_kind)qn_cli_enum(c, "optimizer"));
     const int compute = qn_cli_enum(c, "compute");
+    t->compute_free = compute < 0;
     r->compute = compute >= 0 ? (compute ? QN_BF16 : QN_F32) : k->isa >= QN_ISA_AVX512BF16 ? QN_BF16 : QN_F32;
     r->seed = (uint64_t)qn_cli_int(c, "seed");
     r->shards = qn_cli_int(c, "shards");
@@ -129,25 +133,19 @@ static void take_intervals(const qn_cli *c, qn_recipe *r) {
 
 static int check_names(const qn_cli *c) {
     static const char *const shapes[] = {"arch", "depth", "params", "dim", "layers", "heads", "kv-heads", "ff",
-                                         "untied"};
-    if (!qn_cli_given(c, "data") || (!qn_cli_given(c, "out") && !qn_cli_flag(c, "dry-run")))
+                                         "window", "vocab", "untied"};
+    const bool data = qn_cli_given(c, "data") || qn_cli_given(c, "source");
+    if (!data || (!qn_cli_given(c, "out") && !qn_cli_flag(c, "dry-run")))
         return qn_fail(QN_EUSAGE, "needed: --data with texts or a prepared folder, and --out with a new folder");
     for (size_t i = 0; qn_cli_given(c, "from") && i < QN_LEN(shapes); i++)
         if (qn_cli_given(c, shapes[i]))
-            return qn_fail(QN_EUSAGE, "--from brings its own shape; leave --%s out", shapes[i]);
+            return qn_fail(QN_EUSAGE, "--from brings its own shape: leave --%s out", shapes[i]);
     if (qn_cli_given(c, "time") && (qn_cli_given(c, "steps") || qn_cli_given(c, "tokens")))
         return qn_fail(QN_EUSAGE, "--time decides the steps; leave --steps and --tokens out");
     return 0;
 }
 
 /* ---- data ---- */
-
-static bool is_prepared(const char *dir) {
-    qn_buf path = {0};
-    const bool there = qn_path_join(&path, dir, "data.json") >= 0 && qn_is_file(path.s);
-    qn_buf_drop(&path);
-    return there;
-}
 
 /* The tokenizer that turns texts into ids: --tokenizer, or that of --from. */
 static int prepare(qn_training *t, const char *const *path, size_t n, const char *dir) {
@@ -157,6 +155,8 @@ static int prepare(qn_training *t, const char *const *path, size_t n, const char
     int rc;
     if (!tokenizer)
         tokenizer = qn_cli_str(t->c, "from");
+    if (!tokenizer && n == 0)
+        return qn_fail(QN_EUSAGE, "texts need a tokenizer: add --tokenizer (`quern train tokenizer` makes one)");
     if (!tokenizer)
         return qn_fail(QN_EUSAGE, "%s holds texts, which need a tokenizer: `quern train tokenizer %s --out tokenizer` "
                        "makes one, then add --tokenizer tokenizer", path[0], path[0]);
@@ -168,15 +168,39 @@ out:
     return rc;
 }
 
+/* One prepared folder, and nothing beside it. */
+static bool is_ready(const qn_cli *c) {
+    size_t n;
+    const char *const *data = qn_cli_list(c, "data", &n);
+    return n == 1 && qn_data_args_is_prepared(data[0]);
+}
+
+/* What is given fits together: a prepared folder by itself, or texts and how they are prepared. */
+static int check_data(const qn_cli *c) {
+    static const char *const of_texts[] = {"source", "tokenizer", "validation", "dedup", "field", "invalid",
+                                           "max-memory"};
+    size_t n;
+    const char *const *data = qn_cli_list(c, "data", &n);
+    for (size_t i = 0; is_ready(c) && i < QN_LEN(of_texts); i++)
+        if (qn_cli_given(c, of_texts[i]))
+            return qn_fail(QN_EUSAGE, "--%s is for texts; %s is prepared already: leave one of them out", of_texts[i],
+                           data[0]);
+    if (is_ready(c))
+        return 0;
+    QN_TRY(qn_data_args_texts(data, n));
+    if (qn_cli_flag(c, "dry-run"))
+        return qn_fail(QN_EUSAGE, "--dry-run needs a prepared folder: `quern data prepare %s --out DIR`",
+                       n ? data[0] : "--source …");
+    return 0;
+}
+
 static int open_data(qn_training *t) {
     qn_buf dir = {0};
     size_t n;
     const char *const *data = qn_cli_list(t->c, "data", &n);
     int rc;
-    if (n == 1 && is_prepared(data[0]))
+    if (is_ready(t->c))
         return qn_training_open_data(t, data[0]);
-    if (!t->run)
-        return qn_fail(QN_EUSAGE, "--dry-run needs a prepared folder: `quern data prepare %s --out DIR`", data[0]);
     QN_TRY_OUT(qn_path_join(&dir, qn_run_path(t->run), "data"));
     QN_TRY_OUT(prepare(t, data, n, dir.s));
     rc = qn_training_open_data(t, dir.s);
@@ -199,27 +223,111 @@ static int shape(qn_training *t, qn_dial *d) {
     if (qn_cli_given(c, "time") && !shaped)
         d->params = QN_MAX(50000, numbers_for(qn_cli_float(c, "time"), t->recipe.compute == QN_BF16 && t->peak.bf16 > 0
                                                                            ? t->peak.bf16 : t->peak.f32));
-    t->cfg = (qn_config){.V = qn_cli_given(c, "vocab") ? qn_cli_int(c, "vocab") : qn_dataset_vocab(t->data),
-                         .tied = !qn_cli_flag(c, "untied"), .compute = -1};
-    qn_training_take_ids(t);
+    t->cfg = (qn_config){.V = qn_cli_int(c, "vocab"), .tied = !qn_cli_flag(c, "untied"), .compute = -1};
+    if (t->data)
+        qn_training_take_ids(t);
+    if (t->data && !qn_cli_given(c, "vocab"))
+        t->cfg.V = qn_dataset_vocab(t->data);
     QN_TRY(qn_dial_family(t->arch, &t->cfg, &t->gated));
     t->cfg.window = qn_cli_int(c, "window");
     if (t->cfg.window && !t->gated)
         return qn_fail(QN_EUSAGE, "--window: only the llama family can say that it looks back over so many tokens");
-    return qn_dial_shape(d, t->gated, &t->cfg);
+    QN_TRY(qn_dial_shape(d, t->gated, &t->cfg));
+    if (!t->gated && t->cfg.kv_heads != t->cfg.heads)
+        return qn_fail(QN_EUSAGE, "--kv-heads %lld: the family %s has as many key heads as query heads (%lld); leave "
+                       "it out", (long long)t->cfg.kv_heads, t->arch->name, (long long)t->cfg.heads);
+    return 0;
+}
+
+/* The text that an id stands for; "" for the name that GGUF gives to a row which no token has. */
+static qn_str text_of(const qn_tok *tok, int32_t id) {
+    char padding[32];
+    const qn_str text = qn_tok_text(tok, id);
+    snprintf(padding, sizeof padding, "[PAD%d]", (int)id);
+    return qn_str_is(text, padding) ? QN_STR("") : text;
+}
+
+/* Ids mean to the model what its own tokenizer says; data of another one would teach it noise. */
+static int check_ids(const qn_tok *tok, const char *name, const qn_tok *own, const char *from) {
+    const int32_t n = QN_MAX(qn_tok_size(tok), qn_tok_size(own));
+    for (int32_t id = 0; id < n; id++) {
+        const qn_str there = text_of(tok, id), here = text_of(own, id);
+        if (!qn_str_eq(there, here))
+            return qn_fail(QN_EINVAL, "%s: another tokenizer than that of %s: id %d is \"%.*s\" there, \"%.*s\" to "
+                           "the model; prepare the data with --tokenizer %s", name, from, (int)id, QN_STR_ARG(there),
+                           QN_STR_ARG(here), from);
+    }
+    return 0;
+}
+
+/* `tok` of `name` against the model's own. */
+static int check_tokenizer(const qn_tok *tok, const char *name, const char *from) {
+    qn_source *s = NULL;
+    qn_tok *own = NULL;
+    int rc;
+    QN_TRY_OUT(qn_source_open(&s, from));
+    rc = qn_source_tokenizer(s, &own);
+    if (rc == QN_ENOTFOUND) {
+        qn_log(QN_LOG_WARN, "%s has no tokenizer: whether its ids are those of the data, nobody can say", from);
+        rc = 0;
+    }
+    if (rc >= 0 && own)
+        rc = check_ids(tok, name, own, from);
+out:
+    qn_tok_free(own);
+    qn_source_close(s);
+    return rc;
 }
 
 /* --from: the shape is the model's; a row is no longer than its context. */
 static int adopt(qn_training *t, qn_dial *d) {
     if (d->context < 0)
         d->context = QN_MIN(t->cfg.context, 1024);
+    if (d->context > t->cfg.context)
+        return qn_fail(QN_EINVAL, "rows of %lld tokens do not fit into the model's context of %lld; a smaller "
+                       "--context does", (long long)d->context, (long long)t->cfg.context);
     return qn_dial_family(t->arch, &(qn_config){0}, &t->gated);
 }
 
+/* Texts that are not prepared yet count as enough of them. */
 static int plan_run(qn_training *t, const qn_dial *d) {
-    const qn_split_info info = qn_dataset_info(t->data, QN_SPLIT_TRAIN);
+    const int64_t tokens = t->data ? qn_dataset_info(t->data, QN_SPLIT_TRAIN).tokens : INT64_MAX / 4;
     take_intervals(t->c, &t->recipe);
-    return qn_dial_run(d, &t->cfg, t->gated, info.tokens, &t->recipe);
+    return qn_dial_run(d, &t->cfg, t->gated, tokens, &t->recipe);
+}
+
+/* Family, configuration, recipe. */
+static int decide(qn_training *t, qn_dial *d) {
+    const char *from = qn_cli_str(t->c, "from");
+    take_dial(t->c, d);
+    if (from) {
+        QN_TRY(qn_training_look(t, from));
+        QN_TRY(adopt(t, d));
+    } else {
+        QN_TRY(shape(t, d));
+    }
+    return plan_run(t, d);
+}
+
+/* What can be refused is refused at once, not after texts were prepared for an hour. */
+static int foresee(qn_training *t) {
+    const qn_recipe asked = t->recipe;
+    const char *from = qn_cli_str(t->c, "from"), *tokenizer = qn_cli_str(t->c, "tokenizer");
+    qn_tok *tok = NULL;
+    qn_dial d;
+    int rc;
+    QN_TRY_OUT(decide(t, &d));
+    QN_TRY_OUT(qn_recipe_check(&t->recipe));
+    if (d.micro < 0)
+        t->recipe.rows = 1;
+    QN_TRY_OUT(qn_training_fits(t));
+    if (tokenizer)
+        QN_TRY_OUT(qn_model_tokenizer(&tok, tokenizer));
+    rc = tokenizer && from ? check_tokenizer(tok, tokenizer, from) : 0;
+out:
+    qn_tok_free(tok);
+    t->recipe = asked;
+    return rc;
 }
 
 /* --time: steps out of how long one takes here and now; from then on they are a number like any other. */
@@ -228,7 +336,8 @@ static int resolve_time(qn_training *t, qn_dial *d) {
     if (!qn_cli_given(t->c, "time"))
         return 0;
     QN_TRY(qn_trainer_time(t->trainer, &seconds));
-    d->steps = QN_MAX(1, (int64_t)(0.88 * qn_cli_float(t->c, "time") / seconds));
+    t->step_seconds = seconds / 0.88;           /* the update, evaluations and checkpoints take the rest */
+    d->steps = QN_MAX(1, (int64_t)(qn_cli_float(t->c, "time") / t->step_seconds));
     qn_training_unbuild(t);
     QN_TRY(plan_run(t, d));
     return qn_training_build(t);
@@ -237,13 +346,10 @@ static int resolve_time(qn_training *t, qn_dial *d) {
 static int build(qn_training *t) {
     const char *from = qn_cli_str(t->c, "from");
     qn_dial d;
-    take_dial(t->c, &d);
-    if (!from)
-        QN_TRY(shape(t, &d));
-    QN_TRY(qn_training_open_model(t, from));
+    QN_TRY(decide(t, &d));
     if (from)
-        QN_TRY(adopt(t, &d));
-    QN_TRY(plan_run(t, &d));
+        QN_TRY(check_tokenizer(t->tok, t->data_path, from));
+    QN_TRY(qn_training_open_model(t, from));
     QN_TRY(qn_training_build(t));
     return resolve_time(t, &d);
 }
@@ -259,11 +365,13 @@ static int keep_words(qn_training *t) {
 
 static int pretrain(qn_training *t) {
     QN_TRY(check_names(t->c));
+    QN_TRY(check_data(t->c));
     QN_TRY(qn_cli_pool(t->c, &t->pool));
     t->kernels = qn_kernels_at(qn_cli_isa(t->c));
     QN_TRY(qn_peak_arithmetic(t->pool, &t->peak));
-    take_recipe(t->c, t->kernels, &t->recipe);
+    take_recipe(t);
     QN_TRY(keep_words(t));
+    QN_TRY(foresee(t));
     if (!qn_cli_flag(t->c, "dry-run"))
         QN_TRY(qn_run_create(&t->run, qn_cli_str(t->c, "out")));
     QN_TRY(open_data(t));

@@ -3,11 +3,12 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "cli/data_args.h"
 #include "cli/training.h"
 #include "train/dial.h"
 
 static const qn_opt opts[] = {
-    QN_OPT_FILE("", "data", NULL, "the prepared folder, where it is no longer where it was"),
+    QN_OPT_FOLDER("", "data", NULL, "the prepared folder, where it is no longer where it was"),
     QN_OPT_JSON,
     QN_OPT_END
 };
@@ -18,8 +19,8 @@ static const char notes[] =
     "Everything that decides the result is in the run's manifest; only --threads and --isa may be given anew. Threads "
     "change no bit; another instruction level may, and is warned of.";
 
-/* What the manifest says that a run is made of. */
-typedef struct { qn_str recipe, model; qn_buf data, fingerprint, from, prompt, isa; } manifest;
+/* What the manifest says that a run is made of; `found`: where its data are now. */
+typedef struct { qn_str recipe, model; qn_buf data, fingerprint, from, prompt, isa, found; } manifest;
 
 static void manifest_drop(manifest *m) {
     qn_buf_drop(&m->data);
@@ -27,6 +28,7 @@ static void manifest_drop(manifest *m) {
     qn_buf_drop(&m->from);
     qn_buf_drop(&m->prompt);
     qn_buf_drop(&m->isa);
+    qn_buf_drop(&m->found);
 }
 
 static int take_word(qn_json *j, qn_buf *out) {
@@ -103,8 +105,21 @@ static void warn_of_level(const qn_training *t, const manifest *m) {
                m->isa.s);
 }
 
-static int open_all(qn_training *t, const manifest *m) {
-    const char *data = qn_cli_given(t->c, "data") ? qn_cli_str(t->c, "data") : m->data.s;
+/* What was prepared for the run lies in its folder and moves with it; else where the manifest says. */
+static int find_data(const qn_training *t, const manifest *m, qn_buf *path) {
+    if (qn_cli_given(t->c, "data"))
+        return qn_buf_puts(path, qn_cli_str(t->c, "data"));
+    QN_TRY(qn_path_join(path, qn_run_path(t->run), "data"));
+    if (qn_data_args_is_prepared(path->s))
+        return 0;
+    qn_buf_clear(path);
+    QN_TRY(qn_buf_puts(path, m->data.s));
+    return qn_data_args_is_prepared(path->s)
+               ? 0 : qn_fail(QN_ENOTFOUND, "%s: the data of this run are no longer there; name the prepared folder "
+                             "with --data", path->s);
+}
+
+static int open_all(qn_training *t, const manifest *m, const char *data) {
     QN_TRY(take_recipe(t, m->recipe));
     QN_TRY(take_config(t, m->model));
     QN_TRY(keep(&t->from, &m->from));
@@ -115,6 +130,22 @@ static int open_all(qn_training *t, const manifest *m) {
         return qn_fail(QN_EINVAL, "%s: holds other tokens than those that this run began with; a run goes on with its "
                        "own data (or begin anew with --from %s/last)", data, qn_run_path(t->run));
     return 0;
+}
+
+/* Killed before the first checkpoint: the beginning is a pure function of the manifest. */
+static int take_up(qn_training *t) {
+    qn_buf dir = {0};
+    int rc = qn_checkpoint_newest(qn_run_path(t->run), &dir);
+    const bool found = rc > 0;
+    if (rc >= 0)
+        rc = qn_training_open_model(t, found ? dir.s : t->from);
+    if (rc >= 0)
+        rc = qn_training_build(t);
+    if (rc >= 0)
+        rc = found ? qn_trainer_take_up(t->trainer, dir.s) : qn_run_rewind(t->run, 0);
+    qn_buf_drop(&dir);
+    QN_TRY(rc);
+    return qn_training_resumed(t);
 }
 
 static int resume(qn_training *t, manifest *m) {
@@ -129,18 +160,9 @@ static int resume(qn_training *t, manifest *m) {
     qn_json_drop(&j);
     QN_TRY(rc);
     warn_of_level(t, m);
-    QN_TRY(open_all(t, m));
-    const char *last = qn_run_file(t->run, "last");
-    char *from = last && qn_is_dir(last) ? qn_str_dup(QN_MEM_CLI, qn_str_of(last)) : NULL;
-    /* killed before the first checkpoint: the beginning is a pure function of the manifest */
-    rc = qn_training_open_model(t, from ? from : t->from);
-    if (rc >= 0)
-        rc = qn_training_build(t);
-    if (rc >= 0)
-        rc = from ? qn_trainer_take_up(t->trainer, from) : qn_run_rewind(t->run, 0);
-    qn_free(from);
-    QN_TRY(rc);
-    return qn_training_resumed(t);
+    QN_TRY(find_data(t, m, &m->found));
+    QN_TRY(open_all(t, m, m->found.s));
+    return take_up(t);
 }
 
 static int run(qn_cli *c) {

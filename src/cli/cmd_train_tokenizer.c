@@ -15,7 +15,7 @@
 #define END_OF_TEXT "<|endoftext|>"
 
 static const qn_opt opts[] = {
-    QN_OPT_FILE("o", "out", NULL, "write tokenizer.json and tokenizer_config.json into this folder"),
+    QN_OPT_FOLDER("o", "out", NULL, "write tokenizer.json and tokenizer_config.json into this folder"),
     QN_OPT_ENUM("", "kind", "bpe", "bpe|byte|char", "merged bytes, the 256 bytes, or characters"),
     QN_OPT_INT("", "vocab", "8192", 1, 2097152, "tokens in all, special ones included"),
     QN_OPT_LIST("", "special", "TOKEN", "a special token; may be repeated, takes the ids from 0 on (without: "

@@ -28,6 +28,14 @@ const qn_cmd *qn_cmd_find(const char *first, const char *second, int *words) {
     return one;
 }
 
+bool qn_cmd_is_group(const char *first) {
+    const size_t n = strlen(first);
+    for (const qn_cmd *const *at = qn_commands; *at; at++)
+        if (strncmp((*at)->name, first, n) == 0 && (*at)->name[n] == ' ')
+            return true;
+    return false;
+}
+
 /* `quern eval` or `quern eval pqr`: the verbs that begin with this word, as the message; 0 if there are none. */
 static int unknown_second(const char *first) {
     size_t n = strlen(first);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/file.h"
 #include "model/save.h"
 
 /* "0.01" or "1%": 0 … 0.5. */
@@ -24,11 +25,33 @@ static int read_source(const char *text, char **path, double *weight) {
     return *path ? 0 : QN_ENOMEM;
 }
 
+static bool holds(const char *dir, const char *name) {
+    qn_buf path = {0};
+    const bool there = qn_path_join(&path, dir, name) >= 0 && qn_is_file(path.s);
+    qn_buf_drop(&path);
+    return there;
+}
+
+bool qn_data_args_is_prepared(const char *dir) { return holds(dir, "data.json"); }
+
+int qn_data_args_texts(const char *const *path, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        if (qn_data_args_is_prepared(path[i]))
+            return qn_fail(QN_EUSAGE, "%s: is a prepared folder, not a text; one prepared folder is trained on at a "
+                           "time, and to join corpora their texts are prepared together", path[i]);
+        if (holds(path[i], "manifest.json"))
+            return qn_fail(QN_EUSAGE, "%s: is the folder of a run, not a text (what was prepared for it is in %s/data)",
+                           path[i], path[i]);
+    }
+    return 0;
+}
+
 static int read_sources(qn_cli *c, const char *const *path, size_t n, qn_data_args *a) {
     size_t listed;
     const char *const *list = qn_cli_list(c, "source", &listed);
     if (n + listed == 0)
         return qn_fail(QN_EUSAGE, "no corpus: name files or folders, or --source PATH=WEIGHT");
+    QN_TRY(qn_data_args_texts(path, n));
     a->path = qn_zalloc(QN_MEM_CLI, n + 1, sizeof *a->path);
     a->source = qn_zalloc(QN_MEM_CLI, listed + 1, sizeof *a->source);
     a->own = qn_zalloc(QN_MEM_CLI, listed + 1, sizeof *a->own);
@@ -42,6 +65,7 @@ static int read_sources(qn_cli *c, const char *const *path, size_t n, qn_data_ar
         qn_data_source *s = &a->source[a->n];
         QN_TRY(read_source(list[i], &a->own[a->n], &s->weight));
         s->path = (const char *const *)&a->own[a->n++];
+        QN_TRY(qn_data_args_texts(s->path, 1));
         s->n_paths = 1;
     }
     return 0;

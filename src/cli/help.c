@@ -17,12 +17,14 @@ int qn_help_left(qn_buf *b, const qn_opt *o) {
 int qn_help_right(qn_buf *b, const qn_opt *o) {
     qn_buf facts = {0};
     int rc;
+    char lo[32], hi[32];
     const bool time = o->kind == QN_KIND_DURATION;
     const bool number = o->kind == QN_KIND_INT || o->kind == QN_KIND_FLOAT || o->kind == QN_KIND_COUNT || time;
     if (o->kind == QN_KIND_ENUM)
         QN_TRY_OUT(qn_buf_puts(&facts, o->value));
     else if (number && o->lo > -QN_NO_LIMIT && o->hi < QN_NO_LIMIT)
-        QN_TRY_OUT(qn_buf_printf(&facts, "%.10g to %.10g%s", o->lo, o->hi, time ? " s" : ""));
+        QN_TRY_OUT(qn_buf_printf(&facts, "%s to %s%s", qn_opt_bound(o, o->lo, lo), qn_opt_bound(o, o->hi, hi),
+                                 time ? " s" : ""));
     if (o->def)
         QN_TRY_OUT(qn_buf_printf(&facts, "%sdefault %s", facts.n ? "; " : "", o->def));
     if (o->kind == QN_KIND_LIST)
@@ -62,22 +64,36 @@ out:
     return rc;
 }
 
-int qn_help_overview(qn_buf *b) {
+/* The verbs, or those of two words that begin with `first`. */
+static int put_commands(qn_buf *b, const char *first) {
+    const size_t n = first ? strlen(first) : 0;
     qn_buf left = {0};
-    int rc;
-    QN_TRY_OUT(qn_buf_puts(b, "quern " QN_VERSION " — from raw text to a language model, and to a service\n\n"
-                              "usage: quern COMMAND [ARGUMENTS] [OPTIONS]\n\ncommands\n"));
+    int rc = 0;
     for (const qn_cmd *const *at = qn_commands; *at; at++) {
+        if (first && (strncmp((*at)->name, first, n) != 0 || (*at)->name[n] != ' '))
+            continue;
         qn_buf_clear(&left);
         QN_TRY_OUT(qn_buf_printf(&left, "%s %s", (*at)->name, (*at)->args));
         QN_TRY_OUT(put_columns(b, &left, (*at)->about));
     }
-    QN_TRY_OUT(put_options(b, "options of every command", qn_global_opts));
-    rc = qn_buf_puts(b, "\nA MODEL is a GGUF file or a Hugging Face model directory. "
-                        "`quern COMMAND --help` says more.\n");
 out:
     qn_buf_drop(&left);
     return rc;
+}
+
+int qn_help_overview(qn_buf *b) {
+    QN_TRY(qn_buf_puts(b, "quern " QN_VERSION " — from raw text to a language model, and to a service\n\n"
+                          "usage: quern COMMAND [ARGUMENTS] [OPTIONS]\n\ncommands\n"));
+    QN_TRY(put_commands(b, NULL));
+    QN_TRY(put_options(b, "options of every command", qn_global_opts));
+    return qn_buf_puts(b, "\nA MODEL is a GGUF file or a Hugging Face model directory. "
+                          "`quern COMMAND --help` says more.\n");
+}
+
+int qn_help_group(qn_buf *b, const char *first) {
+    QN_TRY(qn_buf_printf(b, "usage: quern %s COMMAND [ARGUMENTS] [OPTIONS]\n\ncommands\n", first));
+    QN_TRY(put_commands(b, first));
+    return qn_buf_printf(b, "\n`quern %s COMMAND --help` says more.\n", first);
 }
 
 int qn_help_command(qn_buf *b, const qn_cmd *cmd) {

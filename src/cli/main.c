@@ -17,7 +17,7 @@ static const char *env(const char *name) {
 /* Help that was asked for is a result and goes to stdout. */
 static int show_help(qn_cli *c) {
     qn_buf b = {0};
-    int rc = c->cmd ? qn_help_command(&b, c->cmd) : qn_help_overview(&b);
+    int rc = c->cmd ? qn_help_command(&b, c->cmd) : c->group ? qn_help_group(&b, c->group) : qn_help_overview(&b);
     if (rc >= 0)
         rc = qn_out_put(c, b.s, b.n);
     qn_buf_drop(&b);

@@ -1,6 +1,7 @@
 /* cli/option_values.c — one value of an option: read, checked against its table entry, set. Whoever brings it, the
  * rules and the messages are the same. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "cli/options.h"
@@ -12,28 +13,46 @@ size_t qn_opt_count(const qn_opt *opts) {
     return n;
 }
 
+/* Bounds as a user would write them: whole numbers in full, counts with their unit. */
+const char *qn_opt_bound(const qn_opt *o, double v, char out[32]) {
+    static const char units[] = "TGMk";
+    static const double scales[] = {1e12, 1e9, 1e6, 1e3};
+    size_t i = 0;
+    while (i < QN_LEN(scales) && (v == 0 || fmod(v, scales[i]) != 0))
+        i++;
+    if (o->kind == QN_KIND_COUNT && i < QN_LEN(scales))
+        snprintf(out, 32, "%.0f%c", v / scales[i], units[i]);
+    else if (o->kind == QN_KIND_COUNT || o->kind == QN_KIND_INT)
+        snprintf(out, 32, "%.0f", v);
+    else
+        snprintf(out, 32, "%.10g", v);
+    return out;
+}
+
 static int out_of_range(const qn_opt *o, const char *text) {
     const char *unit = o->kind == QN_KIND_DURATION ? " seconds" : "";
+    char lo[32], hi[32];
+    qn_opt_bound(o, o->lo, lo);
     if (o->hi == QN_NO_LIMIT)
-        return qn_fail(QN_EUSAGE, "--%s %s: must be at least %.10g%s", o->name, text, o->lo, unit);
-    return qn_fail(QN_EUSAGE, "--%s %s: must be from %.10g to %.10g%s", o->name, text, o->lo, o->hi, unit);
+        return qn_fail(QN_EUSAGE, "--%s %s: must be at least %s%s", o->name, text, lo, unit);
+    return qn_fail(QN_EUSAGE, "--%s %s: must be from %s to %s%s", o->name, text, lo, qn_opt_bound(o, o->hi, hi), unit);
 }
 
 /* ---- numbers with a unit ----------------------------------------------------------------------------------------- */
 
-/* "900", "64k", "0.9M", "1.3B": whole once it is multiplied. Thousands, as parameters and tokens are counted. */
+/* "900", "64k", "0.9M", "1.3B", "1e9": whole once it is multiplied. Thousands, as parameters and tokens are counted. */
 static bool parse_count(const char *text, int64_t *out) {
     static const char units[] = "kKMGBT";
     static const double scales[] = {1e3, 1e3, 1e6, 1e9, 1e9, 1e12};
     qn_str s = qn_str_of(text);
     double number;
     const char *unit = s.n ? strchr(units, s.s[s.n - 1]) : NULL;
-    if (!unit)
-        return qn_parse_i64(s, out);
-    s.n--;
+    if (!unit && qn_parse_i64(s, out))
+        return true;
+    s.n -= unit != NULL;
     if (!qn_parse_f64(s, &number))
         return false;
-    const double scaled = number * scales[unit - units];
+    const double scaled = unit ? number * scales[unit - units] : number;
     if (fabs(scaled) > 9e15)
         return false;
     *out = (int64_t)(scaled < 0 ? scaled - 0.5 : scaled + 0.5);

@@ -124,6 +124,16 @@ static int add_arg(qn_cli *c, const char *word) {
     return 0;
 }
 
+/* `quern train --help`, `quern help train`: the first word of several verbs, and no second one. */
+static bool wants_group(const qn_cli *c, const words *w) {
+    bool help = c->help || qn_cli_flag(c, "help");
+    if (!qn_cmd_is_group(w->argv[w->at]) || (w->at + 1 < w->argc && w->argv[w->at + 1][0] != '-'))
+        return false;
+    for (int i = w->at + 1; i < w->argc; i++)
+        help = help || strcmp(w->argv[i], "--help") == 0 || strcmp(w->argv[i], "-h") == 0;
+    return help;
+}
+
 /* The first word that is no option is the verb; `help VERB` is `VERB --help`. */
 static int take_verb(qn_cli *c, words *w) {
     const char *first = w->argv[w->at], *second = w->at + 1 < w->argc ? w->argv[w->at + 1] : NULL;
@@ -133,6 +143,12 @@ static int take_verb(qn_cli *c, words *w) {
         return 0;
     }
     const qn_cmd *cmd = qn_cmd_find(first, second, &length);
+    if (!cmd && wants_group(c, w)) {
+        c->help = true;
+        c->group = first;
+        w->at = w->argc;
+        return 0;
+    }
     if (!cmd)
         return qn_cmd_unknown(first, second);
     w->at += length - 1;

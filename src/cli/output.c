@@ -51,15 +51,21 @@ int qn_out_put(qn_cli *c, const char *bytes, size_t n) {
 
 int qn_out_puts(qn_cli *c, const char *z) { return qn_out_put(c, z, strlen(z)); }
 
-int qn_out_clean(qn_cli *c, qn_str s) {
+int qn_clean(qn_buf *out, qn_str s, const char *but) {
     for (size_t i = 0; i < s.n;) {
         uint32_t code;
         const int n = qn_utf8_decode(s.s + i, s.n - i, &code);
+        const bool kept = n == 1 && code > 0 && strchr(but, s.s[i]);
         const bool control = n == 0 || code < 0x20 || (code >= 0x7f && code < 0xa0);
-        QN_TRY(control ? qn_out_puts(c, "?") : qn_out_put(c, s.s + i, (size_t)n));
+        QN_TRY(control && !kept ? qn_buf_putc(out, '?') : qn_buf_put(out, s.s + i, (size_t)n));
         i += (size_t)QN_MAX(n, 1);
     }
     return 0;
+}
+
+int qn_out_clean(qn_cli *c, qn_str s) {
+    QN_TRY(qn_clean(&c->out, s, ""));
+    return flush_when_full(c);
 }
 
 int qn_out_printf(qn_cli *c, const char *fmt, ...) {

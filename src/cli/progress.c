@@ -18,6 +18,14 @@ static void wipe_bar(qn_cli *c) {
     c->bar = false;
 }
 
+/* Remarks may quote what strangers wrote, and what models did. */
+static void put_remark(const char *kind, const char *message) {
+    qn_buf b = {0};
+    if (qn_clean(&b, qn_str_of(message), "\n\t") >= 0)
+        fprintf(stderr, "%s%s\n", kind, b.n ? b.s : "");
+    qn_buf_drop(&b);
+}
+
 void qn_progress_log(void *cli, qn_log_level level, const char *message) {
     qn_cli *c = cli;
     if (level == QN_LOG_DEBUG && !qn_cli_flag(c, "verbose"))
@@ -25,7 +33,7 @@ void qn_progress_log(void *cli, qn_log_level level, const char *message) {
     if (level == QN_LOG_INFO && qn_cli_flag(c, "quiet"))
         return;
     wipe_bar(c);
-    fprintf(stderr, "%s%s\n", level == QN_LOG_WARN ? "warning: " : "", message);
+    put_remark(level == QN_LOG_WARN ? "warning: " : "", message);
 }
 
 static void put_clock(qn_buf *b, double seconds) {
@@ -38,7 +46,7 @@ static void put_clock(qn_buf *b, double seconds) {
 
 /* What bar and line have in common. A failed allocation shortens the line; progress is no reason to stop. */
 static void put_figures(qn_buf *b, const qn_progress *p, const char *between, bool over) {
-    double spent = qn_now() - p->start, rate = spent > 0 ? (double)p->done / spent : 0;
+    double spent = qn_now() - p->start, rate = spent > 0 ? (double)(p->done - p->from) / spent : 0;
     if (rate > 0)
         qn_buf_printf(b, "%s%.*f %s/s", between, rate < 10 ? 2 : 0, rate, p->unit);
     if (over || (rate > 0 && p->total > 0)) {

@@ -1,8 +1,10 @@
 /* cli/training.c — a training run as a person sees it: opened, planned, shown, sampled, recorded. */
 #include "cli/training.h"
 
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -68,23 +70,15 @@ static int open_from(qn_training *t, const char *from, bool has[QN_PARAMS], qn_s
         return qn_fail(QN_ENOTFOUND, "%s: has no weights to begin with", from);
     QN_TRY(parameters_of(*s, t->arch, has));
     t->cfg.tied = t->cfg.tied || (qn_source_is_gguf(*s) && !has[QN_P_HEAD]);     /* GGUF says so by leaving it out */
+    if (t->compute_free && t->cfg.compute >= 0)
+        t->recipe.compute = t->cfg.compute;
     return 0;
 }
 
-int qn_training_open_model(qn_training *t, const char *from) {
+int qn_training_look(qn_training *t, const char *from) {
     bool has[QN_PARAMS] = {false};
     qn_source *s = NULL;
-    int rc = 0;
-    if (from)
-        QN_TRY_OUT(open_from(t, from, has, &s));
-    t->cfg.compute = t->recipe.compute;
-    QN_TRY_OUT(qn_model_blank(&t->model, t->arch, &t->cfg, from ? has : NULL, (qn_dtype)t->recipe.compute));
-    QN_TRY_OUT(qn_params_init(&t->params, t->model));
-    if (from)
-        rc = qn_params_load(&t->params, s, t->pool);
-    else
-        rc = qn_params_fresh(&t->params, t->recipe.seed, t->pool);
-out:
+    const int rc = open_from(t, from, has, &s);
     qn_source_close(s);
     return rc;
 }
@@ -95,23 +89,43 @@ static double peak_of(const qn_training *t) {
     return t->recipe.compute == QN_BF16 && t->peak.bf16 > 0 ? t->peak.bf16 : t->peak.f32;
 }
 
-static int on_step(void *arg, const qn_step_report *r) {
-    qn_training *t = arg;
+/* Looked up once a second: it stands in a file of the kernel's. */
+static double peak_memory(qn_training *t) {
+    if (!t->peak_bytes || qn_now() - t->looked > 1) {
+        t->peak_bytes = qn_cli_peak_bytes();
+        t->looked = qn_now();
+    }
+    return (double)t->peak_bytes / 1e6;
+}
+
+/* What stands behind the bar: the last step, and the last evaluation where there was one. */
+static void put_note(qn_training *t) {
+    const qn_step_report *r = &t->last;
     const double share = r->seconds > 0 ? (double)r->flops / r->seconds * 1e-9 / peak_of(t) : 0;
     char eval[48] = "";
     if (t->measured.tokens)
         snprintf(eval, sizeof eval, ", eval %.4f", t->measured.loss);
-    qn_progress_note(&t->bar, "loss %.4f%s, %.0f tokens/s, %.0f %% of peak", r->loss, eval,
-                     r->seconds > 0 ? (double)r->tokens / r->seconds : 0, 100 * share);
+    qn_progress_note(&t->bar, "loss %.4f%s, %.0f tokens/s, %.0f %% of peak, %.0f MB", r->loss, eval,
+                     r->seconds > 0 ? (double)r->tokens / r->seconds : 0, 100 * share, peak_memory(t));
+}
+
+static int on_step(void *arg, const qn_step_report *r) {
+    qn_training *t = arg;
+    t->last = *r;
+    put_note(t);
     qn_progress_set(&t->bar, r->step);
     return 0;
 }
 
 static int on_measured(void *arg, int64_t step, const qn_measured *m, bool best) {
     qn_training *t = arg;
+    char bits[48] = "";
     t->measured = *m;
-    qn_log(QN_LOG_INFO, "step %lld: validation loss %.4f, %.4f bits per byte%s", (long long)step, m->loss,
-           m->bits_per_byte, best ? ", the best so far" : "");
+    put_note(t);
+    if (isfinite(m->bits_per_byte))
+        snprintf(bits, sizeof bits, ", %.4f bits per byte", m->bits_per_byte);
+    qn_log(QN_LOG_INFO, "step %lld: validation loss %.4f%s%s", (long long)step, m->loss, bits,
+           best ? ", the best so far" : "");
     return 0;
 }
 
@@ -185,16 +199,49 @@ static int64_t reserved_bytes(void) {
 }
 
 #define LESS "a smaller --micro-batch, --context or model would fit"
+#define DOES_NOT_FIT "this plan does not fit (" LESS ")"
 
-/* What was reserved is no more than there is: said now, not by the kernel at step 1. */
-static int check_memory(void) {
-    const double bytes = (double)reserved_bytes();
+static int check_bytes(const qn_training *t, double bytes) {
+    const qn_config *c = &t->cfg;
     qn_machine m;
     qn_machine_get(&m);
-    if (m.memory > 0 && bytes > (double)m.memory)
-        return qn_fail(QN_ENOMEM, "this plan takes %.1f GB, the machine has %.1f; " LESS, bytes / 1e9,
-                       (double)m.memory / 1e9);
-    return 0;
+    if (m.memory <= 0 || bytes <= (double)m.memory)
+        return 0;
+    return qn_fail(QN_ENOMEM, "this plan (%lld layers of width %lld, vocabulary %lld; passes of %lld rows of %lld "
+                   "tokens) takes %.1f GB, the machine has %.1f; " LESS, (long long)c->layers, (long long)c->D,
+                   (long long)c->V, (long long)QN_MIN(t->recipe.rows, t->recipe.batch), (long long)t->recipe.context,
+                   bytes / 1e9, (double)m.memory / 1e9);
+}
+
+/* Each parameter with its gradient and moments, and what a pass keeps for the way back: rather less than it will be. */
+int qn_training_fits(const qn_training *t) {
+    const qn_config *c = &t->cfg;
+    const qn_recipe *r = &t->recipe;
+    const double tables = (double)c->V * (double)c->D * (c->tied ? 1 : 2);
+    const double each = (r->compute == QN_BF16 ? 10 : 8) + (r->optimizer.kind == QN_OPTIMIZER_ADAMW ? 8 : 4);
+    const double tokens = (double)QN_MIN(r->rows, r->batch / r->shards) * (double)r->context;
+    const double kept = r->recompute == QN_RECOMPUTE_LAYERS ? 1 : 8;
+    return check_bytes(t, each * ((double)qn_dial_numbers(c, t->gated) + tables) +
+                          4 * kept * tokens * (double)c->layers * (double)c->D);
+}
+
+int qn_training_open_model(qn_training *t, const char *from) {
+    bool has[QN_PARAMS] = {false};
+    qn_source *s = NULL;
+    int rc = 0;
+    if (from)
+        QN_TRY_OUT(open_from(t, from, has, &s));
+    t->cfg.compute = t->recipe.compute;
+    QN_TRY_OUT(qn_training_fits(t));
+    QN_TRY_OUT(qn_model_blank(&t->model, t->arch, &t->cfg, from ? has : NULL, (qn_dtype)t->recipe.compute));
+    QN_TRY_OUT(qn_params_init(&t->params, t->model));
+    if (from)
+        rc = qn_params_load(&t->params, s, t->pool);
+    else
+        rc = qn_params_fresh(&t->params, t->recipe.seed, t->pool);
+out:
+    qn_source_close(s);
+    return rc == QN_ENOMEM ? qn_fail_in(rc, DOES_NOT_FIT) : rc;
 }
 
 int qn_training_build(qn_training *t) {
@@ -207,9 +254,9 @@ int qn_training_build(qn_training *t) {
     };
     const int rc = qn_trainer_new(&t->trainer, &setup);
     if (rc == QN_ENOMEM)
-        return qn_fail_in(rc, "this plan does not fit (" LESS ")");
+        return qn_fail_in(rc, DOES_NOT_FIT);
     QN_TRY(rc);
-    return check_memory();
+    return check_bytes(t, (double)reserved_bytes());     /* said now, not by the kernel at step 1 */
 }
 
 void qn_training_unbuild(qn_training *t) {
@@ -232,7 +279,7 @@ static const char *clock_text(double seconds, char out[32]) {
 static double guessed_seconds(const qn_training *t) {
     const qn_config *c = &t->cfg;
     const double numbers = (double)qn_dial_numbers(c, t->gated) + (double)(c->V * c->D);
-    const double tokens = (double)(t->recipe.steps * t->recipe.batch * t->recipe.context);
+    const double tokens = (double)t->recipe.steps * (double)t->recipe.batch * (double)t->recipe.context;
     return 6 * numbers * tokens / (0.6e9 * peak_of(t));
 }
 
@@ -243,7 +290,7 @@ void qn_training_plan(const qn_training *t) {
     const qn_recipe *r = &t->recipe;
     const qn_split_info train = qn_dataset_info(t->data, QN_SPLIT_TRAIN);
     const qn_split_info check = qn_dataset_info(t->data, QN_SPLIT_VALIDATION);
-    const double tokens = (double)(r->steps * r->batch * r->context);
+    const double tokens = (double)r->steps * (double)r->batch * (double)r->context;
     char text[32];
     qn_log(QN_LOG_INFO, "model   %s, %.2f M parameters, %.2f M of them outside the embedding: %lld layers, width %lld, "
            "%lld heads of %lld, feed-forward %lld, vocabulary %lld", t->arch->name, (double)t->model->n_params / 1e6,
@@ -257,8 +304,10 @@ void qn_training_plan(const qn_training *t) {
            train.tokens ? tokens / (double)train.tokens : 0, kinds[r->optimizer.kind], r->schedule.peak,
            curves[r->schedule.kind], (long long)r->schedule.warmup, qn_dtype_get((qn_dtype)r->compute)->name);
     qn_log(QN_LOG_INFO, "memory  up to %.0f MB", (double)reserved_bytes() / 1e6);
-    qn_log(QN_LOG_INFO, "time    about %s on this machine (%s, %d threads)", clock_text(guessed_seconds(t), text),
-           qn_isa_name(t->kernels->isa), qn_pool_threads(t->pool));
+    const bool known = t->step_seconds > 0;
+    qn_log(QN_LOG_INFO, "time    about %s on this machine, %s (%s, %d threads)",
+           clock_text(known ? t->step_seconds * (double)r->steps : guessed_seconds(t), text),
+           known ? "as a step was measured" : "a guess", qn_isa_name(t->kernels->isa), qn_pool_threads(t->pool));
 }
 
 /* ---- record ---- */
@@ -284,6 +333,12 @@ static void put_word(qn_jw *w, const char *key, const char *v) {
         qn_jw_null(w);
 }
 
+/* As it is found from any folder: a run is taken up from elsewhere too. */
+static void put_path(qn_jw *w, const char *key, const char *path) {
+    char real[PATH_MAX];
+    put_word(w, key, path && realpath(path, real) ? real : path);
+}
+
 static int fill_manifest(void *arg, qn_jw *w) {
     qn_training *t = arg;
     qn_jw_key(w, "steps");
@@ -294,9 +349,9 @@ static int fill_manifest(void *arg, qn_jw *w) {
     qn_jw_open(w, '{');
     qn_recipe_put(&t->recipe, w);
     qn_jw_close(w);
-    put_word(w, "data", t->data_path);
+    put_path(w, "data", t->data_path);
     put_word(w, "data_fingerprint", qn_dataset_fingerprint(t->data));
-    put_word(w, "from", t->from);
+    put_path(w, "from", t->from);
     put_word(w, "prompt", t->prompt);
     qn_jw_key(w, "options");
     qn_jw_open(w, '{');
@@ -318,8 +373,13 @@ int qn_training_manifest(qn_training *t, const char *state) {
 int qn_training_resumed(qn_training *t) {
     const qn_run_work work = work_of(t);
     const int64_t step = qn_trainer_state(t->trainer)->step;
+    const int64_t worse = qn_trainer_state(t->trainer)->worse;
     if (step == t->recipe.steps)
         qn_log(QN_LOG_INFO, "%s: all %lld steps are done", qn_run_path(t->run), (long long)step);
+    else if (t->recipe.patience > 0 && worse >= t->recipe.patience)
+        qn_log(QN_LOG_INFO, "%s: ended early at step %lld of %lld, because %lld evaluations in a row were not better; "
+               "there is nothing to go on with", qn_run_path(t->run), (long long)step, (long long)t->recipe.steps,
+               (long long)worse);
     else
         qn_log(QN_LOG_INFO, "%s: goes on at step %lld of %lld", qn_run_path(t->run), (long long)step + 1,
                (long long)t->recipe.steps);
@@ -353,32 +413,73 @@ static int put_json(qn_training *t, qn_run_end end) {
     qn_jw_i64(w, s->skipped);
     qn_jw_key(w, "seconds");
     qn_jw_f64(w, qn_now() - t->start);
+    qn_jw_key(w, "peak_memory_bytes");
+    qn_jw_i64(w, qn_cli_peak_bytes());
     qn_jw_close(w);
     return qn_out_json_end(t->c);
 }
 
-static int tell_end(qn_training *t, qn_run_end end) {
+/* A path as a shell takes it: as it is, or in quotes. */
+static int put_quoted(qn_buf *b, const char *path) {
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+,:@%-";
+    if (path[0] != '-' && !path[strspn(path, plain)])
+        return qn_buf_puts(b, path);
+    QN_TRY(qn_buf_putc(b, '\''));
+    for (; *path; path++)
+        QN_TRY(*path == '\'' ? qn_buf_puts(b, "'\\''") : qn_buf_putc(b, *path));
+    return qn_buf_putc(b, '\'');
+}
+
+/* "16 steps, 0.03 M tokens in 0:01, 12 MB at most"; of a run that was taken up, what this time took. */
+static int put_work(const qn_training *t, qn_buf *b) {
     const qn_train_state *s = qn_trainer_state(t->trainer);
-    const char *run = qn_run_path(t->run);
     char text[32];
+    clock_text(qn_now() - t->start, text);
+    QN_TRY(qn_buf_printf(b, "%lld steps, %.2f M tokens", (long long)s->step, (double)s->tokens / 1e6));
+    if (t->began_at == 0)
+        QN_TRY(qn_buf_printf(b, " in %s", text));
+    else if (s->step > t->began_at)
+        QN_TRY(qn_buf_printf(b, ", the last %lld steps now in %s", (long long)(s->step - t->began_at), text));
+    return qn_buf_printf(b, ", %.0f MB at most", (double)qn_cli_peak_bytes() / 1e6);
+}
+
+static int put_end(qn_training *t, qn_run_end end, qn_buf *b) {
+    const qn_train_state *s = qn_trainer_state(t->trainer);
+    if (end == QN_RUN_STOPPED) {
+        QN_TRY(qn_buf_printf(b, "stopped at step %lld of %lld; `quern train resume ", (long long)s->step,
+                             (long long)t->recipe.steps));
+        QN_TRY(put_quoted(b, qn_run_path(t->run)));
+        return qn_buf_puts(b, "` goes on");
+    }
+    QN_TRY(put_work(t, b));
+    if (!isnan(s->best_loss))
+        QN_TRY(qn_buf_printf(b, "; best validation loss %.4f at step %lld", s->best_loss, (long long)s->best_step));
+    QN_TRY(qn_buf_puts(b, end == QN_RUN_EARLY ? "; ended early, because it no longer got better" : ""));
+    const char *best = qn_run_file(t->run, "best");
+    const char *model = best && qn_is_dir(best) ? best : qn_run_file(t->run, "last");
+    QN_TRY(qn_buf_puts(b, "\n`quern generate "));
+    QN_TRY(put_quoted(b, model ? model : ""));
+    return qn_buf_puts(b, " -p 'Once'` writes with it");
+}
+
+static int tell_end(qn_training *t, qn_run_end end) {
+    qn_buf b = {0};
     if (qn_cli_json(t->c))
         return put_json(t, end);
-    if (end == QN_RUN_STOPPED)
-        return qn_out_printf(t->c, "%s: stopped at step %lld of %lld; `quern train resume %s` goes on\n", run,
-                             (long long)s->step, (long long)t->recipe.steps, run);
-    QN_TRY(qn_out_printf(t->c, "%s: %lld steps, %.2f M tokens in %s", run, (long long)s->step, (double)s->tokens / 1e6,
-                         clock_text(qn_now() - t->start, text)));
-    if (!isnan(s->best_loss))
-        QN_TRY(qn_out_printf(t->c, "; best validation loss %.4f at step %lld", s->best_loss, (long long)s->best_step));
-    return qn_out_printf(t->c, "%s\n`quern generate %s/last -p 'Once'` writes with it\n",
-                         end == QN_RUN_EARLY ? "; ended early, because it no longer got better" : "", run);
+    int rc = put_end(t, end, &b);
+    if (rc >= 0)
+        rc = qn_out_printf(t->c, "%s: %s\n", qn_run_path(t->run), b.s);
+    qn_buf_drop(&b);
+    return rc;
 }
 
 int qn_training_go(qn_training *t) {
     qn_run_end end;
     t->start = qn_now();
     QN_TRY(encode_prompt(t));
+    t->began_at = qn_trainer_state(t->trainer)->step;
     qn_progress_init(&t->bar, t->c, "training", t->recipe.steps, "steps");
+    t->bar.from = t->began_at;
     const int rc = qn_trainer_run(t->trainer, &end);
     qn_progress_drop(&t->bar);
     if (rc < 0) {

@@ -25,6 +25,7 @@ typedef struct {
     const qn_arch *arch;
     qn_config cfg;
     bool gated;
+    bool compute_free;                  /* nobody said how to multiply: what the model to begin with records counts */
     char *data_path, *from;             /* of the prepared folder; of the model it began with, or NULL */
     /* what is open */
     qn_dataset *data;
@@ -36,8 +37,13 @@ typedef struct {
     qn_run *run;
     /* on the way */
     qn_progress bar;
-    qn_measured measured;               /* the last evaluation */
+    qn_step_report last;                /* the last step */
+    qn_measured measured;               /* the last evaluation; tokens 0: none yet */
     double start, saving;               /* seconds */
+    double step_seconds;                /* of a step with all that comes with it, as measured before; 0: not */
+    double looked;                      /* when peak_bytes was */
+    int64_t peak_bytes;
+    int64_t began_at;                   /* steps that were done before this process */
     char *prompt;                       /* what samples begin with; NULL: nothing */
     qn_ids prompt_ids, held;
     qn_buf sample;
@@ -46,6 +52,10 @@ typedef struct {
 int qn_training_open_data(qn_training *t, const char *dir);
 /* The special ids of a fresh model are its tokenizer's. */
 void qn_training_take_ids(qn_training *t);
+/* Family and configuration of the model to begin with, and how it multiplies where nobody said; no weights yet. */
+int qn_training_look(qn_training *t, const char *from);
+/* QN_ENOMEM where the machine has less than configuration and recipe take at the very least. */
+int qn_training_fits(const qn_training *t);
 /* The model of t->cfg: fresh, or as `from` has it (t->cfg then comes from there too). */
 int qn_training_open_model(qn_training *t, const char *from);
 /* Engine and optimizer. QN_ENOMEM where the machine has less than they take. */

@@ -1,4 +1,6 @@
 /* train/measure.c — how good the model is on rows that it is not trained on. The rows are the same each time. */
+#include <math.h>
+
 #include "train/train_impl.h"
 
 #include "num/math.h"
@@ -24,6 +26,6 @@ int qn_trainer_measure(qn_trainer *t, qn_measured *m) {
         m->tokens += l.n;
     }
     m->loss = m->tokens ? sum / (double)m->tokens : 0;
-    m->bits_per_byte = text ? of_text / ((double)text * qn_ln(2)) : 0;
+    m->bits_per_byte = text ? of_text / ((double)text * qn_ln(2)) : NAN;
     return 0;
 }

@@ -26,7 +26,7 @@
 
 typedef struct {
     double loss;                        /* mean −ln p of supervised tokens */
-    double bits_per_byte;               /* of text; special tokens count on neither side */
+    double bits_per_byte;               /* of text; special tokens count on neither side. NaN: no text */
     int64_t tokens;
 } qn_measured;
 

@@ -14,12 +14,32 @@ code 0
 shape='--layers 1 --dim 32 --context 32 --batch 4 --eval-every 8 --checkpoint-every 8 --sample-every 8'
 train() { run "$QUERN" train pretrain --data data $shape "$@"; }
 
+# The verbs of a group; a folder is called one.
+for ask in 'train --help' 'help train' '--help train' 'train -h'; do
+    run "$QUERN" $ask
+    code 0
+    out_has 'train pretrain'
+    out_has 'train resume RUN'
+    out_lacks 'data prepare'
+done
+run "$QUERN" data --help
+code 0
+out_has 'data prepare'
+run "$QUERN" train
+code 2
+err_has '`quern train` needs a second word'
+run "$QUERN" train nothing --help
+code 2
+run "$QUERN" data prepare --help
+out_has '--out FOLDER'
+
 # The plan first, and nothing but the plan.
 train --steps 16 --dry-run
 code 0
 err_has 'model   llama'
 err_has 'run     16 steps of 4 rows of 32 tokens'
 err_has 'memory  up to'
+err_has 'a guess'
 run ls
 out_lacks 'run'
 
@@ -34,6 +54,12 @@ code 0
 out_has 'run: done, step 16/16'
 run "$QUERN" generate run/last -p 'The miller' --tokens 8
 code 0
+train --steps 8 --out 'a run' --prompt "$(printf 'The\033[31m')"
+code 0
+err_has 'step 8 writes: The?[31m'
+out_has "\`quern generate 'a run/best' -p 'Once'\` writes with it"
+out_has ' MB at most'
+err_has 'step 8: validation loss'
 run "$QUERN" info run/best
 code 0
 out_has 'LlamaForCausalLM'
@@ -80,11 +106,21 @@ out_has '`quern train resume stopped` goes on'
 run "$QUERN" runs stopped
 out_has 'stopped: stopped, step'
 
+# Ended early, because nothing got better: nothing is left to go on with.
+train --steps 64 --lr 0 --eval-every 2 --patience 2 --out early --quiet
+code 0
+out_has 'ended early'
+run "$QUERN" train resume early
+code 0
+err_has 'early: ended early at step 6 of 64, because 2 evaluations in a row were not better'
+out_lacks 'now in'
+
 # Options from a file; a time instead of steps.
 printf '%s\n' 'data: data' 'layers: 1' 'dim: 32' 'context: 32' 'batch: 4' 'optimizer: muon' 'eval-every: 1M' \
     'checkpoint-every: 1M' 'sample-every: 1M' >plan.yaml
-run "$QUERN" train pretrain --config plan.yaml --time 1s --out timed --quiet
+run "$QUERN" train pretrain --config plan.yaml --time 1s --out timed
 code 0
+err_has 'as a step was measured'
 run "$QUERN" runs timed
 out_has 'done'
 run grep -E '"(optimizer|steps)": ("muon"|[0-9]+)' timed/manifest.json
@@ -108,9 +144,33 @@ run "$QUERN" train pretrain --data data --from run.gguf --batch 4 --steps 3 --lr
 code 0
 run cmp from-dir/last/model.safetensors from-gguf/last/model.safetensors
 code 0
+run "$QUERN" train pretrain --data data $shape --compute bf16 --steps 1 --out bf16 --quiet
+run "$QUERN" train pretrain --data data --from bf16/last --steps 1 --batch 4 --out from-bf16 --quiet
+run grep -m1 -o '"compute": "[a-z0-9]*"' from-bf16/manifest.json
+out_is '"compute": "bf16"'
+run "$QUERN" train pretrain --data data --from bf16/last --steps 1 --batch 4 --compute f32 --out from-f32 --quiet
+run grep -m1 -o '"compute": "[a-z0-9]*"' from-f32/manifest.json
+out_is '"compute": "f32"'
+# … and with a GGUF of another family, and one whose embedding has more rows than the tokenizer has ids.
+for kind in '--arch gpt2' '--vocab 330'; do
+    rm -rf kind kind-2 kind.gguf
+    train $kind --steps 1 --out kind --quiet
+    run "$QUERN" convert kind/last kind.gguf
+    run "$QUERN" train pretrain --data data --from kind.gguf --batch 4 --steps 1 --out kind-2 --quiet
+    code 0
+done
 train --from run/last --steps 3 --out x
 code 2
-err_has '--from brings its own shape; leave --dim out'
+err_has '--from brings its own shape: leave --dim out'
+run "$QUERN" train pretrain --data data --from run/last --window 8 --steps 3 --out x
+code 2
+err_has 'leave --window out'
+run "$QUERN" train tokenizer corpus.jsonl --vocab 310 --out tok-310 --quiet
+run "$QUERN" data prepare corpus.jsonl --tokenizer tok-310 --out data-310 --quiet
+run "$QUERN" train pretrain --data data-310 --from run/last --steps 3 --out x
+code 2
+err_has 'data-310: another tokenizer than that of run/last: id '
+err_has 'prepare the data with --tokenizer run/last'
 run "$QUERN" train pretrain --data data --from run/last --context 512 --steps 3 --out x
 code 2
 err_has 'rows of 512 tokens do not fit into the model'"'"'s context of 32'
@@ -122,10 +182,53 @@ run test -f raw/data/data.json
 code 0
 run "$QUERN" generate raw/last -p 'The miller' --tokens 4
 code 0
+cp -r raw elsewhere && mv raw raw-gone && mkdir away
+run sh -c 'cd away && "$QUERN" train resume ../elsewhere'
+code 0
+err_has 'all 3 steps are done'
+run sh -c 'cd away && "$QUERN" train resume ../run'
+code 0
+mv data data-gone
+run "$QUERN" train resume run
+code 4
+err_has 'the data of this run are no longer there'
+err_has '--data'
+run "$QUERN" train resume run --data data-gone
+code 0
+mv data-gone data
 run "$QUERN" train pretrain --data corpus.jsonl $shape --steps 3 --out x
 code 2
 err_has '`quern train tokenizer corpus.jsonl --out tokenizer`'
 err_has '--tokenizer tokenizer'
+
+run "$QUERN" train pretrain --help
+code 0
+out_has '(10k to 1T)'
+out_has '(0 to 9000000000000000; default 1)'
+
+# One prepared folder by itself, or texts.
+for more in corpus.jsonl other data; do
+    run "$QUERN" train pretrain --data data --data $more --tokenizer tok --out x
+    code 2
+    err_has 'data: is a prepared folder, not a text; one prepared folder is trained on at a time'
+done
+run "$QUERN" train pretrain --data run --tokenizer tok --out x
+code 2
+err_has 'run: is the folder of a run, not a text'
+run "$QUERN" train pretrain --source data=1 --tokenizer tok --out x
+code 2
+err_has 'data: is a prepared folder'
+train --dedup none --steps 3 --out x
+code 2
+err_has '--dedup is for texts; data is prepared already'
+train --tokenizer tok --steps 3 --out x
+code 2
+err_has '--tokenizer is for texts'
+run "$QUERN" train pretrain --source corpus.jsonl=1 --tokenizer tok $shape --steps 3 --out weighed --quiet
+code 0
+run "$QUERN" train pretrain --source corpus.jsonl=1 --out x
+code 2
+err_has 'add --tokenizer'
 
 # What is refused leaves nothing behind.
 : >empty.txt
@@ -139,11 +242,24 @@ err_has 'binary is no text'
 run "$QUERN" train pretrain --data corpus.jsonl --tokenizer tok $shape --heads 7 --out x
 code 2
 err_has '--heads 7'
+run "$QUERN" train pretrain --data corpus.jsonl --tokenizer tok $shape --vocab 10 --steps 2 --out x
+code 2
+err_has 'its tokenizer has 320 ids'
 run "$QUERN" train pretrain --data nowhere --tokenizer tok --out x
 code 4
 train --context 256 --batch 500000 --micro-batch 500000 --steps 3 --out x
 code 7
 err_has '--micro-batch'
+run "$QUERN" train pretrain --data corpus.jsonl --tokenizer tok --params 1T --out x
+code 7
+err_has 'this plan (256 layers of width 8192'
+err_has '--micro-batch'
+run "$QUERN" train pretrain --data corpus.jsonl --tokenizer tok-310 --from run/last --out x
+code 2
+err_has 'tok-310: another tokenizer than that of run/last'
+run "$QUERN" train pretrain --data data --arch gpt2 --dim 128 --kv-heads 1 --steps 3 --out x
+code 2
+err_has '--kv-heads 1: the family gpt2 has as many key heads as query heads (2)'
 train --shards 3 --steps 3 --out x
 code 2
 err_has 'cannot be cut into 3 equal shards'

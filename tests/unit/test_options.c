@@ -117,7 +117,7 @@ TEST(counts_in_thousands) {
     static const struct { const char *text; int64_t n; } good[] = {
         {"900", 900}, {"2k", 2000}, {"2K", 2000}, {"0.9M", 900000}, {"124M", 124000000}, {"1.3B", 1300000000},
         {"1.3G", 1300000000}, {"0.7k", 700}, {"0.07k", 70}, {"2T", 2000000000000}, {"-1k", -1000}, {"1e3k", 1000000},
-        {"0.000123M", 123}, {"999999999999999", 999999999999999}
+        {"0.000123M", 123}, {"999999999999999", 999999999999999}, {"1e12", 1000000000000}
     };
     static const char *const bad[] = {"", "k", "M", "1.5", "0.0005k", "1m", "1kk", "1 k", "k1", "0x1k", "1e30T", "1M5",
                                       "99999999999999999999", "nank", "1.23456k", "-"};
@@ -136,7 +136,7 @@ TEST(counts_in_thousands) {
                    "\"%s\"", bad[i]);
         qn_cli_drop(&c);
     }
-    CHECK_FAIL(parse(&c, &units, WORDS("--params=-2T")), QN_EUSAGE, "--params -2T: must be from -1e+12 to 1e+15");
+    CHECK_FAIL(parse(&c, &units, WORDS("--params=-2T")), QN_EUSAGE, "--params -2T: must be from -1T to 1000T");
     qn_cli_drop(&c);
 }
 
