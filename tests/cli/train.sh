@@ -67,6 +67,22 @@ run "$QUERN" train resume run
 code 0
 err_has 'all 16 steps are done'
 
+# Without its link a run goes on from the newest checkpoint; a damaged one is refused, and another named.
+cp -a run linkless
+rm linkless/last
+run "$QUERN" train resume linkless
+code 0
+err_has 'linkless/last leads to no whole checkpoint'
+err_has 'all 16 steps are done'
+run cmp run/metrics.jsonl linkless/metrics.jsonl
+code 0
+cp -a run hurt
+printf '64 bytes of anything' | dd of=hurt/last/model.safetensors bs=1 seek=20000 conv=notrunc 2>dd.err
+run "$QUERN" train resume hurt
+code 5
+err_has 'hurt/last/model.safetensors is damaged'
+err_has 'hurt/checkpoints/step-'
+
 # Killed and resumed, with other threads: the same bits.
 "$QUERN" train pretrain --data data $shape --steps 16 --checkpoint-every 1 --out killed >/dev/null 2>&1 &
 pid=$!
