@@ -208,6 +208,8 @@ void qn_progress_init(qn_progress *p, qn_cli *c, const char *what, int64_t total
 void qn_progress_set(qn_progress *p, int64_t done);
 QN_PRINTF(2, 3) void qn_progress_note(qn_progress *p, const char *fmt, ...);
 void qn_progress_drop(qn_progress *p);              /* wipes the bar and says how long it took */
+/* "1:02:03" or "2:03", into out, which is returned. */
+const char *qn_clock_text(double seconds, char out[32]);
 int64_t qn_cli_peak_bytes(void);                    /* peak resident memory of this process (VmHWM); 0 unknown */
 
 /* ---- Ctrl-C --------------------------------------------------------------------------------------------------------

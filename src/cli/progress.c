@@ -36,22 +36,24 @@ void qn_progress_log(void *cli, qn_log_level level, const char *message) {
     put_remark(level == QN_LOG_WARN ? "warning: " : "", message);
 }
 
-static void put_clock(qn_buf *b, double seconds) {
-    int64_t s = (int64_t)(seconds + 0.5);
+const char *qn_clock_text(double seconds, char out[32]) {
+    const int64_t s = (int64_t)(seconds + 0.5);
     if (s >= 3600)
-        qn_buf_printf(b, "%lld:%02d:%02d", (long long)(s / 3600), (int)(s / 60 % 60), (int)(s % 60));
+        snprintf(out, 32, "%lld:%02d:%02d", (long long)(s / 3600), (int)(s / 60 % 60), (int)(s % 60));
     else
-        qn_buf_printf(b, "%d:%02d", (int)(s / 60), (int)(s % 60));
+        snprintf(out, 32, "%d:%02d", (int)(s / 60), (int)(s % 60));
+    return out;
 }
 
 /* What bar and line have in common. A failed allocation shortens the line; progress is no reason to stop. */
 static void put_figures(qn_buf *b, const qn_progress *p, const char *between, bool over) {
+    char clock[32];
     double spent = qn_now() - p->start, rate = spent > 0 ? (double)(p->done - p->from) / spent : 0;
     if (rate > 0)
         qn_buf_printf(b, "%s%.*f %s/s", between, rate < 10 ? 2 : 0, rate, p->unit);
     if (over || (rate > 0 && p->total > 0)) {
         qn_buf_puts(b, between);
-        put_clock(b, over ? spent : (double)(p->total - p->done) / rate);
+        qn_buf_puts(b, qn_clock_text(over ? spent : (double)(p->total - p->done) / rate, clock));
         qn_buf_puts(b, over ? "" : " left");
     }
     if (p->note[0])

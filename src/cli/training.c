@@ -8,8 +8,8 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "cli/fields.h"
 #include "model/save.h"
-#include "num/math.h"
 #include "train/dial.h"
 
 enum { SAMPLE_TOKENS = 64 };
@@ -143,8 +143,7 @@ static int on_token(void *arg, const qn_token_event *e) {
 
 static int put_sample(qn_training *t, int64_t step) {
     qn_jw *w = qn_run_sample(t->run);
-    qn_jw_key(w, "step");
-    qn_jw_i64(w, step);
+    qn_field_i64(w, "step", step);
     qn_jw_key(w, "prompt");
     qn_jw_str(w, qn_str_of(t->prompt ? t->prompt : ""));
     qn_jw_key(w, "text");
@@ -266,15 +265,6 @@ void qn_training_unbuild(qn_training *t) {
 
 /* ---- the plan ---- */
 
-static const char *clock_text(double seconds, char out[32]) {
-    const int64_t s = (int64_t)(seconds + 0.5);
-    if (s >= 3600)
-        snprintf(out, 32, "%lld:%02d:%02d", (long long)(s / 3600), (int)(s / 60 % 60), (int)(s % 60));
-    else
-        snprintf(out, 32, "%d:%02d", (int)(s / 60), (int)(s % 60));
-    return out;
-}
-
 /* Six operations for each number that multiplies a token, forward and back; attention left out, 60 % of the peak. */
 static double guessed_seconds(const qn_training *t) {
     const qn_config *c = &t->cfg;
@@ -306,7 +296,7 @@ void qn_training_plan(const qn_training *t) {
     qn_log(QN_LOG_INFO, "memory  up to %.0f MB", (double)reserved_bytes() / 1e6);
     const bool known = t->step_seconds > 0;
     qn_log(QN_LOG_INFO, "time    about %s on this machine, %s (%s, %d threads)",
-           clock_text(known ? t->step_seconds * (double)r->steps : guessed_seconds(t), text),
+           qn_clock_text(known ? t->step_seconds * (double)r->steps : guessed_seconds(t), text),
            known ? "as a step was measured" : "a guess", qn_isa_name(t->kernels->isa), qn_pool_threads(t->pool));
 }
 
@@ -341,10 +331,8 @@ static void put_path(qn_jw *w, const char *key, const char *path) {
 
 static int fill_manifest(void *arg, qn_jw *w) {
     qn_training *t = arg;
-    qn_jw_key(w, "steps");
-    qn_jw_i64(w, t->recipe.steps);
-    qn_jw_key(w, "parameters");
-    qn_jw_i64(w, t->model->n_params);
+    qn_field_i64(w, "steps", t->recipe.steps);
+    qn_field_i64(w, "parameters", t->model->n_params);
     qn_jw_key(w, "recipe");
     qn_jw_open(w, '{');
     qn_recipe_put(&t->recipe, w);
@@ -395,26 +383,16 @@ static int put_json(qn_training *t, qn_run_end end) {
     qn_jw_open(w, '{');
     put_word(w, "run", qn_run_path(t->run));
     put_word(w, "state", ends[end]);
-    qn_jw_key(w, "step");
-    qn_jw_i64(w, s->step);
-    qn_jw_key(w, "steps");
-    qn_jw_i64(w, t->recipe.steps);
-    qn_jw_key(w, "eval_loss");
-    qn_jw_f64(w, t->measured.tokens ? t->measured.loss : NAN);
-    qn_jw_key(w, "eval_bits_per_byte");
-    qn_jw_f64(w, t->measured.tokens ? t->measured.bits_per_byte : NAN);
-    qn_jw_key(w, "best_eval_loss");
-    qn_jw_f64(w, s->best_loss);
-    qn_jw_key(w, "best_step");
-    qn_jw_i64(w, s->best_step);
-    qn_jw_key(w, "tokens");
-    qn_jw_i64(w, s->tokens);
-    qn_jw_key(w, "skipped");
-    qn_jw_i64(w, s->skipped);
-    qn_jw_key(w, "seconds");
-    qn_jw_f64(w, qn_now() - t->start);
-    qn_jw_key(w, "peak_memory_bytes");
-    qn_jw_i64(w, qn_cli_peak_bytes());
+    qn_field_i64(w, "step", s->step);
+    qn_field_i64(w, "steps", t->recipe.steps);
+    qn_field_f64(w, "eval_loss", t->measured.tokens ? t->measured.loss : NAN);
+    qn_field_f64(w, "eval_bits_per_byte", t->measured.tokens ? t->measured.bits_per_byte : NAN);
+    qn_field_f64(w, "best_eval_loss", s->best_loss);
+    qn_field_i64(w, "best_step", s->best_step);
+    qn_field_i64(w, "tokens", s->tokens);
+    qn_field_i64(w, "skipped", s->skipped);
+    qn_field_f64(w, "seconds", qn_now() - t->start);
+    qn_field_i64(w, "peak_memory_bytes", qn_cli_peak_bytes());
     qn_jw_close(w);
     return qn_out_json_end(t->c);
 }
@@ -434,7 +412,7 @@ static int put_quoted(qn_buf *b, const char *path) {
 static int put_work(const qn_training *t, qn_buf *b) {
     const qn_train_state *s = qn_trainer_state(t->trainer);
     char text[32];
-    clock_text(qn_now() - t->start, text);
+    qn_clock_text(qn_now() - t->start, text);
     QN_TRY(qn_buf_printf(b, "%lld steps, %.2f M tokens", (long long)s->step, (double)s->tokens / 1e6));
     if (t->began_at == 0)
         QN_TRY(qn_buf_printf(b, " in %s", text));

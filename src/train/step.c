@@ -39,8 +39,7 @@ static void add_tile(void *arg, int64_t tile, int worker) {
     const addition *a = arg;
     const size_t from = (size_t)tile * ADD_NUMBERS, n = QN_MIN((size_t)ADD_NUMBERS, a->n - from);
     (void)worker;
-    if (a->left)
-        a->k->add(a->to + from, a->left + from, a->to + from, (int64_t)n);
+    a->k->add(a->to + from, a->left + from, a->to + from, (int64_t)n);
 }
 
 static void copy_tile(void *arg, int64_t tile, int worker) {
