@@ -29,6 +29,7 @@ struct qn_exec {
     /* the run under way */
     qn_pool *pool;
     int barriers[2];                /* forward, the walk */
+    size_t forward;                 /* steps of it that run before the walk */
     bool walking, profile;
     step_time *time;                /* one per step, merged when read */
 };
@@ -303,6 +304,23 @@ static pending clear_born(qn_exec *e, const qn_step *s, const qn_op_ctx *c, int 
     return SHARED;
 }
 
+static pending run_phases(qn_exec *e, const qn_phase *phase, int p, const qn_op_ctx *c, int worker, pending state) {
+    while (p < QN_OP_PHASES && phase[p].run) {
+        const share beside = phases_beside(phase, p, c);
+        state = run_share(e, &beside, worker, state);
+        p += beside.phases;
+    }
+    return state;
+}
+
+static pending run_rounds(qn_exec *e, const qn_op *op, const qn_op_ctx *c, int worker, pending state) {
+    qn_op_ctx own = *c;
+    const int64_t rounds = op->rounds(c);
+    for (own.round = 0; own.round < rounds; own.round++)
+        state = run_phases(e, op->backward, 0, &own, worker, state);
+    return state;
+}
+
 /* Steps that join: the first phases of all, then what else the last one has. */
 static pending run_steps_together(qn_exec *e, size_t begin, size_t end, int worker, pending state) {
     const qn_step *s = &e->g->step[end - 1];
@@ -316,11 +334,9 @@ static pending run_steps_together(qn_exec *e, size_t begin, size_t end, int work
                             .all = phase[p++].tiles(c)};
         state = run_share(e, &rows, worker, state);
     }
-    while (p < QN_OP_PHASES && phase[p].run) {
-        const share beside = phases_beside(phase, p, c);
-        state = run_share(e, &beside, worker, state);
-        p += beside.phases;
-    }
+    if (s->part == QN_PART_BACKWARD && n->op->rounds)
+        return run_rounds(e, n->op, c, worker, state);
+    state = run_phases(e, phase, p, c, worker, state);
     return s->part == QN_PART_FORWARD ? run_taps(e, n, worker, state) : state;
 }
 
@@ -345,19 +361,24 @@ static void run_steps(qn_exec *e, size_t begin, size_t end, int worker, pending 
 
 static void region(void *arg, int worker) {
     qn_exec *e = arg;
-    run_steps(e, 0, e->g->n_nodes, worker, CLEAN);
+    run_steps(e, 0, e->forward, worker, CLEAN);
 }
 
-void qn_exec_run(qn_exec *e, int64_t T, int64_t S, qn_pool *pool, const void *run) {
+static void run_forward(qn_exec *e, size_t steps, int64_t T, int64_t S, qn_pool *pool, const void *run) {
     qn_assert(T >= 1 && T <= e->lim.max_t && S >= 0 && S <= e->lim.max_s && qn_pool_threads(pool) <= e->lim.workers);
     if (e->T != T || e->S != S)
         bind_all(e, T, S);
     for (size_t i = 0; i < e->g->n_steps; i++)
         e->ctx[i].run = run;
     e->pool = pool;
+    e->forward = steps;
     e->walking = false;
     e->barriers[0] = 0;
     qn_pool_run(pool, region, e);
+}
+
+void qn_exec_run(qn_exec *e, int64_t T, int64_t S, qn_pool *pool, const void *run) {
+    run_forward(e, e->g->n_nodes, T, S, pool, run);
 }
 
 /* ---- the reverse walk ---- */
@@ -385,6 +406,18 @@ void qn_exec_run_backward(qn_exec *e) {
     e->walking = true;
     e->barriers[1] = 0;
     qn_pool_run(e->pool, backward_region, e);
+}
+
+/* Whether the last node is the seed's and leaves in backward what it leaves in forward. A tap wants it in forward. */
+static bool ends_in_walk(const qn_graph *g) {
+    const qn_value *seed = &g->value[g->seed];
+    return seed->kind == VALUE_NODE && (size_t)seed->first + 1 == g->n_nodes && !seed->tap &&
+           g->node[seed->first].op->whole_backward;
+}
+
+void qn_exec_run_walk(qn_exec *e, int64_t T, int64_t S, qn_pool *pool, const void *run) {
+    run_forward(e, e->g->n_nodes - ends_in_walk(e->g), T, S, pool, run);
+    qn_exec_run_backward(e);
 }
 
 const qn_tensor *qn_exec_value(const qn_exec *e, qn_ref v) {

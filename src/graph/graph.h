@@ -8,7 +8,7 @@
  *     build:   x = qn_graph_input(g, "ids", QN_I32, shape);  y = qn_graph_node(g, &qn_op_rmsnorm, "blk.0.attn_norm", …)
  *     plan:    qn_exec_new(&e, g, kernels, max T, max S)     — allocates the arena, checks nothing is missing
  *     run:     qn_exec_bind(e, input, data); qn_exec_run(e, T, S, pool, run data)
- *     train:   qn_graph_train, qn_graph_seed before planning; qn_exec_run_backward(e) after each run
+ *     train:   qn_graph_train, qn_graph_seed before planning; qn_exec_run_walk(e, …), or qn_exec_run_backward(e) after a run
  *
  * Dimensions may be symbols (T, S); the plan is made for their maxima and nothing is rebuilt per token. */
 #ifndef QN_GRAPH_GRAPH_H
@@ -87,6 +87,8 @@ void qn_exec_bind(qn_exec *e, qn_ref input, void *data);              /* borrowe
 void qn_exec_run(qn_exec *e, int64_t T, int64_t S, qn_pool *pool, const void *run);
 /* The reverse walk of the run before it, which must be the last one. No allocation, cannot fail. */
 void qn_exec_run_backward(qn_exec *e);
+/* Both, to the same bits. The seed's op, where it is the last and its backward leaves its outputs too, runs once. */
+void qn_exec_run_walk(qn_exec *e, int64_t T, int64_t S, qn_pool *pool, const void *run);
 const qn_tensor *qn_exec_value(const qn_exec *e, qn_ref v);           /* of a kept value, after a run, until the next */
 
 /* scratch_bytes: of all workers together. flops: multiply and add count as two; ops that say none are not in it. */

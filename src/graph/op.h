@@ -1,6 +1,6 @@
 /* graph/op.h — what an operation is: shape, forward, backward, and the cases that prove them.
  *
- * Forward and backward are each one to four phases with a barrier in between. A phase says how many tiles it has and
+ * Forward and backward are each one to six phases with a barrier in between. A phase says how many tiles it has and
  * does one; tiles depend on shapes only, never on the number of threads. An op declares
  *   - partials: bytes shared by its phases and tiles, owned by the executor, not cleared;
  *   - scratch:  bytes private to a worker;
@@ -12,7 +12,7 @@
 #include "graph/tensor.h"
 #include "kernels/kernels.h"
 
-enum { QN_OP_INS = 8, QN_OP_OUTS = 3, QN_OP_SAVED = 2, QN_OP_PHASES = 4 };
+enum { QN_OP_INS = 8, QN_OP_OUTS = 3, QN_OP_SAVED = 2, QN_OP_PHASES = 6 };
 
 typedef struct qn_op_ctx {
     const qn_kernels *k;
@@ -25,6 +25,7 @@ typedef struct qn_op_ctx {
     const qn_tensor *din;                   /* backward: gradients of inputs [n_in], added to; data NULL: unwanted */
     int fresh;                              /* backward: bit i: din[i] is born here and holds nothing: write, not add */
     char *partials;
+    int64_t round;                          /* backward of an op with rounds: which */
 } qn_op_ctx;
 
 typedef struct {
@@ -64,6 +65,9 @@ typedef struct qn_op {
     bool takes_packed;                      /* panels or activation forms may come in; shape() checks which where */
     int (*shape)(const qn_op_args *a, qn_op_out *out);      /* checks everything; kernels cannot fail afterwards */
     qn_phase forward[QN_OP_PHASES], backward[QN_OP_PHASES];
+    int64_t (*rounds)(const qn_op_ctx *c);  /* backward runs its phases as many times; NULL: once */
+    bool whole_backward;                    /* backward leaves the outputs too, as forward does: a walk that begins
+                                             * here with ones needs no forward of it (qn_exec_run_walk) */
     size_t (*partials)(const qn_op_ctx *c, bool backward);  /* NULL: none. Monotone in T, S: planned for the maxima */
     size_t (*scratch)(const qn_op_ctx *c, bool backward);
     size_t saved_bytes[QN_OP_SAVED];        /* per row of the first input, in elements of the table's real type */

@@ -107,14 +107,20 @@ static size_t bind(bench *b, const qn_op *op, qn_dtype t, int64_t T, int64_t N, 
     return (size_t)(at - b->room);
 }
 
+static void run_backward(bench *b) {
+    const int64_t rounds = b->op->rounds ? b->op->rounds(&b->c) : 1;
+    for (b->c.round = 0; b->c.round < rounds; b->c.round++)
+        for (int p = 0; p < QN_OP_PHASES && b->op->backward[p].run; p++)
+            for (int64_t i = 0; i < b->op->backward[p].tiles(&b->c); i++)
+                b->op->backward[p].run(&b->c, i, b->scratch);
+}
+
 static double best_of(bench *b) {
     const double end = qn_now() + (b->o->seconds > 0 ? b->o->seconds : 0.05);
     double best = 1e30;
     for (int runs = 0; runs < 2 || qn_now() < end; runs++) {
         const double begin = qn_now();
-        for (int p = 0; p < QN_OP_PHASES && b->op->backward[p].run; p++)
-            for (int64_t i = 0; i < b->op->backward[p].tiles(&b->c); i++)
-                b->op->backward[p].run(&b->c, i, b->scratch);
+        run_backward(b);
         best = QN_MIN(best, qn_now() - begin);
     }
     return best;

@@ -1,7 +1,7 @@
 /* ops/xent.c — the head and its cross entropy in one: loss_t = weight_t · (logsumexp_v(x_t · W_v) − x_t · W_target(t)).
  *
  *   x [T,K], in the activation form of W      W [V,K] packed in panels      target [T] i32      weight [T] real
- *   loss [T] real      saved: logsumexp [T]
+ *   loss [T] real
  *
  * Logits of all rows never exist. Forward takes a few rows at a time against all of W: the same logits and the same
  * logsumexp as the session's, bit for bit. A row of weight 0 is not supervised: its logits are not computed, its target
@@ -33,13 +33,6 @@ static int shape(const qn_op_args *a, qn_op_out *out) {
     return 0;
 }
 
-static void real_put(const qn_op_ctx *c, void *p, int64_t i, double x) {
-    if (c->k->real == sizeof(double))
-        ((double *)p)[i] = x;
-    else
-        ((float *)p)[i] = (float)x;
-}
-
 /* ---- forward ---- */
 
 static int64_t vocabulary(const qn_op_ctx *c) { return c->in[W].dim[0]; }
@@ -66,16 +59,12 @@ static void forward(const qn_op_ctx *c, int64_t tile, void *scratch) {
     if (a.m > 0)
         qn_linear_pick(c->k, w->dtype, a.m)(&a);
     for (int64_t t = rows.begin; t < rows.end; t++) {
-        const double weight = real_at(c, c->in[WEIGHT].data, t);
-        double lse = 0, loss = 0;
-        if (weight != 0) {
-            lse = c->k->logsumexp(logits, vocabulary(c));
-            loss = weight * (lse - real_at(c, logits, qn_i32(&c->in[TARGET])[t]));
-            logits += logits_bytes(c);
+        if (real_at(c, c->in[WEIGHT].data, t) == 0) {
+            real_put(c, c->out[0].data, t, 0);
+            continue;
         }
-        real_put(c, c->out[0].data, t, loss);
-        if (c->saved[0].data)
-            real_put(c, c->saved[0].data, t, lse);
+        qn_xent_loss(c, t, logits);
+        logits += logits_bytes(c);
     }
 }
 
@@ -111,7 +100,9 @@ const qn_op qn_op_xent = {
     .name = "xent", .n_in_min = 4, .n_in_max = 4, .takes_packed = true, .shape = shape,
     .forward = {{tiles, forward}},
     .backward = {{qn_xent_list_tiles, qn_xent_list}, {qn_xent_gather_tiles, qn_xent_gather},
+                 {qn_xent_logits_tiles, qn_xent_logits}, {qn_xent_soft_tiles, qn_xent_soft},
                  {qn_xent_group_tiles, qn_xent_group}, {qn_xent_sum_tiles, qn_xent_sum}},
-    .partials = qn_xent_partials, .scratch = scratch_bytes, .saved_bytes = {1}, .flops = flops,
+    .rounds = qn_xent_rounds, .whole_backward = true, .reads_out = true,
+    .partials = qn_xent_partials, .scratch = scratch_bytes, .flops = flops,
     .const_inputs = 1 << TARGET | 1 << WEIGHT, .cases = cases, .n_cases = QN_LEN(cases),
 };

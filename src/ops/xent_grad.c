@@ -1,18 +1,19 @@
-/* ops/xent_grad.c — head and cross entropy, backward. With s_t = dL/dloss_t · weight_t and p = softmax(logits),
- * computed again from logsumexp, the slopes g_tv = s_t (p_tv − [v = target]) enter two products (kernels/kernels.h):
+/* ops/xent_grad.c — head and cross entropy, backward, which leaves the loss as well: where a walk follows, forward need
+ * not have run (op.h: whole_backward). With p = softmax(logits) and s_t = dL/dloss_t · weight_t, the slopes
+ * g_tv = s_t (p_tv − [v = target]) enter two products (kernels/kernels.h):
  *
  *   dL/dx_t += Σ_v g_tv · W_v         weights Wᵀ           dL/dW_v += Σ_t g_tv · x_t        rows gᵀ, weights xᵀ
  *
- * The vocabulary is cut into groups, a tile each, and those into slices of 256; rows with a slope lie side by side and
- * pass in blocks of 256. A slice of W, turned, and a block of slopes are all that a worker keeps:
+ * Rows with a slope lie side by side and pass in chunks, a round each: as many as have logits of LOGITS_BYTES together.
+ * The vocabulary is cut into groups, a tile each, and those into slices of 256.
  *
- *              rows 0…255   256…511   …
- *   slice 0    g ────────── g ─────── …       dW of the slice: rows ascending, from what is there
- *   slice 1    g ────────── g ─────── …
- *     ⋮        dx of the group: slices ascending
+ *                 chunk 0              chunk 1 …
+ *   slice 0    logits → g ────── logits → g ─────── …       dW of the slice: rows ascending, from what is there
+ *   slice 1    logits → g ────── logits → g ─────── …
+ *     ⋮           ↓ dx of the group: slices ascending
  *
- *   phase 1   which rows have a slope       phase 2   those rows of x, and the panels of xᵀ
- *   phase 3   groups                        phase 4   dL/dx += dx of the groups, in order
+ *   round 0   which rows have a slope; those rows of x, and the panels of xᵀ
+ *   a round   logits of the chunk      loss and slopes, row by row      groups      dL/dx += dx of the groups, in order
  *
  * g is rounded as the weights ask for: to bf16, or not at all. Through F16 and quantized heads dx alone passes. */
 #include "ops/xent_impl.h"
@@ -20,7 +21,8 @@
 #include <string.h>
 
 enum {
-    SLICE = 256, BLOCK_ROWS = 256, GATHER_ROWS = 64,                /* whole panels; even */
+    SLICE = 256, BLOCK_ROWS = 256, GATHER_ROWS = 64, SOFT_ROWS = 8,   /* the first three: whole panels; even */
+    LOGITS_BYTES = 48 << 20, MOST_ROWS = 512,                       /* of a chunk */
     DX_BYTES = 24 << 20, FEW_GROUPS = 4, MOST_GROUPS = 16           /* for the dx of all groups */
 };
 
@@ -36,6 +38,12 @@ static bool wants_w(const qn_op_ctx *c) {
     return c->din ? c->din[W].data != NULL : can;
 }
 
+/* Rows of a chunk: whole blocks. */
+static int64_t chunk_rows(const qn_op_ctx *c) {
+    const int64_t fit = LOGITS_BYTES / (vocabulary(c) * (int64_t)sizeof(float));
+    return QN_MAX(BLOCK_ROWS, QN_MIN(fit, MOST_ROWS) / BLOCK_ROWS * BLOCK_ROWS);
+}
+
 /* Groups have four panels or more where there are so many; their dx fit into DX_BYTES while there are FEW_GROUPS. */
 static int64_t most_groups(const qn_op_ctx *c) {
     const int64_t panels = qn_panels(vocabulary(c));
@@ -43,24 +51,23 @@ static int64_t most_groups(const qn_op_ctx *c) {
 }
 
 static int64_t groups(const qn_op_ctx *c) {
-    const int64_t one = c->in[X].dim[0] * depth_of(c) * (int64_t)sizeof(float);
-    return QN_MIN(most_groups(c), QN_MAX(FEW_GROUPS, DX_BYTES / QN_MAX(one, 1)));
+    const int64_t one = chunk_rows(c) * depth_of(c) * (int64_t)sizeof(float);
+    return QN_MIN(most_groups(c), QN_MAX(FEW_GROUPS, DX_BYTES / one));
 }
 
 /* ---- partials ---- */
 
-/* n rows have a slope: list[0 … n) are their numbers. x, ldx bytes apart; xᵀ in panels, block after block; dx [n,K] of
- * each group. */
+/* n rows have a slope: list[0 … n) are their numbers. x, ldx bytes apart; xᵀ in panels, block after block. Of a chunk:
+ * logits [rows,V], then the slopes in their place; dx [rows,K] of each group. */
 typedef struct {
     int64_t *n;
     int32_t *list;
-    char *x, *panels, *dx;
+    char *x, *panels, *logits, *dx;
     size_t ldx, bytes;
 } shared;
 
 static shared shared_of(const qn_op_ctx *c) {
-    const int64_t T = c->in[X].dim[0], K = depth_of(c);
-    const size_t all = (size_t)(T * K) * c->k->real;
+    const int64_t T = c->in[X].dim[0], K = depth_of(c), rows = QN_MIN(chunk_rows(c), T);
     shared s = {.n = (int64_t *)(void *)c->partials, .ldx = qn_act_row_bytes(qn_act_form_of(c->in[W].dtype), K)};
     size_t at = 64;
     s.list = (int32_t *)(void *)(c->partials + at);
@@ -69,14 +76,27 @@ static shared shared_of(const qn_op_ctx *c) {
     at += (size_t)T * s.ldx;
     s.panels = c->partials + at;
     at += wants_w(c) ? (size_t)qn_panels(K) * qn_panel_bytes(dtype_of(c), T) : 0;
+    s.logits = c->partials + at;
+    at += (size_t)(rows * vocabulary(c)) * c->k->real;
     s.dx = c->partials + at;
-    /* fewer rows may have more groups: room for whatever any number of rows up to T asks for */
-    const size_t most = QN_MAX((size_t)DX_BYTES / sizeof(float) * c->k->real, FEW_GROUPS * all);
-    s.bytes = at + (wants_x(c) ? QN_MIN((size_t)most_groups(c) * all, most) : 0);
+    s.bytes = at + (wants_x(c) ? (size_t)(groups(c) * rows * K) * c->k->real : 0);
     return s;
 }
 
 size_t qn_xent_partials(const qn_op_ctx *c, bool backward) { return backward ? shared_of(c).bytes : 0; }
+
+/* Rows that this round may be about, and those of the list that it is about: tiles know of shapes only. */
+static int64_t most_rows(const qn_op_ctx *c) {
+    const qn_span rows = qn_tile_span(c->in[X].dim[0], chunk_rows(c), c->round);
+    return rows.end - rows.begin;
+}
+
+static qn_span chunk_of(const qn_op_ctx *c, const shared *s) {
+    const int64_t begin = QN_MIN(c->round * chunk_rows(c), *s->n);
+    return (qn_span){begin, QN_MIN(begin + chunk_rows(c), *s->n)};
+}
+
+int64_t qn_xent_rounds(const qn_op_ctx *c) { return qn_tiles(c->in[X].dim[0], chunk_rows(c)); }
 
 /* xᵀ's panel p of the block of rows that begins at t. */
 static char *x_panel(const qn_op_ctx *c, const shared *s, int64_t t, int64_t p) {
@@ -85,21 +105,23 @@ static char *x_panel(const qn_op_ctx *c, const shared *s, int64_t t, int64_t p) 
            (size_t)p * qn_panel_bytes(dtype_of(c), rows);
 }
 
-/* The group's own dx of row i of the list. */
-static char *group_dx(const qn_op_ctx *c, const shared *s, int64_t group, int64_t i) {
-    return s->dx + (size_t)((group * *s->n + i) * depth_of(c)) * c->k->real;
+/* Of a chunk's row r: its logits or slopes from column n0 on; the group's own dx. */
+static char *logits_at(const qn_op_ctx *c, const shared *s, int64_t r, int64_t n0) {
+    return s->logits + (size_t)(r * vocabulary(c) + n0) * c->k->real;
 }
 
-/* ---- phases 1 and 2 ---- */
+static char *group_dx(const qn_op_ctx *c, const shared *s, int64_t group, int64_t r) {
+    const int64_t rows = QN_MIN(chunk_rows(c), c->in[X].dim[0]);
+    return s->dx + (size_t)((group * rows + r) * depth_of(c)) * c->k->real;
+}
+
+/* ---- round 0: rows ---- */
 
 static double slope_of(const qn_op_ctx *c, int64_t t) {
     return real_at(c, c->in[WEIGHT].data, t) * real_at(c, c->dout[0].data, t);
 }
 
-int64_t qn_xent_list_tiles(const qn_op_ctx *c) {
-    (void)c;
-    return 1;
-}
+int64_t qn_xent_list_tiles(const qn_op_ctx *c) { return c->round == 0; }
 
 void qn_xent_list(const qn_op_ctx *c, int64_t tile, void *scratch) {
     const shared s = shared_of(c);
@@ -109,9 +131,13 @@ void qn_xent_list(const qn_op_ctx *c, int64_t tile, void *scratch) {
     for (int64_t t = 0; t < c->in[X].dim[0]; t++)
         if (slope_of(c, t) != 0)
             s.list[(*s.n)++] = (int32_t)t;
+        else if (real_at(c, c->in[WEIGHT].data, t) == 0)
+            real_put(c, c->out[0].data, t, 0);
 }
 
-int64_t qn_xent_gather_tiles(const qn_op_ctx *c) { return qn_tiles(c->in[X].dim[0], GATHER_ROWS); }
+int64_t qn_xent_gather_tiles(const qn_op_ctx *c) {
+    return c->round == 0 ? qn_tiles(c->in[X].dim[0], GATHER_ROWS) : 0;
+}
 
 void qn_xent_gather(const qn_op_ctx *c, int64_t tile, void *scratch) {
     const shared s = shared_of(c);
@@ -128,15 +154,55 @@ void qn_xent_gather(const qn_op_ctx *c, int64_t tile, void *scratch) {
                       s.x + (size_t)rows.begin * s.ldx, s.ldx, rows.end - rows.begin, p * QN_PANEL, depth_of(c));
 }
 
-/* ---- phase 3 ---- */
+/* ---- a round: logits, slopes ---- */
 
-/* A worker's: slopes [BLOCK_ROWS, SLICE] real; the same in the product's form; turned; the slice of Wᵀ. */
-typedef struct { char *slopes, *packed, *turned, *w, *room; size_t ldp, bytes; } worker;
+/* Columns of the vocabulary that are a group's. */
+static qn_span columns_of(const qn_op_ctx *c, int64_t group) {
+    const int64_t panels = qn_panels(vocabulary(c));
+    return (qn_span){panels * group / groups(c) * QN_PANEL,
+                     QN_MIN(panels * (group + 1) / groups(c) * QN_PANEL, vocabulary(c))};
+}
+
+int64_t qn_xent_logits_tiles(const qn_op_ctx *c) { return qn_tiles(most_rows(c), BLOCK_ROWS) * groups(c); }
+
+/* A block of rows against the columns of a group. */
+void qn_xent_logits(const qn_op_ctx *c, int64_t tile, void *scratch) {
+    const shared s = shared_of(c);
+    const qn_tensor *head = &c->in[W];
+    const qn_span rows = chunk_of(c, &s), columns = columns_of(c, tile % groups(c));
+    const int64_t r = tile / groups(c) * BLOCK_ROWS, m = QN_MIN(BLOCK_ROWS, rows.end - rows.begin - r);
+    (void)scratch;
+    for (int64_t n0 = columns.begin; m > 0 && n0 < columns.end; n0 += SLICE) {
+        const qn_linear_args a = {
+            .y = logits_at(c, &s, r, n0), .ldy = vocabulary(c), .x = s.x + (size_t)(rows.begin + r) * s.ldx,
+            .ldx = s.ldx, .m = m, .n = QN_MIN(SLICE, columns.end - n0), .K = depth_of(c),
+            .w = (const char *)head->data + (size_t)(n0 / QN_PANEL) * qn_panel_bytes(head->dtype, depth_of(c))};
+        qn_linear_pick(c->k, head->dtype, m)(&a);
+    }
+}
+
+int64_t qn_xent_soft_tiles(const qn_op_ctx *c) { return qn_tiles(most_rows(c), SOFT_ROWS); }
+
+void qn_xent_soft(const qn_op_ctx *c, int64_t tile, void *scratch) {
+    const shared s = shared_of(c);
+    const qn_span chunk = chunk_of(c, &s), rows = qn_tile_span(chunk.end - chunk.begin, SOFT_ROWS, tile);
+    (void)scratch;
+    for (int64_t r = rows.begin; r < rows.end; r++) {
+        const int64_t t = s.list[chunk.begin + r], target = qn_i32(&c->in[TARGET])[t];
+        char *g = logits_at(c, &s, r, 0);
+        const double lse = qn_xent_loss(c, t, g);
+        c->k->xent_grad(g, g, vocabulary(c), target, lse, slope_of(c, t));
+    }
+}
+
+/* ---- a round: products ---- */
+
+/* A worker's: slopes [BLOCK_ROWS, SLICE] in the product's form; turned; the slice of Wᵀ. */
+typedef struct { char *packed, *turned, *w, *room; size_t ldp, bytes; } worker;
 
 static worker worker_of(const qn_op_ctx *c, void *scratch) {
     worker m = {.room = scratch, .ldp = qn_act_row_bytes(form_of(c), SLICE)};
-    m.slopes = m.room + qn_round64(qn_turn_room());
-    m.packed = m.slopes + BLOCK_ROWS * SLICE * c->k->real;
+    m.packed = m.room + qn_round64(qn_turn_room());
     m.turned = m.packed + (c->k->act_pack[form_of(c)] ? BLOCK_ROWS * m.ldp : 0);
     m.w = m.turned + SLICE * qn_act_row_bytes(form_of(c), BLOCK_ROWS);
     m.bytes = (size_t)(m.w - m.room) + (size_t)qn_panels(depth_of(c)) * qn_panel_bytes(dtype_of(c), SLICE);
@@ -145,43 +211,33 @@ static worker worker_of(const qn_op_ctx *c, void *scratch) {
 
 size_t qn_xent_grad_scratch(const qn_op_ctx *c) { return worker_of(c, NULL).bytes; }
 
-/* Rows [i, i + m) of the list, columns [n0, n0 + n): logits, and from them the slopes in the product's form. */
-static const char *slopes(const qn_op_ctx *c, const shared *s, const worker *w, int64_t i, int64_t m, int64_t n0,
-                          int64_t n) {
-    const qn_tensor *head = &c->in[W];
+/* m slopes of a slice, from the chunk's row r on, in the product's form, *ldg bytes apart. */
+static const char *slopes(const qn_op_ctx *c, const shared *s, const worker *w, int64_t r, int64_t m, int64_t n0,
+                          int64_t n, size_t *ldg) {
     qn_act_pack_fn *pack = c->k->act_pack[form_of(c)];
-    const size_t row = SLICE * c->k->real;
-    const qn_linear_args a = {
-        .y = w->slopes, .ldy = SLICE, .x = s->x + (size_t)i * s->ldx, .ldx = s->ldx,
-        .w = (const char *)head->data + (size_t)(n0 / QN_PANEL) * qn_panel_bytes(head->dtype, depth_of(c)),
-        .m = m, .n = n, .K = depth_of(c)};
-    qn_linear_pick(c->k, head->dtype, m)(&a);
-    for (int64_t r = 0; r < m; r++) {
-        const int64_t t = s->list[i + r];
-        char *g = w->slopes + (size_t)r * row;
-        c->k->xent_grad(g, g, n, qn_i32(&c->in[TARGET])[t] - n0, real_at(c, c->saved[0].data, t), slope_of(c, t));
-        if (pack)
-            pack(w->packed + (size_t)r * w->ldp, g, n);
-    }
-    return pack ? w->packed : w->slopes;
+    *ldg = pack ? w->ldp : (size_t)vocabulary(c) * c->k->real;
+    for (int64_t i = 0; pack && i < m; i++)
+        pack(w->packed + (size_t)i * w->ldp, (const void *)logits_at(c, s, r + i, n0), n);
+    return pack ? w->packed : logits_at(c, s, r, n0);
 }
 
-/* One slice against one block of rows. */
+/* One slice against the chunk's block of rows that begins at r. */
 static void slice_block(const qn_op_ctx *c, const shared *s, const worker *w, int64_t group, bool first, int64_t n0,
-                        int64_t n, int64_t i) {
-    const int64_t m = QN_MIN(BLOCK_ROWS, *s->n - i), K = depth_of(c);
-    const size_t ldp = c->k->act_pack[form_of(c)] ? w->ldp : SLICE * c->k->real;
-    const char *g = slopes(c, s, w, i, m, n0, n);
+                        int64_t n, int64_t r) {
+    const qn_span rows = chunk_of(c, s);
+    const int64_t m = QN_MIN(BLOCK_ROWS, rows.end - rows.begin - r), K = depth_of(c);
+    size_t ldg;
+    const char *g = slopes(c, s, w, r, m, n0, n, &ldg);
     if (wants_x(c)) {
-        const qn_linear_args a = {.y = group_dx(c, s, group, i), .ldy = K, .x = g, .ldx = ldp, .w = w->w, .m = m,
+        const qn_linear_args a = {.y = group_dx(c, s, group, r), .ldy = K, .x = g, .ldx = ldg, .w = w->w, .m = m,
                                   .n = K, .K = n, .more = !first};
         qn_linear_pick(c->k, dtype_of(c), m)(&a);
     }
     if (wants_w(c)) {
         const qn_linear_args a = {.y = qn_row(&c->din[W], n0), .ldy = c->din[W].stride, .x = w->turned,
-                                  .ldx = qn_act_row_bytes(form_of(c), m), .w = x_panel(c, s, i, 0), .m = n, .n = K,
-                                  .K = m, .more = true};
-        qn_turn_rows(c->k, w->turned, a.ldx, form_of(c), g, ldp, m, 0, n);
+                                  .ldx = qn_act_row_bytes(form_of(c), m), .w = x_panel(c, s, rows.begin + r, 0),
+                                  .m = n, .n = K, .K = m, .more = true};
+        qn_turn_rows(c->k, w->turned, a.ldx, form_of(c), g, ldg, m, 0, n);
         qn_linear_pick(c->k, dtype_of(c), n)(&a);
     }
 }
@@ -191,30 +247,26 @@ int64_t qn_xent_group_tiles(const qn_op_ctx *c) { return groups(c); }
 void qn_xent_group(const qn_op_ctx *c, int64_t group, void *scratch) {
     const shared s = shared_of(c);
     const worker w = worker_of(c, scratch);
-    const int64_t panels = qn_panels(vocabulary(c));
-    const int64_t begin = panels * group / groups(c) * QN_PANEL;
-    const int64_t end = QN_MIN(panels * (group + 1) / groups(c) * QN_PANEL, vocabulary(c));
-    for (int64_t n0 = begin; n0 < end; n0 += SLICE) {
-        const int64_t n = QN_MIN(SLICE, end - n0);
+    const qn_span columns = columns_of(c, group), rows = chunk_of(c, &s);
+    for (int64_t n0 = columns.begin; rows.begin < rows.end && n0 < columns.end; n0 += SLICE) {
+        const int64_t n = QN_MIN(SLICE, columns.end - n0);
         for (int64_t p = 0; wants_x(c) && p < qn_panels(depth_of(c)); p++)
             qn_turn_panel(c->k, w.w + (size_t)p * qn_panel_bytes(dtype_of(c), n), c->in[W].dtype, c->in[W].data,
                           depth_of(c), p * QN_PANEL, n0, n, w.room);
-        for (int64_t i = 0; i < *s.n; i += BLOCK_ROWS)
-            slice_block(c, &s, &w, group, n0 == begin, n0, n, i);
+        for (int64_t r = 0; r < rows.end - rows.begin; r += BLOCK_ROWS)
+            slice_block(c, &s, &w, group, n0 == columns.begin, n0, n, r);
     }
 }
 
-/* ---- phase 4 ---- */
-
-int64_t qn_xent_sum_tiles(const qn_op_ctx *c) { return c->din[X].data ? qn_op_row_tiles(c) : 0; }
+int64_t qn_xent_sum_tiles(const qn_op_ctx *c) { return c->din[X].data ? qn_tiles(most_rows(c), QN_OP_ROWS) : 0; }
 
 void qn_xent_sum(const qn_op_ctx *c, int64_t tile, void *scratch) {
     const shared s = shared_of(c);
-    const qn_span rows = qn_tile_span(*s.n, QN_OP_ROWS, tile);
+    const qn_span chunk = chunk_of(c, &s), rows = qn_tile_span(chunk.end - chunk.begin, QN_OP_ROWS, tile);
     (void)scratch;
-    for (int64_t i = rows.begin; i < rows.end; i++)
+    for (int64_t r = rows.begin; r < rows.end; r++)
         for (int64_t g = 0; g < groups(c); g++) {
-            void *dx = qn_row(&c->din[X], s.list[i]);
-            c->k->add(dx, dx, group_dx(c, &s, g, i), depth_of(c));
+            void *dx = qn_row(&c->din[X], s.list[chunk.begin + r]);
+            c->k->add(dx, dx, group_dx(c, &s, g, r), depth_of(c));
         }
 }

@@ -10,6 +10,13 @@ QN_INLINE double real_at(const qn_op_ctx *c, const void *p, int64_t i) {
     return c->k->real == sizeof(double) ? ((const double *)p)[i] : (double)((const float *)p)[i];
 }
 
+QN_INLINE void real_put(const qn_op_ctx *c, void *p, int64_t i, double x) {
+    if (c->k->real == sizeof(double))
+        ((double *)p)[i] = x;
+    else
+        ((float *)p)[i] = (float)x;
+}
+
 /* Bytes between rows of x. */
 QN_INLINE size_t qn_xent_x_bytes(const qn_op_ctx *c) {
     const qn_tensor *x = &c->in[X];
@@ -17,11 +24,23 @@ QN_INLINE size_t qn_xent_x_bytes(const qn_op_ctx *c) {
                                        : (size_t)x->stride * c->k->real;
 }
 
-/* xent_grad.c */
+/* Leaves the loss of row t, which has a weight, from its logits [V]; logsumexp. */
+QN_INLINE double qn_xent_loss(const qn_op_ctx *c, int64_t t, const void *logits) {
+    const double lse = c->k->logsumexp(logits, c->in[W].dim[0]);
+    const double target = real_at(c, logits, qn_i32(&c->in[TARGET])[t]);
+    real_put(c, c->out[0].data, t, real_at(c, c->in[WEIGHT].data, t) * (lse - target));
+    return lse;
+}
+
+/* xent_grad.c: phases in their order */
+int64_t qn_xent_rounds(const qn_op_ctx *c);
 int64_t qn_xent_list_tiles(const qn_op_ctx *c), qn_xent_gather_tiles(const qn_op_ctx *c);
+int64_t qn_xent_logits_tiles(const qn_op_ctx *c), qn_xent_soft_tiles(const qn_op_ctx *c);
 int64_t qn_xent_group_tiles(const qn_op_ctx *c), qn_xent_sum_tiles(const qn_op_ctx *c);
 void qn_xent_list(const qn_op_ctx *c, int64_t tile, void *scratch);
 void qn_xent_gather(const qn_op_ctx *c, int64_t tile, void *scratch);
+void qn_xent_logits(const qn_op_ctx *c, int64_t tile, void *scratch);
+void qn_xent_soft(const qn_op_ctx *c, int64_t tile, void *scratch);
 void qn_xent_group(const qn_op_ctx *c, int64_t group, void *scratch);
 void qn_xent_sum(const qn_op_ctx *c, int64_t tile, void *scratch);
 size_t qn_xent_partials(const qn_op_ctx *c, bool backward);

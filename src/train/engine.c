@@ -228,12 +228,10 @@ double qn_engine_run(qn_engine *e, const qn_row_data *row, int64_t n, double wei
     if (e->S == 0)                      /* nothing here is supervised: no loss, no gradient */
         return 0;
     e->batch.dropout = backward ? e->o.dropout : 0;
-    qn_exec_run(e->exec, e->T, e->S, e->pool, &e->batch);
+    (backward ? qn_exec_run_walk : qn_exec_run)(e->exec, e->T, e->S, e->pool, &e->batch);
     const float *loss = qn_exec_value(e->exec, e->refs.loss)->data;
-    for (int64_t i = 0; i < e->S; i++)  /* now: backward takes the memory for other things */
+    for (int64_t i = 0; i < e->S; i++)
         sum += (double)loss[i];
-    if (backward)
-        qn_exec_run_backward(e->exec);
     if (!isfinite(sum))
         forget_pages(e);
     e->backward = backward;

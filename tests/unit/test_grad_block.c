@@ -215,6 +215,12 @@ TEST(threads_do_not_change_a_bit) {
         loss(many, pool);
         qn_exec_run_backward(many->e);
         CHECK(memcmp(one->dw, many->dw, sizeof one->dw) == 0, "%d threads", threads);
+        memset(many->dw, 0, sizeof many->dw);
+        memset(qn_exec_value(many->e, many->out)->data, 0, S * sizeof(double));
+        qn_exec_run_walk(many->e, T, S, pool, &many->batch);
+        CHECK(memcmp(one->dw, many->dw, sizeof one->dw) == 0, "%d threads, the last op once", threads);
+        CHECK(memcmp(qn_exec_value(one->e, one->out)->data, qn_exec_value(many->e, many->out)->data,
+                     S * sizeof(double)) == 0, "%d threads: another loss", threads);
         drop(many);
         qn_pool_free(pool);
     }

@@ -17,7 +17,7 @@ typedef struct {
     qn_tensor dout, din[4];
     char *panels, *acts;
     float *w, *x, *dx, *dw;
-    float weight[T], loss[T], lse[T], dloss[T];
+    float weight[T], loss[T], dloss[T];
     int32_t target[T];
 } head;
 
@@ -63,7 +63,6 @@ static void init(head *h, const qn_kernels *k, qn_dtype t, int64_t depth) {
     h->c.in[2] = tensor(QN_I32, 1, T, 1, h->target);
     h->c.in[3] = tensor(QN_F32, 1, T, 1, h->weight);
     h->c.out[0] = tensor(QN_F32, 1, T, 1, h->loss);
-    h->c.saved[0].data = h->lse;
     h->dout = tensor(QN_F32, 1, T, 1, h->dloss);
     h->din[0] = tensor(QN_F32, 2, T, depth, h->dx);
     if (qn_dtype_get(t)->block == 1)
@@ -76,7 +75,9 @@ static void drop(head *h) {
         qn_free(all[i]);
 }
 
+/* Forward, then backward, which leaves the same losses. */
 static void run(head *h) {
+    float loss[T];
     for (int back = 0; back < 2; back++) {
         const qn_phase *phase = back ? qn_op_xent.backward : qn_op_xent.forward;
         const size_t partials = qn_op_xent.partials(&h->c, back), scratch = qn_op_xent.scratch(&h->c, back);
@@ -85,12 +86,19 @@ static void run(head *h) {
         CHECK(room && h->c.partials);
         memset(room, 0xff, scratch);
         memset(h->c.partials, 0xff, partials);
-        for (int p = 0; p < QN_OP_PHASES && phase[p].run; p++)
-            for (int64_t i = phase[p].tiles(&h->c); i-- > 0;)
-                phase[p].run(&h->c, i, room);
+        const int64_t rounds = back ? qn_op_xent.rounds(&h->c) : 1;
+        for (h->c.round = 0; h->c.round < rounds; h->c.round++)
+            for (int p = 0; p < QN_OP_PHASES && phase[p].run; p++)
+                for (int64_t i = phase[p].tiles(&h->c); i-- > 0;)
+                    phase[p].run(&h->c, i, room);
         qn_free(room);
         qn_free(h->c.partials);
+        if (!back) {
+            memcpy(loss, h->loss, sizeof loss);
+            memset(h->loss, 0xff, sizeof h->loss);
+        }
     }
+    CHECK(memcmp(loss, h->loss, sizeof loss) == 0, "backward leaves another loss than forward");
 }
 
 /* Slopes of row t, from logits in double of the numbers that multiplied; 8-bit rows as they decode. */
