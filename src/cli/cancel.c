@@ -5,10 +5,10 @@
 #include "cli/cli.h"
 
 atomic_bool qn_cancel_flag;
-static volatile sig_atomic_t terminated;        /* SIGTERM ends the command, a talk too: nothing resets it */
+static volatile sig_atomic_t terminated;        /* SIGTERM and SIGHUP end the command, a talk too */
 
 static void on_interrupt(int number) {
-    terminated = terminated || number == SIGTERM;
+    terminated = terminated || number == SIGTERM || number == SIGHUP;
     if (atomic_exchange(&qn_cancel_flag, true))
         _exit(128 + number);
 }
@@ -18,6 +18,9 @@ void qn_cancel_install(void) {
     sigemptyset(&action.sa_mask);
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
+    struct sigaction was;                                       /* who started it with nohup wants it to live on */
+    if (sigaction(SIGHUP, NULL, &was) == 0 && was.sa_handler != SIG_IGN)
+        sigaction(SIGHUP, &action, NULL);
     action.sa_handler = SIG_IGN;                                /* a closed pipe is an error of write() */
     sigaction(SIGPIPE, &action, NULL);
 }

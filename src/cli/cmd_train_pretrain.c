@@ -37,10 +37,14 @@ static const qn_opt opts[] = {
     QN_OPT_FLOAT("", "lr", NULL, 0, 1000, "largest learning rate"),
     QN_OPT_ENUM("", "schedule", "cosine", QN_LR_CHOICES, "curve of the learning rate"),
     QN_OPT_COUNT("", "warmup", NULL, 0, 1e12, "steps until the largest rate"),
+    QN_OPT_COUNT("", "decay-steps", NULL, 1, 1e12, "wsd: steps at the end while the rate falls (without: a fifth)"),
     QN_OPT_FLOAT("", "min-lr-ratio", "0.1", 0, 1, "share of the rate that is left at the end"),
     QN_OPT_FLOAT("", "weight-decay", NULL, 0, 10, "decay of matrices"),
     QN_OPT_FLOAT("", "beta1", NULL, 0, 1, "decay of the mean of gradients"),
     QN_OPT_FLOAT("", "beta2", NULL, 0, 1, "decay of the mean of their squares"),
+    QN_OPT_FLOAT("", "epsilon", NULL, 0, 1, "AdamW: added to the root of the mean of squares (default 1e-8)"),
+    QN_OPT_FLOAT("", "momentum", NULL, 0, 1, "Muon, SGD: decay of the mean of gradients (default 0.95, SGD 0.9)"),
+    QN_OPT_FLAG("", "nesterov", "SGD: look ahead along the momentum, as Muon does"),
     QN_OPT_FLOAT("", "dropout", "0", 0, 0.99, "share of what enters the residual stream that is dropped"),
     QN_OPT_FLOAT("", "clip", "1", 0, 1e12, "largest norm of the gradient; 0: any"),
     QN_OPT_ENUM("", "compute", NULL, "f32|bf16", "how matrices multiply (without: bf16 where the CPU has its dots)"),
@@ -109,6 +113,7 @@ static void take_recipe(qn_training *t) {
     r->recompute = qn_cli_enum(c, "recompute");
     r->schedule.kind = (qn_lr_kind)qn_cli_enum(c, "schedule");
     r->schedule.floor = qn_cli_float(c, "min-lr-ratio");
+    r->optimizer.nesterov |= qn_cli_flag(c, "nesterov");
     r->dropout = qn_cli_float(c, "dropout");
     r->clip = qn_cli_float(c, "clip");
     r->guard = (qn_guard)qn_cli_enum(c, "guard");
@@ -117,6 +122,7 @@ static void take_recipe(qn_training *t) {
     r->patience = qn_cli_int(c, "patience");
     const struct { const char *name; double *at; } reals[] = {
         {"weight-decay", &r->optimizer.weight_decay}, {"beta1", &r->optimizer.beta1}, {"beta2", &r->optimizer.beta2},
+        {"epsilon", &r->optimizer.eps}, {"momentum", &r->optimizer.momentum},
     };
     for (size_t i = 0; i < QN_LEN(reals); i++)
         if (qn_cli_given(c, reals[i].name))
@@ -129,6 +135,7 @@ static void take_intervals(const qn_cli *c, qn_recipe *r) {
     r->checkpoint_every = given_int(c, "checkpoint-every");
     r->sample_every = given_int(c, "sample-every");
     r->eval_rows = given_int(c, "eval-rows");
+    r->schedule.decay = QN_MAX(0, given_int(c, "decay-steps"));
 }
 
 static int check_names(const qn_cli *c) {
@@ -161,6 +168,7 @@ static int prepare(qn_training *t, const char *const *path, size_t n, const char
         return qn_fail(QN_EUSAGE, "%s holds texts, which need a tokenizer: `quern train tokenizer %s --out tokenizer` "
                        "makes one, then add --tokenizer tokenizer", path[0], path[0]);
     QN_TRY_OUT(qn_data_args_read_paths(t->c, path, n, tokenizer, &a));
+    a.o.force = true;                   /* what a run left there that was killed before it began */
     rc = qn_data_args_prepare(t->c, &a, dir, &r);
 out:
     qn_data_args_drop(&a);

@@ -65,7 +65,13 @@ bool qn_run_is_locked(const char *dir) {
 
 /* ---- the folder -------------------------------------------------------------------------------------------------- */
 
-static int check_empty(qn_run *r) {
+/* Beside a lock may stand the data of a run that was killed before it had a manifest: only we put one here. */
+static bool is_ours(const char *name, bool begun) {
+    return !strcmp(name, ".") || !strcmp(name, "..") || !strcmp(name, QN_RUN_LOCK) ||
+           (begun && !strcmp(name, QN_RUN_DATA));
+}
+
+static int check_empty(qn_run *r, bool begun) {
     const char *manifest = qn_run_file(r, QN_RUN_MANIFEST);
     if (!manifest)
         return QN_ENOMEM;
@@ -77,7 +83,7 @@ static int check_empty(qn_run *r) {
         return qn_fail_errno(r->dir, "look into this folder", errno);
     int rc = 0;
     for (const struct dirent *e = readdir(d); e && rc == 0; e = readdir(d))
-        if (strcmp(e->d_name, ".") && strcmp(e->d_name, "..") && strcmp(e->d_name, QN_RUN_LOCK))
+        if (!is_ours(e->d_name, begun))
             rc = qn_fail(QN_EINVAL, "%s: is not empty (it holds %s); a run begins in a folder of its own", r->dir,
                          e->d_name);
     closedir(d);
@@ -102,9 +108,11 @@ static int create(qn_run *r) {
     const int made = qn_dir_make(r->dir);
     QN_TRY(made);
     r->made = made == 1;
-    QN_TRY(check_empty(r));
+    const char *lock = qn_run_file(r, QN_RUN_LOCK);
+    const bool begun = lock && access(lock, F_OK) == 0;
+    QN_TRY(check_empty(r, begun));
     QN_TRY(take_lock(r));
-    return check_empty(r);
+    return check_empty(r, begun);
 }
 
 int qn_run_create(qn_run **out, const char *dir) {

@@ -10,6 +10,7 @@
 #define QN_RUN_METRICS "metrics.jsonl"
 #define QN_RUN_SAMPLES "samples.jsonl"
 #define QN_RUN_LOCK ".lock"
+#define QN_RUN_DATA "data"
 #define QN_RUN_MANIFEST_MAX ((size_t)16 << 20)
 
 /* A file of JSON lines that grows. */

@@ -142,7 +142,8 @@ int qn_dial_run(const qn_dial *d, const qn_config *c, bool gated, int64_t corpus
     r->batch = d->batch > 0 ? r->batch : round_up(r->batch, r->shards);
     r->rows = d->micro > 0 ? d->micro : QN_MAX(1, QN_MIN(r->batch / r->shards, pass / r->context));
     r->steps = d->steps > 0 ? d->steps : QN_MAX(1, tokens / (r->batch * r->context));
-    r->schedule.peak = isnan(d->rate) ? 3e-3 * qn_pow(128.0 / (double)c->D, 0.75) : d->rate;
+    const double rate = r->optimizer.kind == QN_OPTIMIZER_SGD ? 6e-2 : 3e-3;
+    r->schedule.peak = isnan(d->rate) ? rate * qn_pow(128.0 / (double)c->D, 0.75) : d->rate;
     qn_dial_intervals(d, r);
     return 0;
 }

@@ -122,6 +122,41 @@ out_has '`quern train resume stopped` goes on'
 run "$QUERN" runs stopped
 out_has 'stopped: stopped, step'
 
+# A terminal that goes away stops it as well; one that was told not to care does not.
+"$QUERN" train pretrain --data data $shape --steps 1M --eval-every 1M --checkpoint-every 1M --sample-every 1M \
+    --out hung >said 2>&1 &
+pid=$!
+until [ -s hung/metrics.jsonl ] || ! kill -0 $pid 2>/dev/null; do sleep 0.01; done
+kill -HUP $pid
+wait $pid
+status=$?
+last='hung up'
+code 130
+run test -e hung/last
+code 0
+
+# Killed while its texts were prepared: what is left of that is no obstacle. Somebody else's data are.
+mkdir -p half/data other/data
+: >half/.lock
+: >half/data/train-00000.tokens
+: >other/data/book.txt
+train_texts() { "$QUERN" train pretrain --data corpus.jsonl --tokenizer tok $shape --steps 2 --quiet "$@"; }
+run train_texts --out half
+code 0
+run test -e half/last
+code 0
+run train_texts --out other
+code 2
+err_has 'is not empty (it holds data)'
+
+# What optimizers and schedules can be told is in the record.
+train --steps 4 --optimizer sgd --nesterov --momentum 0.5 --schedule wsd --decay-steps 3 --out told --quiet
+code 0
+for told in '"nesterov": true' '"momentum": 0.5' '"decay_steps": 3'; do
+    run grep -q "$told" told/manifest.json
+    code 0
+done
+
 # Ended early, because nothing got better: nothing is left to go on with.
 train --steps 64 --lr 0 --eval-every 2 --patience 2 --out early --quiet
 code 0
