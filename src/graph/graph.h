@@ -8,7 +8,7 @@
  *     build:   x = qn_graph_input(g, "ids", QN_I32, shape);  y = qn_graph_node(g, &qn_op_rmsnorm, "blk.0.attn_norm", …)
  *     plan:    qn_exec_new(&e, g, kernels, max T, max S)     — allocates the arena, checks nothing is missing
  *     run:     qn_exec_bind(e, input, data); qn_exec_run(e, T, S, pool, run data)
- *     train:   qn_graph_train, qn_graph_seed before planning; qn_exec_run_walk(e, …), or qn_exec_run_backward(e) after a run
+ *     train:   qn_graph_train, qn_graph_seed before planning; qn_exec_run_walk(e, …) runs and walks back
  *
  * Dimensions may be symbols (T, S); the plan is made for their maxima and nothing is rebuilt per token. */
 #ifndef QN_GRAPH_GRAPH_H
