@@ -180,10 +180,12 @@ static void entry_line(qn_gen *g) {
     while (g->actor[g->topic].facts && g->rc == 0) {
         const qn_class before = qn_gen_class(g, QN_CLASS_FACTS);
         const qn_relation r = take_relation(g);
+        g->big = true;
         SAY(g, "ledger.before");
+        g->big = false;
         say_form(g, r, 9, false);
         SAY(g, "ledger.after");
-        qn_gen_puts(g, "\n");
+        qn_gen_puts(g, ".\n");
         qn_gen_class(g, before);
     }
 }
@@ -289,9 +291,16 @@ static void minuend(qn_gen *g) {
 }
 static void subtrahend(qn_gen *g) { put_number(g, g->number[2]); }
 
+/* The other way round: "sold 3 of 12". */
+static void subtrahend_first(qn_gen *g) {
+    g->number[1] = 1 + qn_choose(g, 20);
+    number(g, 2, 20);
+}
+static void minuend_last(qn_gen *g) { put_number(g, g->number[1] + g->number[2]); }
+
 const qn_native qn_natives[] = {
     {"tell", tell}, {"tellall", tell_all}, {"line", entry_line}, {"next", next}, {"again", again},
     {"property", property}, {"kin", kin}, {"n1", number_1}, {"n2", number_2}, {"d1", small_1}, {"d2", small_2}, {"d3", small_3},
     {"sum", sum_12}, {"sum3", sum_123}, {"product", product_12}, {"difference", less_12}, {"minuend", minuend},
-    {"subtrahend", subtrahend}, {NULL, NULL},
+    {"subtrahend", subtrahend}, {"subtrahend2", subtrahend_first}, {"minuend2", minuend_last}, {NULL, NULL},
 };
