@@ -4,11 +4,11 @@
 const qn_rule qn_rules_dialogue[] = {
     RULE("dialogue", "{D.first}: ^do you know {A}?\n{E.first}: {yes}{!again}{!tellall}\n{D.first}: {turn} ^and {B}?\n"
          "{E.first}: {yes}{!next}{!tellall}\n{D.first}: {dialogue.end}"),
-    RULE("yes", "^of course.", "^very well.", "^a little.", "^who does not?", "2*^we met {at} {ago}.",
+    RULE("yes", "^of course.", "^very well.", "^a little.", "^who does not?", "4*^we met {at} {ago}.",
          "^I do, and the {n1:folk} {at} {1.does} too."),
     RULE("ago", "last year", "once", "before the {fair}", "by chance"),
-    RULE("turn", "^I see.", "^I had no idea.", "^that is what the {n1:folk} {1:says}.", "^then the {n1:folk} {1.was} right."),
-    RULE("dialogue.end", "^thank you, that is all.", "^I will tell the {n1:folk} {at}.",
+    RULE("turn", "^I see.", "2*^that is what the {n1:folk} {1:says}.", "^then the {n1:folk} {1.was} right."),
+    RULE("dialogue.end", "^thank you. ^I met them both {at}.", "^I will tell the {n1:folk} {at}.",
          "^let us go to {place} before the {n1:folk} {1.is} {mood}.", "^and the {n1:folk} {at} never told me!"),
     RULE("chat", "{talk.1}\n{talk.2}\n{talk.3}", "{talk.1}\n{talk.2}\n{talk.2}\n{talk.3}"),
     RULE("talk.1", "{A.first}: ^where are you going with the {adj} {n1:thing}, {B.first}?\n"

@@ -11,7 +11,7 @@ const qn_rule qn_rules_passage[] = {
     RULE("pass.one", "{a}{adj} key", "{a}{adj} lamp", "{a}{adj} hat", "{a}{adj} rope", "{a}{adj} chair"),
     RULE("pass.two", "{a}{adj} cup", "{a}{adj} book", "{a}{adj} ribbon", "{a}{adj} bucket", "{a}{adj} map"),
     RULE("pass.three.thing", "{a}{adj} coat", "{a}{adj} knife", "{a}{adj} letter", "{a}{adj} candle", "{a}{adj} kite"),
-    RULE("pass.ask", "\n^question: ^who was named first?\n^answer: {A}\n^question: ^who was named last?\n^answer: {C}",
+    RULE("pass.ask", "\n^question: ^who comes first?\n^answer: {A}\n^question: ^who comes last?\n^answer: {C}",
          "\n^question: ^what does {B} have now?\n^answer: {$2}\n^question: ^and {A}?\n^answer: {$1}",
          "\n^question: ^what does {C} have now?\n^answer: {$3}", "\n^question: ^what does {A} have now?\n^answer: {$1}",
          "\n^question: ^who has {$2} now?\n^answer: {B}\n^question: ^who has {$3}?\n^answer: {C}",

@@ -19,7 +19,7 @@ const qn_rule qn_rules_words[] = {
     RULE("child", "child/children", "boy/boys", "girl/girls", "young cousin/young cousins"),
     RULE("adj", "old", "new", "small", "heavy", "red", "blue", "green", "broken", "clean", "plain", "fine", "little",
          "yellow", "large", "round", "dusty", "painted", "cheap", "useful", "pretty"),
-    RULE("mood", "tired", "glad", "hungry", "quiet", "proud", "angry", "curious", "happy", "worried", "surprised",
+    RULE("mood", "tired", "merry", "hungry", "quiet", "proud", "angry", "curious", "happy", "worried", "surprised",
          "cheerful", "thirsty", "sleepy", "lonely"),
     RULE("place", "the well", "the bridge", "the mill", "the market", "the old gate", "the tower", "the orchard",
          "the forest", "the barn", "the harbour", "the square", "the hill", "the garden", "the stable", "the inn",
