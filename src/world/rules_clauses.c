@@ -1,0 +1,36 @@
+/* world/rules_clauses.c — sentences that any genre can use: agreement at a distance, comparison, negation, reported
+ * speech. */
+#include "world/grammar.h"
+
+const qn_rule qn_rules_clauses[] = {
+    /* The subject and its verb, with other nouns between them. */
+    RULE("far", "2* ^the {n1:thing} that the {n2:folk} {at} {2:carries} {1:matters}.",
+         " ^the {adj} {n1:thing} near the {n2:building} {1:matters}.",
+         " ^the {n1:folk} behind the {n2:building} {1:feels} {mood} in the {daypart}.",
+         " ^the {n1:building} beside the {adj} {n2:building} {1.is} never {changed}.",
+         " ^the {n1:thing} in the hands of the {n2:folk} {1:matters}.",
+         " ^the {n1:plant} that {1:grows} by the {n2:building} {1.is} taller than the {n3:building}.",
+         " ^the {n1:folk} who {1:knows} the {n2:folk} {at} {1.is} seldom {mood}.",
+         " ^nobody knows why the {n1:thing} under the {n2:building} {1.is} always {state}.",
+         " ^the {n1:folk} with the {adj} {n2:thing} {1.does} not wait for the {n3:folk}.",
+         " ^the {adj} {n1:building} that the {n2:folk} built {at} {1.has} been {changed} twice."),
+    RULE("grows", "grows/grow", "stands/stand", "flowers/flower"),
+    RULE("compare", " ^this {adj} {s1:thing} is [older|heavier|finer|smaller|cheaper] than the one {at}.",
+         " ^no {s1:thing} {at} is as {adj} as the one {at}.",
+         " ^{place} is [farther|nearer|quieter|older] than {place}, which the {n1:folk} {1.does} not like.",
+         " ^of all the {p1:building} {at}, the {adj} one is the [oldest|tallest|smallest|finest].",
+         " ^the {p1:folk} {at} are [older|younger|poorer|richer] than the {p2:folk}, but no less {mood}.",
+         " ^{a}{adj} {s1:thing} costs more than {a}{adj} {s2:thing}, but it is worth less."),
+    RULE("speech", " ^the {n1:folk} said that {1.it} had never seen {a}{adj} {s2:thing} {at}.",
+         " ^somebody asked the {n1:folk} {at} whether {1.it} {1.was} {mood}.",
+         " ^the {n1:folk} {1.does} not believe that the {n2:thing} {2.was} ever {state}.",
+         " ^it was the {n1:folk} who told us that the {n2:building} {2.was} {changed}.",
+         " ^if the {n1:folk} {at} {1.was} {mood}, nobody said so."),
+    RULE("nature", " ^{weather}, and the {n1:folk} {at} {1.was} {mood}.", " ^{weather}, but the {n1:folk} did not go home.",
+         " ^because {weather}, the {n1:folk} {at} {1.was} late.",
+         " ^although {weather}, the {n1:thing} {at} {1.was} {state}.",
+         " ^when {weather}, the {n1:folk} {1:closed} the {adj} {n2:building}."),
+    RULE("closed", "closed/closed", "left/left", "opened/opened", "cleaned/cleaned"),
+    RULE("filler", "5*{far}", "2*{compare}", "2*{speech}", "{nature}"),
+    RULE_END
+};
