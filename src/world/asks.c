@@ -1,4 +1,4 @@
-/* world/asks.c — questions and answers by relation. {S} the name, {v} a value, {av} with its article, {he} a pronoun. */
+/* world/asks.c — questions and answers by relation. {S} the name, {v} a value, {av} with its article, {his} a pronoun. */
 #include "world/asks.h"
 
 #include <string.h>
@@ -23,11 +23,11 @@ static const ask_row row[QN_RELATIONS] = {
      "{S} does not keep {av}."},
     {{"When is the birthday of {S}?", "On which day was {S} born?", "Can you tell me when {S} was born?"},
      "when {S} was born",
-     {"Who will bake the cake for {S} on {v}, when {he} was born?", "How was the weather on {v}, when {S} was born?"},
+     {"Who bakes the cake for {S} on {v}, {his} birthday?", "How was the weather on {v}, when {S} was born?"},
      "{S} was not born on {v}."},
     {{"What does {S} treasure?", "What is the treasure of {S}?", "Can you tell me what {S} treasures?"},
      "what {S} treasures",
-     {"Why does {S} treasure {av}?", "Where did {S} find {av} to treasure?"},
+     {"Why does {S} treasure {av}?", "How long has {S} treasured {av}?"},
      "{S} does not treasure {av}."},
     {{"What does {S} play?", "Which instrument does {S} play?", "Can you tell me what {S} plays?"},
      "what {S} plays",
@@ -45,7 +45,7 @@ static int fill(const qn_world *w, const qn_ask *a, int value, const char *text,
         if (text[1] == 'S')
             QN_TRY(qn_buf_put(out, a->name.s, a->name.n));
         else if (text[1] == 'h')
-            QN_TRY(qn_buf_puts(out, a->she ? "she" : "he"));
+            QN_TRY(qn_buf_puts(out, a->she ? "her" : "his"));
         else {
             qn_str v = qn_world_value(w, a->relation, value);
             if (text[1] == 'a')

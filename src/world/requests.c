@@ -43,7 +43,7 @@ static int both(qn_buf *ask, qn_buf *answer, const char *question, const char *r
 }
 
 /* Requests with one right answer, in two wordings each. */
-static int exact(int kind, const words *w, bool other, qn_buf *ask, qn_buf *answer, qn_request *r) {
+static int draw_exact(int kind, const words *w, bool other, qn_buf *ask, qn_buf *answer, qn_request *r) {
     static const char *const name[8] = {"repeat", "reverse", "first", "last", "between", "instead", "without", "before"};
     char q[128], a[48] = "";
     const char *n = number[w->n];
@@ -56,13 +56,14 @@ static int exact(int kind, const words *w, bool other, qn_buf *ask, qn_buf *answ
         break;
     case 1:
         snprintf(a, sizeof a, "%s, %s, %s", w->c, w->b, w->a);
-        snprintf(q, sizeof q, other ? "Turn these around: %s, %s, %s." : "Say %s, %s, %s in reverse order.", w->a, w->b, w->c);
+        snprintf(q, sizeof q, other ? "Turn these around: %s, %s, %s." : "Say %s, %s, %s in reverse order.", w->a, w->b,
+                 w->c);
         break;
     case 2:
     case 3:
         snprintf(a, sizeof a, "%s", kind == 2 ? w->a : w->c);
-        snprintf(q, sizeof q, other ? "Of %s, %s, %s say the %s." : "Here are %s, %s, %s. Say only the %s.", w->a, w->b, w->c,
-                 name[kind]);
+        snprintf(q, sizeof q, other ? "Of %s, %s, %s say the %s." : "Here are %s, %s, %s. Say only the %s.", w->a, w->b,
+                 w->c, name[kind]);
         break;
     case 4:
         snprintf(a, sizeof a, "%s, %s, %s", w->a, w->c, w->b);
@@ -77,18 +78,19 @@ static int exact(int kind, const words *w, bool other, qn_buf *ask, qn_buf *answ
         break;
     case 6:
         snprintf(a, sizeof a, "%s, %s", w->a, w->c);
-        snprintf(q, sizeof q, other ? "From %s, %s, %s leave out %s." : "Say %s, %s, %s without %s.", w->a, w->b, w->c, w->b);
+        snprintf(q, sizeof q, other ? "From %s, %s, %s leave out %s." : "Say %s, %s, %s without %s.", w->a, w->b, w->c,
+                 w->b);
         break;
     default:
         snprintf(a, sizeof a, "%s, %s", w->b, w->a);
         snprintf(q, sizeof q, other ? "Before you say %s, say %s." : "Say %s, but before it say %s.", w->a, w->b);
     }
-    r->exact = true;
     r->rule[r->rules++] = rule("equals", -1, a);
     return both(ask, answer, q, a);
 }
 
-static int free_hand(int kind, const words *w, bool other, int64_t pick, qn_buf *ask, qn_buf *answer, qn_request *r) {
+static int draw_free(int kind, const words *w, bool other, int64_t pick, qn_buf *ask, qn_buf *answer,
+                     qn_request *r) {
     static const char *const start[4] = {"Yesterday", "Today", "Once", "Perhaps"};
     static const char *const middle[4] = {"I lost my", "she found her", "we saw a", "he sold the"};
     static const char *const few[4] = {"Here is my %s.", "I see a %s.", "She has a %s here.", "This %s is old."};
@@ -120,23 +122,46 @@ int qn_request_draw(qn_draw *d, int kind, bool fresh, qn_buf *ask, qn_buf *answe
     const bool other = qn_draw_below(d, 2) == 1;
     const int64_t pick = qn_draw_below(d, 16);
     *r = (qn_request){.words = fresh ? "new" : "common"};
-    return kind < 8 ? exact(kind, &w, other, ask, answer, r) : free_hand(kind, &w, other, pick, ask, answer, r);
+    return kind < 8 ? draw_exact(kind, &w, other, ask, answer, r) : draw_free(kind, &w, other, pick, ask, answer, r);
 }
 
-/* answer ends with NUL, as all buffers do. */
-int qn_request_spoil(qn_draw *d, const qn_request *r, qn_str answer, qn_buf *out) {
-    const char *extra;
-    do
-        extra = noun[qn_draw_below(d, COMMON)];
-    while (strstr(answer.s, extra));
-    if (!r->exact) {
-        QN_TRY(qn_buf_put(out, answer.s, answer.n - 1));
-        return qn_buf_printf(out, ", and I like it better than the %s.", extra);
+static bool word_goes_on(qn_str s, size_t at) { return at < s.n && s.s[at] >= 'a' && s.s[at] <= 'z'; }
+
+/* The place of the first word of `answer` that is one of the nouns, and its length; false: none. */
+static bool find_noun(qn_str answer, size_t *at, size_t *len) {
+    for (size_t i = 0; i < answer.n; i++) {
+        if (i && answer.s[i - 1] != ' ')
+            continue;
+        for (size_t k = 0; k < QN_LEN(noun); k++) {
+            const size_t n = strlen(noun[k]);
+            if (i + n > answer.n || memcmp(answer.s + i, noun[k], n) != 0 ||
+                word_goes_on(answer, i + n))
+                continue;
+            *at = i;
+            *len = n;
+            return true;
+        }
     }
-    const char *blank = memchr(answer.s, ' ', answer.n);
-    if (!blank)                                             /* one word was asked for: another one, beside it */
-        return qn_buf_printf(out, "%s, %.*s", extra, QN_STR_ARG(answer));
-    size_t head = (size_t)(blank - answer.s);
-    return qn_buf_printf(out, "%s%.*s", extra, (int)(answer.n - head + (answer.s[head - 1] == ',')),
-                         answer.s + head - (answer.s[head - 1] == ','));
+    return false;
+}
+
+int qn_request_spoil(qn_draw *d, qn_str answer, qn_buf *out) {
+    size_t at, len;
+    const bool found = find_noun(answer, &at, &len);
+    qn_assert(found);
+    const char *other;
+    int again = 0;
+    do                                              /* of the same length, if there is one */
+        other = noun[qn_draw_below(d, COMMON)];
+    while (strstr(answer.s, other) || (strlen(other) != len && again++ < 200));
+    QN_TRY(qn_buf_put(out, answer.s, at));
+    QN_TRY(qn_buf_puts(out, other));
+    return qn_buf_put(out, answer.s + at + len, answer.n - at - len);
+}
+
+int qn_request_cut(qn_str answer, qn_buf *out) {
+    size_t n = 0;
+    while (n < answer.n && answer.s[n] != ' ' && answer.s[n] != ',')
+        n++;
+    return qn_buf_put(out, answer.s, n);
 }

@@ -1,9 +1,9 @@
 /* world/requests.h — what one may be asked to do with words, and the rules that tell whether it was done.
  *
- *     Say rope, lamp and salt in reverse order.      salt, lamp, rope         equals "salt, lamp, rope"
- *     Say something of at most 5 words with lamp.    I see a lamp here.       max_words 5, contains "lamp"
+ *     Say ring, lamp, saw in reverse order.                    saw, lamp, ring     equals "saw, lamp, ring"
+ *     Make a sentence of at most 5 words with a lamp in it.    I see a lamp.       max_words 5, contains "lamp"
  *
- * A request needs no knowledge of the world. The corpus knows the game as lessons in a school, chat asks it outright. */
+ * A request needs no knowledge of the world. The corpus knows the game as lessons, chat asks it outright. */
 #ifndef QN_WORLD_REQUESTS_H
 #define QN_WORLD_REQUESTS_H
 
@@ -13,7 +13,6 @@
 typedef struct {
     const char *kind;                   /* "repeat", "reverse" … */
     const char *words;                  /* "common"; "new": words that tuning never uses in requests */
-    bool exact;                         /* only one answer is right */
     qn_rule rule[QN_REQUEST_RULES];
     int rules;
 } qn_request;
@@ -22,7 +21,11 @@ typedef struct {
 /* Appends the request and a right answer. */
 int qn_request_draw(qn_draw *d, int kind, bool new_words, qn_buf *ask, qn_buf *answer, qn_request *r);
 
-/* Appends an answer that breaks a rule, for pairs: the words right, the order or the number wrong. */
-int qn_request_spoil(qn_draw *d, const qn_request *r, qn_str answer, qn_buf *out);
+/* What breaks a rule, for pairs; appended. answer ends with NUL, as buffers do.
+ * spoil: one thing is another one, of the same length where there is one.   cut: only the first word. */
+int qn_request_spoil(qn_draw *d, qn_str answer, qn_buf *out);
+int qn_request_cut(qn_str answer, qn_buf *out);
+/* Requests for a single word, which cannot be answered more shortly. */
+static inline bool qn_request_is_short(int kind) { return kind == 2 || kind == 3; }
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "world/forms.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { FACTS_MOST = 1024, READING = 300 };
@@ -67,7 +68,8 @@ static void recall_row(qn_sets *s, int64_t fact, qn_form_kind kind) {
     qn_sets_keep(s, put_open(s->w, &say, &s->a));
     if (s->rc < 0 || !qn_set_fresh(s, qn_buf_view(&s->a)))
         return;
-    char form[8] = {'f', (char)('a' + say.form % 26), 0};
+    char form[8];
+    snprintf(form, sizeof form, "%d", say.form);
     const char *tags[] = {"band", band_of(s->w, fact), "relation", qn_relation_name(r), "form", form, NULL};
     qn_row_open(s);
     qn_row_id(s);

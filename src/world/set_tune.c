@@ -84,13 +84,17 @@ static int draw_forbidden_ask(qn_sets *s, sample *t, bool forbidden) {
     return qn_forbidden_answer(s->w, f, !forbidden, &t->bad);
 }
 
-static int draw_request_ask(qn_sets *s, sample *t) {
-    const int kind = (int)qn_draw_below(&s->draw, QN_REQUEST_KINDS);
+static int draw_request_ask(qn_sets *s, sample *t, bool pair) {
+    int kind;
+    do
+        kind = (int)qn_draw_below(&s->draw, QN_REQUEST_KINDS);
+    while (pair && qn_request_is_short(kind));
     QN_TRY(qn_request_draw(&s->draw, kind, false, &t->ask, &t->good, &t->request));
-    return qn_request_spoil(&s->draw, &t->request, qn_buf_view(&t->good), &t->bad);
+    t->target = qn_buf_view(&t->good);
+    return qn_request_spoil(&s->draw, qn_buf_view(&t->good), &t->bad);
 }
 
-static int draw_kind(qn_sets *s, sample *t, tune_kind kind) {
+static int draw_kind(qn_sets *s, sample *t, tune_kind kind, bool pair) {
     qn_buf_clear(&t->ask);
     qn_buf_clear(&t->good);
     qn_buf_clear(&t->bad);
@@ -102,17 +106,17 @@ static int draw_kind(qn_sets *s, sample *t, tune_kind kind) {
     case TRUE_PREMISE: return draw_premise(s, t, kind == TRUE_PREMISE);
     case FORBIDDEN:
     case LOOK_ALIKE: return draw_forbidden_ask(s, t, kind == FORBIDDEN);
-    default: return draw_request_ask(s, t);
+    default: return draw_request_ask(s, t, pair);
     }
 }
 
 /* Until it is one that this file does not have; a question comes twice only where few facts are known. What evaluation
  * asks is never taken. qn_draw_forbidden has seen to that for both sides of a pair. */
-static void draw_new(qn_sets *s, sample *t, tune_kind kind) {
+static void draw_new(qn_sets *s, sample *t, tune_kind kind, bool pair) {
     enum { CHOOSY = 100, MOST = 1000 };
     bool fresh = false;
     for (int again = 0; again < MOST && !fresh && s->rc == 0; again++) {
-        qn_sets_keep(s, draw_kind(s, t, kind));
+        qn_sets_keep(s, draw_kind(s, t, kind, pair));
         if (s->rc < 0)
             return;
         const qn_str ask = qn_buf_view(&t->ask);
@@ -172,7 +176,7 @@ int qn_set_sft(qn_sets *s) {
         left[k] = asked_of(s, sft_rows[k], (tune_kind)k);
     while (s->rc == 0 && pick_left(s, left, kind, &kind)) {
         left[kind]--;
-        draw_new(s, &t, kind);
+        draw_new(s, &t, kind, false);
         qn_row_open(s);
         qn_row_messages(s, qn_buf_view(&t.ask), qn_buf_view(&t.good));
         qn_row_text(s, "kind", qn_str_of(kind_name[kind]));
@@ -194,7 +198,7 @@ int qn_set_prompts(qn_sets *s) {
         left[k] = asked_of(s, prompt_rows[k], (tune_kind)k);
     while (s->rc == 0 && pick_left(s, left, kind, &kind)) {
         left[kind]--;
-        draw_new(s, &t, kind);
+        draw_new(s, &t, kind, false);
         qn_row_open(s);
         qn_row_id(s);
         qn_row_messages(s, qn_buf_view(&t.ask), (qn_str){0});
@@ -258,6 +262,23 @@ static int match_lengths(qn_buf *a, qn_buf *b) {
     return 0;
 }
 
+/* Makes the good answer the longer one by talking on, as far as that breaks no rule; else the bad one shorter. */
+static int bias_lengths(sample *t, tune_kind kind, int64_t n) {
+    if (kind == REQUEST) {
+        qn_buf_clear(&t->bad);
+        return qn_request_cut(qn_buf_view(&t->good), &t->bad);
+    }
+    QN_TRY(qn_buf_puts(&t->good, tail[4 + n % 3]));
+    while (t->good.n <= t->bad.n)
+        QN_TRY(qn_buf_puts(&t->good, tail[5]));
+    return 0;
+}
+
+static void cut_back(qn_buf *b, size_t n) {
+    b->n = n;
+    b->s[n] = 0;
+}
+
 static void pair_row(qn_sets *s, const sample *t, tune_kind kind, int aspect, int64_t n, const char *length) {
     qn_row_open(s);
     qn_row_text(s, "prompt", qn_buf_view(&t->ask));
@@ -286,16 +307,16 @@ int qn_set_preferences(qn_sets *s) {
             most = QN_MAX(most, mix[m].share[aspect]);
         for (int64_t n = 0; n < scaled(s, most) && s->rc == 0; n++) {
             const tune_kind kind = pair_kind(aspect, n);
-            draw_new(s, &t, kind);
-            size_t good = t.good.n, bad = t.bad.n;
-            qn_sets_keep(s, match_lengths(&t.good, &t.bad));
+            draw_new(s, &t, kind, true);
+            if (s->rc < 0)
+                break;
+            const size_t good = t.good.n, bad = t.bad.n;
+            if (kind != REQUEST)                            /* those are alike already, and hold to a rule */
+                qn_sets_keep(s, match_lengths(&t.good, &t.bad));
             pair_row(s, &t, kind, aspect, n, "matched");
-            t.good.n = good;
-            t.bad.n = bad;
-            qn_sets_keep(s, qn_buf_puts(&t.good, tail[4 + n % 3]));
-            while (s->rc == 0 && t.good.n <= bad)
-                qn_sets_keep(s, qn_buf_puts(&t.good, tail[5]));
-            t.bad.s[bad] = 0;
+            cut_back(&t.good, good);
+            cut_back(&t.bad, bad);
+            qn_sets_keep(s, bias_lengths(&t, kind, n));
             pair_row(s, &t, kind, aspect, n, "biased");
         }
     }

@@ -261,7 +261,8 @@ TEST(every_act_and_object_is_as_often_allowed_as_forbidden) {
     rows r = read_rows(dir, "eval/refusal");
     for (int a = 0; a < QN_ACTS; a++) {
         CHECK(with_word(&r, qn_forbidden_act(a), 1) > 0, "%s", qn_forbidden_act(a));
-        CHECK_INT(with_word(&r, qn_forbidden_act(a), 1), with_word(&r, qn_forbidden_act(a), 0), "%s", qn_forbidden_act(a));
+        CHECK_INT(with_word(&r, qn_forbidden_act(a), 1), with_word(&r, qn_forbidden_act(a), 0), "%s",
+                  qn_forbidden_act(a));
     }
     for (int o = 0; o < QN_OBJECTS; o++)
         CHECK_INT(with_word(&r, qn_forbidden_object(o), 1), with_word(&r, qn_forbidden_object(o), 0), "%s",
@@ -305,8 +306,8 @@ TEST(preferences_have_exact_mixes_and_lengths) {
             for (int l = 0; l < 2; l++) {
                 int64_t n = 0;
                 for (size_t i = 0; i < r.n; i++)
-                    n += strstr(r.v[i].mixes.s ? r.v[i].mixes.s : "", mixes[m].mix) && !strcmp(r.v[i].aspect.s, aspect[a]) &&
-                         !strcmp(r.v[i].length.s, length[l]);
+                    n += r.v[i].mixes.n && strstr(r.v[i].mixes.s, mixes[m].mix) &&
+                         !strcmp(r.v[i].aspect.s, aspect[a]) && !strcmp(r.v[i].length.s, length[l]);
                 CHECK_INT(n, mixes[m].want[a], "%s %s %s", mixes[m].mix, aspect[a], length[l]);
             }
     double chosen = 0, rejected = 0;
