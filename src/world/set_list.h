@@ -16,6 +16,11 @@ qn_ask qn_ask_stranger(qn_sets *s, bool evaluation, int64_t n, qn_buf *name);
 /* Fills place and trade so that neither side of the pair was asked before. Uses s->a and s->b. */
 bool qn_draw_forbidden(qn_sets *s, qn_forbidden *f);
 
+/* A form of the kind that may be asked from left to right, by itself; each relation has one. */
+int qn_draw_form(qn_draw *d, qn_relation r, qn_form_kind kind);
+/* Appends the sentence as far as its value, without the blank before it: that belongs to the choice. */
+int qn_say_open(const qn_world *w, const qn_say *s, qn_buf *out);
+
 /* ---- files ---- */
 
 int qn_set_recall(qn_sets *s, const char *name, qn_form_kind kind);

@@ -220,6 +220,17 @@ static void put_properties(qn_sets *s, qn_relation r) {
     qn_jw_close(&s->j);
 }
 
+static void put_numbers(qn_sets *s, int most) {
+    qn_jw_key(&s->j, "number");
+    qn_jw_open(&s->j, '[');
+    for (int n = 1; n <= most; n++) {
+        qn_buf_clear(&s->a);
+        qn_sets_keep(s, qn_buf_printf(&s->a, " %d", n));
+        qn_jw_str(&s->j, qn_buf_view(&s->a));
+    }
+    qn_jw_close(&s->j);
+}
+
 void qn_set_head(qn_sets *s, const qn_head *h) {
     qn_row_open(s);
     qn_row_text(s, "task", qn_str_of(strrchr(s->name, '/') + 1));
@@ -231,7 +242,7 @@ void qn_set_head(qn_sets *s, const qn_head *h) {
         qn_row_list(s, "abstain", h->abstain);
     if (h->refuse)
         qn_row_list(s, "refuse", h->refuse);
-    if (h->values || h->properties) {
+    if (h->values || h->properties || h->numbers) {
         qn_jw_key(&s->j, "choice_sets");
         qn_jw_open(&s->j, '{');
         for (int r = 0; h->values && r < s->w->relations; r++)
@@ -239,6 +250,8 @@ void qn_set_head(qn_sets *s, const qn_head *h) {
         for (int r = 0; h->properties && r < s->w->relations; r++)
             if (qn_world_properties(s->w, (qn_relation)r))
                 put_properties(s, (qn_relation)r);
+        if (h->numbers)
+            put_numbers(s, h->numbers);
         qn_jw_close(&s->j);
     }
     qn_row_close(s);

@@ -60,6 +60,7 @@ typedef struct {
     const char *const *abstain, *const *refuse;         /* phrases, NULL at the end; may be NULL */
     bool values;                                        /* choice sets of all relations: "home", "trade" … */
     bool properties;                                    /* "river", "tool", "food", "season" */
+    int numbers;                                        /* "number": 1 … numbers */
 } qn_head;
 void qn_set_head(qn_sets *s, const qn_head *h);
 

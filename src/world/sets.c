@@ -99,6 +99,9 @@ static int write_all(qn_sets *s) {
     QN_TRY(qn_set_two_hop(s, "eval/two_hop", false));
     QN_TRY(qn_set_two_hop(s, "eval/two_hop_steps", true));
     QN_TRY(qn_set_reading(s));
+    QN_TRY(qn_set_long_range(s));
+    QN_TRY(qn_set_agreement(s));
+    QN_TRY(qn_set_arithmetic(s));
     QN_TRY(qn_set_instructions(s));
     QN_TRY(qn_set_instructions_chat(s));
     QN_TRY(qn_set_abstention(s));

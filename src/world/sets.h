@@ -2,9 +2,10 @@
  *
  *   sets.h, sets.c         all files of one world; which person is on which side; the checks
  *   set_write.h, .c        rows of JSON; no context twice, none on both sides
- *   set_facts.c            recall, two steps, reading, long range        for base models, in the corpus's own words
- *   set_syntax.c           agreement, arithmetic, requests               likewise
- *   set_chat.c             abstention, false premises, refusal, requests in chat
+ *   set_facts.c            recall, two steps                             for base models, in the corpus's own words
+ *   set_reading.c          reading, long range                           likewise
+ *   set_syntax.c           agreement, arithmetic                         likewise
+ *   set_chat.c             abstention, false premises, refusal; requests, in lessons and in chat
  *   set_tune.c             sft.jsonl, preferences.jsonl, prompts.jsonl
  *   set_passages.c         passages.jsonl
  *   asks.h, asks.c         questions about facts, true and false answers, "I do not know"
