@@ -21,7 +21,7 @@ static const char *const town_tail[8] = {"ford", "wick", "mere", "ton", "dale", 
 static const char *const river[8] = {"Ambel", "Brill", "Corrow", "Ewen", "Leck", "Morrin", "Sorrel", "Tamble"};
 
 /* A trade and its tool. The first 32 are the small world's, the first 64 the medium one's. */
-static const char *const trade[QN_VALUES_MAX][2] = {
+static const char *const trade[QN_WORLD_VALUES_MAX][2] = {
     {"baker", "oven"}, {"miller", "millstone"}, {"smith", "anvil"}, {"weaver", "loom"},
     {"potter", "wheel"}, {"cooper", "mallet"}, {"tailor", "needle"}, {"cobbler", "awl"},
     {"carpenter", "saw"}, {"mason", "trowel"}, {"fisher", "net"}, {"shepherd", "crook"},

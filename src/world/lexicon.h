@@ -4,8 +4,7 @@
 
 #include "world/world.h"
 
-/* The value's words, appended; how many values a lexicon holds is QN_VALUES_MAX for each relation. */
-#define QN_VALUES_MAX 128
+/* The value's words, appended; how many values a lexicon holds is QN_WORLD_VALUES_MAX for each relation. */
 int qn_lexicon_value(qn_world_size size, qn_relation r, int value, qn_buf *out);
 int qn_lexicon_property(qn_world_size size, qn_relation r, int value);      /* -1: none */
 int qn_lexicon_properties(qn_world_size size, qn_relation r);

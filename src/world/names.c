@@ -98,7 +98,7 @@ static int64_t common_divisor(int64_t a, int64_t b) {
     return a;
 }
 
-/* Even places of a walk through all pairs, whose stride has no divisor in common with their number, are training's. */
+/* The first half of a walk through all pairs, whose stride has no divisor in common with their number, is training's. */
 qn_name qn_world_unknown(const qn_world *w, qn_unknown kind, bool evaluation, int64_t index) {
     int64_t parts, first;
     const int64_t all = pairs(w, kind, &parts, &first);
@@ -106,7 +106,7 @@ qn_name qn_world_unknown(const qn_world *w, qn_unknown kind, bool evaluation, in
     qn_assert(index >= 0 && index < all / 2);
     while (common_divisor(stride, all) != 1)
         stride++;
-    const int64_t at = (2 * index + evaluation) * stride % all, g = at % parts, offset = first + at / parts;
+    const int64_t at = (index + (evaluation ? all / 2 : 0)) * stride % all, g = at % parts, offset = first + at / parts;
     const int64_t base = kind == QN_UNKNOWN_NEW ? w->parts : 0;
     return (qn_name){(int32_t)(base + g), (int32_t)(base + (g + offset) % parts), (g & 1) == 0};
 }

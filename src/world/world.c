@@ -9,6 +9,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "world/grammar.h"
 #include "world/lexicon.h"
 #include "world/world_impl.h"
 
@@ -19,7 +20,7 @@ static const size_row sizes[] = {
     {20000, 1000, 128, 400000000, 6, 128, 60},
 };
 static const char *const size_name[] = {"small", "medium", "large"};
-static const struct { int lo, hi; } bands[QN_BANDS] = {{100, 160}, {40, 60}, {2, 8}};
+static const struct { int lo, hi; } bands[QN_BANDS] = {{100, 140}, {40, 60}, {2, 8}};
 
 const char *qn_world_size_name(qn_world_size size) { return size_name[size]; }
 
@@ -170,7 +171,8 @@ static int make(qn_world *w) {
         QN_TRY(draw_bands(w, (qn_relation)r, row->share));
     }
     QN_TRY(spell_people(w));
-    return spell_values(w);
+    QN_TRY(spell_values(w));
+    return qn_grammar_new(&w->grammar);
 }
 
 int qn_world_new(qn_world **out, uint64_t seed, qn_world_size size) {
@@ -200,5 +202,6 @@ void qn_world_free(qn_world *w) {
     qn_free(w->surname);
     qn_buf_drop(&w->names);
     qn_buf_drop(&w->words);
+    qn_grammar_free(w->grammar);
     qn_free(w);
 }

@@ -22,6 +22,7 @@
 #include "base/base.h"
 
 #define QN_WORLD_VERSION "1"        /* of the generator: another one may make other bytes */
+#define QN_WORLD_VALUES_MAX 128
 
 typedef enum { QN_WORLD_SMALL, QN_WORLD_MEDIUM, QN_WORLD_LARGE } qn_world_size;
 
