@@ -194,7 +194,8 @@ void qn_gen_set_person(qn_gen *g, int actor, int32_t person, double bits) {
     a->given_n = (uint8_t)((const char *)memchr(a->name, ' ', p->name.n) - a->name);
 }
 
-static void set_stranger(qn_gen *g, qn_actor *a, qn_name n) {
+void qn_gen_set_stranger(qn_gen *g, int actor, qn_name n) {
+    qn_actor *a = &g->actor[actor];
     qn_buf b = {0};
     const int rc = qn_name_put(g->w, n, &b);
     g->rc = g->rc < 0 ? g->rc : rc;
@@ -224,7 +225,7 @@ void qn_gen_cast(qn_gen *g, int actor, bool known) {
             qn_gen_set_person(g, actor, (int32_t)qn_choose(g, (uint32_t)g->w->people), 0);
         } else {
             const uint32_t n = (uint32_t)qn_world_unknowns(g->w, QN_UNKNOWN_NEW);
-            set_stranger(g, &g->actor[actor], qn_world_unknown(g->w, QN_UNKNOWN_NEW, false, qn_choose(g, n)));
+            qn_gen_set_stranger(g, actor, qn_world_unknown(g->w, QN_UNKNOWN_NEW, false, qn_choose(g, n)));
         }
     } while (g->rc == 0 && taken(g, actor));
 }

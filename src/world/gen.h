@@ -64,7 +64,7 @@ typedef struct qn_gen {
     qn_class klass; size_t class_at;
     int64_t class_bytes[QN_CLASSES];
     int64_t *said;              /* [facts]: mentions so far, or NULL */
-    bool flip; size_t flip_at[2];   /* the last agreeing word comes in the wrong number: grammar.h */
+    int agreed, flip;           /* words that agreed so far; the flip-th comes in the wrong number (0: none) */
     int64_t number[QN_REGISTERS];   /* of sums */
 } qn_gen;
 
@@ -88,6 +88,7 @@ qn_class qn_gen_class(qn_gen *g, qn_class klass);   /* from here on; returns the
 /* Somebody for an actor that is not set: a stranger, or (one in four, where `known`) somebody with facts. */
 void qn_gen_cast(qn_gen *g, int actor, bool known);
 void qn_gen_set_person(qn_gen *g, int actor, int32_t person, double bits);
+void qn_gen_set_stranger(qn_gen *g, int actor, qn_name n);
 void qn_gen_name(qn_gen *g, int actor, bool given_only);
 
 #endif

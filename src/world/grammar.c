@@ -303,11 +303,9 @@ static void put_number(qn_gen *g, const struct qn_grammar *gr, const rule *r, bo
         qn_gen_put(g, gr->text.s + o->x, (size_t)o->n);
 }
 
-/* The number that a word agrees with; with `flip` the wrong one, once. */
+/* The number that a word agrees with; of the one that is to be flipped, the other. */
 static bool number_of(qn_gen *g, int reg) {
-    const bool wrong_one = g->flip;
-    g->flip = false;
-    return g->plural[reg] != wrong_one;
+    return g->plural[reg] != (++g->agreed == g->flip);
 }
 
 static void put_noun(qn_gen *g, const struct qn_grammar *gr, const op *o) {

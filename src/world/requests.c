@@ -25,8 +25,8 @@ static words draw_words(qn_draw *d, bool fresh) {
     return (words){noun[at[0]], noun[at[1]], noun[at[2]], noun[at[3]], (int)(2 + qn_draw_below(d, 3))};
 }
 
-static qn_rule rule(const char *name, int64_t n, const char *text) {
-    qn_rule r = {name, n, ""};
+static qn_answer_rule rule(const char *name, int64_t n, const char *text) {
+    qn_answer_rule r = {name, n, ""};
     snprintf(r.text, sizeof r.text, "%s", text);
     return r;
 }

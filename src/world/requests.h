@@ -20,7 +20,7 @@
 typedef struct {
     const char *kind;                   /* "repeat", "reverse" … */
     const char *words;                  /* "common"; "new": words that tuning never uses in requests */
-    qn_rule rule[QN_REQUEST_RULES];
+    qn_answer_rule rule[QN_REQUEST_RULES];
     int rules;
 } qn_request;
 

@@ -12,8 +12,8 @@
 
 enum { PAIRS = 400, SUMS = 300, GREATEST = 81 };
 
-#define AGREEMENT_DOC ((uint64_t)1 << 42)
-#define SUMS_DOC ((uint64_t)3 << 40)
+#define AGREEMENT_DOC ((uint64_t)1 << 43)
+#define SUMS_DOC ((uint64_t)3 << 41)
 
 /* ---- agreement --------------------------------------------------------------------------------------------------- */
 

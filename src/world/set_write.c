@@ -176,7 +176,7 @@ void qn_row_id(qn_sets *s) {
     qn_buf_drop(&b);
 }
 
-void qn_row_rules(qn_sets *s, const qn_rule *r, int n) {
+void qn_row_rules(qn_sets *s, const qn_answer_rule *r, int n) {
     qn_jw_key(&s->j, "rules");
     qn_jw_open(&s->j, '[');
     for (int i = 0; i < n; i++) {

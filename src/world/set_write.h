@@ -65,7 +65,7 @@ typedef struct {
 void qn_set_head(qn_sets *s, const qn_head *h);
 
 /* A rule that an answer can be held against (docs/EVALUATION.md). */
-typedef struct { const char *rule; int64_t n; char text[48]; } qn_rule;     /* n < 0 and "": not part of it */
-void qn_row_rules(qn_sets *s, const qn_rule *r, int n);
+typedef struct { const char *rule; int64_t n; char text[48]; } qn_answer_rule;     /* n < 0 and "": not part of it */
+void qn_row_rules(qn_sets *s, const qn_answer_rule *r, int n);
 
 #endif
