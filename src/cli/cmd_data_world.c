@@ -28,7 +28,7 @@ static int run(qn_cli *c) {
     qn_plan *plan = NULL;
     qn_pool *pool;
     qn_progress bar;
-    qn_corpus_written r;
+    qn_corpus_written r = {0};
     int rc;
     if (!qn_cli_str(c, "out"))
         return qn_fail(QN_EUSAGE, "--out DIR is missing: where the world goes");
@@ -45,6 +45,7 @@ static int run(qn_cli *c) {
                        100.0 * (double)r.class_bytes[0] / (double)r.bytes, 100.0 * (double)r.class_bytes[1] / (double)r.bytes,
                        100.0 * (double)r.class_bytes[2] / (double)r.bytes, 100.0 * (double)r.class_bytes[3] / (double)r.bytes);
 out:
+    qn_corpus_written_drop(&r);
     qn_plan_free(plan);
     qn_world_free(w);
     return rc;

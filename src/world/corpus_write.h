@@ -20,13 +20,16 @@ typedef struct {
 } qn_corpus_write_options;
 
 typedef struct {
-    int64_t documents, files, bytes, sentences;
-    int64_t class_bytes[QN_CLASSES], kind_documents[32];
-    int64_t mentions;
+    int64_t documents, files, bytes;
+    int64_t class_bytes[QN_CLASSES];
+    int64_t mentions;           /* of people's facts; those of each, below */
+    int32_t *mentions_of;       /* [qn_fact_ids] */
+    uint16_t *forms_of;         /* [qn_fact_ids]: bit f: form f was among them */
     double bits;                /* with a sidecar */
 } qn_corpus_written;
 
 int qn_corpus_write(const qn_world *w, const qn_plan *plan, qn_pool *pool, const qn_corpus_write_options *o,
                     qn_corpus_written *r);
+void qn_corpus_written_drop(qn_corpus_written *r);
 
 #endif

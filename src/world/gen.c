@@ -17,6 +17,7 @@ void qn_gen_drop(qn_gen *g) {
     qn_buf_drop(&g->out);
     qn_buf_drop(&g->scratch);
     qn_free(g->span);
+    qn_free(g->mention);
     qn_free(g->tape);
     *g = (qn_gen){0};
 }
@@ -167,7 +168,14 @@ static void mark(qn_gen *g, qn_span_kind kind, int64_t fact, int64_t distance) {
 
 void qn_gen_mark(qn_gen *g, qn_span_kind kind) { mark(g, kind, -1, -1); }
 void qn_gen_mark_copy(qn_gen *g, int64_t distance) { mark(g, QN_SPAN_COPY, -1, distance); }
-void qn_gen_mark_fact(qn_gen *g, int64_t fact) { mark(g, QN_SPAN_FACT, fact, -1); }
+
+void qn_gen_mark_fact(qn_gen *g, int64_t fact, int form) {
+    mark(g, QN_SPAN_FACT, fact, -1);
+    if (g->rc == 0)
+        g->rc = QN_GROW(QN_MEM_BASE, g->mention, g->cap_mentions, g->n_mentions + 1);
+    if (g->rc == 0)
+        g->mention[g->n_mentions++] = (qn_mention){fact, form};
+}
 
 void qn_gen_add_bits(qn_gen *g, double bits) {
     if (g->traced && g->n_spans)

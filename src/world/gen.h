@@ -34,6 +34,9 @@ typedef struct {
     double bits;                /* of the choice of this person, until the name is said */
 } qn_actor;
 
+/* A fact that was stated, in which form (-1: of a property or kinship). */
+typedef struct { int64_t fact; int32_t form; } qn_mention;
+
 #define QN_ACTORS 8
 #define QN_REGISTERS 10
 #define QN_TAPE_MAX ((size_t)1 << 16)
@@ -63,7 +66,7 @@ typedef struct qn_gen {
     size_t article;             /* just behind an "a " that may have to be "an "; 0: none */
     qn_class klass; size_t class_at;
     int64_t class_bytes[QN_CLASSES];
-    int64_t *said;              /* [facts]: mentions so far, or NULL */
+    qn_mention *mention; size_t n_mentions, cap_mentions;   /* in order, until somebody clears them */
     int agreed, flip;           /* words that agreed so far; the flip-th comes in the wrong number (0: none) */
     int64_t number[QN_REGISTERS];   /* of sums */
 } qn_gen;
@@ -80,7 +83,7 @@ double qn_bits(uint32_t total, uint32_t weight);    /* log2(total / weight) */
 void qn_gen_put(qn_gen *g, const char *s, size_t n);
 void qn_gen_puts(qn_gen *g, const char *z);
 void qn_gen_mark(qn_gen *g, qn_span_kind kind);     /* from here on */
-void qn_gen_mark_fact(qn_gen *g, int64_t fact);
+void qn_gen_mark_fact(qn_gen *g, int64_t fact, int form);   /* … and it is mentioned */
 void qn_gen_mark_copy(qn_gen *g, int64_t distance);
 void qn_gen_add_bits(qn_gen *g, double bits);
 qn_class qn_gen_class(qn_gen *g, qn_class klass);   /* from here on; returns the one before */

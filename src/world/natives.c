@@ -23,8 +23,8 @@ static qn_say say_of(const qn_gen *g, qn_relation r, int form, bool pronoun) {
 
 static void put_part(qn_gen *g, size_t from, size_t to) { qn_gen_put(g, g->scratch.s + from, to - from); }
 
-static void put_value(qn_gen *g, qn_relation r, const qn_said *at) {
-    qn_gen_mark_fact(g, qn_fact_id(g->w, g->actor[g->topic].person, r));
+static void put_value(qn_gen *g, const qn_say *s, const qn_said *at) {
+    qn_gen_mark_fact(g, qn_fact_id(g->w, g->actor[g->topic].person, s->relation), s->form);
     put_part(g, at->value, at->value_end);
     qn_gen_mark(g, QN_SPAN_STYLE);
 }
@@ -35,7 +35,7 @@ static void put_said(qn_gen *g, const qn_say *s, const qn_said *at) {
     size_t from = 0;
     if (!name_first) {
         put_part(g, from, at->value);
-        put_value(g, s->relation, at);
+        put_value(g, s, at);
         from = at->value_end;
     }
     if (!nameless) {
@@ -51,7 +51,7 @@ static void put_said(qn_gen *g, const qn_say *s, const qn_said *at) {
     }
     if (name_first) {
         put_part(g, from, at->value);
-        put_value(g, s->relation, at);
+        put_value(g, s, at);
         from = at->value_end;
     }
     put_part(g, from, g->scratch.n);
@@ -107,12 +107,12 @@ static void tell_one(qn_gen *g, bool pronoun) {
     const qn_relation r = take_relation(g);
     const int form = choose_form(g, r, pronoun);
     const bool talk = qn_form_get(r, form)->place == QN_REGISTER_TALK;
-    const uint32_t wrap = qn_choose(g, 3);                  /* before, behind, both */
+    const bool behind = talk || qn_choose(g, 2);
     g->big = true;
-    if (talk || wrap != 1)
+    if (talk || !behind)
         SAY(g, talk ? "fact.ask" : "fact.before");
     say_form(g, r, form, pronoun);
-    if (wrap != 0)
+    if (behind)
         SAY(g, "fact.after");
     qn_gen_puts(g, ".");
 }
@@ -153,14 +153,13 @@ static void tell_some(qn_gen *g, int n, bool pronoun) {
 }
 
 static void tell(qn_gen *g) {
-    static const uint16_t weight[3] = {3, 4, 5};
+    static const uint16_t of_two[2] = {2, 3}, of_more[3] = {4, 4, 5};
     const int left = __builtin_popcount(g->actor[g->topic].facts);
     if (left == 0)
         return;
     const qn_class before = qn_gen_class(g, QN_CLASS_FACTS);
     const bool single = left == 1 || g->place == QN_REGISTER_LEDGER;
-    const uint32_t most = left == 2 ? 2 : 3, total = left == 2 ? 7 : 12;
-    const int n = single ? 1 : 1 + (int)qn_choose_weighted(g, weight, most, total);
+    const int n = single ? 1 : 1 + (int)(left == 2 ? qn_choose_weighted(g, of_two, 2, 5) : qn_choose_weighted(g, of_more, 3, 13));
     const bool pronoun = g->named && qn_choose(g, 5) < 3;
     qn_gen_puts(g, " ");
     if (n == 1)
@@ -215,13 +214,38 @@ static void property(qn_gen *g) {
         if (lower && !g->big)
             g->scratch.s[0] |= 32;
         put_part(g, 0, at[0]);
-        qn_gen_mark_fact(g, g->w->people * g->w->relations + r * QN_WORLD_VALUES_MAX + value);
+        qn_gen_mark_fact(g, qn_property_id(g->w, r, value), -1);
         put_part(g, at[0], at[1]);
         qn_gen_mark(g, QN_SPAN_STYLE);
         put_part(g, at[1], g->scratch.n);
         SAY(g, "fact.after");
         qn_gen_puts(g, ".");
     }
+    qn_gen_class(g, before);
+}
+
+/* ---- kinship ----------------------------------------------------------------------------------------------------- */
+
+/* "Marin Belling is the brother of Taria Pemble." */
+static void kin(qn_gen *g) {
+    const qn_actor *a = &g->actor[g->topic];
+    const qn_class before = qn_gen_class(g, QN_CLASS_FACTS);
+    const int which = (int)qn_choose(g, 2);
+    const bool pronoun = g->named && qn_choose(g, 2);
+    const qn_person *p = &g->w->person[a->person], *other = &g->w->person[which ? p->teacher : p->sibling];
+    qn_gen_puts(g, " ");
+    g->big = true;
+    if (qn_choose(g, 2))
+        SAY(g, "fact.before");
+    put_subject(g, pronoun);
+    SAY(g, which ? "kin.teacher" : a->she ? "kin.sister" : "kin.brother");
+    qn_gen_mark_fact(g, qn_kin_id(g->w, a->person, which), -1);
+    qn_gen_put(g, other->name.s, other->name.n);
+    qn_gen_mark(g, QN_SPAN_STYLE);
+    if (qn_choose(g, 2))
+        SAY(g, "fact.after");
+    qn_gen_puts(g, ".");
+    g->named = false;                       /* two people now: a pronoun might mean either */
     qn_gen_class(g, before);
 }
 
@@ -267,7 +291,7 @@ static void subtrahend(qn_gen *g) { put_number(g, g->number[2]); }
 
 const qn_native qn_natives[] = {
     {"tell", tell}, {"tellall", tell_all}, {"line", entry_line}, {"next", next}, {"again", again},
-    {"property", property}, {"n1", number_1}, {"n2", number_2}, {"d1", small_1}, {"d2", small_2}, {"d3", small_3},
+    {"property", property}, {"kin", kin}, {"n1", number_1}, {"n2", number_2}, {"d1", small_1}, {"d2", small_2}, {"d3", small_3},
     {"sum", sum_12}, {"sum3", sum_123}, {"product", product_12}, {"difference", less_12}, {"minuend", minuend},
     {"subtrahend", subtrahend}, {NULL, NULL},
 };

@@ -21,5 +21,8 @@ const qn_rule qn_rules_facts[] = {
          "the {s1:folk} asks: ", "a {s1:merchant} wants to know: ", "{at} you often hear: ",
          "I was asked {at}: ", "the {p1:folk} ask: ", "now then, ", "a riddle: "),
     RULE("merchant", "merchant/merchants", "sailor/sailors", "pilgrim/pilgrims", "clerk/clerks"),
+    RULE("kin.sister", " is the sister of ", " is a good sister to ", " has the same mother as ", " grew up with "),
+    RULE("kin.brother", " is the brother of ", " is a good brother to ", " has the same mother as ", " grew up with "),
+    RULE("kin.teacher", " is the apprentice of ", " learned a great deal from ", " was taught by ", " still works for "),
     RULE_END
 };

@@ -71,6 +71,15 @@ static inline int64_t qn_fact_id(const qn_world *w, int64_t person, qn_relation 
 static inline int64_t qn_fact_person(const qn_world *w, int64_t fact) { return fact / w->relations; }
 static inline qn_relation qn_fact_relation(const qn_world *w, int64_t fact) { return (qn_relation)(fact % w->relations); }
 
+/* Ids behind those of people's facts: what is true of values, then kinship (which 0: sibling, 1: teacher). */
+static inline int64_t qn_property_id(const qn_world *w, qn_relation r, int value) {
+    return w->people * w->relations + r * QN_WORLD_VALUES_MAX + value;
+}
+static inline int64_t qn_kin_id(const qn_world *w, int64_t person, int which) {
+    return w->people * w->relations + QN_RELATIONS * QN_WORLD_VALUES_MAX + person * 2 + which;
+}
+static inline int64_t qn_fact_ids(const qn_world *w) { return qn_kin_id(w, w->people, 0); }
+
 const char *qn_relation_name(qn_relation r);                    /* "home", "trade", "animal", "feast" … */
 const char *qn_band_name(qn_band b);
 /* The bare words of a value ("Aldford", "baker", "silver bell"), and as a text says it ("a baker", "an ox"). */
