@@ -62,5 +62,8 @@ typedef struct qn_scorer {
  * render and chat may be set afterwards. */
 int qn_session_scorer_init(qn_scorer *out, const char *name, qn_session *s, const qn_tok *tok);
 void qn_session_scorer_drop(qn_scorer *scorer);         /* {0} is fine */
+/* Called after every few requests of a call with how many are done; a negative return ends it with that error. */
+typedef int qn_scorer_progress_fn(void *arg, int64_t done, int64_t n);
+void qn_session_scorer_progress(qn_scorer *scorer, qn_scorer_progress_fn *fn, void *arg);
 
 #endif
