@@ -22,7 +22,8 @@ static int read_list(qn_task *t, qn_json *j, question *q) {
     while ((more = qn_json_item(j)) > 0) {
         if (q->texts == CHOICES_MAX)
             return qn_json_fail(j, QN_EFORMAT, "expected at most %d choices", CHOICES_MAX);
-        qn_field f[] = {{.name = "text", .str = &q->text[q->texts++]}, {.name = "label", .str = &q->label[q->labels++]}};
+        qn_field f[] = {{.name = "text", .str = &q->text[q->texts++]},
+                        {.name = "label", .str = &q->label[q->labels++]}};
         QN_TRY(qn_read_fields(t, j, f, QN_LEN(f)));
     }
     return more;

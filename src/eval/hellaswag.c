@@ -2,7 +2,8 @@
  *
  *     {"ind": 4, "activity_label": "…", "ctx_a": "…", "ctx_b": "…", "endings": ["…", …], "label": 3, …}
  *
- *     ACTIVITY: CTX_A CTX_B │ ENDING       each cleaned; ctx_b begins with a capital, the rest small      acc, acc_norm */
+ *     ACTIVITY: CTX_A CTX_B │ ENDING       each cleaned; ctx_b begins with a capital, the rest small
+ *                                          acc, acc_norm */
 #include <string.h>
 
 #include "eval/benchmark.h"
