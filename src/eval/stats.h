@@ -14,8 +14,8 @@ typedef struct { double lo, hi; } qn_interval;
 
 /* 95 % of the draws lie between lo and hi: each draw takes n items with replacement. The draws depend on the seed and n
  * only, so two series over the same items are drawn alike. A share that is 0 or 1 (den 1, num all 0 or all 1) would
- * give no width at all; there the exact bound of the binomial stands on the open side: 1 − 0.025^(1/n), or 0.025^(1/n). NaN
- * both where Σ den is 0. QN_ENOMEM. */
+ * give no width at all; there the exact bound of the binomial stands on the open side: 1 − 0.025^(1/n), or
+ * 0.025^(1/n). NaN both where Σ den is 0. QN_ENOMEM. */
 int qn_bootstrap(const double *num, const double *den, int64_t n, uint64_t seed, int64_t draws, qn_interval *out);
 /* The same of the difference Σ num / Σ den − Σ num2 / Σ den2, the same items drawn for both; no exact bounds. */
 int qn_bootstrap_paired(const double *num, const double *den, const double *num2, const double *den2, int64_t n,
