@@ -16,6 +16,8 @@
  *   prompt.c        a conversation as ids: chat template, trusted spans, tokenizer
  *   sampling.c      how answers are sampled and what they cost
  *   talk.c          the turns of a conversation
+ *   training.c      a training run from its recipe to its last line
+ *   counting.c      n-grams out of prepared data
  *   house_checks.c  what `selftest all` looks at beside the kernels
  *   fields.h peaks.h  members of JSON results; the machine's peaks among them
  *   cmd_<verb>.c    one command each

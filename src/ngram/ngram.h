@@ -45,7 +45,7 @@ int qn_ngram_counter_reserve(qn_ngram_counter *c, int64_t tokens, int64_t docume
 int qn_ngram_counter_add(qn_ngram_counter *c, const int32_t *ids, int64_t n);
 void qn_ngram_counter_end(qn_ngram_counter *c);                 /* the document is over */
 
-/* Memory that counting so many tokens takes at the most, in bytes: what a caller holds against the machine's. */
+/* Memory that counting so many tokens of ordinary text takes, in bytes: what a caller holds against the machine's. */
 int64_t qn_ngram_bytes(int order, int64_t tokens);
 
 typedef struct qn_ngram qn_ngram;

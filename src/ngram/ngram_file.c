@@ -6,7 +6,7 @@
  *     64  for each length of context: u64 contexts, u64 n-grams, f64 D₁, D₂, D₃
  *      …  for each length of context, as u32: token, child, gram, total, n1, n2, word, count (ngram_impl.h)
  *
- * Everything is little-endian. The checksum is qn_hash_bytes over blocks of 64 KiB, each seeded with the hash before. */
+ * Everything is little-endian. The checksum is qn_hash_bytes over blocks of 64 KiB, each seeded with the one before. */
 #include "ngram/ngram_impl.h"
 
 #include <string.h>

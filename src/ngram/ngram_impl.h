@@ -19,7 +19,7 @@ typedef struct {
     int64_t nodes, grams;
     double discount[3];                             /* of the n-grams one longer than these contexts */
     const uint32_t *token;                          /* [nodes] the oldest one */
-    const uint32_t *child, *gram;                   /* [nodes + 1] where they begin: in the next level; in word, count */
+    const uint32_t *child, *gram;                   /* [nodes + 1] where they begin: in the next level; in word */
     const uint32_t *total, *n1, *n2;                /* [nodes] Σ of counts; words with count 1, with count 2 */
     const uint32_t *word, *count;                   /* [grams] */
 } qn_ngram_level;
