@@ -8,6 +8,7 @@
 
 #include "data/dataset.h"
 #include "eval/scorer.h"
+#include "ngram/cooc.h"
 #include "ngram/ngram.h"
 
 /* ---- n-grams ---- */
@@ -25,6 +26,14 @@ void qn_ngram_model_drop(qn_ngram_model *m);
  * because a scorer's prefix does, and not because the tokenizer puts it there, is left out. */
 int qn_ngram_scorer_init(qn_scorer *out, const char *name, const qn_ngram *g, const qn_tok *tok);
 void qn_ngram_scorer_drop(qn_scorer *s);                /* {0} is fine */
+
+/* ---- co-occurrence ---- */
+
+/* Reads the training split into memory (12 bytes a token, 24 on the way) and sorts it; afterwards the data may be
+ * closed. tok, the data's own, is borrowed. The scorer ranks choices and nothing else: `generate` and `each` are NULL,
+ * `greedy` is never true, and logprob is the logarithm of a score (cooc_scorer.c), not of a probability. */
+int qn_cooc_scorer_init(qn_scorer *out, const char *name, const qn_dataset *d, const qn_tok *tok);
+void qn_cooc_scorer_drop(qn_scorer *s);                 /* {0} is fine */
 
 /* ---- loss over held-out tokens ---- */
 
