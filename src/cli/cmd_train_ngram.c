@@ -11,6 +11,7 @@ static const qn_opt opts[] = {
     QN_OPT_FOLDER("o", "out", NULL, "write model.ngram and its tokenizer into this folder"),
     QN_OPT_INT("", "order", "5", 1, QN_NGRAM_MAX_ORDER, "tokens of the longest n-gram"),
     QN_OPT_FILE("", "tokenizer", NULL, "tokenizer.json, a folder or a model that has one, for data that are texts"),
+    QN_OPT_COUNT("", "max-tokens", NULL, 1, 4e9, "count the first N tokens only"),
     QN_OPT_FLAG("", "force", "replace a table that is there"),
     QN_OPTS_DATA,
     QN_OPT_JSON,
@@ -94,7 +95,7 @@ static int run(qn_cli *c) {
         return qn_fail(QN_EUSAGE, "--out DIR is missing: where the table goes");
     QN_TRY_OUT(check_out(c, out));
     QN_TRY_OUT(find_data(c, out, &dir));
-    QN_TRY_OUT(qn_count_ngrams(c, dir.s, (int)qn_cli_int(c, "order"), out, &r));
+    QN_TRY_OUT(qn_count_ngrams(c, dir.s, (int)qn_cli_int(c, "order"), qn_cli_int(c, "max-tokens"), out, &r));
     rc = qn_cli_json(c) ? put_json(c, out, &r) : put_text(c, out, &r);
 out:
     qn_buf_drop(&dir);

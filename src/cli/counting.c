@@ -16,18 +16,18 @@ typedef struct {
     qn_ngram_counter *counter;
     qn_ngram *g;
     int32_t *ids;                   /* [CHUNK] */
+    int64_t most;                   /* tokens; first 0: all, then how many */
     qn_progress bar;
 } job;
 
-static int check_memory(const qn_dataset *d, int order) {
-    const qn_split_info train = qn_dataset_info(d, QN_SPLIT_TRAIN);
-    const int64_t need = qn_ngram_bytes(order, train.tokens);
+static int check_memory(const qn_dataset *d, int order, int64_t tokens) {
+    const int64_t need = qn_ngram_bytes(order, tokens);
     qn_machine m;
     qn_machine_get(&m);
     if (m.memory <= 0 || need <= m.memory)
         return 0;
     return qn_fail(QN_ENOMEM, "%s: counting %lld tokens takes up to %.1f GB, the machine has %.1f; a lower --order or "
-                   "a part of the text fits", qn_dataset_path(d), (long long)train.tokens, (double)need / 1e9,
+                   "--max-tokens fits", qn_dataset_path(d), (long long)tokens, (double)need / 1e9,
                    (double)m.memory / 1e9);
 }
 
@@ -51,17 +51,17 @@ static int on_share(void *arg, double share) {
 
 static int count(job *j, int order) {
     const qn_split_info train = qn_dataset_info(j->data, QN_SPLIT_TRAIN);
-    QN_TRY(check_memory(j->data, order));
+    j->most = j->most > 0 ? QN_MIN(j->most, train.tokens) : train.tokens;
+    QN_TRY(check_memory(j->data, order, j->most));
     QN_TRY(qn_ngram_counter_new(&j->counter, order, qn_dataset_vocab(j->data)));
-    QN_TRY(qn_ngram_counter_reserve(j->counter, train.tokens, train.documents));
+    QN_TRY(qn_ngram_counter_reserve(j->counter, j->most, train.documents));
     j->ids = qn_alloc(QN_MEM_CLI, CHUNK * sizeof *j->ids);
     if (!j->ids)
         return QN_ENOMEM;
-    qn_progress_init(&j->bar, j->c, "counting", train.tokens, "tokens");
-    for (int64_t i = 0; i < train.documents; i++) {
-        int64_t from, n;
+    qn_progress_init(&j->bar, j->c, "counting", j->most, "tokens");
+    for (int64_t i = 0, from = 0, n = 0; i < train.documents && from + n < j->most; i++) {
         qn_dataset_document(j->data, QN_SPLIT_TRAIN, i, &from, &n);
-        QN_TRY(add_document(j, from, n));
+        QN_TRY(add_document(j, from, QN_MIN(n, j->most - from)));
         qn_progress_set(&j->bar, (int64_t)(0.2 * (double)(from + n)));
     }
     QN_TRY(qn_ngram_build(j->counter, on_share, j, &j->g));
@@ -124,8 +124,8 @@ out:
     return rc;
 }
 
-int qn_count_ngrams(qn_cli *c, const char *data, int order, const char *out, qn_counted *r) {
-    job j = {.c = c};
+int qn_count_ngrams(qn_cli *c, const char *data, int order, int64_t max_tokens, const char *out, qn_counted *r) {
+    job j = {.c = c, .most = max_tokens};
     const double start = qn_now();
     int rc;
     *r = (qn_counted){0};
