@@ -18,11 +18,28 @@ static const char *band_of(const qn_world *w, int64_t fact) {
 
 /* ---- recall ------------------------------------------------------------------------------------------------------ */
 
-/* May this form be asked from left to right, by itself? Not a line of a ledger, not half of a dialogue. */
+/* May this form be asked from left to right, by itself? Not a line of a ledger, not half of a dialogue, and the value as
+ * the choices have it, with its article ("the best baker they know" is without). */
 static bool asked(qn_relation r, int form, qn_form_kind kind) {
-    const int place = qn_form_get(r, form)->place;
-    return qn_world_form_kind(r, form) == kind && qn_world_form_value_last(r, form) && !qn_world_form_whole(r, form) &&
-           (place == QN_REGISTER_ANY || place == QN_REGISTER_NAME);
+    const qn_form *f = qn_form_get(r, form);
+    const bool bare = r != QN_REL_HOME && r != QN_REL_FEAST && strstr(f->text, "{v}");
+    return f->kind == kind && !bare && qn_world_form_value_last(r, form) && !qn_world_form_whole(r, form) &&
+           (f->place == QN_REGISTER_ANY || f->place == QN_REGISTER_NAME);
+}
+
+static qn_say say_fact(const qn_world *w, int64_t fact, int form) {
+    const qn_person *p = &w->person[qn_fact_person(w, fact)];
+    const qn_relation r = qn_fact_relation(w, fact);
+    return (qn_say){.relation = r, .form = form, .value = p->value[r], .name = p->name, .she = p->she};
+}
+
+int qn_sets_probe(const qn_world *w, int64_t fact, int which, qn_buf *context) {
+    const qn_relation r = qn_fact_relation(w, fact);
+    int form = 0;
+    for (int left = which; !asked(r, form, QN_FORM_SEEN) || left-- > 0; form++)
+        qn_assert(form + 1 < qn_world_forms(r));
+    const qn_say say = say_fact(w, fact, form);
+    return qn_say_open(w, &say, context);
 }
 
 int qn_draw_form(qn_draw *d, qn_relation r, qn_form_kind kind) {
@@ -32,12 +49,6 @@ int qn_draw_form(qn_draw *d, qn_relation r, qn_form_kind kind) {
             fit[n++] = f;
     qn_assert(n > 0);
     return fit[qn_draw_below(d, n)];
-}
-
-static qn_say say_fact(const qn_world *w, int64_t fact, int form) {
-    const qn_person *p = &w->person[qn_fact_person(w, fact)];
-    const qn_relation r = qn_fact_relation(w, fact);
-    return (qn_say){.relation = r, .form = form, .value = p->value[r], .name = p->name, .she = p->she};
 }
 
 int qn_say_open(const qn_world *w, const qn_say *s, qn_buf *out) {

@@ -40,6 +40,12 @@ typedef struct {
 /* The folder is made. QN_ETEST: a check of the generator does not hold, which would be a mistake of ours. */
 int qn_sets_write(const qn_world *w, const qn_sets_options *o, const char *dir, qn_sets_report *report);
 
+/* A fact in one of QN_PROBES forms that training uses for everybody, as far as its value; appended. Which facts a model
+ * knows is found out by these: those that it gets right in QN_PROBES_RIGHT of them. */
+#define QN_PROBES 4
+#define QN_PROBES_RIGHT 3
+int qn_sets_probe(const qn_world *w, int64_t fact, int which, qn_buf *context);
+
 /* Half of the people answer for tuning, the other half is asked about in chat evaluation only. */
 bool qn_sets_tuned(const qn_world *w, int64_t person);
 
