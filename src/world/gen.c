@@ -145,7 +145,7 @@ static void mark(qn_gen *g, qn_span_kind kind, int64_t fact, int64_t distance) {
     if (!g->traced || g->rc < 0)
         return;
     const size_t at = g->out.n;
-    qn_span *last = g->n_spans ? &g->span[g->n_spans - 1] : NULL;
+    qn_text_span *last = g->n_spans ? &g->span[g->n_spans - 1] : NULL;
     if (last && last->begin == at) {
         const double bits = last->bits;
         g->n_spans--;
@@ -154,7 +154,7 @@ static void mark(qn_gen *g, qn_span_kind kind, int64_t fact, int64_t distance) {
             last->bits += bits;
             return;
         }
-        g->span[g->n_spans++] = (qn_span){at, at, (uint8_t)kind, fact, distance, bits};
+        g->span[g->n_spans++] = (qn_text_span){at, at, (uint8_t)kind, fact, distance, bits};
         return;
     }
     if (last && last->kind == kind && kind != QN_SPAN_FACT && kind != QN_SPAN_COPY)
@@ -163,7 +163,7 @@ static void mark(qn_gen *g, qn_span_kind kind, int64_t fact, int64_t distance) {
         last->end = at;
     g->rc = QN_GROW(QN_MEM_BASE, g->span, g->cap_spans, g->n_spans + 2);
     if (g->rc == 0)
-        g->span[g->n_spans++] = (qn_span){at, at, (uint8_t)kind, fact, distance, 0};
+        g->span[g->n_spans++] = (qn_text_span){at, at, (uint8_t)kind, fact, distance, 0};
 }
 
 void qn_gen_mark(qn_gen *g, qn_span_kind kind) { mark(g, kind, -1, -1); }

@@ -21,7 +21,7 @@ typedef struct {
     int64_t fact;               /* FACT: its id (facts.jsonl), else -1 */
     int64_t distance;           /* FACT, COPY: bytes back to the earlier mention in the document, -1: none */
     double bits;                /* FACT: 0; what it costs depends on the texts before: sidecar.c */
-} qn_span;
+} qn_text_span;
 
 /* Somebody in a text. */
 typedef struct {
@@ -53,7 +53,7 @@ typedef struct qn_gen {
     qn_rng_block block;
     int left;                   /* words of the block not used yet */
     bool traced;                /* spans are wanted */
-    qn_span *span; size_t n_spans, cap_spans;
+    qn_text_span *span; size_t n_spans, cap_spans;
     qn_choice *tape; size_t n_tape, cap_tape;   /* kept while traced … */
     bool replay; size_t at_tape;                /* … or followed instead of drawing */
     qn_actor actor[QN_ACTORS];
