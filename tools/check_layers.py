@@ -13,7 +13,7 @@ STOREYS = [
     "num tok record plot ngram",
     "kernels format pull chat",
     "graph",
-    "ops data",
+    "ops data world",
     "model",
     "infer train",
     "tune quant eval rag",

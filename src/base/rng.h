@@ -5,7 +5,8 @@
 
 #include "base/compiler.h"
 
-typedef enum { QN_RNG_SAMPLE = 1, QN_RNG_INIT, QN_RNG_DROPOUT, QN_RNG_ORDER, QN_RNG_DATA, QN_RNG_TEST } qn_rng_purpose;
+typedef enum { QN_RNG_SAMPLE = 1, QN_RNG_INIT, QN_RNG_DROPOUT, QN_RNG_ORDER, QN_RNG_DATA, QN_RNG_TEST, QN_RNG_WORLD }
+    qn_rng_purpose;
 
 /* Key = seed; counter words = index low, index high, step low, step high ^ rotl(purpose, 24). Draws with different
  * arguments are different blocks as long as step < 2^56 (and step < 2^32 where a purpose is 256 or more). */

@@ -7,6 +7,7 @@
 
 #include "base/file.h"
 #include "cli/cli.h"
+#include "cli/data_args.h"
 #include "cli/fields.h"
 #include "data/corpus.h"
 #include "format/tokenizer_json_write.h"
@@ -31,6 +32,7 @@ static const qn_opt opts[] = {
     QN_OPT_ENUM("", "fallback", "byte", "byte|unk", "char: what other characters become"),
     QN_OPT_ENUM("", "invalid", "replace", "replace|drop|refuse", "what becomes of bytes that are not UTF-8"),
     QN_OPT_STRING("", "field", "text", "NAME", "where JSON lines hold their text"),
+    QN_OPT_SEPARATOR,
     QN_OPT_STRING("", "max-memory", "2G", "SIZE", "give up the rarest words rather than take more (64M or more)"),
     QN_OPT_FLAG("", "force", "replace a tokenizer that is there"),
     QN_OPT_CONFIG,
@@ -170,7 +172,7 @@ static int read_corpus(job *j) {
     int more;
     qn_corpus_options o = {
         .path = j->c->arg, .n_paths = qn_cli_args(j->c), .field = qn_cli_str(j->c, "field"),
-        .invalid = (qn_invalid)qn_cli_enum(j->c, "invalid")};
+        .invalid = (qn_invalid)qn_cli_enum(j->c, "invalid"), .separator = qn_cli_str(j->c, "separator")};
     QN_TRY(qn_corpus_open(&j->corpus, &o));
     qn_progress_init(&j->bar, j->c, "counting words", qn_corpus_size(j->corpus), "bytes");
     while ((more = qn_corpus_next(j->corpus, &piece)) > 0) {

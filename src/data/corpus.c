@@ -24,6 +24,9 @@ struct qn_corpus {
     size_t at;                      /* the next file to open */
     qn_invalid invalid;
     char *field;
+    char *separator;                /* or NULL: then the next four are of no use */
+    qn_str rest;                    /* of the block in `clean`: not given yet */
+    bool last, line, cut;           /* the file ends there; `rest` begins a line; the last document ended before it */
     qn_byte_stream *text;           /* the open file is one of these two … */
     qn_jsonl *lines;
     bool fresh;                     /* … and nothing of it was given yet */
@@ -116,6 +119,12 @@ static int add_named(qn_corpus *c, const char *path) {
     return 0;
 }
 
+static int check_separator(const char *line) {
+    if (!*line || strpbrk(line, "\r\n"))
+        return qn_fail(QN_EINVAL, "the separator of documents is a line: some letters, without a line break");
+    return 0;
+}
+
 int qn_corpus_open(qn_corpus **out, const qn_corpus_options *o) {
     int rc = 0;
     *out = NULL;
@@ -125,6 +134,11 @@ int qn_corpus_open(qn_corpus **out, const qn_corpus_options *o) {
     c->invalid = o->invalid;
     c->field = qn_str_dup(QN_MEM_BASE, qn_str_of(o->field ? o->field : "text"));
     QN_TRY_OUT(c->field ? 0 : QN_ENOMEM);
+    if (o->separator) {
+        QN_TRY_OUT(check_separator(o->separator));
+        c->separator = qn_str_dup(QN_MEM_BASE, qn_str_of(o->separator));
+        QN_TRY_OUT(c->separator ? 0 : QN_ENOMEM);
+    }
     for (size_t i = 0; i < o->n_paths; i++)
         QN_TRY_OUT(add_named(c, o->path[i]));
     *out = c;
@@ -149,6 +163,7 @@ void qn_corpus_close(qn_corpus *c) {
         qn_free(c->source[i].path);
     qn_free(c->source);
     qn_free(c->field);
+    qn_free(c->separator);
     qn_buf_drop(&c->raw);
     qn_buf_drop(&c->clean);
     qn_buf_drop(&c->string);
@@ -204,6 +219,63 @@ static int clean_text(qn_corpus *c, const char *name, qn_str in, qn_str *out) {
     return rc;
 }
 
+/* The first line of s that is the separator: where the text before it ends, and where the next begins. */
+static bool find_separator(const qn_corpus *c, qn_str s, size_t *end, size_t *next) {
+    const size_t n = strlen(c->separator);
+    const char *stop = s.s + s.n;
+    for (const char *at = s.s; (at = memmem(at, (size_t)(stop - at), c->separator, n)) != NULL; at++) {
+        const char *after = at + n;
+        after += after < stop && *after == '\r';
+        const bool begins = at == s.s ? c->line : at[-1] == '\n';
+        if (!begins || (after < stop && *after != '\n'))
+            continue;
+        *next = (size_t)(QN_MIN(after + 1, stop) - s.s);
+        at -= at > s.s;
+        at -= at > s.s && at[-1] == '\r';
+        *end = (size_t)(at - s.s);
+        return true;
+    }
+    return false;
+}
+
+/* The block's next document or the beginning of it. 1 a piece, 2 none. */
+static int next_part(qn_corpus *c, qn_corpus_piece *piece) {
+    size_t end, next;
+    const bool found = find_separator(c, c->rest, &end, &next);
+    const qn_str text = {c->rest.s, found ? end : c->rest.n};
+    const bool ends = found || c->last, nothing = !found && text.n == 0 && (c->cut || !c->last);
+    c->rest = found ? (qn_str){c->rest.s + next, c->rest.n - next} : (qn_str){0};
+    c->last = c->last && found;
+    c->line = found || (c->line && text.n == 0);
+    c->cut = found;
+    return nothing ? 2 : give(c, text, ends, piece);
+}
+
+/* Is the line that ends at `end` in the block a separator? */
+static bool is_separator(const qn_corpus *c, const char *end) {
+    const size_t n = strlen(c->separator);
+    end -= end > c->raw.s && end[-1] == '\r';
+    if ((size_t)(end - c->raw.s) < n || memcmp(end - n, c->separator, n) != 0)
+        return false;
+    return end - n == c->raw.s ? c->line : end[-(ptrdiff_t)n - 1] == '\n';
+}
+
+/* Bytes at the end of a block that may be the beginning of a separator, with the line break before it, unless that one
+ * ends a separator itself. */
+static size_t separator_pending(const qn_corpus *c) {
+    const char *end = c->raw.s + c->raw.n, *line = c->raw.n ? memrchr(c->raw.s, '\n', c->raw.n) : NULL;
+    if (!c->separator || !line)
+        return 0;
+    size_t n = (size_t)(end - line - 1);
+    n -= n && end[-1] == '\r';
+    if (n > strlen(c->separator) || memcmp(line + 1, c->separator, n) != 0)
+        return 0;
+    if (is_separator(c, line))
+        return (size_t)(end - line - 1);
+    line -= line > c->raw.s && line[-1] == '\r';
+    return (size_t)(end - line);
+}
+
 /* A block of the open file. What may be the beginning of a character waits for the next one. 1 a piece, 2 none. */
 static int next_block(qn_corpus *c, qn_corpus_piece *piece) {
     const char *name = qn_byte_stream_name(c->text);
@@ -220,7 +292,8 @@ static int next_block(qn_corpus *c, qn_corpus_piece *piece) {
             return rc < 0 ? rc : 2;
     }
     size_t bom = first && qn_str_starts(qn_buf_view(&c->raw), "\xef\xbb\xbf") ? 3 : 0;
-    size_t wait = ends ? 0 : qn_utf8_pending(c->raw.s, c->raw.n), n = c->raw.n - wait;
+    size_t wait = ends ? 0 : QN_MAX(qn_utf8_pending(c->raw.s, c->raw.n), separator_pending(c));
+    const size_t n = c->raw.n - wait;
     QN_TRY(clean_text(c, name, (qn_str){c->raw.s + bom, n - bom}, &text));
     if (text.s != c->clean.s) {                     /* nothing to clean: it moves, since the rest takes its place */
         qn_buf_clear(&c->clean);
@@ -232,7 +305,11 @@ static int next_block(qn_corpus *c, qn_corpus_piece *piece) {
     c->offset += (int64_t)n;
     if (ends)
         close_file(c);
-    return give(c, text, ends, piece);
+    if (!c->separator)
+        return give(c, text, ends, piece);
+    c->rest = text;
+    c->last = ends;
+    return next_part(c, piece);
 }
 
 /* {"text": "…", …} → the text: 1, or 0 where there is none. */
@@ -336,6 +413,8 @@ static int open_next(qn_corpus *c) {
     c->fresh = true;
     c->offset = 0;
     c->raw.n = 0;
+    c->line = true;
+    c->cut = false;
     c->stats.files++;
     if (is_jsonl(path))
         return qn_jsonl_open(&c->lines, path, &(qn_jsonl_options){.line_max = LINE_MAX_BYTES});
@@ -344,10 +423,11 @@ static int open_next(qn_corpus *c) {
 
 int qn_corpus_next(qn_corpus *c, qn_corpus_piece *piece) {
     for (;;) {
-        int rc = c->lines ? next_line(c, piece) : c->text ? next_block(c, piece) : 2;
+        const bool more = c->rest.n || c->last;
+        int rc = more ? next_part(c, piece) : c->lines ? next_line(c, piece) : c->text ? next_block(c, piece) : 2;
         if (rc != 2)
             return rc;
-        if (!c->text && !c->lines) {
+        if (!c->text && !c->lines && !c->rest.n && !c->last) {
             if (c->at == c->n)
                 return at_end(c);
             QN_TRY(open_next(c));

@@ -6,7 +6,8 @@
  *     qn_corpus *c; QN_TRY(qn_corpus_open(&c, &(qn_corpus_options){.path = paths, .n_paths = n}));
  *     while ((more = qn_corpus_next(c, &piece)) > 0) { use piece.text; if (piece.ends) the document is over; }
  *
- * A file is one document; of .jsonl and .ndjson each line is one, its text under `field`. All of them may be packed
+ * A file is one document, or several with lines between them that are exactly `separator` (the line break in front of
+ * such a line belongs to it); of .jsonl and .ndjson each line is one, its text under `field`. All of them may be packed
  * (.gz, .zst). A folder stands for its files, sub-folders included, in the order of their paths; hidden ones, links to
  * folders, and what cannot be text (said in a warning) are passed over. A byte order mark at the start of a file goes.
  * A line whose `field` is not there or holds no text is left out, and that is said once, with the first of them; where
@@ -25,6 +26,7 @@ typedef struct {
     const char *const *path; size_t n_paths;    /* files, folders, "-" for standard input */
     const char *field;                          /* of JSON lines; NULL: "text" */
     qn_invalid invalid;
+    const char *separator;                      /* a line of text files; NULL: a file is one document */
 } qn_corpus_options;
 
 typedef struct {

@@ -213,7 +213,8 @@ static void add_count(qn_data_count *all, const qn_data_count *c) {
 
 static int open_corpus(const job *j, const qn_data_source *s, qn_corpus **corpus) {
     return qn_corpus_open(corpus, &(qn_corpus_options){.path = s->path, .n_paths = s->n_paths, .field = j->o->field,
-                                                       .invalid = j->o->invalid});
+                                                       .invalid = j->o->invalid,
+                                                       .separator = j->o->separator});
 }
 
 static int read_source(job *j, size_t index) {

@@ -24,6 +24,7 @@ typedef struct { const char *const *path; size_t n_paths; double weight; } qn_da
 typedef struct {
     const qn_data_source *source; size_t n_sources;
     const char *field;                      /* of JSON lines; NULL: "text" */
+    const char *separator;                  /* of documents in text files: corpus.h; NULL: none */
     qn_invalid invalid;
     const char *out;                        /* the folder; made if need be */
     double validation;                      /* share of the tokens, 0 … 0.5 */

@@ -24,6 +24,14 @@ static int read_all(const qn_corpus_options *o, qn_buf *out, qn_corpus_stats *st
     return more;
 }
 
+static void check_documents(const char *text, size_t n, const char *want) {
+    const char *path = qn_test_write("parted.txt", text, n);
+    qn_buf out = {0};
+    CHECK_OK(read_all(&(qn_corpus_options){.path = &path, .n_paths = 1, .separator = "<|end|>"}, &out, NULL));
+    CHECK_VIEW(qn_buf_view(&out), want, "%.80s", text);
+    qn_buf_drop(&out);
+}
+
 static void check_text(const char *path, qn_invalid invalid, const char *want) {
     qn_buf out = {0};
     CHECK_OK(read_all(&(qn_corpus_options){.path = &path, .n_paths = 1, .invalid = invalid}, &out, NULL), "%s", path);
@@ -285,4 +293,46 @@ TEST(gives_all_memory_back_when_it_runs_out) {
         CHECK_NO_LEAK(QN_MEM_BASE, before, "allocation %lld", (long long)n);
         CHECK_NO_LEAK(QN_MEM_FORMAT, format, "allocation %lld", (long long)n);
     }
+}
+
+/* ---- several documents in a file --------------------------------------------------------------------------------- */
+
+TEST(lines_between_documents) {
+    static const struct { const char *text, *want; } cases[] = {
+        {"one\n<|end|>\ntwo\n<|end|>\n", "one|two|"},
+        {"one\n<|end|>\ntwo\nmore\n", "one|two\nmore\n|"},
+        {"one\n<|end|>\ntwo", "one|two|"},
+        {"one\r\n<|end|>\r\ntwo\r\n<|end|>", "one|two|"},
+        {"<|end|>\none", "|one|"},
+        {"one\n\n<|end|>\n\ntwo", "one\n|\ntwo|"},
+        {"one\n<|end|>\n<|end|>\ntwo", "one||two|"},
+        {"one <|end|> still\n<|end|>one\n <|end|>\n", "one <|end|> still\n<|end|>one\n <|end|>\n|"},
+        {"", "|"},
+    };
+    for (size_t i = 0; i < QN_LEN(cases); i++)
+        check_documents(cases[i].text, strlen(cases[i].text), cases[i].want);
+}
+
+/* Wherever a block of 256 KB ends, before, in and behind a separator. */
+TEST(separators_across_blocks) {
+    const size_t block = (size_t)256 << 10;
+    char *text = malloc(2 * block), *want = malloc(2 * block);
+    for (size_t at = block - 14; at < block + 4; at++) {
+        memset(text, 'x', at);
+        memset(want, 'x', at);
+        strcpy(text + at, "\n<|end|>\ny\n<|en\n");
+        strcpy(want + at, "|y\n<|en\n|");
+        check_documents(text, strlen(text), want);
+    }
+    free(text);
+    free(want);
+}
+
+TEST(a_separator_is_a_line) {
+    qn_corpus *c;
+    const char *path = qn_test_write("a.txt", "a", 1);
+    CHECK_FAIL(qn_corpus_open(&c, &(qn_corpus_options){.path = &path, .n_paths = 1, .separator = ""}), QN_EINVAL,
+               "without a line break");
+    CHECK_FAIL(qn_corpus_open(&c, &(qn_corpus_options){.path = &path, .n_paths = 1, .separator = "a\nb"}), QN_EINVAL,
+               "without a line break");
 }

@@ -1,0 +1,36 @@
+/* world/rules_words.c — the words that all genres share. Lists with a slash hold both numbers of a noun or a verb. */
+#include "world/grammar.h"
+
+const qn_rule qn_rules_words[] = {
+    RULE("thing", "key/keys", "lamp/lamps", "coat/coats", "hat/hats", "basket/baskets", "rope/ropes", "book/books",
+         "letter/letters", "candle/candles", "cup/cups", "blanket/blankets", "ladder/ladders", "bucket/buckets",
+         "ribbon/ribbons", "box/boxes", "knife/knives"),
+    RULE("plant", "apple tree/apple trees", "rose/roses", "pear tree/pear trees", "bean/beans", "cabbage/cabbages",
+         "tulip/tulips", "oak/oaks", "pumpkin/pumpkins"),
+    RULE("building", "house/houses", "barn/barns", "tower/towers", "wall/walls", "gate/gates", "stable/stables",
+         "shop/shops", "mill/mills"),
+    RULE("folk", "neighbour/neighbours", "child/children", "cousin/cousins", "guest/guests", "traveller/travellers",
+         "soldier/soldiers", "aunt/aunts", "stranger/strangers", "friend/friends", "farmer/farmers",
+         "old woman/old women", "old man/old men", "boy/boys", "girl/girls", "merchant/merchants", "singer/singers"),
+    RULE("adj", "old", "new", "small", "heavy", "red", "blue", "green", "broken", "clean", "plain", "fine", "little"),
+    RULE("mood", "tired", "glad", "hungry", "quiet", "proud", "angry", "curious", "happy", "worried", "surprised"),
+    RULE("place", "the well", "the bridge", "the mill", "the market", "the old gate", "the tower", "the orchard",
+         "the forest", "the barn", "the harbour", "the square", "the hill", "the garden", "the stable"),
+    RULE("at", "at the well", "by the bridge", "behind the mill", "at the market", "near the old gate",
+         "under the tower", "in the orchard", "in the forest", "behind the barn", "at the harbour", "in the square",
+         "on the hill", "in the garden", "in the stable"),
+    RULE("daypart", "morning", "afternoon", "evening", "night"),
+    RULE("dayword", "cold", "warm", "bright", "grey", "windy", "rainy", "clear", "dark", "quiet", "foggy"),
+    RULE("time", "one {dayword} {daypart}", "on a {dayword} {daypart}", "early one {daypart}", "late one {daypart}",
+         "not long ago", "last week", "a year ago"),
+    RULE("weather", "the rain had stopped", "the wind was cold", "the sun stood high", "snow lay on the roofs",
+         "mist hung over the fields", "it had rained all week", "the sky was clear", "the leaves were falling",
+         "the roads were muddy", "the stars were out"),
+    RULE("food", "bread", "soup", "cheese", "honey", "porridge", "fish", "pie", "cake", "stew", "jam"),
+    RULE("count", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"),
+    RULE("state", "dry", "wet", "safe", "ready", "lost", "clean", "broken", "cold", "warm", "full", "empty", "dusty"),
+    RULE("matters", "is heavy/are heavy", "shines/shine", "looks old/look old", "belongs to nobody/belong to nobody",
+         "costs too much/cost too much", "needs repair/need repair", "has a long story/have a long story",
+         "smells of smoke/smell of smoke", "fits everyone/fit everyone", "comes from far away/come from far away"),
+    RULE_END
+};
