@@ -17,12 +17,12 @@
 /* ids [n], 1 ≤ from < n ≤ context + 1: the last id is only predicted, never fed. Borrowed for the call. */
 typedef struct { const int32_t *ids; int64_t n, from; } qn_score_request;
 typedef struct {
-    double logprob;         /* Σ ln p(ids[i] | ids[0…i)) over from ≤ i < n, in that order; −inf where one is impossible */
+    double logprob;         /* Σ ln p(ids[i] | ids[0…i)), from ≤ i < n in that order; −inf where one is impossible */
     bool greedy;            /* each of them was the likeliest; the lowest id among equals */
 } qn_score;
 
-/* A greedy continuation of ids [n], 1 ≤ n ≤ context. It ends before the first stop string that appears, at an end token,
- * after `max` tokens, or where the context is full. */
+/* A greedy continuation of ids [n], 1 ≤ n ≤ context. It ends before the first stop string that appears, at an end
+ * token, after `max` tokens, or where the context is full. */
 typedef struct {
     const int32_t *ids;
     int64_t n, max;
