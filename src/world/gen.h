@@ -67,7 +67,7 @@ typedef struct qn_gen {
     qn_class klass; size_t class_at;
     int64_t class_bytes[QN_CLASSES];
     qn_mention *mention; size_t n_mentions, cap_mentions;   /* in order, until somebody clears them */
-    bool flip; size_t flip_at[2];   /* the last agreeing word comes in the wrong number: grammar.h */
+    int flip;                   /* the next word that agrees with this noun comes in the wrong number; 0: none */
     int64_t number[QN_REGISTERS];   /* of sums */
 } qn_gen;
 
