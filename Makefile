@@ -1,7 +1,8 @@
 # quern's front door. The build itself is CMakeLists.txt.
 #
 #   make            build build/release/quern          make asan, tsan, scalar   quick tests in that build
-#   make demo       fetch a real model, talk to it      make levels               quick tests once per ISA level
+#   make demo       a model from nothing, in minutes    make levels               quick tests once per ISA level
+#   make demo-chat  fetch a real model, talk to it      make demo TIME=10m OUT=long-demo, CORPUS=books/
 #   make test       build and run all tests             make fuzz SECONDS=60      every parser under libFuzzer
 #   make bench      measure this machine                make install PREFIX=/usr/local
 #   make deps       install what is missing (apt)       make clean
@@ -9,12 +10,15 @@
 PREFIX ?= /usr/local
 JOBS ?= $(shell nproc 2>/dev/null || echo 2)
 SECONDS ?= 60
+TIME ?= 3m
+OUT ?= build/demo
+CORPUS ?=
 WERROR ?= OFF
 GENERATOR := $(if $(shell command -v ninja),Ninja,Unix Makefiles)
 RELEASE := build/release
 export JOBS
 
-.PHONY: all help deps ready demo test levels bench asan tsan scalar fuzz install clean
+.PHONY: all help deps build-deps ready demo demo-chat test levels bench asan tsan scalar fuzz install clean
 .NOTPARALLEL:
 
 all: ready
@@ -26,11 +30,17 @@ help:
 deps:
 	@tools/deps.sh install
 
+build-deps:
+	@tools/deps.sh install 'command library'
+
 ready:
 	@tools/deps.sh check
 
-demo: all
-	@tools/demo.sh $(RELEASE)/quern
+demo: build-deps all
+	@$(RELEASE)/quern demo --out '$(OUT)' --time '$(TIME)' $(if $(CORPUS),--corpus '$(CORPUS)')
+
+demo-chat: all
+	@tools/demo_chat.sh $(RELEASE)/quern
 
 test: all
 	@tools/test.sh $(RELEASE) 'quick|full|style'

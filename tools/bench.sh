@@ -11,5 +11,5 @@ if [ -f "$model" ]; then
         python3 bench/compare/inference.py --quern "$quern" --model "$model" --llama-bin "$LLAMA_BIN"
     fi
 else
-    echo "no model yet: 'make demo' fetches one"
+    echo "no model yet: 'make demo-chat' fetches one"
 fi

@@ -1,5 +1,5 @@
 #!/bin/sh
-# tools/deps.sh check | install — what the build needs and where Debian and Ubuntu keep it.
+# tools/deps.sh check | install [KINDS] — what the build needs and where Debian and Ubuntu keep it.
 # `check` names what is missing; `install` fetches exactly that with apt and does nothing when all is there.
 set -u
 
@@ -39,7 +39,7 @@ END
 }
 
 case ${1:-check} in
-check)          # pip serves `make demo` alone, so a build does not ask for it
+check)          # pip serves `make demo-chat` alone, so a build does not ask for it
     list=$(missing 'command library' | tr '\n' ' ')
     [ -z "$list" ] && exit 0
     echo "missing: $list"
@@ -47,7 +47,7 @@ check)          # pip serves `make demo` alone, so a build does not ask for it
     exit 1
     ;;
 install)
-    list=$(missing 'command library module' | tr '\n' ' ')
+    list=$(missing "${2:-command library module}" | tr '\n' ' ')
     if [ -z "$list" ]; then
         echo "nothing is missing"
         exit 0

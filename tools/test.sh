@@ -3,7 +3,7 @@
 #     N passed, N failed, N skipped
 set -u
 build=$1 labels=$2
-# The model that `make demo` fetched, for the tests that want a real one; not where that would take minutes.
+# The model that `make demo-chat` fetched, for the tests that want a real one; not where that would take minutes.
 case $labels in *full*) export QUERN_MODELS="${QUERN_MODELS:-$PWD/build/models}" ;; esac
 log=$build/tests.log
 ctest --test-dir "$build" -L "$labels" --output-on-failure --no-tests=error -j "${JOBS:-2}" -O "$log"

@@ -26,8 +26,9 @@ static const char *const examples[] = {
 
 static const char notes[] =
     "Each stage is a command of its own, which is shown: what the demo does, you can do. Ctrl-C stops it anywhere, and "
-    "the same command goes on; stages that are done are not done again. Steps are fixed for each level of instructions, "
-    "so the same seed gives the same model on each run, with any number of threads; --time is what two cores take.";
+    "the same command goes on; stages that are done are not done again. Steps are fixed for each level of "
+    "instructions, so the same seed gives the same model on each run, with any number of threads; --time is what two "
+    "cores take.";
 
 /* ---- stages ---- */
 
@@ -87,8 +88,8 @@ static int run_command(qn_demo *d, qn_command *w) {
 }
 
 static int run_after(qn_demo *d, qn_str r) {
-    return qn_demo_say(d, "%.0f steps over %.2f million tokens in %.0f s. On text that it never saw the model now needs "
-                       "%.3f bits for each byte; a file takes 8.", qn_demo_number(r, "step"),
+    return qn_demo_say(d, "%.0f steps over %.2f million tokens in %.0f s. On text that it never saw the model now "
+                       "needs %.3f bits for each byte; a file takes 8.", qn_demo_number(r, "step"),
                        qn_demo_number(r, "tokens") / 1e6, qn_demo_number(r, "seconds"),
                        qn_demo_number(r, "eval_bits_per_byte"));
 }

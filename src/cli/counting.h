@@ -12,8 +12,9 @@ typedef struct {
     double seconds;                 /* of counting and writing */
 } qn_counted;
 
-/* Counts the training split of a prepared folder, whole documents of it until max_tokens are reached (0: all), writes OUT/model.ngram last and the tokenizer's files before it, and
- * measures the validation split. QN_ENOMEM where the machine has less memory than that takes. */
+/* Counts the training split of a prepared folder, its first max_tokens (0: all), writes OUT/model.ngram last and the
+ * tokenizer's files before it, and measures the validation split. QN_ENOMEM where the machine has less memory than that
+ * takes. */
 int qn_count_ngrams(qn_cli *c, const char *data, int order, int64_t max_tokens, const char *out, qn_counted *r);
 /* As members of the open object. */
 void qn_counted_put(const qn_counted *r, qn_jw *w);

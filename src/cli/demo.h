@@ -76,7 +76,7 @@ struct qn_demo {
 const char *qn_demo_path(qn_demo *d, const char *name);
 /* Says it on stdout, wrapped, a blank line behind it. */
 QN_PRINTF(2, 3) int qn_demo_say(qn_demo *d, const char *fmt, ...);
-/* The folder is new, empty, or of a demo that was asked for the same; `force` takes another demo's. Writes demo.json. */
+/* The folder is new, empty, or of a demo that was asked for the same; `force` takes another demo's. */
 int qn_demo_open(qn_demo *d, bool force);
 int qn_demo_run(qn_demo *d, const qn_demo_stage *stage);
 /* What the command of a stage that is done printed: appended to out; 0 where it is not done. */

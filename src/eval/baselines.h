@@ -2,7 +2,7 @@
  *
  *   ngram_scorer.c  an n-gram table that `quern train ngram` wrote
  *   cooc_scorer.c   which of the choices stands near the names of the context in the training text
- *   held_out.c      the loss of any scorer over the validation split of prepared data */
+ *   held_out.c      the loss of any scorer over the validation split of prepared data; documents of any length */
 #ifndef QN_EVAL_BASELINES_H
 #define QN_EVAL_BASELINES_H
 
@@ -37,14 +37,19 @@ void qn_cooc_scorer_drop(qn_scorer *s);                 /* {0} is fine */
 
 /* ---- loss over held-out tokens ---- */
 
+/* ln p of each token of a document of any length, in windows of the scorer's context (4096 at most) that overlap by
+ * half, so that a token has at least half of it before it. logprob [n]; the first one is 0 where the scorer does not
+ * know it. */
+int qn_scorer_each(const qn_scorer *s, const int32_t *ids, int64_t n, double *logprob);
+
 typedef struct {
     double loss;                        /* mean −ln p of a token */
     double bits_per_byte;               /* of text; special tokens count on neither side. NaN: no text */
     int64_t tokens, bytes;
 } qn_held_out;
-/* Documents of a split one by one, each in windows of the scorer's context that overlap by half, so that a token has at
- * least half of it before it; the first token of a document counts where the scorer knows it (an n-gram does, a model
- * only behind its BOS). Up to about max_tokens (0: all). progress may be NULL. */
+/* Documents of a split one by one, each as qn_scorer_each reads it, but for such of more than a million tokens, which
+ * are read as several; the first token of a document counts where the scorer knows it (an n-gram does, a model only
+ * behind its BOS). Up to about max_tokens (0: all). progress may be NULL. */
 int qn_eval_held_out(const qn_scorer *s, const qn_dataset *d, qn_split split, int64_t max_tokens,
                      qn_scorer_progress_fn *progress, void *arg, qn_held_out *out);
 

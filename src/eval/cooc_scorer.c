@@ -17,7 +17,7 @@
 
 #include "num/math.h"
 
-enum { WINDOW = 32, RUN = 3, ANCHORS = 12, CONTEXT = 1 << 16, CHUNK = 1 << 16, CACHED = 4096 };
+enum { WINDOW = 32, RUN = 3, ANCHORS = 6, CONTEXT = 1 << 16, CHUNK = 1 << 16, CACHED = 4096 };
 
 typedef struct {
     double weight;

@@ -1,4 +1,4 @@
-/* eval/held_out.c — the loss of any scorer over a split of prepared data.
+/* eval/held_out.c — the loss of any scorer over documents of any length.
  *
  *     document   ├──────────── window ────────────┤            tokens that count in each window: ═
  *                 ════════════════════════════════
@@ -8,23 +8,40 @@
 #include "eval/baselines.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "num/math.h"
+
+enum { WINDOW_MOST = 4096, DOCUMENT_MOST = 1 << 20 };
+
+int qn_scorer_each(const qn_scorer *s, const int32_t *ids, int64_t n, double *logprob) {
+    const int64_t room = QN_MIN(s->context + 1, WINDOW_MOST);
+    double window[WINDOW_MOST];
+    if (n <= room)
+        return n > 0 ? s->each(s->self, ids, n, logprob) : 0;
+    for (int64_t at = 0, done = 0; done < n;) {
+        const int64_t part = QN_MIN(n - at, room);
+        QN_TRY(s->each(s->self, ids + at, part, window));
+        memcpy(logprob + done, window + (done - at), (size_t)(at + part - done) * sizeof *window);
+        done = at + part;
+        at = QN_MAX(at + 1, done - room / 2);
+    }
+    return 0;
+}
 
 typedef struct {
     const qn_scorer *s;
     const qn_dataset *d;
     qn_split split;
-    int32_t *ids;                       /* [room] */
-    double *logprob;                    /* [room] */
+    int32_t *ids; size_t cap;
+    double *logprob; size_t cap_logprob;
     double sum, of_text;
-    int64_t room;
 } walker;
 
-/* Takes the tokens from `from` on of the window that begins at `at`; `told`: the scorer knows the first one too. */
-static void add_up(walker *w, int64_t n, int64_t from, qn_held_out *out) {
+/* The first token counts where the scorer says something of it; elsewhere neither it nor its bytes do. */
+static void add_up(walker *w, int64_t n, qn_held_out *out) {
     const uint16_t *bytes = qn_dataset_token_bytes(w->d);
-    for (int64_t i = from; i < n; i++) {
+    for (int64_t i = n > 0 && w->logprob[0] == 0; i < n; i++) {
         w->sum -= w->logprob[i];
         w->of_text -= bytes[w->ids[i]] ? w->logprob[i] : 0;
         out->bytes += bytes[w->ids[i]];
@@ -32,15 +49,14 @@ static void add_up(walker *w, int64_t n, int64_t from, qn_held_out *out) {
     }
 }
 
-/* The first token counts where the scorer says something of it; elsewhere neither it nor its bytes do. */
 static int add_document(walker *w, int64_t first, int64_t n, qn_held_out *out) {
-    for (int64_t at = 0, done = 0; done < n;) {
-        const int64_t part = QN_MIN(n - at, w->room);
+    for (int64_t at = 0; at < n; at += DOCUMENT_MOST) {
+        const int64_t part = QN_MIN(n - at, DOCUMENT_MOST);
+        QN_TRY(QN_GROW(QN_MEM_SCRATCH, w->ids, w->cap, (size_t)part));
+        QN_TRY(QN_GROW(QN_MEM_SCRATCH, w->logprob, w->cap_logprob, (size_t)part));
         QN_TRY(qn_dataset_read(w->d, w->split, first + at, part, w->ids));
-        QN_TRY(w->s->each(w->s->self, w->ids, part, w->logprob));
-        add_up(w, part, done == 0 ? w->logprob[0] == 0 : done - at, out);
-        done = at + part;
-        at = QN_MAX(at + 1, done - w->room / 2);
+        QN_TRY(qn_scorer_each(w->s, w->ids, part, w->logprob));
+        add_up(w, part, out);
     }
     return 0;
 }
@@ -63,13 +79,9 @@ static int walk(walker *w, int64_t most, qn_scorer_progress_fn *progress, void *
 
 int qn_eval_held_out(const qn_scorer *s, const qn_dataset *d, qn_split split, int64_t max_tokens,
                      qn_scorer_progress_fn *progress, void *arg, qn_held_out *out) {
-    walker w = {.s = s, .d = d, .split = split, .room = QN_MIN(s->context + 1, 4096)};
-    int rc = QN_ENOMEM;
+    walker w = {.s = s, .d = d, .split = split};
     *out = (qn_held_out){.bits_per_byte = NAN};
-    w.ids = qn_alloc(QN_MEM_SCRATCH, (size_t)w.room * sizeof *w.ids);
-    w.logprob = qn_alloc(QN_MEM_SCRATCH, (size_t)w.room * sizeof *w.logprob);
-    if (w.ids && w.logprob)
-        rc = walk(&w, max_tokens, progress, arg, out);
+    const int rc = walk(&w, max_tokens, progress, arg, out);
     qn_free(w.ids);
     qn_free(w.logprob);
     return rc;

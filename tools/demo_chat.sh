@@ -1,5 +1,5 @@
 #!/bin/sh
-# tools/demo.sh QUERN — the main job, end to end: fetch a real model, talk to it, see what it costs.
+# tools/demo_chat.sh QUERN — fetch a real model, talk to it, see what it costs.
 set -e
 quern=$1
 model=$(tools/fetch_model.sh)
