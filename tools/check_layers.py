@@ -10,7 +10,7 @@ import sys
 
 STOREYS = [
     "base",
-    "num tok record plot",
+    "num tok record plot ngram",
     "kernels format pull chat",
     "graph",
     "ops data world",

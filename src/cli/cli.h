@@ -16,6 +16,10 @@
  *   prompt.c        a conversation as ids: chat template, trusted spans, tokenizer
  *   sampling.c      how answers are sampled and what they cost
  *   talk.c          the turns of a conversation
+ *   training.c      a training run from its recipe to its last line
+ *   counting.c      n-grams out of prepared data
+ *   within.c        a command run by another one
+ *   demo.h          what `demo` is made of: demo_plan.c, demo_stage.c, demo_text.c
  *   house_checks.c  what `selftest all` looks at beside the kernels
  *   fields.h peaks.h  members of JSON results; the machine's peaks among them
  *   cmd_<verb>.c    one command each
@@ -129,6 +133,7 @@ struct qn_cli {
     qn_buf out;                 /* stdout, not written yet */
     int out_fd;
     bool out_closed;            /* the reader went away: nothing more is written, the work is cancelled */
+    bool out_kept;              /* all of it stays in `out`, for the command that this one runs within */
     qn_buf json;
     qn_jw jw;
     bool err_tty, bar;          /* stderr is a terminal; a progress bar stands on its last line */

@@ -33,6 +33,8 @@ static int write_all(qn_cli *c, const char *s, size_t n) {
 }
 
 int qn_out_flush(qn_cli *c) {
+    if (c->out_kept)
+        return 0;
     if (c->out_closed)
         return qn_fail(QN_ECANCEL, "nobody reads the output any more");
     int rc = write_all(c, c->out.s, c->out.n);

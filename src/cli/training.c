@@ -9,6 +9,7 @@
 
 #include "base/file.h"
 #include "cli/fields.h"
+#include "cli/within.h"
 #include "model/save.h"
 #include "train/dial.h"
 
@@ -397,17 +398,6 @@ static int put_json(qn_training *t, qn_run_end end) {
     return qn_out_json_end(t->c);
 }
 
-/* A path as a shell takes it: as it is, or in quotes. */
-static int put_quoted(qn_buf *b, const char *path) {
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./+,:@%-";
-    if (path[0] != '-' && !path[strspn(path, plain)])
-        return qn_buf_puts(b, path);
-    QN_TRY(qn_buf_putc(b, '\''));
-    for (; *path; path++)
-        QN_TRY(*path == '\'' ? qn_buf_puts(b, "'\\''") : qn_buf_putc(b, *path));
-    return qn_buf_putc(b, '\'');
-}
-
 /* "16 steps, 0.03 M tokens in 0:01, 12 MB at most"; of a run that was taken up, what this time took. */
 static int put_work(const qn_training *t, qn_buf *b) {
     const qn_train_state *s = qn_trainer_state(t->trainer);
@@ -426,7 +416,7 @@ static int put_end(qn_training *t, qn_run_end end, qn_buf *b) {
     if (end == QN_RUN_STOPPED) {
         QN_TRY(qn_buf_printf(b, "stopped at step %lld of %lld; `quern train resume ", (long long)s->step,
                              (long long)t->recipe.steps));
-        QN_TRY(put_quoted(b, qn_run_path(t->run)));
+        QN_TRY(qn_put_quoted(b, qn_run_path(t->run)));
         return qn_buf_puts(b, "` goes on");
     }
     QN_TRY(put_work(t, b));
@@ -436,7 +426,7 @@ static int put_end(qn_training *t, qn_run_end end, qn_buf *b) {
     const char *best = qn_run_file(t->run, "best");
     const char *model = best && qn_is_dir(best) ? best : qn_run_file(t->run, "last");
     QN_TRY(qn_buf_puts(b, "\n`quern generate "));
-    QN_TRY(put_quoted(b, model ? model : ""));
+    QN_TRY(qn_put_quoted(b, model ? model : ""));
     return qn_buf_puts(b, " -p 'Once'` writes with it");
 }
 

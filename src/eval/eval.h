@@ -1,6 +1,7 @@
 /* eval/eval.h — storey 7: how good a model is, measured on a session. Front door.
  *
  *   ppl.c           perplexity of a text, by the two protocols that published figures use
+ *   baselines.h     what merely counts, as scorers: ngram_scorer.c, cooc_scorer.c; held_out.c
  *   speed.h .c      tokens per second                work.c    the machine's limits beside them
  *
  * Figures compare only within one protocol, one window length and one tokenizer; between a model and its quantized form

@@ -1,0 +1,219 @@
+/* cli/cmd_demo.c — `quern demo`: a model made from nothing, step by step, each of which a person could type. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "cli/demo.h"
+#include "kernels/kernels.h"
+
+static const qn_opt opts[] = {
+    QN_OPT_FOLDER("o", "out", "quern-demo", "everything goes into this folder; the same command goes on with it"),
+    QN_OPT_DURATION("", "time", "3m", 1, 1e6, "the rung of the ladder next to this time: 5s, 1m, 3m, 10m, 1h"),
+    QN_OPT_FILE("", "corpus", NULL, "your own text instead of the built-in world"),
+    QN_OPT_INT("", "seed", "1", 0, 9e15, "of the world, the weights and the order"),
+    QN_OPT_FLAG("", "force", "replace another demo that stands in the folder"),
+    QN_OPT_FLAG("", "no-talk", "end behind the report"),
+    QN_OPT_END
+};
+
+static const char *const examples[] = {
+    "quern demo",
+    "quern demo --time 10m --out long-demo",
+    "quern demo --corpus books/ --out my-demo",
+    NULL
+};
+
+static const char notes[] =
+    "Each stage is a command of its own, which is shown: what the demo does, you can do. Ctrl-C stops it anywhere, and "
+    "the same command goes on; stages that are done are not done again. Steps are fixed for each level of instructions, "
+    "so the same seed gives the same model on each run, with any number of threads; --time is what two cores take.";
+
+/* ---- stages ---- */
+
+static int of_world(const qn_demo *d) { return d->corpus == NULL; }
+static bool with_world(const qn_demo *d) { return of_world(d); }
+
+static int add_path(qn_demo *d, qn_command *w, const char *option, const char *name) {
+    if (option)
+        QN_TRY(qn_command_add(w, option));
+    const char *path = qn_demo_path(d, name);
+    return path ? qn_command_add(w, path) : QN_ENOMEM;
+}
+
+/* Where the text lies. */
+static int add_text(qn_demo *d, qn_command *w) {
+    return d->corpus ? qn_command_add(w, d->corpus) : add_path(d, w, NULL, "world/corpus");
+}
+
+static int world_command(qn_demo *d, qn_command *w) {
+    QN_TRY(qn_command_add_words(w, "data world --seed %lld --size %s --sidecar --json", (long long)d->seed,
+                                d->plan->world));
+    return add_path(d, w, "--out", "world");
+}
+
+static int world_after(qn_demo *d, qn_str r) {
+    return qn_demo_say(d, "%.1f MB of text.", qn_demo_number(r, "bytes") / 1e6);
+}
+
+static int tokenizer_command(qn_demo *d, qn_command *w) {
+    QN_TRY(qn_command_add_words(w, "train tokenizer --vocab %d --json", d->plan->vocab));
+    QN_TRY(add_path(d, w, "--out", "tokenizer"));
+    return add_text(d, w);
+}
+
+static int tokenizer_after(qn_demo *d, qn_str r) {
+    return qn_demo_say(d, "%.0f tokens, each of which stands for %.2f bytes of this text on average.",
+                       qn_demo_number(r, "vocab"), qn_demo_number(r, "bytes_per_token"));
+}
+
+static int data_command(qn_demo *d, qn_command *w) {
+    QN_TRY(qn_command_add_words(w, "data prepare --validation %s --json", d->corpus ? "5%" : "1%"));
+    QN_TRY(add_path(d, w, "--tokenizer", "tokenizer"));
+    QN_TRY(add_path(d, w, "--out", "data"));
+    return add_text(d, w);
+}
+
+static int data_after(qn_demo *d, qn_str r) {
+    return qn_demo_say(d, "%.2f million tokens to learn from, %.3f million kept apart to judge by.",
+                       qn_demo_number(r, "train.tokens") / 1e6, qn_demo_number(r, "validation.tokens") / 1e6);
+}
+
+static int run_command(qn_demo *d, qn_command *w) {
+    QN_TRY(qn_command_add_words(w, "train pretrain --seed %lld %s %s --json", (long long)d->seed, d->plan->shape,
+                                d->plan->run));
+    QN_TRY(add_path(d, w, "--data", "data"));
+    return add_path(d, w, "--out", "run");
+}
+
+static int run_after(qn_demo *d, qn_str r) {
+    return qn_demo_say(d, "%.0f steps over %.2f million tokens in %.0f s. On text that it never saw the model now needs "
+                       "%.3f bits for each byte; a file takes 8.", qn_demo_number(r, "step"),
+                       qn_demo_number(r, "tokens") / 1e6, qn_demo_number(r, "seconds"),
+                       qn_demo_number(r, "eval_bits_per_byte"));
+}
+
+static int ngram_command(qn_demo *d, qn_command *w) {
+    QN_TRY(qn_command_add_words(w, "train ngram --order 5 --max-tokens 20M --json"));
+    QN_TRY(add_path(d, w, "--out", "ngram"));
+    return add_path(d, w, NULL, "data");
+}
+
+static int ngram_after(qn_demo *d, qn_str r) {
+    qn_buf run = {0};
+    int rc = qn_demo_result(d, "run", &run);
+    const double own = rc > 0 ? qn_demo_number(qn_buf_view(&run), "eval_bits_per_byte") : NAN;
+    const double bits = qn_demo_number(r, "eval_bits_per_byte");
+    if (rc >= 0)
+        rc = qn_demo_say(d, "Counting alone needs %.3f bits for each byte; the model %.3f.", bits, own);
+    qn_buf_drop(&run);
+    return rc;
+}
+
+static int untrained_command(qn_demo *d, qn_command *w) {
+    QN_TRY(qn_command_add_words(w, "train pretrain --seed %lld %s --batch 1 --steps 1 --lr 0 --sample-every 0 --json",
+                                (long long)d->seed, d->plan->shape));
+    QN_TRY(add_path(d, w, "--data", "data"));
+    return add_path(d, w, "--out", "untrained");
+}
+
+static const qn_demo_stage stages[] = {
+    {.name = "world", .command = world_command, .makes = "world", .after = world_after, .wanted = with_world,
+     .before = "A small closed world is made up out of a seed: people, where they live, what they do, and texts that "
+               "tell of them. Whoever makes the text knows every fact in it and every choice behind it, so what the "
+               "model learned can be measured exactly."},
+    {.name = "tokenizer", .command = tokenizer_command, .makes = "tokenizer", .after = tokenizer_after,
+     .before = "A model reads pieces of words, not letters. Which pieces, the text decides: the pair that stands side "
+               "by side most often becomes one piece, again and again."},
+    {.name = "data", .command = data_command, .makes = "data", .after = data_after,
+     .before = "The text becomes numbers, once, so that training only has to read them. A part is kept apart: what a "
+               "model says of text that it was trained on tells nothing."},
+    {.name = "run", .command = run_command, .makes = "run", .after = run_after, .resumes = true,
+     .before = "Now the model itself: numbers at random, which are shown one row of text after the other and moved, a "
+               "little each time, so that they would have guessed each next piece better. This takes nearly all of the "
+               "time."},
+    {.name = "ngram", .command = ngram_command, .makes = "ngram", .after = ngram_after,
+     .before = "What is that worth? Less than it seems, unless it beats something simple: a table of which piece "
+               "follows which four pieces how often, smoothed as well as is known."},
+    {.name = "untrained", .command = untrained_command, .makes = "untrained", .wanted = with_world,
+     .before = "And the same model as it was before its first step: what shows there comes out of the test, not out of "
+               "learning."},
+};
+
+/* ---- from the first to the last ---- */
+
+static int begin(qn_demo *d) {
+    char text[32];
+    if (d->corpus)
+        QN_TRY(qn_demo_say(d, "A language model out of %s: %.2f MB in %lld lines, %.0f %% of its characters beyond "
+                           "ASCII.", d->corpus, (double)d->text.bytes / 1e6, (long long)d->text.lines,
+                           100 * (double)d->text.foreign / (double)QN_MAX(1, d->text.characters)));
+    else
+        QN_TRY(qn_demo_say(d, "A language model from nothing: this machine, no network, no data but what is made on "
+                           "the way."));
+    return qn_demo_say(d, "Plan: the %s rung for level %s, about %s on two cores, into %s/. Ctrl-C stops it, the same "
+                       "command goes on.", d->plan->time, qn_isa_name(d->plan->isa),
+                       qn_clock_text(qn_demo_plan_seconds(d->plan), text), d->dir);
+}
+
+static int end(qn_demo *d) {
+    qn_buf model = {0};
+    char text[32];
+    int rc = qn_path_join(&model, d->dir, "run/best");
+    if (rc >= 0)
+        rc = qn_demo_say(d, "\nDone, in %s this time. The model is %s: every command takes it, and so does the "
+                         "transformers library. Next: `quern generate %s -p 'Once'`; the same on your own text with "
+                         "`quern demo --corpus FILE`; docs/TRAINING.md has the rest.",
+                         qn_clock_text(qn_now() - d->start, text), model.s, model.s);
+    qn_buf_drop(&model);
+    return rc;
+}
+
+static int talk(qn_demo *d) {
+    static const char *const of_world[] = {"Once", "The town of"};
+    static const char *const of_text[] = {"The", "And"};
+    qn_buf model = {0};
+    int rc = 0;
+    if (!qn_cli_flag(d->c, "no-talk"))
+        rc = qn_path_join(&model, d->dir, "run/best");
+    if (rc >= 0 && model.n)
+        rc = qn_demo_talk(d, model.s, d->corpus ? of_text : of_world, 2);
+    qn_buf_drop(&model);
+    return rc;
+}
+
+static int choose(qn_demo *d) {
+    const qn_cli *c = d->c;
+    d->dir = qn_cli_str(c, "out");
+    d->corpus = qn_cli_str(c, "corpus");
+    d->seed = qn_cli_int(c, "seed");
+    d->start = qn_now();
+    d->plan = qn_demo_plan_for(qn_cli_float(c, "time"), qn_kernels_at(qn_cli_isa(c))->isa);
+    if (d->corpus)
+        QN_TRY(qn_demo_text_look(d->c, d->corpus, &d->text));
+    for (size_t i = 0; i < QN_LEN(stages); i++)
+        d->stages += !stages[i].wanted || stages[i].wanted(d);
+    return 0;
+}
+
+static int demo(qn_demo *d) {
+    QN_TRY(choose(d));
+    QN_TRY(qn_demo_room(d->dir, d->corpus ? d->text.bytes : (int64_t)8 << 20));
+    QN_TRY(qn_demo_open(d, qn_cli_flag(d->c, "force")));
+    QN_TRY(begin(d));
+    for (size_t i = 0; i < QN_LEN(stages); i++)
+        QN_TRY(qn_demo_run(d, &stages[i]));
+    QN_TRY(end(d));
+    return talk(d);
+}
+
+static int run(qn_cli *c) {
+    qn_demo d = {.c = c};
+    const int rc = demo(&d);
+    qn_buf_drop(&d.path);
+    return rc;
+}
+
+const qn_cmd qn_cmd_demo = {
+    "demo", "", "a model from nothing in three minutes", opts, examples, run, notes
+};

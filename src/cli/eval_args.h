@@ -1,0 +1,58 @@
+/* cli/eval_args.h — what `eval TASK` and `eval suite` have in common: options, scorers, showing, writing.
+ *
+ *     qn_eval_job j = {.c = c};
+ *     … fill j.tasks, j.n_tasks …
+ *     rc = qn_eval_job_run(&j, MODEL);            opens, scores, prints, writes --items and --out
+ *     qn_eval_job_drop(&j); */
+#ifndef QN_CLI_EVAL_ARGS_H
+#define QN_CLI_EVAL_ARGS_H
+
+#include "cli/open_model.h"
+#include "cli/prompt.h"
+#include "eval/result.h"
+
+#define QN_OPTS_EVAL                                                                                               \
+    QN_OPT_INT("", "limit", NULL, 1, 1e9, "score only N items of a task, spread evenly over it"),                   \
+    QN_OPT_FILE("", "vs", NULL, "compare with another MODEL, item by item"),                                        \
+    QN_OPT_INT("", "seed", "1", 0, QN_NO_LIMIT, "of the draws: intervals, and shots where there are some"),         \
+    QN_OPT_FILE("", "items", NULL, "write one line of JSON per item to FILE"),                                      \
+    QN_OPT_FILE("", "out", NULL, "write the result as JSON to FILE, for reports"),                                  \
+    QN_OPT_FILE("", "contamination", NULL, "look for the items in this text (a file or a folder) as well"),         \
+    QN_OPTS_MODEL, QN_OPTS_SESSION, QN_OPT_JSON
+
+/* A model on a session as a scorer, with its chat template. {0} may be dropped. */
+typedef struct {
+    qn_opened m;
+    qn_prompter prompter;
+    qn_scorer scorer;
+} qn_model_scorer;
+/* name: for tables; borrowed. */
+int qn_model_scorer_open(qn_cli *c, qn_model_scorer *s, const char *path, const char *name);
+void qn_model_scorer_drop(qn_model_scorer *s);
+
+enum { QN_EVAL_SCORERS = 8 };
+
+typedef struct {
+    qn_cli *c;
+    qn_task **tasks;
+    int64_t n_tasks;
+    bool detailed;                  /* show every figure and every group */
+    /* filled by the run */
+    qn_model_scorer model, other;
+    const qn_scorer *scorer[QN_EVAL_SCORERS];
+    int64_t n_scorers, baselines;   /* of them, behind the models */
+    qn_eval_options o;
+    qn_suite suite;
+    struct qn_contaminated *contaminated;   /* [n_tasks], or NULL */
+    qn_progress bar;
+    qn_buf what;
+} qn_eval_job;
+
+int qn_eval_job_run(qn_eval_job *j, const char *model);
+void qn_eval_job_drop(qn_eval_job *j);
+
+/* ---- eval_show.c ---- */
+int qn_eval_show(qn_eval_job *j);
+int qn_eval_put_json(qn_eval_job *j, qn_jw *w);
+
+#endif
