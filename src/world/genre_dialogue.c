@@ -1,26 +1,33 @@
-/* world/genre_dialogue.c — two people talk. */
+/* world/genre_dialogue.c — two people talk: about others, and about nothing much. */
 #include "world/grammar.h"
 
 const qn_rule qn_rules_dialogue[] = {
-    RULE("dialogue", "{D.first}: ^do you know {A}?\n{E.first}: {yes}{!again}{!tellall}\n{D.first}: {dialogue.turn} ^and {B}?\n"
+    RULE("dialogue", "{D.first}: ^do you know {A}?\n{E.first}: {yes}{!again}{!tellall}\n{D.first}: {turn} ^and {B}?\n"
          "{E.first}: {yes}{!next}{!tellall}\n{D.first}: {dialogue.end}"),
-    RULE("yes", "^of course.", "^very well.", "^a little.", "^who does not?", "^yes, since last year.", "^we met {at}.",
+    RULE("yes", "^of course.", "^very well.", "^a little.", "^who does not?", "4*^we met {at} {ago}.",
          "^I do, and the {n1:folk} {at} {1.does} too."),
-    RULE("dialogue.turn", "^I see.", "^I had no idea.", "^that is what the {n1:folk} {1:says}.", "^so it is true.",
-         "^then the {n1:folk} {1.was} right."),
-    RULE("dialogue.end", "^thank you, that is all.", "^now I know more than before.", "^I will tell the {n1:folk}.",
-         "^you should write a book.", "^let us go to {place}."),
-    RULE("chat", "{A.first}: {chat.open}\n{B.first}: {chat.answer}\n{A.first}: {chat.open2}\n{B.first}: {chat.answer2}\n{A.first}: {chat.close}"),
-    RULE("chat.open", "^where are you going, {B.first}?", "^what is that {at}?", "^have you seen the {n1:thing}?",
-         "^why is {C} so {mood} today?", "^is it true that {weather} when you left?"),
-    RULE("chat.answer", "^to {place}, with {count} {p2:thing}.", "^nothing. ^only {a}{adj} {s2:thing}.",
-         "^no, and the {n2:folk} {2.has} not seen {2.them} either.", "^I was told that {place} is closed.",
-         "^I do not know, but the {n2:folk} {at} {2.does}."),
-    RULE("chat.open2", "^then take me with you.", "^that is not what {C} said.", "^I thought the {n3:thing} {3.was} {at}.",
-         "^it was [colder|warmer|better|worse] last year.", "^my {s3:kin} always says so."),
-    RULE("chat.answer2", "^{C} says many things.", "^as you like. ^but bring some {food}.", "^you are wrong, the {n4:thing} {4.was} never there.",
-         "^then ask {C} {C.himself}.", "^perhaps, but {opinion}."),
-    RULE("chat.close", "^good. ^until {daypart}, then.", "^I am too {mood} for that.", "^let us eat some {food} first.",
-         "^so be it.", "^you are right, as always."),
+    RULE("ago", "last year", "once", "before the {fair}", "by chance"),
+    RULE("turn", "^I see.", "2*^that is what the {n1:folk} {1:says}.", "^then the {n1:folk} {1.was} right."),
+    RULE("dialogue.end", "^thank you. ^I met them both {at}.", "^I will tell the {n1:folk} {at}.",
+         "^let us go to {place} before the {n1:folk} {1.is} {mood}.", "^and the {n1:folk} {at} never told me!"),
+    RULE("chat", "{talk.1}\n{talk.2}\n{talk.3}", "{talk.1}\n{talk.2}\n{talk.2}\n{talk.3}"),
+    RULE("talk.1", "{A.first}: ^where are you going with the {adj} {n1:thing}, {B.first}?\n"
+         "{B.first}: ^to {place}. ^the {n2:folk} there {2:wants} {1.them}.",
+         "{A.first}: ^what is that {at}, {B.first}?\n{B.first}: ^only {a}{adj} {s1:thing}. ^the {n2:folk} left it there.",
+         "{A.first}: ^have you seen the {adj} {n1:thing}, {B.first}?\n"
+         "{B.first}: ^no, and the {n2:folk} {at} {2.has} not seen {1.them} either.",
+         "{A.first}: ^good {daypart}, {B.first}. ^you look {mood}.\n{B.first}: ^because I have been {at} since {daypart}."),
+    RULE("talk.2", "{A.first}: ^why {1.is} the {n1:folk} {at} so {mood}?\n"
+         "{B.first}: ^because the {n2:building} {at} {2.was} {changed}.",
+         "{A.first}: ^is {place} nearer than {place}?\n{B.first}: ^no, it is farther, but the {n1:folk} there {1.is} not so {mood}.",
+         "{A.first}: ^did the {n2:folk} tell you that {weather} {at}?\n"
+         "{B.first}: ^I do not believe everything that the {n2:folk} {2:says}.",
+         "{A.first}: ^my {n1:kin} {1:wants} {count} {adj} {p2:thing}.\n"
+         "{B.first}: ^then go to {place}, not to {place}.",
+         "{A.first}: ^{C} told me that you have {a}{adj} {s1:thing}.\n{B.first}: ^{C.first} is wrong, it is {a}{adj} one."),
+    RULE("talk.3", "{A.first}: ^let us eat some {food} {at} first.\n{B.first}: ^and then some {food}, for I am {mood}.",
+         "{A.first}: ^so be it. ^until {daypart}, {at}.\n{B.first}: ^until {daypart}, {A.first}.",
+         "{A.first}: ^bring {a}{adj} {s1:thing} when you come to {place}.\n{B.first}: ^I will, unless the {n2:folk} {2:wants} it.",
+         "{A.first}: ^I am too {mood} for that.\n{B.first}: ^you were {mood} {at} as well."),
     RULE_END
 };

@@ -2,12 +2,12 @@
 #include "world/grammar.h"
 
 const qn_rule qn_rules_entry[] = {
-    RULE("entry", "{A}\n\n{!tellall}{entry.close}", "{A}\n\n{!tell}{entry.remark}{!again}{!tellall}", "{A}\n\n{!tellall}{!kin}", "{A}\n\n{!tell}{!kin}{!tellall}"),
-    RULE("entry.remark", " ^more is known of {A.him} than of most people.", " ^books do not say much else, and {opinion}.",
-         " ^the sources {at} agree on this.", "{far}"),
-    RULE("entry.close", "", " ^nothing else is recorded.", " ^see also the entry on {B}.",
-         " ^{A.he} is often mistaken for {B}.", "{far}"),
-    RULE("almanac", "^from the almanac\n\n{!property}{!property}{!property}{!property}{almanac.more}"),
-    RULE("almanac.more", "", "{!property}", "{filler}{!property}", "{!property}{!property}{filler}"),
+    RULE("entry", "2*{A}\n\n{!tellall}{entry.close}", "2*{A}\n\n{!tell}{entry.remark}{!again}{!tellall}",
+         "{A}\n\n{!tellall}{!kin}", "{A}\n\n{!tell}{!kin}{!tellall}"),
+    RULE("entry.remark", " ^more is known of {A.him} than of the {n1:folk} {at}.",
+         " ^the {adj} book {at} does not say much else.", "{far}"),
+    RULE("entry.close", "2*", " ^{A.he} is not to be mistaken for {B}.", " ^see also {B} and {C}.", "{filler}"),
+    RULE("almanac", "^from the almanac, page {!n1}\n\n{!property}{!property}{!property}{!property}{almanac.more}"),
+    RULE("almanac.more", "{!property}", "{filler}{!property}", "{!property}{!property}{filler}"),
     RULE_END
 };

@@ -2,14 +2,17 @@
 #include "world/grammar.h"
 
 const qn_rule qn_rules_sums[] = {
-    RULE("sums", "{sum.line}\n{sum.line}\n{sum.line}\n{sum.line}\n{sum.line}", "{sum.story}{sum.story}", "{sum.story}",
-         "{code}", "{code}", "{account}"),
+    RULE("sums", "{sum.line}\n{sum.line}\n{sum.line}\n{sum.line}\n{sum.line}\n{sum.line}\n{sum.line}\n{sum.line}",
+         "2*{sum.ab}{sum.cd}{sum.more}", "{sum.ab}{sum.line2}{sum.cd}", "2*{code}\n\n{code}", "{account}"),
     RULE("sum.line", "2*{!n1} + {!n2} = {!sum}", "2*{!minuend} - {!subtrahend} = {!difference}", "{!d1} * {!d2} = {!product}",
          "{!d1} + {!d2} + {!d3} = {!sum3}", "^what is {!n1} plus {!n2}? {!sum}.", "^what is {!minuend} minus {!subtrahend}? {!difference}.",
          "^{!n1} and {!n2} make {!sum}."),
-    RULE("sum.story", " ^{A} had {!n1} {$1=counted} and got {!n2} more. ^now {A.he} has {!sum} {$1}.",
-         " ^{A} had {!minuend} {$1=counted} and gave {!subtrahend} of them to {B}. ^now {A.he} has {!difference} {$1}.",
-         " ^there are {!n1} {$1=counted} {at} and {!n2} {at}. ^together there are {!sum} {$1}.",
+    RULE("sum.line2", "\n{sum.line}\n{sum.line}\n"),
+    RULE("sum.ab", " ^{A} had {!n1} {$1=counted} and got {!n2} more. ^now {A.he} has {!sum} {$1}.",
+         " ^{A} had {!minuend} {$1=counted} and gave {!subtrahend} of them to {B}. ^now {A.he} has {!difference} {$1}."),
+    RULE("sum.cd", " ^{C} found {!n1} {$2=counted} {at} and {!n2} {at}. ^together that is {!sum} {$2}.",
+         " ^{C} sold {!subtrahend2} of {!minuend2} {$2=counted} to {D}. ^{!difference} {$2} are left."),
+    RULE("sum.more", " ^there are {!n1} {$1=counted} {at} and {!n2} {at}. ^together there are {!sum} {$1}.",
          " ^{!d1} {p2:folk} bring {!d2} {$1=counted} each. ^that makes {!product} {$1}."),
     RULE("counted", "eggs", "apples", "coins", "candles", "cups", "nuts", "stones", "buttons", "loaves", "pears"),
     RULE("code", "let {$1=var} = {!n1}\nlet {$2=var2} = {!n2}\nprint({$1} + {$2})  # {!sum}",
@@ -19,7 +22,7 @@ const qn_rule qn_rules_sums[] = {
          "list {$1=var} = \\[{!d1}, {!d2}, {!d3}]\nprint(sum({$1}))  # {!sum3}"),
     RULE("var", "a", "x", "total", "eggs", "coins", "width"),
     RULE("var2", "b", "y", "more", "apples", "stones", "height"),
-    RULE("account", "^account of {A}\n\n{$1=counted}: {!n1}\n{$2=counted2}: {!n2}\nall: {!sum}"),
+    RULE("account", "^account of {A}\n\n{$1=counted}: {!n1}\n{$2=counted2}: {!n2}\nall: {!sum}\n\n{sum.ab}"),
     RULE("counted2", "boxes", "ropes", "hats", "ladders", "barrels", "sacks"),
     RULE_END
 };

@@ -134,7 +134,7 @@ static void tell_some(qn_gen *g, int n, bool pronoun) {
     for (int i = 0; i < n; i++)
         r[i] = take_relation(g);
     const bool who = !pronoun && qn_choose(g, 2);           /* the first verbs in between */
-    const uint32_t wrap = qn_choose(g, 4);
+    const uint32_t wrap = qn_choose(g, 5);
     g->big = true;
     if (wrap == 0)
         SAY(g, "fact.before");
@@ -153,13 +153,14 @@ static void tell_some(qn_gen *g, int n, bool pronoun) {
 }
 
 static void tell(qn_gen *g) {
-    static const uint16_t of_two[2] = {2, 3}, of_more[3] = {4, 4, 5};
+    static const uint16_t of_two[2] = {1, 3}, of_more[3] = {3, 3, 6};
     const int left = __builtin_popcount(g->actor[g->topic].facts);
     if (left == 0)
         return;
     const qn_class before = qn_gen_class(g, QN_CLASS_FACTS);
     const bool single = left == 1 || g->place == QN_REGISTER_LEDGER;
-    const int n = single ? 1 : 1 + (int)(left == 2 ? qn_choose_weighted(g, of_two, 2, 5) : qn_choose_weighted(g, of_more, 3, 13));
+    const bool two = left == 2;
+    const int n = single ? 1 : 1 + (int)qn_choose_weighted(g, two ? of_two : of_more, two ? 2 : 3, two ? 4 : 12);
     const bool pronoun = g->named && qn_choose(g, 5) < 3;
     qn_gen_puts(g, " ");
     if (n == 1)
@@ -180,10 +181,12 @@ static void entry_line(qn_gen *g) {
     while (g->actor[g->topic].facts && g->rc == 0) {
         const qn_class before = qn_gen_class(g, QN_CLASS_FACTS);
         const qn_relation r = take_relation(g);
+        g->big = true;
         SAY(g, "ledger.before");
+        g->big = false;
         say_form(g, r, 9, false);
         SAY(g, "ledger.after");
-        qn_gen_puts(g, "\n");
+        qn_gen_puts(g, ".\n");
         qn_gen_class(g, before);
     }
 }
@@ -289,9 +292,16 @@ static void minuend(qn_gen *g) {
 }
 static void subtrahend(qn_gen *g) { put_number(g, g->number[2]); }
 
+/* The other way round: "sold 3 of 12". */
+static void subtrahend_first(qn_gen *g) {
+    g->number[1] = 1 + qn_choose(g, 20);
+    number(g, 2, 20);
+}
+static void minuend_last(qn_gen *g) { put_number(g, g->number[1] + g->number[2]); }
+
 const qn_native qn_natives[] = {
     {"tell", tell}, {"tellall", tell_all}, {"line", entry_line}, {"next", next}, {"again", again},
     {"property", property}, {"kin", kin}, {"n1", number_1}, {"n2", number_2}, {"d1", small_1}, {"d2", small_2}, {"d3", small_3},
     {"sum", sum_12}, {"sum3", sum_123}, {"product", product_12}, {"difference", less_12}, {"minuend", minuend},
-    {"subtrahend", subtrahend}, {NULL, NULL},
+    {"subtrahend", subtrahend}, {"subtrahend2", subtrahend_first}, {"minuend2", minuend_last}, {NULL, NULL},
 };

@@ -28,7 +28,7 @@ const int qn_doc_kinds_n = QN_LEN(qn_doc_kinds);
 #define KINDS ((int)QN_LEN(qn_doc_kinds))
 
 /* Per cent of all bytes by class. */
-static const int share[QN_CLASSES] = {45, 35, 8, 12};
+static const int share[QN_CLASSES] = {46, 34, 8, 12};
 #define FACTS_EACH 34           /* a tenth of the facts that an appearance tells, on average */
 #define ALMANAC_PERCENT 5       /* of the bytes of the facts of people */
 
