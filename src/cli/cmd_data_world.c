@@ -34,8 +34,9 @@ static int write_sets(qn_cli *c, const qn_world *w, qn_pool *pool, qn_sets_repor
     QN_TRY_OUT(qn_path_join(&corpus, out, "corpus"));
     QN_TRY_OUT(qn_name_check_corpus(w, corpus.s, QN_NAME_CHECK_VOCAB, pool, names));
     if (names->alike.p <= QN_NAME_CHECK_P)
-        rc = qn_fail(QN_ETEST, "names of unknown people have other numbers of tokens than those of known ones (%.2f and "
-                     "%.2f on average, p = %.3f): try another seed", names->unknown, names->known, names->alike.p);
+        rc = qn_fail(QN_ETEST, "names of unknown people have other numbers of tokens than those of known ones (%.2f "
+                     "and %.2f on average, p = %.3f): try another seed", names->unknown, names->known,
+                     names->alike.p);
 out:
     qn_buf_drop(&corpus);
     qn_known_facts_drop(&known);

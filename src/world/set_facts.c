@@ -1,8 +1,8 @@
-/* world/set_facts.c — what a model remembers of the corpus, asked in the corpus's own words: a sentence up to its value,
- * and all values of the relation to choose from.
+/* world/set_facts.c — what a model remembers of the corpus, asked in the corpus's own words: a sentence up to its
+ * value, and all values of the relation to choose from.
  *
  *     recall      The road to the door of Marin Belling leads to │ Aldford
- *     two_hop     The house of Marin Belling lies on the river │ Ambel             … with Aldford in between: _steps */
+ *     two_hop     The house of Marin Belling lies on the river │ Ambel        … with Aldford in between: _steps */
 #include "world/set_list.h"
 
 #include "world/forms.h"
@@ -18,8 +18,8 @@ static const char *band_of(const qn_world *w, int64_t fact) {
 
 /* ---- recall ------------------------------------------------------------------------------------------------------ */
 
-/* May this form be asked from left to right, by itself? Not a line of a ledger, not half of a dialogue, and the value as
- * the choices have it, with its article ("the best baker they know" is without). */
+/* May this form be asked from left to right, by itself? Not a line of a ledger, not half of a dialogue, and the value
+ * as the choices have it, with its article ("the best baker they know" is without). */
 static bool asked(qn_relation r, int form, qn_form_kind kind) {
     const qn_form *f = qn_form_get(r, form);
     const bool bare = r != QN_REL_HOME && r != QN_REL_FEAST && strstr(f->text, "{v}");
