@@ -22,7 +22,7 @@ const qn_rule qn_rules_passage[] = {
     RULE("echo.gap", "", "\n{far}", "\n{far}{filler}"),
     RULE("echo.words", "the {adj} {n1:thing} {at} {1.is} {state}", "{count} {adj} {p1:thing} and {count} {adj} {p2:thing}",
          "no {adj} {s1:thing} without {a}{adj} {s2:thing}", "{place}, {place}, {place} and {place}"),
-    RULE("word", "^the word for the gate {at} is \"{$1=lost}\".{pass.gap}{filler} ^at the gate, the {s1:folk} asked {A} for the word. "
+    RULE("word", "^the word for the {adj} gate {at} is \"{$1=lost}\".{pass.gap}{filler} ^at the gate, the {s1:folk} asked {A} for the word. "
          "\"^{$1},\" said {A}, and the gate was opened."),
     RULE_END
 };

@@ -209,7 +209,7 @@ static void request_row(qn_sets *s, int kind, bool fresh, bool chat) {
 
 static void all_requests(qn_sets *s, bool chat) {
     for (int64_t n = 0; s->rows < REQUESTS && s->rc == 0; n++)
-        request_row(s, (int)(s->rows % QN_REQUEST_KINDS), n % 4 == 3, chat);
+        request_row(s, (int)(s->rows % QN_REQUEST_KINDS), n / QN_REQUEST_KINDS % 2 == 1, chat);
 }
 
 int qn_set_instructions(qn_sets *s) {

@@ -92,9 +92,10 @@ static int count_known(qn_sets *s) {
 
 /* Evaluation first: what it uses, training may not. */
 static int write_all(qn_sets *s) {
-    QN_TRY(qn_set_recall(s, "eval/recall_seen", QN_FORM_SEEN));
-    QN_TRY(qn_set_recall(s, "eval/recall_transfer", QN_FORM_TRANSFER));
-    QN_TRY(qn_set_recall(s, "eval/recall_unseen", QN_FORM_NEVER));
+    QN_TRY(qn_set_recall(s, "eval/recall_seen", QN_FORM_SEEN, false));
+    QN_TRY(qn_set_recall(s, "eval/recall_transfer", QN_FORM_TRANSFER, false));
+    QN_TRY(qn_set_recall(s, "eval/recall_tail", QN_FORM_TRANSFER, true));
+    QN_TRY(qn_set_recall(s, "eval/recall_unseen", QN_FORM_NEVER, false));
     QN_TRY(qn_set_two_hop(s, "eval/two_hop", false));
     QN_TRY(qn_set_two_hop(s, "eval/two_hop_steps", true));
     QN_TRY(qn_set_reading(s));
