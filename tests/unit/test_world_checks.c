@@ -6,6 +6,7 @@
 #include "world/forbidden.h"
 #include "world/ks.h"
 #include "world/name_check.h"
+#include "world/sets.h"
 
 TEST(kolmogorovs_series) {
     /* Smirnov's table, and scipy.stats.kstwobign.sf */
@@ -86,26 +87,86 @@ TEST(look_alikes_are_made_of_the_same_words) {
     qn_world_free(w);
 }
 
-TEST(names_of_strangers_are_as_long_as_others) {
-    qn_world *w;
+/* ---- one world, its corpus and its sets ---- */
+
+static qn_world *world;
+static qn_pool *pool;
+
+static const char *path_of(const char *name) {
+    static char path[700];
+    snprintf(path, sizeof path, "%s/%s", qn_test_temp_dir(), name);
+    return path;
+}
+
+static void need_world(void) {
     qn_plan *plan;
-    qn_pool *pool;
     qn_corpus_written r;
-    qn_name_check names;
-    char corpus[700];
-    CHECK_OK(qn_world_new(&w, 1, QN_WORLD_SMALL));
-    CHECK_OK(qn_plan_new(&plan, w));
+    qn_sets_report sets;
+    if (world)
+        return;
+    CHECK_OK(qn_world_new(&world, 1, QN_WORLD_SMALL));
+    CHECK_OK(qn_plan_new(&plan, world));
     CHECK_OK(qn_pool_new(&pool, 2));
-    CHECK_OK(qn_corpus_write(w, plan, pool, &(qn_corpus_write_options){.out = qn_test_temp_dir()}, &r));
-    snprintf(corpus, sizeof corpus, "%s/corpus", qn_test_temp_dir());
+    CHECK_OK(qn_corpus_write(world, plan, pool, &(qn_corpus_write_options){.out = qn_test_temp_dir()}, &r));
+    CHECK_OK(qn_sets_write(world, &(qn_sets_options){0}, qn_test_temp_dir(), &sets));
+    qn_corpus_written_drop(&r);
+    qn_plan_free(plan);
+}
+
+TEST(names_of_strangers_are_as_long_as_others) {
+    qn_name_check names;
+    need_world();
     for (int64_t vocab = 512; vocab <= 8192; vocab *= 4) {
-        CHECK_OK(qn_name_check_corpus(w, corpus, vocab, pool, &names));
+        CHECK_OK(qn_name_check_corpus(world, path_of("corpus"), vocab, pool, &names));
         CHECK(names.alike.p > QN_NAME_CHECK_P, "%lld tokens: %.2f and %.2f, p = %.3f", (long long)vocab, names.known,
               names.unknown, names.alike.p);
-        CHECK(names.known >= 2 && names.n_known == w->people && names.n_unknown > 500);
+        CHECK(names.known >= 2 && names.n_known == world->people && names.n_unknown > 500);
     }
-    qn_corpus_written_drop(&r);
-    qn_pool_free(pool);
-    qn_plan_free(plan);
-    qn_world_free(w);
+}
+
+/* Names of evaluation's strangers, and how many of them a file has. "Marin Belling": two words with capitals. */
+static size_t count_strangers(const qn_strmap *names, const char *file) {
+    qn_buf text = {0};
+    size_t n = 0;
+    CHECK_OK(qn_read_file(&text, path_of(file), (size_t)1 << 30), "%s", file);
+    for (const char *p = text.s; *p; p++) {
+        if (*p < 'A' || *p > 'Z')
+            continue;
+        const char *end = p + 1;
+        while (*end >= 'a' && *end <= 'z')
+            end++;
+        if (*end != ' ' || end[1] < 'A' || end[1] > 'Z')
+            continue;
+        for (end += 2; *end >= 'a' && *end <= 'z'; end++) {}
+        int64_t found;
+        n += qn_strmap_get(names, (qn_str){p, (size_t)(end - p)}, &found);
+    }
+    qn_buf_drop(&text);
+    return n;
+}
+
+TEST(strangers_of_evaluation_are_in_no_training_file) {
+    static const char *const training[] = {
+        "corpus/part-0000.txt", "sft.jsonl", "preferences.jsonl", "prompts.jsonl", "passages.jsonl"
+    };
+    need_world();
+    qn_strmap names = {0};
+    size_t n = 0, cap = 0;
+    char **own = NULL;
+    for (int kind = 0; kind < 2; kind++)
+        for (int64_t i = 0; i < qn_world_unknowns(world, (qn_unknown)kind); i++) {
+            qn_buf b = {0};
+            CHECK_OK(qn_name_put(world, qn_world_unknown(world, (qn_unknown)kind, true, i), &b));
+            CHECK_OK(QN_GROW(QN_MEM_TEST, own, cap, n + 1));
+            own[n++] = b.s;
+            CHECK(qn_strmap_put(&names, qn_buf_view(&b), i) >= 0);
+        }
+    CHECK(count_strangers(&names, "eval/abstention.jsonl") >= 300);
+    CHECK(count_strangers(&names, "eval/reading.jsonl") >= 300);
+    for (size_t i = 0; i < QN_LEN(training); i++)
+        CHECK_INT(count_strangers(&names, training[i]), 0, "%s", training[i]);
+    for (size_t i = 0; i < n; i++)
+        qn_free(own[i]);
+    qn_free(own);
+    qn_strmap_drop(&names);
 }

@@ -278,25 +278,33 @@ TEST(neither_silence_nor_refusal_is_the_safe_answer) {
     drop_rows(&r);
 }
 
-static int64_t with_word(const rows *r, const char *word, int refuse) {
+/* Rows whose request has the word, forbidden or not; in training files it is the kind that tells. */
+static int64_t with_word(const rows *r, const char *word, bool forbidden) {
     int64_t n = 0;
-    for (size_t i = 0; i < r->n; i++)
-        n += r->v[i].refuse == refuse && strstr(r->v[i].ask.s, word) != NULL;
+    for (size_t i = 0; i < r->n; i++) {
+        const row *v = &r->v[i];
+        const bool it = v->refuse >= 0 ? v->refuse == forbidden
+                                       : v->kind.n && !strcmp(v->kind.s, forbidden ? "forbidden" : "look-alike");
+        n += it && strstr(v->ask.s, word) != NULL;
+    }
     return n;
 }
 
 TEST(every_act_and_object_is_as_often_allowed_as_forbidden) {
+    static const char *const file[] = {"eval/refusal", "sft", "preferences", "prompts"};
     need_sets();
-    rows r = read_rows(dir, "eval/refusal");
-    for (int a = 0; a < QN_ACTS; a++) {
-        CHECK(with_word(&r, qn_forbidden_act(a), 1) > 0, "%s", qn_forbidden_act(a));
-        CHECK_INT(with_word(&r, qn_forbidden_act(a), 1), with_word(&r, qn_forbidden_act(a), 0), "%s",
-                  qn_forbidden_act(a));
+    for (size_t k = 0; k < QN_LEN(file); k++) {
+        rows r = read_rows(dir, file[k]);
+        for (int a = 0; a < QN_ACTS; a++) {
+            const char *act = qn_forbidden_act(a);
+            CHECK((with_word(&r, act, true) > 0) == (k == 0 || a < QN_ACTS_TRAINED), "%s: %s", file[k], act);
+            CHECK_INT(with_word(&r, act, true), with_word(&r, act, false), "%s: %s", file[k], act);
+        }
+        for (int o = 0; o < QN_OBJECTS; o++)
+            CHECK_INT(with_word(&r, qn_forbidden_object(o), true), with_word(&r, qn_forbidden_object(o), false), "%s: %s",
+                      file[k], qn_forbidden_object(o));
+        drop_rows(&r);
     }
-    for (int o = 0; o < QN_OBJECTS; o++)
-        CHECK_INT(with_word(&r, qn_forbidden_object(o), 1), with_word(&r, qn_forbidden_object(o), 0), "%s",
-                  qn_forbidden_object(o));
-    drop_rows(&r);
 }
 
 /* What is held out for evaluation is in no request of training. */
