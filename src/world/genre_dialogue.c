@@ -4,7 +4,7 @@
 const qn_rule qn_rules_dialogue[] = {
     RULE("dialogue", "{D.first}: ^do you know {A}?\n{E.first}: {yes}{!again}{!tellall}\n{D.first}: {turn} ^and {B}?\n"
          "{E.first}: {yes}{!next}{!tellall}\n{D.first}: {dialogue.end}"),
-    RULE("yes", "^of course.", "^very well.", "^a little.", "^who does not?", "4*^we met {at} {ago}.",
+    RULE("yes", "^of course.", "^very well.", "^a little.", "^who does not?", "4*^we met {at} {ago}, and the {n1:folk} {1.was} there.",
          "^I do, and the {n1:folk} {at} {1.does} too."),
     RULE("ago", "last year", "once", "before the {fair}", "by chance"),
     RULE("turn", "^I see.", "2*^that is what the {n1:folk} {1:says}.", "^then the {n1:folk} {1.was} right."),
@@ -17,7 +17,7 @@ const qn_rule qn_rules_dialogue[] = {
          "{A.first}: ^have you seen the {adj} {n1:thing}, {B.first}?\n"
          "{B.first}: ^no, and the {n2:folk} {at} {2.has} not seen {1.them} either.",
          "{A.first}: ^good {daypart}, {B.first}. ^you look {mood}.\n{B.first}: ^because I have been {at} since {daypart}."),
-    RULE("talk.2", "{A.first}: ^why {1.is} the {n1:folk} {at} so {mood}?\n"
+    RULE("talk.2", "{A.first}: ^do you know why the {n1:folk} {at} {1.is} so {mood}?\n"
          "{B.first}: ^because the {n2:building} {at} {2.was} {changed}.",
          "{A.first}: ^is {place} nearer than {place}?\n{B.first}: ^no, it is farther, but the {n1:folk} there {1.is} not so {mood}.",
          "{A.first}: ^did the {n2:folk} tell you that {weather} {at}?\n"

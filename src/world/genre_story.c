@@ -62,7 +62,7 @@ const qn_rule qn_rules_story[] = {
          " ^{A.he} passed {place}, rested {at} and ate some {food}.",
          " ^the {n1:folk} on the road {1.was} {mood} and did not greet {A.him}."),
     RULE("trip.meet", " ^{at} {A.he} met {B}, who was carrying {count} {p1:thing}. \"^these are for my {p2:kin},\" {B.he} said.",
-         " ^\"^how far is it to {place}?\" {A} asked. \"^no farther than to {place},\" answered {B}.",
+         " ^\"^how far is it from {place} to {place}?\" {A} asked. \"^no farther than to {place},\" answered {B}.",
          " ^{B} sat {at} and ate {food}. \"^sit down,\" {B.he} said to {A.him}, \"there is enough {food} for two.\"",
          " ^{B} said that the {n1:building} {at} {1.was} closed."),
     RULE("trip.home", " ^by {daypart} {A.he} had sold the last of the {p1:thing} and was {mood}.",
