@@ -61,7 +61,7 @@ typedef struct qn_gen {
     bool named;                 /* the sentence before was about the topic: a pronoun will do */
     int place;                  /* which register's forms belong here besides those of any */
     bool plural[QN_REGISTERS];
-    struct { size_t at, n; } saved[QN_REGISTERS];
+    struct { size_t at, n; bool big; } saved[QN_REGISTERS];    /* big: its capital came with its place */
     bool big;                   /* the next letter is a capital */
     size_t article;             /* just behind an "a " that may have to be "an "; 0: none */
     qn_class klass; size_t class_at;
