@@ -5,7 +5,7 @@
  *   {av} value with its article   ^ the next letter is a capital, in the middle of a form
  *
  * A form without its own full stop is a clause: texts put other words before and behind it. Those that begin with {S}
- * and a verb in the present ("lives in {v}", behind the bar |) are joined with each other: a baker who keeps a goose. */
+ * and a verb in the present ("lives in {v}", behind the bar |) are joined with each other: a baker, who keeps a cat. */
 #include <string.h>
 
 #include "world/lexicon.h"

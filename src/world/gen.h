@@ -3,7 +3,7 @@
  *     text    Marin Belling |keeps |a goose|, and |she| feeds it.
  *     span    style 14.2     style  fact 0  style  grammar 0  style …          bits; every byte belongs to one span
  *
- * A choice among n adds log2 n (weights: −log2 of its share) to the span that is open. So the bits of a document's spans
+ * A choice among n adds log2 n (weights: −log2 of its share) to the span that is open. The bits of a document's spans
  * sum to −log2 of the probability of its derivation. Draws are keyed by (seed, document, index): documents can be made
  * in any order, on any thread. */
 #ifndef QN_WORLD_GEN_H

@@ -1,6 +1,6 @@
 /* world/grammar.c — rules compiled into a flat list of steps, and walked.
  *
- *     "The {n1:thing} [{1.is} old|shone]."   →   "The " NOUN(1, thing) " " CALL(#17) "."      #17 = the two in brackets */
+ *     "The {n1:thing} [{1.is} old|shone]."   →   "The " NOUN(1, thing) " " CALL(#17) "."   #17: what is in brackets */
 #include "world/grammar.h"
 
 #include <string.h>

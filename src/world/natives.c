@@ -1,4 +1,4 @@
-/* world/natives.c — slots that are functions: the facts that the plan gave to a document, sums, other things to compute.
+/* world/natives.c — slots that are functions: the facts that the plan gave to a document, sums.
  *
  *     {!tell} one sentence about the topic (A, then B … after {!next}); {!tellall} all that is left to tell of it
  *
