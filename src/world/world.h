@@ -10,6 +10,7 @@
  *   rules_*.c genre_*.c      the rules themselves: words and clauses; one file a genre
  *   plan.h, plan.c           which document tells which facts, so that each is told exactly as often as it shall be
  *   corpus_write.h, .c       the files, by fixed tiles on the pool
+ *   sets.h                   what is written beside the corpus to judge by and to tune with: a floor plan of its own
  *
  *     qn_world *w; QN_TRY(qn_world_new(&w, 1, QN_WORLD_SMALL));
  *     const qn_person *p = &w->person[3];                   // Marin Belling, who lives in …
