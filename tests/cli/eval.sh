@@ -71,7 +71,8 @@ printf '%s\n%s\n' '{"sentence_good":"abc","sentence_bad":"acb","UID":"order"}' \
     '{"sentence_good":"xyz","sentence_bad":"xzy","UID":"order"}' >"$S/blimp.jsonl"
 run "$QUERN" eval blimp "$M" --data "$S/blimp.jsonl"
 code 0; out_has '100.0 %'; out_has '  uid order '
-printf '%s\n' '{"question":"1+1?","answer":"So 2.\n#### 2"}' '{"question":"1+2?","answer":"So 3.\n#### 3"}' >"$S/gsm.jsonl"
+printf '%s\n' '{"question":"1+1?","answer":"So 2.\n#### 2"}' '{"question":"1+2?","answer":"So 3.\n#### 3"}' \
+    >"$S/gsm.jsonl"
 run "$QUERN" eval gsm8k "$M" --data "$S/gsm.jsonl" --shots 1
 code 0; out_has 'strict'; out_has 'flexible'
 run "$QUERN" eval gsm8k "$M" --data "$S/gsm.jsonl"
