@@ -39,25 +39,22 @@ typedef struct {
 
 /* ---- checks ---- */
 
-static int check_ids(const scorer *c, const int32_t *ids, int64_t n) {
+static int check_ids(const scorer *c, const int32_t *ids, int64_t n, int64_t most) {
     const int64_t V = qn_session_model(c->s)->cfg.V;
+    if (n > most)
+        return qn_fail(QN_ECONTEXT, "a request of %lld tokens, the model takes %lld", (long long)n, (long long)most);
     for (int64_t i = 0; i < n; i++)
         if (ids[i] < 0 || ids[i] >= V)
             return qn_fail(QN_EINVAL, "token id %d is outside the model's vocabulary of %lld", ids[i], (long long)V);
     return 0;
 }
 
-static int check_length(int64_t n, int64_t most) {
-    return n > most ? qn_fail(QN_ECONTEXT, "a request of %lld tokens, the model takes %lld", (long long)n,
-                              (long long)most) : 0;
-}
-
-static int check_request(const scorer *c, const int32_t *ids, int64_t n, int64_t from, int64_t most) {
+static int check_request(const scorer *c, const int32_t *ids, int64_t n, int64_t from) {
+    const int64_t most = qn_session_context(c->s) + 1;      /* the last one is not fed */
     if (from < 1 || n <= 0 || from >= n)
         return qn_fail(QN_EINVAL, "a request of %lld tokens, of which those from %lld on are asked for", (long long)n,
                        (long long)from);
-    QN_TRY(check_length(n, most));
-    return check_ids(c, ids, n);
+    return check_ids(c, ids, n, most);
 }
 
 /* ---- rows ---- */
@@ -95,7 +92,7 @@ static int score(void *self, const qn_score_request *r, int64_t n, qn_score *out
     scorer *c = self;
     QN_TRY(QN_GROW(QN_MEM_SESSION, c->path, c->path_cap, (size_t)n));
     for (int64_t i = 0; i < n; i++) {
-        QN_TRY(check_request(c, r[i].ids, r[i].n, r[i].from, qn_session_context(c->s) + 1));
+        QN_TRY(check_request(c, r[i].ids, r[i].n, r[i].from));
         c->path[i] = (qn_tree_path){r[i].ids, r[i].n - 1, r[i].from - 1, i};
         out[i] = (qn_score){.greedy = true};
     }
@@ -126,7 +123,7 @@ static int each(void *self, const int32_t *ids, int64_t n, double *logprob) {
         logprob[0] = 0;
     if (n < 2)
         return 0;
-    QN_TRY(check_request(c, ids, n, 1, qn_session_context(c->s) + 1));
+    QN_TRY(check_request(c, ids, n, 1));
     c->request = &r;
     c->each = logprob;
     qn_session_reset(c->s);
@@ -246,8 +243,7 @@ static int generate(void *self, const qn_generate_request *r, int64_t n, qn_gene
     for (int64_t i = 0; i < n; i++) {
         if (r[i].n < 1)
             return qn_fail(QN_EINVAL, "nothing to continue: the prompt has no tokens");
-        QN_TRY(check_length(r[i].n, qn_session_context(c->s)));
-        QN_TRY(check_ids(c, r[i].ids, r[i].n));
+        QN_TRY(check_ids(c, r[i].ids, r[i].n, qn_session_context(c->s)));
         c->path[i] = (qn_tree_path){r[i].ids, r[i].n, r[i].n - 1, i};
         qn_buf_clear(&out[i].text);
         out[i] = (qn_generated){.text = out[i].text};
