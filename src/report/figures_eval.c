@@ -166,7 +166,7 @@ int qn_figure_eval(const qn_report *r, qn_sink *s) {
     QN_TRY_OUT(eval_words(&words, &r->run[0]));
     const qn_bars p = {.title = "Evaluation", .x_name = "share of items right", .column = t->column,
                        .columns = t->columns, .bars = t->bars, .row = t->row, .n = t->rows, .most = 1};
-    rc = qn_show_bars(s, &p, &words);
+    rc = qn_show_bars(s, &p, true, &words);
 out:
     qn_free(t->bar);
     qn_free(t->row);
@@ -218,8 +218,8 @@ static int show_kind(qn_sink *s, const qn_report *r, const qn_report_kind *k) {
         return 0;
     const qn_series series = {.name = "model", .x = k->at, .y = k->bits, .n = k->n, .look = QN_POINTS};
     const qn_level level = {"floor", k->floor};
-    const qn_lines p = {.title = k->name, .x_name = run->bits_along, .y_name = run->bits_unit, .series = &series, .n = 1,
-                        .level = &level, .n_levels = qn_plots(k->floor), .zero = true, .height = 200};
+    const qn_lines p = {.title = k->name, .x_name = run->bits_along, .y_name = run->bits_unit, .series = &series,
+                        .n = 1, .level = &level, .n_levels = qn_plots(k->floor), .zero = true, .height = 200};
     QN_TRY_OUT(kind_words(&words, run, k));
     rc = qn_show_lines(s, &p, false, &words);
 out:
@@ -259,7 +259,7 @@ static int show_bits(qn_sink *s, const qn_report_run *run) {
     QN_TRY_OUT(bits_words(&words, run));
     const qn_bars p = {.title = "Bits by kind", .x_name = run->bits_unit, .column = column, .columns = 2, .bars = 2,
                        .row = row, .n = run->kinds};
-    rc = qn_show_bars(s, &p, &words);
+    rc = qn_show_bars(s, &p, false, &words);
 out:
     qn_free(bar);
     qn_free(row);

@@ -85,6 +85,13 @@ static bool differs(const qn_report *r, const qn_report_fact *f) {
     return false;
 }
 
+static int begin_differences(const qn_report *r, qn_buf *out) {
+    QN_TRY(qn_buf_puts(out, "<h3>What differs</h3>\n<div class=\"scroll\"><table>\n<thead><tr><th></th>"));
+    for (size_t i = 0; i < r->n; i++)
+        QN_TRY(cell(out, "th class=\"num\"", r->run[i].name));
+    return qn_buf_puts(out, "</tr></thead>\n<tbody>\n");
+}
+
 /* What was asked of one run and not of the other: usually the whole point of a comparison. */
 static int put_differences(const qn_report *r, qn_buf *out) {
     const qn_report_run *first = &r->run[0];
@@ -92,7 +99,7 @@ static int put_differences(const qn_report *r, qn_buf *out) {
     for (size_t i = 0; i < first->facts && shown < DIFFERENT_MOST; i++) {
         if (!differs(r, &first->fact[i]))
             continue;
-        QN_TRY(shown++ ? 0 : qn_buf_puts(out, "<h3>What differs</h3>\n<div class=\"scroll\"><table><tbody>\n"));
+        QN_TRY(shown++ ? 0 : begin_differences(r, out));
         QN_TRY(qn_buf_puts(out, "<tr>"));
         QN_TRY(cell(out, "th", first->fact[i].key));
         for (size_t k = 0; k < r->n; k++)
@@ -300,9 +307,9 @@ int qn_table_recipe(const qn_report *r, qn_buf *out) {
     for (size_t i = 0; i < run->facts; i++) {
         const qn_report_fact *f = &run->fact[i];
         if (strcmp(group, f->group) != 0) {
-            QN_TRY(qn_buf_puts(out, i ? "</dl>\n<h3>" : "<h3>"));
+            QN_TRY(qn_buf_puts(out, *group ? "</dl>\n<h3>" : "<h3>"));
             QN_TRY(qn_xml_z(out, f->group));
-            QN_TRY(qn_buf_puts(out, "</h3>\n<dl>\n"));
+            QN_TRY(qn_buf_puts(out, "</h3>\n<dl class=\"many\">\n"));
             group = f->group;
         }
         QN_TRY(put_fact(out, f->key, f->value));
