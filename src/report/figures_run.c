@@ -197,7 +197,7 @@ static int norm_words(qn_buf *b, const qn_report_run *run, const qn_report_summa
     double clipped = 0;
     for (size_t i = 0; i < run->metrics.n; i++)
         clipped += run->clip > 0 && v[i] > run->clip;
-    QN_TRY(qn_buf_printf(b, "%s is the median, %s the largest, at step %s", qn_number(s->median, 3, a),
+    QN_TRY(qn_buf_printf(b, "The median is %s, the largest %s at step %s", qn_number(s->median, 3, a),
                          qn_number(v[s->most], 3, z), qn_place_text(run->metrics.step[s->most], at)));
     if (run->clip > 0)
         QN_TRY(qn_buf_printf(b, "; %s %% of the steps were clipped to %s",
@@ -208,13 +208,13 @@ static int norm_words(qn_buf *b, const qn_report_run *run, const qn_report_summa
 static int speed_words(qn_buf *b, const qn_report_run *run, const qn_report_summary *s) {
     char a[QN_NUMBER_TEXT], lo[QN_NUMBER_TEXT], hi[QN_NUMBER_TEXT];
     const double *v = run->metrics.column[QN_SPEED];
-    return qn_buf_printf(b, "%s tokens a second is the median, the rest lies between %s and %s. ", qn_number(s->median, 3, a),
+    return qn_buf_printf(b, "The median is %s tokens a second; steps lie between %s and %s. ", qn_number(s->median, 3, a),
                          qn_number(v[s->least], 3, lo), qn_number(v[s->most], 3, hi));
 }
 
 static int share_words(qn_buf *b, const qn_report_run *run, const qn_report_summary *s) {
     char a[QN_NUMBER_TEXT], z[QN_NUMBER_TEXT];
-    return qn_buf_printf(b, "%s %% is the median, of the %s GFLOP/s that these threads reach with numbers in registers. ",
+    return qn_buf_printf(b, "The median is %s %% of the %s GFLOP/s that these threads reach with numbers in registers. ",
                          qn_number(s->median, 2, a), qn_number(run->peak / 1e9, 3, z));
 }
 
@@ -259,7 +259,7 @@ static int show_course(const qn_report *r, qn_sink *s, const course *f) {
     if (c.n == 0)
         goto out;
     if (sum.n && r->n > 1)
-        QN_TRY_OUT(qn_buf_printf(&words, "Of %s: ", r->run[0].name));
+        QN_TRY_OUT(qn_buf_printf(&words, "%s: ", r->run[0].name));
     if (sum.n)
         QN_TRY_OUT(f->words(&words, &r->run[0], &sum));
     const qn_lines p = {.title = f->title, .x_name = "step", .y_name = f->y_name, .series = c.series, .n = c.n,
