@@ -49,8 +49,8 @@ static int legend(drawing *d, bool draw, double *height) {
             y += LINE_HIGH;
         }
         if (draw) {
-            char css[64];
-            snprintf(css, sizeof css, "%s s%d", s->look == QN_FAINT ? "l f" : "l", s->color % QN_PALETTE);
+            char css[16];
+            snprintf(css, sizeof css, "l s%d", s->color % QN_PALETTE);
             QN_TRY(qn_svg_line(d->out, x, y - 4, x + 20, y - 4, css));
             QN_TRY(qn_svg_text(d->out, x + 26, y, "n", s->name));
         }

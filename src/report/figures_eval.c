@@ -65,12 +65,10 @@ static int add_name(table *t, const qn_report_task *task) {
     for (const char *c = task->name; *c; c++)
         QN_TRY(qn_buf_putc(&t->names, *c == '_' ? ' ' : *c));
     QN_TRY(qn_buf_putc(&t->names, '\0'));
-    char text[QN_NUMBER_TEXT];
-    if (!qn_plots(task->bar.lo) || !qn_plots(task->bar.hi))
-        QN_TRY(qn_buf_puts(&t->notes, qn_number(task->bar.value, 3, text)));
-    else
-        QN_TRY(qn_buf_printf(&t->notes, "%s ± %s", qn_fixed(task->bar.value, 3, text),
-                             qn_fixed((task->bar.hi - task->bar.lo) / 2, 3, (char[QN_NUMBER_TEXT]){0})));
+    char text[QN_NUMBER_TEXT], lo[QN_NUMBER_TEXT], hi[QN_NUMBER_TEXT];
+    QN_TRY(qn_buf_puts(&t->notes, qn_fixed(task->bar.value, 2, text)));
+    if (qn_plots(task->bar.lo) && qn_plots(task->bar.hi))
+        QN_TRY(qn_buf_printf(&t->notes, " (%s–%s)", qn_fixed(task->bar.lo, 2, lo), qn_fixed(task->bar.hi, 2, hi)));
     return qn_buf_putc(&t->notes, '\0');
 }
 

@@ -151,11 +151,13 @@ static int put_model(qn_buf *out, const qn_report_run *run) {
 
 static int put_work(qn_buf *out, const qn_report_run *run) {
     const double tokens = qn_report_last(run, QN_SEEN), seconds = qn_report_seconds(run);
-    QN_TRY(qn_buf_puts(out, ", trained for "));
-    QN_TRY(qn_put_count(out, qn_report_last(run, QN_SEEN) >= 0 ? tokens : NAN, "token", "tokens"));
-    QN_TRY(qn_buf_puts(out, " in "));
-    const double step = run->metrics.n ? run->metrics.step[run->metrics.n - 1] : 0;
+    const double step = run->metrics.step[run->metrics.n - 1];
     char text[QN_NUMBER_TEXT];
+    QN_TRY(qn_buf_puts(out, ", trained for "));
+    if (!isnan(tokens)) {
+        QN_TRY(qn_put_count(out, tokens, "token", "tokens"));
+        QN_TRY(qn_buf_puts(out, " in "));
+    }
     QN_TRY(qn_buf_puts(out, qn_place_text(step, text)));
     if (run->steps > step)
         QN_TRY(qn_buf_printf(out, " of %s", qn_place_text(run->steps, text)));

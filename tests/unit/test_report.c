@@ -218,6 +218,55 @@ TEST(a_long_run_is_a_small_page) {
     qn_buf_drop(&text);
 }
 
+/* Bytes of one file changed, cut out or doubled, by chance that is the same each time. */
+static void mutate(qn_buf *b, uint64_t round) {
+    for (uint64_t k = 0; k < 1 + round % 5 && b->n > 2; k++) {
+        const uint64_t draw = qn_hash_bytes(&k, sizeof k, round);
+        const size_t at = (size_t)(draw % (b->n - 1)), most = b->n - at - 1, cut = (size_t)(draw >> 40) % 30;
+        if (draw >> 62 == 0) {
+            memmove(b->s + at, b->s + at + QN_MIN(cut, most), b->n - at - QN_MIN(cut, most));
+            b->n -= QN_MIN(cut, most);
+        } else {
+            b->s[at] = draw >> 62 == 1 ? "{}[]\",:-9eE\\"[(draw >> 32) % 12] : (char)(draw >> 50);
+        }
+    }
+}
+
+TEST(damaged_files_never_break_a_page) {
+    static const char *const names[] = {"manifest.json", "metrics.jsonl", "samples.jsonl", "evaluation.json",
+                                        "bits.json"};
+    char dir[1100], path[1200];
+    qn_buf whole = {0}, bytes = {0}, page = {0}, text = {0};
+    int made = 0;
+    snprintf(dir, sizeof dir, "%s", full_run("mutated"));
+    for (size_t f = 0; f < QN_LEN(names); f++) {
+        snprintf(path, sizeof path, "%s/%s", dir, names[f]);
+        qn_buf_clear(&whole);
+        CHECK_OK(qn_read_file(&whole, path, SIZE_MAX >> 1));
+        for (uint64_t round = 0; round < 60; round++) {
+            qn_report *r;
+            qn_buf_clear(&bytes);
+            qn_buf_put(&bytes, whole.s, whole.n);
+            mutate(&bytes, round + 1000 * f);
+            CHECK_OK(qn_write_file(path, bytes.s, bytes.n));
+            CHECK_OK(qn_report_new(&r));
+            if (qn_report_add(r, dir) >= 0) {
+                made++;
+                make_and_free(r, &page, &text);
+            } else {
+                CHECK_INT(f, 0, "round %d: %s", (int)round, qn_error_message());
+                qn_report_free(r);
+            }
+        }
+        CHECK_OK(qn_write_file(path, whole.s, whole.n));
+    }
+    CHECK(made > 240, "%d pages", made);
+    qn_buf_drop(&whole);
+    qn_buf_drop(&bytes);
+    qn_buf_drop(&page);
+    qn_buf_drop(&text);
+}
+
 TEST(memory_that_runs_out_is_an_error_anywhere) {
     const char *dir = full_run("memory");
     const int64_t before = qn_mem_stats_get(QN_MEM_BASE).live_bytes;
