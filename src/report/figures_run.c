@@ -208,14 +208,14 @@ static int norm_words(qn_buf *b, const qn_report_run *run, const qn_report_summa
 static int speed_words(qn_buf *b, const qn_report_run *run, const qn_report_summary *s) {
     char a[QN_NUMBER_TEXT], lo[QN_NUMBER_TEXT], hi[QN_NUMBER_TEXT];
     const double *v = run->metrics.column[QN_SPEED];
-    return qn_buf_printf(b, "The median is %s tokens a second; steps lie between %s and %s. ", qn_number(s->median, 3, a),
-                         qn_number(v[s->least], 3, lo), qn_number(v[s->most], 3, hi));
+    return qn_buf_printf(b, "The median is %s tokens a second; steps lie between %s and %s. ",
+                         qn_number(s->median, 3, a), qn_number(v[s->least], 3, lo), qn_number(v[s->most], 3, hi));
 }
 
 static int share_words(qn_buf *b, const qn_report_run *run, const qn_report_summary *s) {
     char a[QN_NUMBER_TEXT], z[QN_NUMBER_TEXT];
-    return qn_buf_printf(b, "The median is %s %% of the %s GFLOP/s that these threads reach with numbers in registers. ",
-                         qn_number(s->median, 2, a), qn_number(run->peak / 1e9, 3, z));
+    return qn_buf_printf(b, "The median is %s %% of the %s GFLOP/s that these threads reach with numbers "
+                         "in registers. ", qn_number(s->median, 2, a), qn_number(run->peak / 1e9, 3, z));
 }
 
 typedef int words_fn(qn_buf *b, const qn_report_run *run, const qn_report_summary *s);

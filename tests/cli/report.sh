@@ -12,8 +12,14 @@ for run in a b; do
  "argv": ["train", "pretrain", "--data", "d"], "version": "0.1.0", "isa": "avx2", "threads": 2, "parameters": 12345,
  "recipe": {"seed": 1, "batch": $([ $run = a ] && echo 4 || echo 8)}, "machine": {"cpu": "a CPU", "cores": 2}}
 END
-    awk 'BEGIN { for (i = 1; i <= 60; i++) printf "{\"step\":%d,\"loss\":%.4f%s,\"tokens_per_second\":%d,\"num_input_tokens_seen\":%d}\n",
-        i, 2 + 5 / i, i % 20 ? "" : sprintf(",\"eval_loss\":%.4f", 2.5 + 5 / i), 1000 + i, i * 100 }' >"$R/$run/metrics.jsonl"
+    awk 'BEGIN {
+        for (i = 1; i <= 60; i++) {
+            printf "{\"step\":%d,\"loss\":%.4f,\"tokens_per_second\":%d", i, 2 + 5 / i, 1000 + i
+            if (i % 20 == 0)
+                printf ",\"eval_loss\":%.4f", 2.5 + 5 / i
+            printf ",\"num_input_tokens_seen\":%d}\n", i * 100
+        }
+    }' >"$R/$run/metrics.jsonl"
 done
 
 run "$QUERN" report "$R/a"

@@ -18,7 +18,7 @@ static const char manifest[] =
     "\"what\": \"train pretrain\", \"argv\": [\"train\", \"pretrain\", \"--prompt\", \"it's <b>\"], \"steps\": 4,"
     "\"version\": \"0.1.0\", \"isa\": \"avx2\", \"threads\": 2, \"parameters\": 664192, \"memory_planned\": 80000000,"
     "\"peak_flops_per_second\": 4e10, \"machine\": {\"cpu\": \"A <CPU> & more\", \"cores\": 2, \"memory\": 8e9},"
-    "\"recipe\": {\"seed\": 7, \"learning_rate\": %s, \"max_grad_norm\": 1, \"schedule\": \"cosine\", \"context\": 128},"
+    "\"recipe\": {\"seed\": 7, \"learning_rate\": %s, \"max_grad_norm\": 1, \"schedule\": \"cosine\"},"
     "\"model\": {\"model_type\": \"llama\", \"num_hidden_layers\": 2, \"hidden_size\": 128, \"quern\": {\"compute\": "
     "\"f32\"}}, \"resumed\": [{\"threads\": 1}]}";
 
@@ -144,7 +144,8 @@ TEST(data_are_told_of) {
         "{\"sources\":[{\"paths\":[\"/x/y/a.txt\",\"b/\"],\"files\":2,\"documents\":10,\"duplicates\":3,\"empty\":1,"
         "\"invalid_characters\":5,\"bytes\":1234567,\"train\":{\"tokens\":400000},\"validation\":{\"tokens\":4000}}]}");
     make_and_free(report_of(dir, NULL), &page, &text);
-    CHECK_CONTAINS(page.s, "10 documents gave 400k tokens to train on; 4 documents were left out, as duplicates or empty.");
+    CHECK_CONTAINS(page.s, "10 documents gave 400k tokens to train on; 4 documents were left out, as duplicates or "
+                   "empty.");
     CHECK_CONTAINS(page.s, "<td>a.txt, b/</td><td class=\"num\">2</td><td class=\"num\">10</td>");
     qn_buf_drop(&page);
     qn_buf_drop(&text);
