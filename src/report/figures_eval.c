@@ -94,7 +94,7 @@ static int add_row(table *t, const qn_report *r, const qn_report_task *task) {
     return 0;
 }
 
-/* Every task once, in the order in which it is first met. */
+/* Every task once: the headline first, the others in the order in which they are met. */
 static bool met_before(const qn_report *r, size_t run, const char *name) {
     for (size_t i = 0; i < run; i++)
         for (size_t k = 0; k < r->run[i].tasks; k++)
@@ -111,10 +111,15 @@ static int fill(table *t, const qn_report *r) {
     t->row = qn_zalloc(QN_MEM_BASE, most + 1, sizeof *t->row);
     if (!t->bar || !t->row)
         return QN_ENOMEM;
+    const qn_report_task *first = qn_report_headline(&r->run[0]);
+    if (first && is_share(first))
+        QN_TRY(add_row(t, r, first));
     for (size_t i = 0; i < r->n; i++)
-        for (size_t k = 0; k < r->run[i].tasks; k++)
-            if (is_share(&r->run[i].task[k]) && !met_before(r, i, r->run[i].task[k].name))
-                QN_TRY(add_row(t, r, &r->run[i].task[k]));
+        for (size_t k = 0; k < r->run[i].tasks; k++) {
+            const qn_report_task *task = &r->run[i].task[k];
+            if (is_share(task) && task != first && !met_before(r, i, task->name))
+                QN_TRY(add_row(t, r, task));
+        }
     for (size_t k = 0; k < t->rows; k++)
         t->row[k] = (qn_bar_row){.name = t->names.s + t->name_at[k], .bar = t->bar + k * COLUMNS,
                                  .note = t->bars == 1 ? t->notes.s + t->note_at[k] : NULL};

@@ -12,8 +12,13 @@ enum { QN_LOSS, QN_EVAL_LOSS, QN_EVAL_BITS, QN_RATE, QN_NORM, QN_SPEED, QN_FLOPS
 typedef struct { int64_t step; const char *prompt, *text; } qn_report_sample;
 typedef struct { const char *group, *key, *value; } qn_report_fact;     /* "recipe", "batch", "16" */
 
-/* What a baseline or a group of items scored. */
-typedef struct { const char *key, *name; qn_bar bar; double n; } qn_report_score;
+/* What a baseline, or a group of items, scored; or another figure of the same answers (key ""). */
+typedef struct {
+    const char *key, *name;             /* "band", "head" */
+    const char *who;                    /* the baseline that it is of; "" the model */
+    qn_bar bar;
+    double n;
+} qn_report_score;
 typedef struct {
     const char *name, *metric, *description;
     double n, chance, majority;

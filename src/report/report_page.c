@@ -39,7 +39,7 @@ static const char page_css[] =
     ".scroll{overflow-x:auto;margin:8px 0}table{border-collapse:collapse;font-size:.88rem;min-width:60%}\n"
     "th,td{text-align:left;padding:5px 16px 5px 0;border-bottom:1px solid var(--grid);vertical-align:top}\n"
     "th{font-weight:600;color:var(--soft)}.num{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}\n"
-    ".sub td:first-child{padding-left:18px;color:var(--soft)}\n"
+    ".sub td:first-child{padding-left:18px;color:var(--soft)}td:last-child.num{white-space:normal}\n"
     ".samples{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(300px,100%),1fr));gap:14px}\n"
     ".sample{background:var(--card);border-radius:10px;padding:12px 16px;break-inside:avoid;min-width:0}\n"
     ".sample p{white-space:pre-wrap;overflow-wrap:anywhere;margin:0;font:.95rem/1.5 Georgia,'Times New Roman',serif}\n"

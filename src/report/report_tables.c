@@ -124,17 +124,38 @@ int qn_table_runs(const qn_report *r, qn_buf *out) {
 
 /* ---- tasks ------------------------------------------------------------------------------------------------------- */
 
+/* What the baselines scored on the same items. */
+static int group_baselines(qn_buf *out, const qn_report_task *t, const qn_report_score *of) {
+    bool any = false;
+    QN_TRY(qn_buf_puts(out, "<td class=\"num\">"));
+    for (size_t i = 0; i < t->groups; i++) {
+        const qn_report_score *g = &t->group[i];
+        if (!*g->who || strcmp(g->key, of->key) != 0 || strcmp(g->name, of->name) != 0)
+            continue;
+        QN_TRY(qn_buf_puts(out, any ? ", " : ""));
+        QN_TRY(qn_xml_z(out, g->who));
+        QN_TRY(qn_buf_puts(out, " "));
+        QN_TRY(qn_put_number(out, g->bar.value, 3));
+        any = true;
+    }
+    return qn_buf_puts(out, "</td>");
+}
+
 static int group_rows(qn_buf *out, const qn_report_task *t) {
     for (size_t i = 0; i < t->groups; i++) {
         const qn_report_score *g = &t->group[i];
+        if (*g->who)
+            continue;
         QN_TRY(qn_buf_puts(out, "<tr class=\"sub\"><td>"));
         QN_TRY(qn_xml_z(out, g->key));
-        QN_TRY(qn_buf_puts(out, " "));
+        QN_TRY(qn_buf_puts(out, *g->key ? " " : ""));
         QN_TRY(qn_xml_z(out, g->name));
         QN_TRY(qn_buf_puts(out, "</td><td></td>"));
         QN_TRY(count_cell(out, g->n));
         QN_TRY(bar_cell(out, g->bar));
-        QN_TRY(qn_buf_puts(out, "<td></td><td></td><td></td></tr>\n"));
+        QN_TRY(qn_buf_puts(out, "<td></td><td></td>"));
+        QN_TRY(group_baselines(out, t, g));
+        QN_TRY(qn_buf_puts(out, "</tr>\n"));
     }
     return 0;
 }
@@ -155,7 +176,7 @@ static int task_row(qn_buf *out, const qn_report_task *t) {
     QN_TRY(number_cell(out, t->majority, 3));
     QN_TRY(qn_buf_puts(out, "<td class=\"num\">"));
     for (size_t i = 0; i < t->baselines; i++) {
-        QN_TRY(qn_buf_puts(out, i ? "<br>" : ""));
+        QN_TRY(qn_buf_puts(out, i ? ", " : ""));
         QN_TRY(qn_xml_z(out, t->baseline[i].name));
         QN_TRY(qn_buf_puts(out, " "));
         QN_TRY(qn_put_number(out, t->baseline[i].bar.value, 3));

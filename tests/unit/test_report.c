@@ -50,8 +50,10 @@ static const char *full_run(const char *name) {
     put(dir, "samples.jsonl", "{\"step\":2,\"prompt\":\"Once\",\"text\":\" <script>alert(1)</script> & \\u0001\"}\n");
     put(dir, "evaluation.json",
         "{\"tasks\":[{\"name\":\"recall_transfer\",\"metric\":\"acc\",\"n\":400,\"value\":0.84,\"lo\":0.81,\"hi\":0.87,"
-        "\"chance\":0.03,\"majority\":null,\"baselines\":{\"5-gram\":{\"value\":0.33,\"lo\":0.3,\"hi\":0.36},"
-        "\"untrained\":0.02},\"groups\":{\"band\":{\"head\":{\"value\":0.9,\"n\":100}}}},"
+        "\"chance\":0.03,\"majority\":null,\"baselines\":{\"5-gram\":{\"value\":0.33,\"lo\":0.3,\"hi\":0.36,"
+        "\"groups\":{\"band\":{\"head\":{\"value\":0.4,\"n\":100}}}},"
+        "\"untrained\":0.02},\"groups\":{\"band\":{\"head\":{\"value\":0.9,\"n\":100}}},"
+        "\"metrics\":{\"acc\":{\"value\":0.84},\"greedy\":{\"value\":0.77,\"n\":400}}},"
         "{\"name\":\"bits\",\"metric\":\"bits_per_byte\",\"value\":1.2},{\"name\":\"broken\"}]}");
     put(dir, "bits.json",
         "{\"unit\":\"bits per byte\",\"floor\":{\"fact <x>\":5,\"grammar\":0.5},\"model\":{\"fact <x>\":5.9,"
@@ -110,7 +112,10 @@ TEST(a_run_in_full) {
     CHECK_CONTAINS(page.s, "The guard left out the update of 1 step.");
     CHECK_CONTAINS(page.s, "The prepared data are no longer where they were");
     CHECK_CONTAINS(page.s, "taken up again 1 time");
-    CHECK_CONTAINS(page.s, "<td>band head</td>");
+    CHECK_CONTAINS(page.s, "<td>band head</td><td></td><td class=\"num\">100</td><td class=\"num\">0.9</td><td></td>"
+                   "<td></td><td class=\"num\">5-gram 0.4</td>");
+    CHECK_CONTAINS(page.s, "<td>greedy</td><td></td><td class=\"num\">400</td><td class=\"num\">0.77</td>");
+    CHECK(!strstr(page.s, "<tr class=\"sub\"><td>acc</td>"), "not twice");
     CHECK_CONTAINS(text.s, "recall transfer ");
     CHECK_CONTAINS(text.s, "5-gram 0.33   untrained 0.02   chance 0.03");
     CHECK_CONTAINS(text.s, "Above the floor: fact <x> 0.9, grammar 0.02.");
