@@ -334,6 +334,8 @@ static int fill_manifest(void *arg, qn_jw *w) {
     qn_training *t = arg;
     qn_field_i64(w, "steps", t->recipe.steps);
     qn_field_i64(w, "parameters", t->model->n_params);
+    qn_field_i64(w, "memory_planned", reserved_bytes());
+    qn_field_f64(w, "peak_flops_per_second", 1e9 * peak_of(t));
     qn_jw_key(w, "recipe");
     qn_jw_open(w, '{');
     qn_recipe_put(&t->recipe, w);

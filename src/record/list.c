@@ -1,5 +1,5 @@
-/* record/list.c — the runs below a folder, and the curves of one. Only looks: it takes no lock and changes nothing, so
- * it may be done beside a process that works on a run.
+/* record/list.c — the runs below a folder. Only looks: it takes no lock and changes nothing, so it may be done beside a
+ * process that works on a run.
  *
  * The last figures of a run are read from the end of its metrics backwards, because a run may have a million lines and
  * an evaluation stands in few of them. Nothing is mapped: a full disk may shorten the file while we look. */
@@ -258,52 +258,4 @@ void qn_run_list_drop(qn_run_list *l) {
         row_drop(&l->row[i]);
     qn_free(l->row);
     *l = (qn_run_list){0};
-}
-
-/* ---- curves ------------------------------------------------------------------------------------------------------ */
-
-static int add_point(qn_run_curve *c, int64_t step, double value) {
-    QN_TRY(QN_GROW(QN_MEM_BASE, c->step, c->cap, c->n + 1));
-    QN_TRY(QN_GROW(QN_MEM_BASE, c->value, c->value_cap, c->n + 1));
-    c->step[c->n] = step;
-    c->value[c->n++] = value;
-    return 0;
-}
-
-static int take_points(qn_run_curve *c, qn_str text, const char *key) {
-    const char *const keys[] = {key, "step"};
-    for (size_t at = 0; at < text.n;) {
-        const char *newline = memchr(text.s + at, '\n', text.n - at);
-        const size_t end = newline ? (size_t)(newline - text.s) : text.n;
-        double value[2];
-        int64_t step;
-        if (newline && qn_run_line((qn_str){text.s + at, end - at}, keys, 2, value) && !isnan(value[0]) &&
-            qn_run_step(value[1], &step))
-            QN_TRY(add_point(c, step, value[0]));
-        at = end + 1;
-    }
-    return 0;
-}
-
-int qn_run_curve_read(qn_run_curve *c, const char *dir, const char *key) {
-    qn_buf path = {0}, text = {0};
-    int rc;
-    *c = (qn_run_curve){0};
-    QN_TRY_OUT(qn_path_join(&path, dir, QN_RUN_METRICS));
-    if (qn_is_file(path.s)) {
-        QN_TRY_OUT(qn_read_file(&text, path.s, SIZE_MAX >> 1));
-        rc = take_points(c, qn_buf_view(&text), key);
-    }
-out:
-    qn_buf_drop(&path);
-    qn_buf_drop(&text);
-    if (rc < 0)
-        qn_run_curve_drop(c);
-    return rc;
-}
-
-void qn_run_curve_drop(qn_run_curve *c) {
-    qn_free(c->step);
-    qn_free(c->value);
-    *c = (qn_run_curve){0};
 }

@@ -49,10 +49,22 @@ int qn_run_sample_end(qn_run *r) { return end(r, &r->samples); }
 
 /* ---- one line ---------------------------------------------------------------------------------------------------- */
 
+static int read_number(qn_json *j, double *value) {
+    const int kind = qn_json_peek(j);
+    bool b;
+    if (kind == '0')
+        return qn_json_f64(j, value);
+    if (kind != 't' && kind != 'f')
+        return qn_json_skip(j);
+    QN_TRY(qn_json_bool(j, &b));
+    *value = b;
+    return 0;
+}
+
 static int read_member(qn_json *j, qn_str key, const char *const *keys, size_t n, double *value) {
     for (size_t i = 0; i < n; i++)
         if (qn_str_is(key, keys[i]))
-            return qn_json_peek(j) == '0' ? qn_json_f64(j, &value[i]) : qn_json_skip(j);
+            return read_number(j, &value[i]);
     return qn_json_skip(j);
 }
 

@@ -1,7 +1,8 @@
 /* record/record.h — storey 1: a run's folder: what was asked for, what happened at each step. Front door.
  *
  *   run.c        the folder, its lock, its manifest   metrics.c   metrics.jsonl, a line a step
- *   machine.c    what machine this is                 list.c      the runs below a folder, the curves of one
+ *   machine.c    what machine this is                 list.c      the runs below a folder
+ *                                                     curve.c     the curves of one
  *
  *     RUN/manifest.json     argv, options, seed, version, machine, ISA level, threads, plan; state: running | done | …
  *     RUN/metrics.jsonl     {"step":1,"loss":…,"learning_rate":…,"grad_norm":…,"tokens_per_second":…}
@@ -102,6 +103,17 @@ int qn_run_list_read(qn_run_list *l, const char *dir);
 /* One run: `dir` itself. The manifest's text is appended to `manifest` (NULL: not wanted). Errors as qn_run_open. */
 int qn_run_list_one(qn_run_list *l, const char *dir, qn_buf *manifest);
 void qn_run_list_drop(qn_run_list *l);
+
+/* metrics.jsonl as columns, one pass over the file: the members `keys` (at most 16) of all lines, in the order of the
+ * file; NaN: absent, or no number; true is 1, false 0. Lines without a step, broken and unended ones are passed over
+ * and counted. No such file: no rows. */
+typedef struct {
+    double *step, *column[16];          /* [n] each */
+    size_t keys, n, step_cap, cap[16];
+    int64_t broken;
+} qn_run_table;
+int qn_run_table_read(qn_run_table *t, const char *dir, const char *const *keys, size_t n);
+void qn_run_table_drop(qn_run_table *t);
 
 /* All values of one member of metrics.jsonl, in the order of the file; broken lines and others' are passed over. */
 typedef struct { int64_t *step; double *value; size_t n, cap, value_cap; } qn_run_curve;

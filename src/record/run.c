@@ -167,24 +167,30 @@ out:
     return rc;
 }
 
-static int is_format(void *found, qn_str key, qn_str value) {
+/* What "format" says, as it stands in the text. */
+static int take_format(void *found, qn_str key, qn_str value) {
     if (qn_str_is(key, "format"))
-        *(bool *)found = qn_str_is(value, "\"" QN_RUN_FORMAT "\"");
+        *(qn_str *)found = value;
     return 0;
 }
 
 int qn_run_manifest_ours(qn_str text, const char *path) {
-    bool found = false;
-    QN_TRY(qn_run_members(text, path, is_format, &found));
-    return found;
+    qn_str format = {0};
+    QN_TRY(qn_run_members(text, path, take_format, &format));
+    return qn_str_is(format, "\"" QN_RUN_FORMAT "\"");
 }
 
 int qn_run_manifest_read(qn_buf *text, const char *path) {
+    qn_str format = {0};
     QN_TRY(qn_read_file(text, path, QN_RUN_MANIFEST_MAX));
     const int ours = qn_run_manifest_ours(qn_buf_view(text), path);
-    if (ours == 0)
-        return qn_fail(QN_EFORMAT, "%s: is no manifest of a run (its \"format\" is not \"" QN_RUN_FORMAT "\")", path);
-    return ours;
+    if (ours != 0)
+        return ours;
+    QN_TRY(qn_run_members(qn_buf_view(text), path, take_format, &format));
+    if (qn_str_starts(format, "\"quern run "))
+        return qn_fail(QN_EFORMAT, "%s: is of another version (%.*s); this quern reads \"" QN_RUN_FORMAT "\": take the "
+                       "one that wrote it, or a newer one", path, QN_STR_ARG(format));
+    return qn_fail(QN_EFORMAT, "%s: is no manifest of a run (its \"format\" is not \"" QN_RUN_FORMAT "\")", path);
 }
 
 static int take_started(void *run, qn_str key, qn_str value) {

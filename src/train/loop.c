@@ -142,6 +142,7 @@ static int record(qn_trainer *t, const qn_step_report *r, const qn_measured *m) 
         {"learning_rate", r->rate, true},
         {"grad_norm", r->grad_norm, true},
         {"tokens_per_second", r->seconds > 0 ? (double)r->tokens / r->seconds : NAN, true},
+        {"flops_per_second", r->seconds > 0 ? (double)r->flops / r->seconds : NAN, true},
         {"num_input_tokens_seen", (double)t->state.tokens, true},
         {"epoch", (double)(t->state.step * t->recipe.batch) / (double)qn_rows_per_epoch(t->rows), true},
         {"eval_loss", m ? m->loss : 0, m != NULL},

@@ -1,0 +1,288 @@
+/* report/figures_run.c — figures of a run: loss, rate, gradient, speed; each with a sentence that says what to look at.
+ *
+ *     raw      ╱╲╱╲╱╲╱╲   every step, faint: its spread is a fact too
+ *     mean     ────────   over a sixtieth of the run, in the middle of it: what the eye should follow
+ *
+ * One run shows both; of several, overlaid, each has its mean and its validation loss, in one colour. */
+#include <math.h>
+#include <stdio.h>
+
+#include "report/report_impl.h"
+
+enum { SMOOTH_FROM = 40, SHARE = 60, RUNS_MOST = QN_PALETTE };
+
+/* Means over `window` steps around each; a step without a number stays without one. Owned by the caller. */
+static double *smooth(const double *v, size_t n, size_t window) {
+    double *mean = qn_alloc(QN_MEM_BASE, (n + 1) * sizeof *mean);
+    double sum = 0;
+    size_t from = 0, to = 0, in = 0;
+    for (size_t i = 0; mean && i < n; i++) {
+        const size_t lo = i > window / 2 ? i - window / 2 : 0, hi = QN_MIN(i + window / 2 + 1, n);
+        for (; to < hi; to++)
+            if (qn_plots(v[to])) {
+                sum += v[to];
+                in++;
+            }
+        for (; from < lo; from++)
+            if (qn_plots(v[from])) {
+                sum -= v[from];
+                in--;
+            }
+        mean[i] = in && qn_plots(v[i]) ? sum / (double)in : NAN;
+    }
+    return mean;
+}
+
+static size_t window_of(size_t n) { return n < SMOOTH_FROM ? 1 : n / SHARE | 1; }
+
+/* ---- loss -------------------------------------------------------------------------------------------------------- */
+
+typedef struct {
+    qn_series series[3 * RUNS_MOST]; size_t n;
+    double *owned[RUNS_MOST]; size_t owns;
+} curves;
+
+static void curves_drop(curves *c) {
+    for (size_t i = 0; i < c->owns; i++)
+        qn_free(c->owned[i]);
+}
+
+/* A column as it is and smoothed, in colour `color`. name NULL: the mean alone, without one. */
+static int add_smoothed(curves *c, const qn_report_run *run, int column, const char *name, int color) {
+    const qn_run_table *t = &run->metrics;
+    const size_t window = window_of(t->n);
+    if (name)
+        c->series[c->n++] = (qn_series){.name = name, .x = t->step, .y = t->column[column], .n = t->n, .color = color,
+                                        .look = window > 1 ? QN_FAINT : QN_LINE};
+    if (window == 1 && name)
+        return 0;
+    double *mean = smooth(t->column[column], t->n, window);
+    if (!mean)
+        return QN_ENOMEM;
+    c->owned[c->owns++] = mean;
+    c->series[c->n++] = (qn_series){.x = t->step, .y = mean, .n = t->n, .color = color,
+                                    .look = name ? QN_LINE : QN_FAINT};
+    return 0;
+}
+
+static bool has(const qn_report_run *run, int column) { return !isnan(qn_report_last(run, column)); }
+
+static int add_run(curves *c, const qn_report *r, size_t i) {
+    const qn_report_run *run = &r->run[i];
+    const qn_run_table *t = &run->metrics;
+    const bool alone = r->n == 1, measured = has(run, QN_EVAL_LOSS);
+    const int color = alone ? 1 : (int)i;
+    if (has(run, QN_LOSS))
+        QN_TRY(add_smoothed(c, run, QN_LOSS, alone ? "training" : measured ? NULL : run->name, alone ? 0 : (int)i));
+    if (measured)
+        c->series[c->n++] = (qn_series){.name = alone ? "validation" : run->name, .x = t->step,
+                                        .y = t->column[QN_EVAL_LOSS], .n = t->n, .color = color, .look = QN_POINTS};
+    return 0;
+}
+
+/* "The validation loss fell from 6.2 to 2.1; the lowest, 2.05, was at step 1400." */
+static int loss_words(qn_buf *b, const qn_report_run *run, int column, const char *what) {
+    qn_report_summary s;
+    char text[QN_NUMBER_TEXT];
+    const double *v = run->metrics.column[column];
+    QN_TRY(qn_report_summarize(v, run->metrics.n, &s));
+    if (s.n == 0)
+        return 0;
+    QN_TRY(qn_buf_printf(b, "%s ", what));
+    if (s.n == 1) {
+        QN_TRY(qn_buf_printf(b, "was %s at step ", qn_number(v[s.first], 4, text)));
+        return qn_buf_printf(b, "%s. ", qn_place_text(run->metrics.step[s.first], text));
+    }
+    QN_TRY(qn_buf_puts(b, v[s.last] < v[s.first] ? "fell from " : v[s.last] > v[s.first] ? "rose from "
+                                                                                       : "went from "));
+    QN_TRY(qn_buf_printf(b, "%s to ", qn_number(v[s.first], 3, text)));
+    QN_TRY(qn_buf_puts(b, qn_number(v[s.last], 3, text)));
+    if (s.least == s.last)
+        return qn_buf_puts(b, ", its lowest. ");
+    QN_TRY(qn_buf_printf(b, "; the lowest, %s, was at step ", qn_number(v[s.least], 3, text)));
+    return qn_buf_printf(b, "%s. ", qn_place_text(run->metrics.step[s.least], text));
+}
+
+/* Far apart at the end: the model knows its training text better than others. */
+static int gap_words(qn_buf *b, const qn_report_run *run, const double *mean) {
+    char text[QN_NUMBER_TEXT];
+    const double eval = qn_report_last(run, QN_EVAL_LOSS), train = mean[run->metrics.n - 1], gap = eval - train;
+    if (!qn_plots(gap))
+        return 0;
+    return qn_buf_printf(b, "At the end it lies %s %s the training loss. ", qn_number(fabs(gap), 2, text),
+                         gap >= 0 ? "above" : "below");
+}
+
+static int one_run_words(qn_buf *b, const qn_report_run *run, const curves *c) {
+    char text[QN_NUMBER_TEXT];
+    QN_TRY(loss_words(b, run, QN_EVAL_LOSS, "Validation loss"));
+    if (!has(run, QN_EVAL_LOSS))
+        QN_TRY(loss_words(b, run, QN_LOSS, "Training loss"));
+    else if (c->owns)
+        QN_TRY(gap_words(b, run, c->owned[0]));
+    if (window_of(run->metrics.n) > 1)
+        QN_TRY(qn_buf_printf(b, "The bold training curve is the mean of %s steps; the faint one is every step. ",
+                             qn_number((double)window_of(run->metrics.n), 6, text)));
+    return 0;
+}
+
+/* The lowest of all runs. */
+static int several_words(qn_buf *b, const qn_report *r) {
+    const qn_report_run *best = NULL;
+    double least = INFINITY;
+    char text[QN_NUMBER_TEXT];
+    for (size_t i = 0; i < r->n; i++) {
+        qn_report_summary s;
+        const double *v = r->run[i].metrics.column[QN_EVAL_LOSS];
+        QN_TRY(qn_report_summarize(v, r->run[i].metrics.n, &s));
+        if (s.n && v[s.least] < least) {
+            least = v[s.least];
+            best = &r->run[i];
+        }
+    }
+    if (!best)
+        return qn_buf_puts(b, "Training loss of each run, as a running mean. ");
+    QN_TRY(qn_buf_printf(b, "The lowest validation loss, %s, is that of ", qn_number(least, 4, text)));
+    QN_TRY(qn_buf_puts(b, best->name));
+    return qn_buf_puts(b, ". Dots are validation, faint curves the running mean of training loss. ");
+}
+
+int qn_figure_loss(const qn_report *r, qn_sink *s) {
+    curves c = {0};
+    qn_buf words = {0};
+    int rc = 0;
+    for (size_t i = 0; i < QN_MIN(r->n, (size_t)RUNS_MOST); i++)
+        QN_TRY_OUT(add_run(&c, r, i));
+    if (c.n == 0)
+        goto out;
+    QN_TRY_OUT(r->n == 1 ? one_run_words(&words, &r->run[0], &c) : several_words(&words, r));
+    if (r->n > RUNS_MOST)
+        QN_TRY_OUT(qn_buf_printf(&words, "Only the first %d runs are drawn. ", RUNS_MOST));
+    const qn_lines p = {.title = "Loss", .x_name = "step", .y_name = "nats per token", .series = c.series, .n = c.n};
+    rc = qn_show_lines(s, &p, true, &words);
+out:
+    curves_drop(&c);
+    qn_buf_drop(&words);
+    return rc;
+}
+
+/* ---- the course of it -------------------------------------------------------------------------------------------- */
+
+static int rate_words(qn_buf *b, const qn_report_run *run, const qn_report_summary *s) {
+    char a[QN_NUMBER_TEXT], z[QN_NUMBER_TEXT], at[QN_NUMBER_TEXT];
+    const double *v = run->metrics.column[QN_RATE];
+    QN_TRY(qn_buf_printf(b, "The largest rate, %s, was reached at step %s", qn_number(v[s->most], 3, a),
+                         qn_place_text(run->metrics.step[s->most], at)));
+    QN_TRY(qn_buf_printf(b, "; the last is %s", qn_number(v[s->last], 3, z)));
+    if (*run->schedule)
+        QN_TRY(qn_buf_printf(b, " (%s)", run->schedule));
+    return qn_buf_puts(b, ". ");
+}
+
+static int norm_words(qn_buf *b, const qn_report_run *run, const qn_report_summary *s) {
+    char a[QN_NUMBER_TEXT], z[QN_NUMBER_TEXT], at[QN_NUMBER_TEXT];
+    const double *v = run->metrics.column[QN_NORM];
+    double clipped = 0;
+    for (size_t i = 0; i < run->metrics.n; i++)
+        clipped += run->clip > 0 && v[i] > run->clip;
+    QN_TRY(qn_buf_printf(b, "Median %s, largest %s at step %s", qn_number(s->median, 3, a),
+                         qn_number(v[s->most], 3, z), qn_place_text(run->metrics.step[s->most], at)));
+    if (run->clip > 0)
+        QN_TRY(qn_buf_printf(b, "; %s %% of the steps were clipped to %s", qn_number(100 * clipped / (double)s->n, 2, a),
+                             qn_number(run->clip, 3, z)));
+    return qn_buf_puts(b, ". ");
+}
+
+static int speed_words(qn_buf *b, const qn_report_run *run, const qn_report_summary *s) {
+    char a[QN_NUMBER_TEXT], lo[QN_NUMBER_TEXT], hi[QN_NUMBER_TEXT];
+    const double *v = run->metrics.column[QN_SPEED];
+    return qn_buf_printf(b, "Median %s tokens a second, between %s and %s. ", qn_number(s->median, 3, a),
+                         qn_number(v[s->least], 3, lo), qn_number(v[s->most], 3, hi));
+}
+
+static int share_words(qn_buf *b, const qn_report_run *run, const qn_report_summary *s) {
+    char a[QN_NUMBER_TEXT], z[QN_NUMBER_TEXT];
+    return qn_buf_printf(b, "Median %s %% of the %s GFLOP/s that these threads reach with numbers in registers. ",
+                         qn_number(s->median, 2, a), qn_number(run->peak / 1e9, 3, z));
+}
+
+typedef int words_fn(qn_buf *b, const qn_report_run *run, const qn_report_summary *s);
+typedef struct {
+    const char *title, *y_name;
+    int column;
+    bool smoothed, zero;
+    words_fn *words;
+} course;
+
+/* Spikes would flatten the rest of the curve. */
+static bool wants_log(const double *v, const qn_report_summary *s) {
+    return v[s->least] > 0 && v[s->most] > 20 * s->median;
+}
+
+static int add_course(curves *c, const qn_report *r, const course *f) {
+    for (size_t i = 0; i < QN_MIN(r->n, (size_t)RUNS_MOST); i++) {
+        const qn_report_run *run = &r->run[i];
+        const qn_run_table *t = &run->metrics;
+        if (!has(run, f->column))
+            continue;
+        if (f->smoothed && r->n == 1)
+            QN_TRY(add_smoothed(c, run, f->column, f->title, 0));
+        else
+            c->series[c->n++] = (qn_series){.name = run->name, .x = t->step, .y = t->column[f->column], .n = t->n,
+                                            .color = (int)i};
+    }
+    return 0;
+}
+
+static int show_course(const qn_report *r, qn_sink *s, const course *f) {
+    curves c = {0};
+    qn_buf words = {0};
+    qn_report_summary sum;
+    int rc;
+    const double *v = r->run[0].metrics.column[f->column];
+    QN_TRY_OUT(add_course(&c, r, f));
+    QN_TRY_OUT(qn_report_summarize(v, r->run[0].metrics.n, &sum));
+    if (c.n == 0)
+        goto out;
+    if (sum.n)
+        QN_TRY_OUT(f->words(&words, &r->run[0], &sum));
+    const qn_lines p = {.title = f->title, .x_name = "step", .y_name = f->y_name, .series = c.series, .n = c.n,
+                        .zero = f->zero, .log = sum.n && f->column == QN_NORM && wants_log(v, &sum)};
+    rc = qn_show_lines(s, &p, false, &words);
+out:
+    curves_drop(&c);
+    qn_buf_drop(&words);
+    return rc;
+}
+
+/* The same with operations a second as a share of the machine's peak: a column made here. */
+static int show_share(const qn_report *r, qn_sink *s) {
+    static const course f = {"Share of peak", "% of peak", QN_FLOPS, true, true, share_words};
+    const qn_report_run *run = &r->run[0];
+    const size_t n = run->metrics.n;
+    int rc = 0;
+    if (!(run->peak > 0) || !has(run, QN_FLOPS))
+        return 0;
+    double *share = qn_alloc(QN_MEM_BASE, (n + 1) * sizeof *share);
+    if (!share)
+        return QN_ENOMEM;
+    for (size_t i = 0; i < n; i++)
+        share[i] = 100 * run->metrics.column[QN_FLOPS][i] / run->peak;
+    qn_report_run copy = *run;
+    copy.metrics.column[QN_FLOPS] = share;
+    const qn_report one = {.run = &copy, .n = 1};
+    rc = show_course(&one, s, &f);
+    qn_free(share);
+    return rc;
+}
+
+int qn_figures_course(const qn_report *r, qn_sink *s) {
+    static const course all[] = {
+        {"Learning rate", "rate", QN_RATE, false, true, rate_words},
+        {"Gradient norm", "norm, before clipping", QN_NORM, true, false, norm_words},
+        {"Throughput", "tokens a second", QN_SPEED, true, true, speed_words},
+    };
+    for (size_t i = 0; i < QN_LEN(all); i++)
+        QN_TRY(show_course(r, s, &all[i]));
+    return show_share(r, s);
+}

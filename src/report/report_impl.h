@@ -1,0 +1,118 @@
+/* report/report_impl.h — inside the room: what was read of runs, and how the parts of a page hang together. */
+#ifndef QN_REPORT_REPORT_IMPL_H
+#define QN_REPORT_REPORT_IMPL_H
+
+#include "record/record.h"
+#include "report/report.h"
+
+/* The columns of metrics.jsonl, in this order. */
+enum { QN_LOSS, QN_EVAL_LOSS, QN_EVAL_BITS, QN_RATE, QN_NORM, QN_SPEED, QN_FLOPS, QN_SEEN, QN_EPOCH, QN_SKIPPED,
+       QN_METRICS };
+
+typedef struct { int64_t step; const char *prompt, *text; } qn_report_sample;
+typedef struct { const char *group, *key, *value; } qn_report_fact;     /* "recipe", "batch", "16" */
+
+/* What a baseline or a group of items scored. */
+typedef struct { const char *key, *name; qn_bar bar; double n; } qn_report_score;
+typedef struct {
+    const char *name, *metric, *description;
+    double n, chance, majority;
+    qn_bar bar;
+    qn_report_score *baseline, *group; size_t baselines, groups, baseline_cap, group_cap;
+} qn_report_task;
+
+/* Bits of one kind: the generator's own, the model's at the end, and on the way. */
+typedef struct {
+    const char *name;
+    double floor, model;
+    double *at, *bits;                  /* [n]: seconds (or steps), bits; NaN: not told there */
+    size_t n, at_cap, bits_cap;
+} qn_report_kind;
+
+typedef struct {
+    const char *paths;                  /* last parts of its paths */
+    double files, documents, duplicates, empty, invalid, bytes, train_tokens, validation_tokens;
+} qn_report_source;
+
+/* All text is owned by the report. Numbers that nobody told are NaN, texts "". */
+typedef struct {
+    const char *path, *name;            /* as it was given; its last part */
+    const char *state, *started, *changed, *what, *version, *isa, *cpu, *os, *command, *prompt, *arch, *schedule;
+    double cores, memory, threads, steps, parameters, memory_planned, peak, seed, clip, warmup, resumed;
+    double layers, width, heads, context, vocab;
+    qn_report_fact *fact; size_t facts, fact_cap;
+    qn_run_table metrics;
+    qn_report_sample *sample; size_t samples, sample_cap;
+    int64_t samples_broken;
+    qn_report_task *task; size_t tasks, task_cap;
+    qn_report_kind *kind; size_t kinds, kind_cap;
+    const char *bits_unit, *bits_along; /* "bits", "seconds" or "step" */
+    qn_report_source *source; size_t sources, source_cap;
+    bool data_there;
+    const char **remark; size_t remarks, remark_cap;    /* what was passed over */
+} qn_report_run;
+
+struct qn_report {
+    qn_report_run *run; size_t n, cap;
+    char **own; size_t owned, own_cap;  /* every text */
+};
+
+/* ---- reading ---- */
+
+/* A copy that the report owns; NULL where memory ran out. */
+const char *qn_report_keep(qn_report *r, qn_str text);
+/* A JSON value's text, kept; "" for none. */
+int qn_report_take(qn_report *r, const char **out, qn_str value);
+QN_PRINTF(3, 4) int qn_report_remark(qn_report *r, qn_report_run *run, const char *fmt, ...);
+int qn_report_read_run(qn_report *r, qn_report_run *run, const char *dir);
+int qn_report_read_eval(qn_report *r, qn_report_run *run, const char *dir);
+void qn_report_run_drop(qn_report_run *run);
+
+/* ---- what the numbers say ---- */
+
+typedef struct { size_t n, least, most, first, last; double median; } qn_report_summary;   /* indices of values; n 0 */
+int qn_report_summarize(const double *v, size_t n, qn_report_summary *s);
+double qn_report_seconds(const qn_report_run *run);             /* of all steps; NaN unknown */
+double qn_report_last(const qn_report_run *run, int column);    /* the last number of a column; NaN none */
+/* The figure that stands for a model: recall in a form that was not seen, where it was measured; else the first. */
+const qn_report_task *qn_report_headline(const qn_report_run *run);
+int qn_put_count(qn_buf *out, double n, const char *one, const char *many);     /* "1 step", "12 steps", "1.2M tokens" */
+int qn_put_duration(qn_buf *out, double seconds);               /* "54 s", "3 min 20 s", "2 h 5 min" */
+int qn_put_bytes(qn_buf *out, double bytes);                    /* "80 MB" */
+int qn_put_number(qn_buf *out, double v, int digits);
+int qn_report_sentence(qn_buf *out, const qn_report_run *run);  /* what the run is, in a sentence or two */
+
+typedef struct { char label[48], value[48]; qn_buf note; } qn_report_tile;
+enum { QN_TILES = 10 };
+int qn_report_tiles(const qn_report_run *run, qn_report_tile tile[QN_TILES], size_t *n);
+void qn_report_tiles_drop(qn_report_tile tile[QN_TILES]);
+
+/* ---- figures: into a page, or onto a terminal ---- */
+
+typedef struct {
+    qn_buf *out;
+    const qn_text_plot *text;           /* NULL: HTML */
+} qn_sink;
+/* "Caption. Of this figure." stands below it. Wide ones have a twin for narrow screens. */
+int qn_show_lines(qn_sink *s, const qn_lines *p, bool wide, const qn_buf *caption);
+int qn_show_bars(qn_sink *s, const qn_bars *p, const qn_buf *caption);
+int qn_show_heading(qn_sink *s, const char *title);
+/* Figures side by side. */
+int qn_show_grid(qn_sink *s, bool begin);
+
+int qn_figure_loss(const qn_report *r, qn_sink *s);
+int qn_figures_course(const qn_report *r, qn_sink *s);          /* rate, gradient, speed */
+int qn_figure_eval(const qn_report *r, qn_sink *s);
+int qn_figures_bits(const qn_report *r, qn_sink *s);
+
+/* ---- tables of the page ---- */
+
+int qn_table_runs(const qn_report *r, qn_buf *out);
+int qn_table_eval(const qn_report *r, qn_buf *out);
+int qn_table_samples(const qn_report *r, qn_buf *out);
+int qn_table_data(const qn_report *r, qn_buf *out);
+int qn_table_machine(const qn_report *r, qn_buf *out);
+int qn_table_recipe(const qn_report *r, qn_buf *out);
+int qn_table_again(const qn_report *r, qn_buf *out);            /* how to make it again */
+
+#endif
