@@ -3,11 +3,12 @@
 #include "cli/open_model.h"
 #include "eval/eval.h"
 
+#define WINDOW 512
 #define ROWS_TOGETHER 512       /* short windows are fed side by side until a run has this many tokens */
 
 static const qn_opt opts[] = {
     QN_OPT_FILE("f", "file", NULL, "the text to predict, UTF-8 (- for standard input)"),
-    QN_OPT_INT("", "ctx", "512", 3, 16777216, "cut the text into windows of N tokens"),
+    QN_OPT_INT("", "ctx", NULL, 3, 16777216, "cut the text into windows of N tokens; without it 512, or the model's"),
     QN_OPT_ENUM("", "protocol", "half", "half|full", "score each window's second half, or all of it"),
     QN_OPT_INT("", "max-bytes", NULL, 1, 1e15, "take only the first N bytes of the text"),
     QN_OPT_INT("", "windows", NULL, 1, 1e15, "score only the first N windows"),
@@ -94,19 +95,29 @@ static int put_json(job *j) {
     return qn_out_json_end(j->c);
 }
 
+/* What --ctx says; else 512, or what a model of less was made for. */
+static int64_t window(const qn_cli *c, const qn_model *m) {
+    if (qn_cli_given(c, "ctx"))
+        return qn_cli_int(c, "ctx");
+    if (m->cfg.context < WINDOW)
+        qn_log(QN_LOG_INFO, "windows of %lld tokens: the model was made for no more", (long long)m->cfg.context);
+    return QN_MIN(WINDOW, m->cfg.context);
+}
+
 static int run(qn_cli *c) {
     job j = {.c = c};
     int rc;
     if (!qn_cli_str(c, "file"))
         return qn_fail(QN_EUSAGE, "a text is missing: give -f FILE (- for standard input)");
     j.o = (qn_ppl_options){
-        .protocol = qn_cli_enum(c, "protocol") == 0 ? QN_PPL_HALF : QN_PPL_FULL, .ctx = qn_cli_int(c, "ctx"),
+        .protocol = qn_cli_enum(c, "protocol") == 0 ? QN_PPL_HALF : QN_PPL_FULL,
         .max_windows = qn_cli_int(c, "windows"), .progress = on_windows, .arg = &j,
     };
-    j.o.sequences = QN_MAX(1, ROWS_TOGETHER / j.o.ctx);
     QN_TRY_OUT(qn_cli_text(c, 1, &j.text));
     cut_text(c, &j.text);
     QN_TRY_OUT(qn_open_model(c, qn_cli_arg(c, 0), &j.m));
+    j.o.ctx = window(c, j.m.model);
+    j.o.sequences = QN_MAX(1, ROWS_TOGETHER / j.o.ctx);
     QN_TRY_OUT(qn_open_session_of(c, &j.m, j.o.sequences, j.o.ctx));
     qn_progress_init(&j.bar, c, "scoring", 0, "tokens");
     rc = qn_eval_ppl(j.m.session, j.m.tok, j.text.s, j.text.n, &j.o, &j.r);

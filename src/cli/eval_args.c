@@ -118,12 +118,12 @@ static int open_scorers(qn_eval_job *j, const char *model) {
     QN_TRY(qn_model_scorer_open(j->c, &j->model, model, "model"));
     j->scorer[j->n_scorers++] = &j->model.scorer;
     qn_session_scorer_progress(&j->model.scorer, on_requests, j);
-    if (!vs)
-        return 0;
-    QN_TRY(qn_model_scorer_open(j->c, &j->other, vs, "vs"));
-    j->scorer[j->n_scorers++] = &j->other.scorer;
-    qn_session_scorer_progress(&j->other.scorer, on_requests, j);
-    return 0;
+    if (vs) {
+        QN_TRY(qn_model_scorer_open(j->c, &j->other, vs, "vs"));
+        j->scorer[j->n_scorers++] = &j->other.scorer;
+        qn_session_scorer_progress(&j->other.scorer, on_requests, j);
+    }
+    return qn_baselines_open(j);
 }
 
 static int score(qn_eval_job *j) {
@@ -164,6 +164,6 @@ void qn_eval_job_drop(qn_eval_job *j) {
     for (int64_t t = 0; j->contaminated && t < j->n_tasks; t++)
         qn_contaminated_drop(&j->contaminated[t]);
     qn_free(j->contaminated);
-    qn_buf_drop(&j->what);
+    qn_baselines_drop(j);
     qn_tasks_free(j->tasks, j->n_tasks);
 }

@@ -9,11 +9,13 @@
 
 #include "cli/open_model.h"
 #include "cli/prompt.h"
+#include "eval/baselines.h"
 #include "eval/result.h"
 
 #define QN_OPTS_EVAL                                                                                               \
     QN_OPT_INT("", "limit", NULL, 1, 1e9, "score only N items of a task, spread evenly over it"),                   \
     QN_OPT_FILE("", "vs", NULL, "compare with another MODEL, item by item"),                                        \
+    QN_OPT_LIST("", "baseline", "PATH", "an n-gram folder, prepared data (co-occurrence) or a model; repeatable"),  \
     QN_OPT_INT("", "seed", "1", 0, QN_NO_LIMIT, "of the draws: intervals, and shots where there are some"),         \
     QN_OPT_FILE("", "items", NULL, "write one line of JSON per item to FILE"),                                      \
     QN_OPT_FILE("", "out", NULL, "write the result as JSON to FILE, for reports"),                                  \
@@ -32,6 +34,19 @@ void qn_model_scorer_drop(qn_model_scorer *s);
 
 enum { QN_EVAL_SCORERS = 8 };
 
+/* What a path of --baseline is: by what stands there. */
+typedef enum { QN_BASELINE_MODEL, QN_BASELINE_NGRAM, QN_BASELINE_COUNTS } qn_baseline_kind;
+typedef struct {
+    qn_baseline_kind kind;
+    char name[32];
+    qn_ngram_model ngram;
+    qn_dataset *data;
+    qn_tok *tok;                    /* of the data */
+    qn_model_scorer model;
+    qn_scorer own;                  /* of n-grams or counts */
+    const qn_scorer *scorer;
+} qn_baseline;
+
 typedef struct {
     qn_cli *c;
     qn_task **tasks;
@@ -40,16 +55,21 @@ typedef struct {
     /* filled by the run */
     qn_model_scorer model, other;
     const qn_scorer *scorer[QN_EVAL_SCORERS];
-    int64_t n_scorers, baselines;   /* of them, behind the models */
+    int64_t n_scorers;              /* the model; --vs; baselines */
+    qn_baseline baseline[QN_EVAL_SCORERS];
+    int64_t n_baselines;
     qn_eval_options o;
     qn_suite suite;
     struct qn_contaminated *contaminated;   /* [n_tasks], or NULL */
     qn_progress bar;
-    qn_buf what;
 } qn_eval_job;
 
 int qn_eval_job_run(qn_eval_job *j, const char *model);
 void qn_eval_job_drop(qn_eval_job *j);
+
+/* ---- eval_baselines.c ---- */
+int qn_baselines_open(qn_eval_job *j);      /* of --baseline, behind the scorers that are there */
+void qn_baselines_drop(qn_eval_job *j);
 
 /* ---- eval_show.c ---- */
 int qn_eval_show(qn_eval_job *j);

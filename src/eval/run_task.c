@@ -227,7 +227,7 @@ static int choose_items(qn_task_result *r, int64_t limit) {
 }
 
 static bool can_do(const qn_task *t, const qn_scorer *s) {
-    if (t->kind == QN_TASK_GENERATE && !s->generate)
+    if ((t->kind == QN_TASK_GENERATE && !s->generate) || (t->kind == QN_TASK_TEXT && !s->each))
         return false;
     for (size_t i = 0; i < t->n && !s->render; i++)
         if (t->item[i].messages.s)

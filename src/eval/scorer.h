@@ -49,7 +49,7 @@ typedef struct qn_scorer {
     /* NULL: this scorer writes no text; such tasks are left out of its column. */
     int (*generate)(void *self, const qn_generate_request *r, int64_t n, qn_generated *out);
     /* logprob[i] = ln p(ids[i] | ids[0…i)), 0 < i < n ≤ context + 1; logprob[0] = 0 where the scorer knows no text
-     * beginning with nothing. */
+     * beginning with nothing. NULL: its scores rank and are no probabilities; texts are left out of its column. */
     int (*each)(void *self, const int32_t *ids, int64_t n, double *logprob);
     /* A conversation (JSON, an array of messages) as a prompt that the answer follows. NULL: none, such items are left
      * out. `chat` is the first argument. */

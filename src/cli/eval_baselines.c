@@ -1,0 +1,81 @@
+/* cli/eval_baselines.c — `--baseline PATH`: what stands beside the model's figures. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/data_args.h"
+#include "cli/eval_args.h"
+
+/* The last part of a path, without slashes at its end. */
+static void last_part(const char *path, char *out, size_t size) {
+    size_t n = strlen(path);
+    while (n > 1 && path[n - 1] == '/')
+        n--;
+    size_t from = n;
+    while (from > 0 && path[from - 1] != '/')
+        from--;
+    snprintf(out, size, "%.*s", (int)QN_MIN(n - from, size - 1), path + from);
+}
+
+static int open_ngram(qn_baseline *b, const char *path) {
+    qn_ngram_info info;
+    QN_TRY(qn_ngram_model_open(&b->ngram, path));
+    qn_ngram_info_get(b->ngram.g, &info);
+    snprintf(b->name, sizeof b->name, "%d-gram", info.order);
+    QN_TRY(qn_ngram_scorer_init(&b->own, b->name, b->ngram.g, b->ngram.tok));
+    b->kind = QN_BASELINE_NGRAM;
+    b->scorer = &b->own;
+    return 0;
+}
+
+static int open_counts(qn_baseline *b, const char *path) {
+    qn_buf tokenizer = {0};
+    int rc;
+    snprintf(b->name, sizeof b->name, "co-occur");
+    QN_TRY_OUT(qn_path_join(&tokenizer, path, "tokenizer.json"));
+    QN_TRY_OUT(qn_model_tokenizer(&b->tok, tokenizer.s));
+    QN_TRY_OUT(qn_dataset_open(&b->data, path));
+    QN_TRY_OUT(qn_cooc_scorer_init(&b->own, b->name, b->data, b->tok));
+    b->kind = QN_BASELINE_COUNTS;
+    b->scorer = &b->own;
+out:
+    qn_buf_drop(&tokenizer);
+    return rc;
+}
+
+static int open_one(qn_cli *c, qn_baseline *b, const char *path) {
+    if (qn_ngram_model_is(path))
+        return open_ngram(b, path);
+    if (qn_data_args_is_prepared(path))
+        return open_counts(b, path);
+    last_part(path, b->name, sizeof b->name);
+    QN_TRY(qn_model_scorer_open(c, &b->model, path, b->name));
+    b->scorer = &b->model.scorer;
+    return 0;
+}
+
+int qn_baselines_open(qn_eval_job *j) {
+    size_t n;
+    const char *const *path = qn_cli_list(j->c, "baseline", &n);
+    if (n > QN_EVAL_SCORERS - 2)
+        return qn_fail(QN_EUSAGE, "%zu baselines; at most %d go into a table", n, QN_EVAL_SCORERS - 2);
+    for (size_t i = 0; i < n; i++) {
+        qn_baseline *b = &j->baseline[j->n_baselines++];
+        QN_TRY(open_one(j->c, b, path[i]));
+        j->scorer[j->n_scorers++] = b->scorer;
+    }
+    return 0;
+}
+
+void qn_baselines_drop(qn_eval_job *j) {
+    for (int64_t i = 0; i < j->n_baselines; i++) {
+        qn_baseline *b = &j->baseline[i];
+        if (b->kind == QN_BASELINE_NGRAM)
+            qn_ngram_scorer_drop(&b->own);
+        if (b->kind == QN_BASELINE_COUNTS)
+            qn_cooc_scorer_drop(&b->own);
+        qn_ngram_model_drop(&b->ngram);
+        qn_dataset_close(b->data);
+        qn_tok_free(b->tok);
+        qn_model_scorer_drop(&b->model);
+    }
+}
