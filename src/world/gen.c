@@ -145,7 +145,7 @@ static void mark(qn_gen *g, qn_span_kind kind, int64_t fact, int64_t distance) {
     if (!g->traced || g->rc < 0)
         return;
     const size_t at = g->out.n;
-    qn_span *last = g->n_spans ? &g->span[g->n_spans - 1] : NULL;
+    qn_text_span *last = g->n_spans ? &g->span[g->n_spans - 1] : NULL;
     if (last && last->begin == at) {
         const double bits = last->bits;
         g->n_spans--;
@@ -154,7 +154,7 @@ static void mark(qn_gen *g, qn_span_kind kind, int64_t fact, int64_t distance) {
             last->bits += bits;
             return;
         }
-        g->span[g->n_spans++] = (qn_span){at, at, (uint8_t)kind, fact, distance, bits};
+        g->span[g->n_spans++] = (qn_text_span){at, at, (uint8_t)kind, fact, distance, bits};
         return;
     }
     if (last && last->kind == kind && kind != QN_SPAN_FACT && kind != QN_SPAN_COPY)
@@ -163,7 +163,7 @@ static void mark(qn_gen *g, qn_span_kind kind, int64_t fact, int64_t distance) {
         last->end = at;
     g->rc = QN_GROW(QN_MEM_BASE, g->span, g->cap_spans, g->n_spans + 2);
     if (g->rc == 0)
-        g->span[g->n_spans++] = (qn_span){at, at, (uint8_t)kind, fact, distance, 0};
+        g->span[g->n_spans++] = (qn_text_span){at, at, (uint8_t)kind, fact, distance, 0};
 }
 
 void qn_gen_mark(qn_gen *g, qn_span_kind kind) { mark(g, kind, -1, -1); }
@@ -202,7 +202,8 @@ void qn_gen_set_person(qn_gen *g, int actor, int32_t person, double bits) {
     a->given_n = (uint8_t)((const char *)memchr(a->name, ' ', p->name.n) - a->name);
 }
 
-static void set_stranger(qn_gen *g, qn_actor *a, qn_name n) {
+void qn_gen_set_stranger(qn_gen *g, int actor, qn_name n) {
+    qn_actor *a = &g->actor[actor];
     qn_buf b = {0};
     const int rc = qn_name_put(g->w, n, &b);
     g->rc = g->rc < 0 ? g->rc : rc;
@@ -232,7 +233,7 @@ void qn_gen_cast(qn_gen *g, int actor, bool known) {
             qn_gen_set_person(g, actor, (int32_t)qn_choose(g, (uint32_t)g->w->people), 0);
         } else {
             const uint32_t n = (uint32_t)qn_world_unknowns(g->w, QN_UNKNOWN_NEW);
-            set_stranger(g, &g->actor[actor], qn_world_unknown(g->w, QN_UNKNOWN_NEW, false, qn_choose(g, n)));
+            qn_gen_set_stranger(g, actor, qn_world_unknown(g->w, QN_UNKNOWN_NEW, false, qn_choose(g, n)));
         }
     } while (g->rc == 0 && taken(g, actor));
 }

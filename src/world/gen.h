@@ -21,7 +21,7 @@ typedef struct {
     int64_t fact;               /* FACT: its id (facts.jsonl), else -1 */
     int64_t distance;           /* FACT, COPY: bytes back to the earlier mention in the document, -1: none */
     double bits;                /* FACT: 0; what it costs depends on the texts before: sidecar.c */
-} qn_span;
+} qn_text_span;
 
 /* Somebody in a text. */
 typedef struct {
@@ -53,7 +53,7 @@ typedef struct qn_gen {
     qn_rng_block block;
     int left;                   /* words of the block not used yet */
     bool traced;                /* spans are wanted */
-    qn_span *span; size_t n_spans, cap_spans;
+    qn_text_span *span; size_t n_spans, cap_spans;
     qn_choice *tape; size_t n_tape, cap_tape;   /* kept while traced … */
     bool replay; size_t at_tape;                /* … or followed instead of drawing */
     qn_actor actor[QN_ACTORS];
@@ -67,7 +67,7 @@ typedef struct qn_gen {
     qn_class klass; size_t class_at;
     int64_t class_bytes[QN_CLASSES];
     qn_mention *mention; size_t n_mentions, cap_mentions;   /* in order, until somebody clears them */
-    int flip;                   /* the next word that agrees with this noun comes in the wrong number; 0: none */
+    int agreed, flip;           /* words that agreed so far; the flip-th comes in the wrong number (0: none) */
     int64_t number[QN_REGISTERS];   /* of sums */
 } qn_gen;
 
@@ -91,6 +91,7 @@ qn_class qn_gen_class(qn_gen *g, qn_class klass);   /* from here on; returns the
 /* Somebody for an actor that is not set: a stranger, or (one in four, where `known`) somebody with facts. */
 void qn_gen_cast(qn_gen *g, int actor, bool known);
 void qn_gen_set_person(qn_gen *g, int actor, int32_t person, double bits);
+void qn_gen_set_stranger(qn_gen *g, int actor, qn_name n);
 void qn_gen_name(qn_gen *g, int actor, bool given_only);
 
 #endif

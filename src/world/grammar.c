@@ -303,11 +303,9 @@ static void put_number(qn_gen *g, const struct qn_grammar *gr, const rule *r, bo
         qn_gen_put(g, gr->text.s + o->x, (size_t)o->n);
 }
 
-/* The number that a word agrees with; where `flip` says so the wrong one, once. */
+/* The number that a word agrees with; of the one that is to be flipped, the other. */
 static bool number_of(qn_gen *g, int reg) {
-    const bool wrong_one = g->flip == reg;
-    g->flip = wrong_one ? 0 : g->flip;
-    return g->plural[reg] != wrong_one;
+    return g->plural[reg] != (++g->agreed == g->flip);
 }
 
 static void put_noun(qn_gen *g, const struct qn_grammar *gr, const op *o) {

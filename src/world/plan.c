@@ -21,7 +21,8 @@ const qn_doc_kind qn_doc_kinds[] = {
     {"report", QN_CLASS_TALE, QN_REGISTER_ANY, 0, 1},
     {"recipe", QN_CLASS_TALE, QN_REGISTER_ANY, 0, 1},
     {"sums", QN_CLASS_SUMS, QN_REGISTER_ANY, 0, 1},
-    {"passage", QN_CLASS_COPY, QN_REGISTER_ANY, 0, 1},
+    {"passage", QN_CLASS_COPY, QN_REGISTER_ANY, 0, 3},
+    {"lesson", QN_CLASS_COPY, QN_REGISTER_ANY, 0, 2},
 };
 const int qn_doc_kinds_n = QN_LEN(qn_doc_kinds);
 #define KINDS ((int)QN_LEN(qn_doc_kinds))
@@ -113,13 +114,13 @@ static bool make_different(qn_plan *p, int64_t first, int64_t n) {
     return true;
 }
 
-static int draw_kind(const qn_plan *p, int64_t doc, bool facts) {
+static int draw_kind(const qn_plan *p, int64_t doc, qn_class c, bool facts) {
     uint64_t total = 0, x;
     for (int k = 0; k < KINDS; k++)
-        total += (qn_doc_kinds[k].people > 0) == facts && qn_doc_kinds[k].klass == QN_CLASS_TALE ? qn_doc_kinds[k].weight : 0;
+        total += (qn_doc_kinds[k].people > 0) == facts && qn_doc_kinds[k].klass == c ? qn_doc_kinds[k].weight : 0;
     x = qn_world_draw(p->w, QN_DRAW_DOCS, (uint64_t)doc, total);
     for (int k = 0;; k++)
-        if ((qn_doc_kinds[k].people > 0) == facts && qn_doc_kinds[k].klass == QN_CLASS_TALE) {
+        if ((qn_doc_kinds[k].people > 0) == facts && qn_doc_kinds[k].klass == c) {
             if (x < qn_doc_kinds[k].weight)
                 return k;
             x -= qn_doc_kinds[k].weight;
@@ -135,7 +136,7 @@ static int add_doc(qn_plan *p, size_t *cap, int kind, int64_t first) {
 /* Until the pile is gone; what is left at the end goes into entries, one each. */
 static int deal(qn_plan *p, size_t *cap) {
     for (int64_t at = 0; at < p->n_appearances;) {
-        int k = draw_kind(p, p->n_docs, true);
+        int k = draw_kind(p, p->n_docs, QN_CLASS_TALE, true);
         if (qn_doc_kinds[k].people > p->n_appearances - at || !make_different(p, at, qn_doc_kinds[k].people))
             k = 0;
         QN_TRY(add_doc(p, cap, k, at));
@@ -195,11 +196,7 @@ static int fill(qn_plan *p, size_t *cap, qn_class c, double want, double bytes[Q
         if (qn_doc_kinds[k].people == 0 && qn_doc_kinds[k].klass == c)
             QN_TRY(measure_kind(p, k, mean[k]));
     while (bytes[c] < want) {
-        int k = 0;
-        while (qn_doc_kinds[k].people || qn_doc_kinds[k].klass != c)
-            k++;
-        if (c == QN_CLASS_TALE)
-            k = draw_kind(p, p->n_docs, false);
+        const int k = draw_kind(p, p->n_docs, c, false);
         QN_TRY(add_doc(p, cap, k, 0));
         for (int i = 0; i < QN_CLASSES; i++)
             bytes[i] += mean[k][i];
