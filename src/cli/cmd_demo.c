@@ -44,6 +44,8 @@ static int add_path(qn_demo *d, qn_command *w, const char *option, const char *n
 
 /* Where the text lies. */
 static int add_text(qn_demo *d, qn_command *w) {
+    if (!d->corpus)
+        QN_TRY(qn_command_add_words(w, "--separator <|endoftext|>"));
     return d->corpus ? qn_command_add(w, d->corpus) : add_path(d, w, NULL, "world/corpus");
 }
 
@@ -118,6 +120,31 @@ static int untrained_command(qn_demo *d, qn_command *w) {
     return add_path(d, w, "--out", "untrained");
 }
 
+static int suite_command(qn_demo *d, qn_command *w) {
+    QN_TRY(qn_command_add_words(w, "eval suite --json"));
+    QN_TRY(add_path(d, w, NULL, "run/best"));
+    QN_TRY(add_path(d, w, "--tasks", "world/eval"));
+    QN_TRY(add_path(d, w, "--baseline", "ngram"));
+    QN_TRY(add_path(d, w, "--baseline", "data"));
+    QN_TRY(add_path(d, w, "--baseline", "untrained/last"));
+    return add_path(d, w, "--out", "run/evaluation.json");
+}
+
+static int bits_command(qn_demo *d, qn_command *w) {
+    QN_TRY(qn_command_add_words(w, "eval bits --json"));
+    QN_TRY(add_path(d, w, NULL, "run/best"));
+    QN_TRY(add_path(d, w, NULL, "world"));
+    QN_TRY(add_path(d, w, "--data", "data"));
+    QN_TRY(add_path(d, w, "--run", "run"));
+    return add_path(d, w, "--out", "run/bits.json");
+}
+
+static int report_command(qn_demo *d, qn_command *w) {
+    QN_TRY(qn_command_add(w, "report"));
+    QN_TRY(add_path(d, w, NULL, "run"));
+    return add_path(d, w, "--out", "report.html");
+}
+
 static const qn_demo_stage stages[] = {
     {.name = "world", .command = world_command, .makes = "world", .after = world_after, .wanted = with_world,
      .before = "A small closed world is made up out of a seed: people, where they live, what they do, and texts that "
@@ -139,6 +166,15 @@ static const qn_demo_stage stages[] = {
     {.name = "untrained", .command = untrained_command, .makes = "untrained", .wanted = with_world,
      .before = "And the same model as it was before its first step: what shows there comes out of the test, not out of "
                "learning."},
+    {.name = "evaluation", .command = suite_command, .makes = "run/evaluation.json", .wanted = with_world,
+     .before = "Now the questions: who lives where, in words that were seen and in such that were not; which verb goes "
+               "with which noun; what stood in the text; two and two. Beside the model answer the table, mere "
+               "co-occurrence (which choice stands near the name most often) and the untrained model."},
+    {.name = "bits", .command = bits_command, .makes = "run/bits.json", .wanted = with_world,
+     .before = "Where are the bits that the model still needs? The generator knows what each of its choices cost; what "
+               "the model needs beyond that is what it did not learn."},
+    {.name = "report", .command = report_command, .makes = "report.html", .shows = true,
+     .before = "All of it on one page, to be opened in a browser; and in short here."},
 };
 
 /* ---- from the first to the last ---- */

@@ -58,6 +58,7 @@ typedef struct {
     int (*after)(qn_demo *d, qn_str result);    /* what came of it, out of what the command printed as JSON */
     bool (*wanted)(const qn_demo *d);           /* NULL: always */
     bool resumes;               /* a run: what was begun goes on */
+    bool shows;                 /* what the command prints is shown, and is no JSON */
 } qn_demo_stage;
 
 struct qn_demo {

@@ -360,6 +360,8 @@ static int do_stage(qn_demo *d, const qn_demo_stage *s, const qn_command *w) {
     QN_TRY_OUT(head(d, s, w));
     QN_TRY_OUT(run_command(d, s, w, &printed));
     QN_TRY_OUT(write_mark(d, s->name, w, qn_now() - start, value_of(&printed)));
+    if (s->shows && !qn_cli_flag(d->c, "quiet"))
+        QN_TRY_OUT(qn_out_put(d->c, printed.s, printed.n));
     rc = s->after ? s->after(d, value_of(&printed)) : 0;
 out:
     qn_buf_drop(&printed);
