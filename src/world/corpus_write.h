@@ -3,7 +3,8 @@
  *     OUT/corpus/part-0000.txt …   documents, each followed by a line "<|endoftext|>"; a few MB a file
  *     OUT/sidecar/part-0000.jsonl  with `sidecar`: beside each, a line a document (docs/WORLD.md)
  *     OUT/facts.jsonl              a line a fact
- *     OUT/world.json               what was made; written last: where it is, all is */
+ *
+ * world.json is the caller's, who knows what else there is; written last: where it is, all is. */
 #ifndef QN_WORLD_CORPUS_WRITE_H
 #define QN_WORLD_CORPUS_WRITE_H
 

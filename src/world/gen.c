@@ -27,7 +27,8 @@ void qn_gen_begin(qn_gen *g, uint64_t doc) {
     g->index = 0;
     g->left = 0;
     g->begin = g->class_at = g->out.n;
-    g->n_spans = g->at_tape = 0;
+    g->first_span = g->n_spans;
+    g->at_tape = 0;
     if (!g->replay)
         g->n_tape = 0;
     memset(g->actor, 0, sizeof g->actor);
@@ -38,13 +39,26 @@ void qn_gen_begin(qn_gen *g, uint64_t doc) {
     qn_gen_mark(g, QN_SPAN_STYLE);
 }
 
+/* The last one ends where the text does; what a later one cost, which has no bytes left, is its. */
+static void end_spans(qn_gen *g) {
+    if (!g->traced || g->n_spans == g->first_span)
+        return;
+    qn_text_span *last = &g->span[g->n_spans - 1];
+    while (last->begin >= g->out.n && g->n_spans > g->first_span + 1) {
+        last[-1].bits += last->bits;
+        last--;
+        g->n_spans--;
+    }
+    last->end = g->out.n;
+}
+
 void qn_gen_end(qn_gen *g) {
     while (g->out.n > g->begin && strchr(" \n", g->out.s[g->out.n - 1]))
         g->out.n--;
+    g->article = 0;
+    end_spans(g);
     qn_gen_put(g, "\n", 1);
     qn_gen_class(g, g->klass);
-    if (g->traced && g->n_spans)
-        g->span[g->n_spans - 1].end = g->out.n;
 }
 
 /* ---- choices ----------------------------------------------------------------------------------------------------- */
@@ -145,11 +159,11 @@ static void mark(qn_gen *g, qn_span_kind kind, int64_t fact, int64_t distance) {
     if (!g->traced || g->rc < 0)
         return;
     const size_t at = g->out.n;
-    qn_text_span *last = g->n_spans ? &g->span[g->n_spans - 1] : NULL;
+    qn_text_span *last = g->n_spans > g->first_span ? &g->span[g->n_spans - 1] : NULL;
     if (last && last->begin == at) {
         const double bits = last->bits;
         g->n_spans--;
-        last = g->n_spans ? &g->span[g->n_spans - 1] : NULL;
+        last = g->n_spans > g->first_span ? &g->span[g->n_spans - 1] : NULL;
         if (last && last->kind == kind && kind != QN_SPAN_FACT && kind != QN_SPAN_COPY) {
             last->bits += bits;
             return;

@@ -53,7 +53,7 @@ typedef struct qn_gen {
     qn_rng_block block;
     int left;                   /* words of the block not used yet */
     bool traced;                /* spans are wanted */
-    qn_text_span *span; size_t n_spans, cap_spans;
+    qn_text_span *span; size_t n_spans, cap_spans, first_span;    /* first of the document; until they are cleared */
     qn_choice *tape; size_t n_tape, cap_tape;   /* kept while traced … */
     bool replay; size_t at_tape;                /* … or followed instead of drawing */
     qn_actor actor[QN_ACTORS];

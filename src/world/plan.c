@@ -130,6 +130,7 @@ static int draw_kind(const qn_plan *p, int64_t doc, qn_class c, bool facts) {
 static int add_doc(qn_plan *p, size_t *cap, int kind, int64_t first) {
     QN_TRY(QN_GROW(QN_MEM_BASE, p->doc, *cap, (size_t)p->n_docs + 1));
     p->doc[p->n_docs++] = (qn_doc){(uint8_t)kind, first};
+    p->kind_docs[kind]++;
     return 0;
 }
 
@@ -145,14 +146,28 @@ static int deal(qn_plan *p, size_t *cap) {
     return 0;
 }
 
+/* What the plan chose, by the shares of the whole pile: which person, and which of the facts. To a reader who knew what
+ * is left on the pile it would cost a little less. */
+static double appearance_bits(const qn_plan *p, const qn_appearance *a) {
+    const uint32_t of = (uint32_t)p->appearances_of[a->person];
+    double bits = qn_bits((uint32_t)p->n_appearances, of);
+    for (int r = 0; r < p->w->relations; r++) {
+        const uint32_t n = (uint32_t)p->w->fact[qn_fact_id(p->w, a->person, (qn_relation)r)].mentions;
+        bits += qn_bits(of, a->facts >> r & 1 ? n : of - n);
+    }
+    return bits;
+}
+
 static void say(const qn_plan *p, qn_gen *g, const qn_doc *d, uint64_t number) {
     const qn_doc_kind *k = &qn_doc_kinds[d->kind];
     qn_gen_begin(g, number);
     g->klass = (qn_class)k->klass;
     g->place = k->place;
+    if (g->traced && p->kind_docs[d->kind])
+        qn_gen_add_bits(g, qn_bits((uint32_t)p->n_docs, (uint32_t)p->kind_docs[d->kind]));
     for (int i = 0; i < k->people; i++) {
         const qn_appearance *a = &p->appearance[d->first + i];
-        qn_gen_set_person(g, i, a->person, 0);
+        qn_gen_set_person(g, i, a->person, g->traced ? appearance_bits(p, a) : 0);
         g->actor[i].facts = a->facts;
     }
     qn_gen_say(g, k->rule);

@@ -19,6 +19,7 @@ typedef struct {
     qn_appearance *appearance; int64_t n_appearances;
     int32_t *appearances_of;            /* [people] */
     qn_doc *doc; int64_t n_docs;
+    int64_t kind_docs[32];              /* documents of each kind */
 } qn_plan;
 
 /* A kind of document: its rule, what it begins as, how many appearances it takes. */
@@ -28,7 +29,7 @@ extern const int qn_doc_kinds_n;
 
 int qn_plan_new(qn_plan **out, const qn_world *w);
 void qn_plan_free(qn_plan *p);
-/* Appends document i to g->out, with a newline at its end; its spans are g->span. */
+/* Appends document i to g->out, with a newline at its end; its spans are those of g->span from g->first_span on. */
 void qn_plan_write(const qn_plan *p, qn_gen *g, int64_t i);
 
 #endif
