@@ -1,7 +1,8 @@
 /* eval/bits_world.c — a world's folder, document by document: its text, and beside it what each choice in it cost.
  *
  *     corpus/part-0000.txt        a document, a line with the separator, a document …
- *     sidecar/part-0000.jsonl     {"bits":62.1,"spans":[…]} of the same document, a line each
+ *     sidecar/part-0000.jsonl     {"bits": 62.1, "spans": [{"begin": 0, "end": 31, "kind": "style", "bits": 14.2} …]}
+ *                                 of the same documents, a line each (docs/WORLD.md)
  *     facts.jsonl                 {"id":7,"band":"torso", …}: how often a fact was told
  *
  * Documents are chosen twice: by the validation split of data that were prepared from the world, and evenly among those
@@ -129,23 +130,24 @@ out:
 
 /* ---- a line of the sidecar ---- */
 
-/* [begin, end, "kind", bits, fact …] with what else there may be behind it. */
+/* {"begin": 31, "end": 36, "kind": "fact", "bits": 0, "fact": 123 …}. */
 static int read_span(walker *w, qn_json *j, qn_buf *word) {
     qn_bits_span s = {.group = -1};
     int64_t fact = -1;
-    int more = 1;
-    QN_TRY(qn_json_enter(j, '['));
-    for (int i = 0; (more = qn_json_item(j)) > 0; i++) {
-        if (i == 0)
+    qn_str key;
+    int more;
+    qn_buf_clear(word);
+    QN_TRY(qn_json_enter(j, '{'));
+    while ((more = qn_json_key(j, &key)) > 0) {
+        if (qn_str_is(key, "begin"))
             QN_TRY(qn_json_i64(j, &s.begin));
-        else if (i == 1)
+        else if (qn_str_is(key, "end"))
             QN_TRY(qn_json_i64(j, &s.end));
-        else if (i == 2) {
-            qn_buf_clear(word);
+        else if (qn_str_is(key, "kind"))
             QN_TRY(qn_json_string(j, word));
-        } else if (i == 3)
+        else if (qn_str_is(key, "bits"))
             QN_TRY(qn_json_f64(j, &s.floor));
-        else if (i == 4)
+        else if (qn_str_is(key, "fact"))
             QN_TRY(qn_json_i64(j, &fact));
         else
             QN_TRY(qn_json_skip(j));
@@ -195,8 +197,6 @@ static int take_document(walker *w, qn_str text, qn_json *j) {
     if (!w->bits || !is_wanted(i, w->found, w->wanted))
         return 0;
     QN_TRY(read_spans(w, j));
-    if (w->n > 0 && w->span[w->n - 1].end == (int64_t)text.n + 1)       /* the line's end, which parts documents */
-        w->span[w->n - 1].end--;
     QN_TRY(qn_bits_add(w->bits, text, w->span, (int64_t)w->n));
     w->done++;
     return w->o->progress ? w->o->progress(w->o->arg, w->done, w->wanted) : 0;
