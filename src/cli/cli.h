@@ -20,6 +20,7 @@
  *   counting.c      n-grams out of prepared data
  *   within.c        a command run by another one
  *   demo.h          what `demo` is made of: demo_plan.c, demo_stage.c, demo_text.c
+ *   world_report.c  what `data world` made, in figures
  *   house_checks.c  what `selftest all` looks at beside the kernels
  *   fields.h peaks.h  members of JSON results; the machine's peaks among them
  *   cmd_<verb>.c    one command each

@@ -32,6 +32,7 @@ void qn_gen_begin(qn_gen *g, uint64_t doc) {
     if (!g->replay)
         g->n_tape = 0;
     memset(g->actor, 0, sizeof g->actor);
+    memset(g->plural, 0, sizeof g->plural);
     g->topic = g->place = 0;
     g->named = g->big = false;
     g->article = 0;
@@ -58,6 +59,7 @@ void qn_gen_end(qn_gen *g) {
     g->article = 0;
     end_spans(g);
     qn_gen_put(g, "\n", 1);
+    g->out.s[g->out.n] = '\0';
     qn_gen_class(g, g->klass);
 }
 

@@ -37,7 +37,11 @@ static const char *const pronoun[][3] = {
 
 /* ---- compiling --------------------------------------------------------------------------------------------------- */
 
-typedef struct { struct qn_grammar *gr; const char *rule; const char *at; } compiler;
+typedef struct {
+    struct qn_grammar *gr;
+    const char *rule, *at;
+    unsigned bound;             /* nouns so far: what agrees with another one would take its number from elsewhere */
+} compiler;
 
 static int wrong(const compiler *c, const char *what, qn_str slot) {
     return qn_fail(QN_EINVAL, "rule %s: %s \"%.*s\"", c->rule, what, QN_STR_ARG(slot));
@@ -94,10 +98,13 @@ static int slot(compiler *c, qn_str s, op *o) {
         o->code = b == '.' ? OP_AGREE_WORD : OP_AGREE;
         const int word = word_of(agreeing, QN_LEN(agreeing), rest);
         o->arg = (uint8_t)QN_MAX(word, 0);
+        if (!(c->bound >> o->reg & 1))
+            return wrong(c, "no noun before", s);
         return b == ':' ? rule_named(c, rest, &o->x) : word < 0 ? wrong(c, "no such word:", s) : 0;
     }
     if (strchr("nsp", a) && b >= '0' && b <= '9' && s.n > 3 && s.s[2] == ':') {
         *o = (op){.code = OP_NOUN, .reg = (uint8_t)(b - '0'), .arg = (uint8_t)a};
+        c->bound |= 1u << o->reg;
         return rule_named(c, more, &o->x);
     }
     if (a == '$') {
@@ -209,7 +216,7 @@ static int pair(compiler *c, const char *slash, alternative *out) {
 }
 
 static int compile_rule(struct qn_grammar *gr, const qn_rule *r) {
-    compiler c = {gr, r->name, NULL};
+    compiler c = {gr, r->name, NULL, 0};
     alternative alts[ALTERNATIVES_MAX];
     uint16_t weights[ALTERNATIVES_MAX];
     size_t n = 0;
@@ -219,6 +226,7 @@ static int compile_rule(struct qn_grammar *gr, const qn_rule *r) {
         if (n == ALTERNATIVES_MAX)
             return wrong(&c, "too many alternatives", qn_str_of(r->alt[n]));
         c.at = r->alt[n];
+        c.bound = 0;
         weights[n] = weight_of(&c.at);
         const char *slash = strchr(c.at, '/');
         QN_TRY(slash && !strpbrk(c.at, "{[") ? pair(&c, slash, &alts[n]) : alternative_steps(&c, &alts[n], false));

@@ -263,8 +263,9 @@ static void put_number(qn_gen *g, int64_t v) {
     qn_gen_put(g, text + n, sizeof text - n);
 }
 
-static void number(qn_gen *g, int reg, uint32_t most) {
-    g->number[reg] = 1 + qn_choose(g, most);
+/* least … most; of things that are counted in words there are two at least: "1 eggs" would be wrong. */
+static void number(qn_gen *g, int reg, uint32_t least, uint32_t most) {
+    g->number[reg] = least + qn_choose(g, most - least + 1);
     put_number(g, g->number[reg]);
 }
 
@@ -274,34 +275,37 @@ static void result(qn_gen *g, int64_t v) {
     qn_gen_mark(g, QN_SPAN_STYLE);
 }
 
-static void number_1(qn_gen *g) { number(g, 1, 20); }
-static void number_2(qn_gen *g) { number(g, 2, 20); }
-static void small_1(qn_gen *g) { number(g, 1, 9); }
-static void small_2(qn_gen *g) { number(g, 2, 9); }
-static void small_3(qn_gen *g) { number(g, 3, 9); }
+static void number_1(qn_gen *g) { number(g, 1, 1, 20); }
+static void number_2(qn_gen *g) { number(g, 2, 1, 20); }
+static void many_1(qn_gen *g) { number(g, 1, 2, 20); }
+static void many_2(qn_gen *g) { number(g, 2, 2, 20); }
+static void digit_1(qn_gen *g) { number(g, 1, 2, 9); }
+static void digit_2(qn_gen *g) { number(g, 2, 2, 9); }
+static void digit_3(qn_gen *g) { number(g, 3, 2, 9); }
 static void sum_12(qn_gen *g) { result(g, g->number[1] + g->number[2]); }
 static void sum_123(qn_gen *g) { result(g, g->number[1] + g->number[2] + g->number[3]); }
 static void product_12(qn_gen *g) { result(g, g->number[1] * g->number[2]); }
-static void less_12(qn_gen *g) { result(g, g->number[1]); }
+static void difference_12(qn_gen *g) { result(g, g->number[1]); }
 
-/* First the sum, so that what is taken away is never more: n3 = n1 + n2, less n2. */
+/* What is left is drawn first, so that what is taken away is never more. */
 static void minuend(qn_gen *g) {
-    g->number[1] = 1 + qn_choose(g, 20);
-    g->number[2] = 1 + qn_choose(g, 20);
+    g->number[1] = 2 + qn_choose(g, 19);
+    g->number[2] = 2 + qn_choose(g, 19);
     put_number(g, g->number[1] + g->number[2]);
 }
 static void subtrahend(qn_gen *g) { put_number(g, g->number[2]); }
 
 /* The other way round: "sold 3 of 12". */
 static void subtrahend_first(qn_gen *g) {
-    g->number[1] = 1 + qn_choose(g, 20);
-    number(g, 2, 20);
+    g->number[1] = 2 + qn_choose(g, 19);
+    number(g, 2, 2, 20);
 }
 static void minuend_last(qn_gen *g) { put_number(g, g->number[1] + g->number[2]); }
 
 const qn_native qn_natives[] = {
     {"tell", tell}, {"tellall", tell_all}, {"line", entry_line}, {"next", next}, {"again", again},
-    {"property", property}, {"kin", kin}, {"n1", number_1}, {"n2", number_2}, {"d1", small_1}, {"d2", small_2}, {"d3", small_3},
-    {"sum", sum_12}, {"sum3", sum_123}, {"product", product_12}, {"difference", less_12}, {"minuend", minuend},
-    {"subtrahend", subtrahend}, {"subtrahend2", subtrahend_first}, {"minuend2", minuend_last}, {NULL, NULL},
+    {"property", property}, {"kin", kin}, {"n1", number_1}, {"n2", number_2}, {"m1", many_1}, {"m2", many_2},
+    {"d1", digit_1}, {"d2", digit_2}, {"d3", digit_3}, {"sum", sum_12}, {"sum3", sum_123}, {"product", product_12},
+    {"difference", difference_12}, {"minuend", minuend}, {"subtrahend", subtrahend},
+    {"subtrahend2", subtrahend_first}, {"minuend2", minuend_last}, {NULL, NULL},
 };
