@@ -56,7 +56,9 @@ static int world_command(qn_demo *d, qn_command *w) {
 }
 
 static int world_after(qn_demo *d, qn_str r) {
-    return qn_demo_say(d, "%.1f MB of text.", qn_demo_number(r, "bytes") / 1e6);
+    return qn_demo_say(d, "%.0f people with %.0f facts, told %.0f times in %.1f MB of text; questions about them are "
+                       "kept apart.", qn_demo_number(r, "people"), qn_demo_number(r, "facts"),
+                       qn_demo_number(r, "corpus.mentions"), qn_demo_number(r, "corpus.bytes") / 1e6);
 }
 
 static int tokenizer_command(qn_demo *d, qn_command *w) {

@@ -35,12 +35,12 @@ typedef struct {
     qn_ids ids;
     double *logprob; size_t cap;
     int64_t *end; size_t cap_end;               /* [tokens] where the bytes of each token end */
-} qn_bits;
-int qn_bits_init(qn_bits *b, const qn_scorer *s);
-void qn_bits_drop(qn_bits *b);
+} qn_bits_counter;
+int qn_bits_init(qn_bits_counter *b, const qn_scorer *s);
+void qn_bits_drop(qn_bits_counter *b);
 /* One document with its spans. QN_EFORMAT: spans that do not cover the text; tokens that are not the text (a tokenizer
  * that normalizes). */
-int qn_bits_add(qn_bits *b, qn_str text, const qn_bits_span *span, int64_t n);
+int qn_bits_add(qn_bits_counter *b, qn_str text, const qn_bits_span *span, int64_t n);
 
 /* The same from the numbers of each byte: where a scorer is not at hand but its losses are (the generator itself).
  * bits [text.n] − log₂ p of each byte. */

@@ -5,6 +5,9 @@
  *                                 of the same documents, a line each (docs/WORLD.md)
  *     facts.jsonl                 {"id":7,"band":"torso", …}: how often a fact was told
  *
+ * The sidecar counts a fact as news where the corpus tells it first. A model that was trained on the rest of the corpus
+ * has read of it elsewhere, so beside prepared data the floor of a fact is 0.
+ *
  * Documents are chosen twice: by the validation split of data that were prepared from the world, and evenly among those
  * down to max_documents. So a first walk counts, a second one scores. */
 #include <math.h>
@@ -34,7 +37,7 @@ typedef struct {
     bool chosen;                        /* by the split */
     qn_bits_span *span; size_t n, cap;
     int64_t found, wanted, seen, done;  /* documents of the split; to be scored; seen, scored in this walk */
-    qn_bits *bits;                      /* NULL while they are only counted */
+    qn_bits_counter *bits;                      /* NULL while they are only counted */
 } walker;
 
 /* ---- facts and their bands ---- */
@@ -110,7 +113,7 @@ static int read_held(walker *w, const qn_dataset *d, const qn_tok *tok) {
     return rc;
 }
 
-static int open_held(walker *w) {
+static int open_held(walker *w, const qn_scorer *s) {
     qn_dataset *d = NULL;
     qn_tok *tok = NULL;
     int rc;
@@ -120,8 +123,9 @@ static int open_held(walker *w) {
         return 0;
     QN_TRY_OUT(qn_dataset_open(&d, w->o->data));
     QN_TRY_OUT(qn_path_join(&w->path, w->o->data, "tokenizer.json"));
-    QN_TRY_OUT(qn_model_tokenizer(&tok, w->path.s));
-    rc = read_held(w, d, tok);
+    if (qn_is_file(w->path.s))
+        QN_TRY_OUT(qn_model_tokenizer(&tok, w->path.s));
+    rc = read_held(w, d, tok ? tok : s->tok);           /* without a tokenizer of its own: the model's */
 out:
     qn_tok_free(tok);
     qn_dataset_close(d);
@@ -158,6 +162,8 @@ static int read_span(walker *w, qn_json *j, qn_buf *word) {
         return qn_json_fail(j, QN_EFORMAT, "a span of the kind \"%.*s\" is not known", QN_STR_ARG(qn_buf_view(word)));
     if (fact >= 0 && fact < (int64_t)w->n_bands)
         s.group = w->band[fact];
+    if (fact >= 0 && w->chosen)
+        s.floor = 0;
     QN_TRY(QN_GROW(QN_MEM_SCRATCH, w->span, w->cap, w->n + 1));
     w->span[w->n++] = s;
     return 0;
@@ -262,14 +268,14 @@ static int walk(walker *w) {
     return 0;
 }
 
-static int count_and_score(walker *w, qn_bits *bits) {
+static int count_and_score(walker *w, qn_bits_counter *bits) {
     QN_TRY(qn_path_join(&w->path, w->o->world, "sidecar"));
     if (!qn_is_dir(w->path.s))
         return qn_fail(QN_ENOTFOUND, "%s: there is no sidecar beside the texts; `quern data world --sidecar` writes one",
                        w->o->world);
     QN_TRY(qn_dir_list(&w->names, w->path.s));
     QN_TRY(read_facts(w));
-    QN_TRY(open_held(w));
+    QN_TRY(open_held(w, bits->s));
     QN_TRY(walk(w));
     w->found = w->seen;
     if (w->found == 0)
@@ -282,7 +288,7 @@ static int count_and_score(walker *w, qn_bits *bits) {
 
 int qn_eval_bits(const qn_scorer *s, const qn_bits_options *o, qn_bits_result *r) {
     walker w = {.o = o};
-    qn_bits bits;
+    qn_bits_counter bits;
     QN_TRY(qn_bits_init(&bits, s));
     const int rc = count_and_score(&w, &bits);
     *r = bits.r;
