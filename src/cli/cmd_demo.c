@@ -87,6 +87,8 @@ static int data_after(qn_demo *d, qn_str r) {
 static int run_command(qn_demo *d, qn_command *w) {
     QN_TRY(qn_command_add_words(w, "train pretrain --seed %lld %s %s --json", (long long)d->seed, d->plan->shape,
                                 d->plan->run));
+    if (!d->corpus)
+        QN_TRY(add_path(d, w, "--bits", "world"));
     QN_TRY(add_path(d, w, "--data", "data"));
     return add_path(d, w, "--out", "run");
 }
@@ -133,7 +135,7 @@ static int suite_command(qn_demo *d, qn_command *w) {
 }
 
 static int bits_command(qn_demo *d, qn_command *w) {
-    QN_TRY(qn_command_add_words(w, "eval bits --json"));
+    QN_TRY(qn_command_add_words(w, "eval bits --documents 100 --json"));
     QN_TRY(add_path(d, w, NULL, "run/best"));
     QN_TRY(add_path(d, w, NULL, "world"));
     QN_TRY(add_path(d, w, "--data", "data"));

@@ -38,6 +38,7 @@ typedef struct {
     qn_model_scorer model;
     const qn_scorer *s;
     qn_progress bar;
+    qn_bits_set set;
     qn_bits_result r;
     qn_bits_curve curve;
 } job;
@@ -84,12 +85,13 @@ static int show(job *j) {
 
 static int evaluate(job *j) {
     qn_cli *c = j->c;
-    const qn_bits_options o = {.world = qn_cli_arg(c, 1), .data = qn_cli_str(c, "data"),
-                               .max_documents = qn_cli_given(c, "documents") ? qn_cli_int(c, "documents") : 0,
-                               .progress = on_document, .arg = j};
+    qn_bits_options o = {.world = qn_cli_arg(c, 1), .data = qn_cli_str(c, "data"),
+                         .max_documents = qn_cli_given(c, "documents") ? qn_cli_int(c, "documents") : 0};
     QN_TRY(open_scorer(j, qn_cli_arg(c, 0)));
+    o.tok = j->s->tok;
+    QN_TRY(qn_bits_set_read(&j->set, &o));
     qn_progress_init(&j->bar, c, "scoring", 0, "documents");
-    const int rc = qn_eval_bits(j->s, &o, &j->r);
+    const int rc = qn_bits_set_score(&j->set, j->s, on_document, j, &j->r);
     qn_progress_drop(&j->bar);
     QN_TRY(rc);
     if (qn_cli_str(c, "run"))
@@ -103,6 +105,7 @@ static int run(qn_cli *c) {
     job j = {.c = c};
     const int rc = evaluate(&j);
     qn_bits_curve_drop(&j.curve);
+    qn_bits_set_drop(&j.set);
     qn_ngram_scorer_drop(&j.counted);
     qn_ngram_model_drop(&j.ngram);
     qn_model_scorer_drop(&j.model);

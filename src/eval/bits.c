@@ -24,7 +24,7 @@ double qn_bits_excess(const qn_bits_sum *s) {
     return s->bytes > 0 ? (s->model - s->floor) / (double)s->bytes : NAN;
 }
 
-static int check_spans(qn_str text, const qn_bits_span *span, int64_t n) {
+int qn_bits_check(qn_str text, const qn_bits_span *span, int64_t n) {
     int64_t at = 0;
     for (int64_t i = 0; i < n; i++) {
         const qn_bits_span *s = &span[i];
@@ -109,7 +109,7 @@ static void divide(qn_bits_counter *b, const qn_bits_span *span, int64_t n) {
 }
 
 int qn_bits_add(qn_bits_counter *b, qn_str text, const qn_bits_span *span, int64_t n) {
-    QN_TRY(check_spans(text, span, n));
+    QN_TRY(qn_bits_check(text, span, n));
     qn_ids_clear(&b->ids);
     QN_TRY(qn_tok_encode(b->s->tok, text.s, text.n, QN_TOK_ADD_SPECIAL, &b->ids));
     while (b->ids.n > 0 && b->ids.v[b->ids.n - 1] == qn_tok_eos(b->s->tok))

@@ -9,7 +9,7 @@
  * has read of it elsewhere, so beside prepared data the floor of a fact is 0.
  *
  * Documents are chosen twice: by the validation split of data that were prepared from the world, and evenly among those
- * down to max_documents. So a first walk counts, a second one scores. */
+ * down to max_documents. So a first walk counts, a second one takes. */
 #include <math.h>
 #include <string.h>
 
@@ -35,9 +35,8 @@ typedef struct {
     char *band; size_t n_bands, cap_bands;      /* of each fact, by its id; −1: none */
     qn_content_set held;                /* validation documents; empty: all documents count */
     bool chosen;                        /* by the split */
-    qn_bits_span *span; size_t n, cap;
-    int64_t found, wanted, seen, done;  /* documents of the split; to be scored; seen, scored in this walk */
-    qn_bits_counter *bits;                      /* NULL while they are only counted */
+    int64_t found, wanted, seen;        /* documents of the split; to be taken; seen in this walk */
+    qn_bits_set *set;                   /* NULL while they are only counted */
 } walker;
 
 /* ---- facts and their bands ---- */
@@ -113,7 +112,7 @@ static int read_held(walker *w, const qn_dataset *d, const qn_tok *tok) {
     return rc;
 }
 
-static int open_held(walker *w, const qn_scorer *s) {
+static int open_held(walker *w) {
     qn_dataset *d = NULL;
     qn_tok *tok = NULL;
     int rc;
@@ -125,7 +124,7 @@ static int open_held(walker *w, const qn_scorer *s) {
     QN_TRY_OUT(qn_path_join(&w->path, w->o->data, "tokenizer.json"));
     if (qn_is_file(w->path.s))
         QN_TRY_OUT(qn_model_tokenizer(&tok, w->path.s));
-    rc = read_held(w, d, tok ? tok : s->tok);           /* without a tokenizer of its own: the model's */
+    rc = read_held(w, d, tok ? tok : w->o->tok);           /* without a tokenizer of its own: the model's */
 out:
     qn_tok_free(tok);
     qn_dataset_close(d);
@@ -164,8 +163,8 @@ static int read_span(walker *w, qn_json *j, qn_buf *word) {
         s.group = w->band[fact];
     if (fact >= 0 && w->chosen)
         s.floor = 0;
-    QN_TRY(QN_GROW(QN_MEM_SCRATCH, w->span, w->cap, w->n + 1));
-    w->span[w->n++] = s;
+    QN_TRY(QN_GROW(QN_MEM_SCRATCH, w->set->span, w->set->cap_span, w->set->spans + 1));
+    w->set->span[w->set->spans++] = s;
     return 0;
 }
 
@@ -173,7 +172,6 @@ static int read_spans(walker *w, qn_json *j) {
     qn_buf word = {0};
     qn_str key;
     int rc, more;
-    w->n = 0;
     QN_TRY(qn_json_enter(j, '{'));
     while ((more = qn_json_key(j, &key)) > 0) {
         if (!qn_str_is(key, "spans")) {
@@ -197,15 +195,23 @@ static bool is_wanted(int64_t i, int64_t found, int64_t wanted) {
 }
 
 static int take_document(walker *w, qn_str text, qn_json *j) {
+    qn_bits_set *set = w->set;
     if (w->chosen && !qn_content_has(&w->held, qn_content_of(text)))
         return 0;
     const int64_t i = w->seen++;
-    if (!w->bits || !is_wanted(i, w->found, w->wanted))
+    if (!set || !is_wanted(i, w->found, w->wanted))
         return 0;
+    QN_TRY(QN_GROW(QN_MEM_SCRATCH, set->begin, set->cap, set->n + 2));
+    QN_TRY(QN_GROW(QN_MEM_SCRATCH, set->first, set->cap_first, set->n + 2));
+    set->begin[set->n] = set->text.n;
+    set->first[set->n] = set->spans;
     QN_TRY(read_spans(w, j));
-    QN_TRY(qn_bits_add(w->bits, text, w->span, (int64_t)w->n));
-    w->done++;
-    return w->o->progress ? w->o->progress(w->o->arg, w->done, w->wanted) : 0;
+    QN_TRY(qn_buf_put(&set->text, text.s, text.n));
+    QN_TRY(qn_bits_check(text, set->span + set->first[set->n], (int64_t)(set->spans - set->first[set->n])));
+    set->n++;
+    set->begin[set->n] = set->text.n;
+    set->first[set->n] = set->spans;
+    return 0;
 }
 
 static int next_document(qn_corpus *corpus, qn_buf *text) {
@@ -261,43 +267,64 @@ out:
 }
 
 static int walk(walker *w) {
-    w->seen = w->done = 0;
+    w->seen = 0;
     for (size_t i = 0; i < w->names.n; i++)
         if (qn_str_ends(qn_str_of(w->names.name[i]), ".jsonl"))
             QN_TRY(walk_file(w, w->names.name[i]));
     return 0;
 }
 
-static int count_and_score(walker *w, qn_bits_counter *bits) {
+static int count_and_take(walker *w, qn_bits_set *set) {
     QN_TRY(qn_path_join(&w->path, w->o->world, "sidecar"));
     if (!qn_is_dir(w->path.s))
-        return qn_fail(QN_ENOTFOUND, "%s: there is no sidecar beside the texts; `quern data world --sidecar` writes one",
-                       w->o->world);
+        return qn_fail(QN_ENOTFOUND, "%s: there is no sidecar beside the texts; `quern data world --sidecar` writes "
+                       "one", w->o->world);
     QN_TRY(qn_dir_list(&w->names, w->path.s));
     QN_TRY(read_facts(w));
-    QN_TRY(open_held(w, bits->s));
+    QN_TRY(open_held(w));
     QN_TRY(walk(w));
     w->found = w->seen;
     if (w->found == 0)
         return qn_fail(QN_EINVAL, "%s: %s", w->o->world, w->chosen ? "no document of it is in the validation split of "
                        "the data: were they prepared from another world, or as one document?" : "has no documents");
     w->wanted = w->o->max_documents > 0 ? QN_MIN(w->o->max_documents, w->found) : w->found;
-    w->bits = bits;
+    w->set = set;
     return walk(w);
 }
 
-int qn_eval_bits(const qn_scorer *s, const qn_bits_options *o, qn_bits_result *r) {
+int qn_bits_set_read(qn_bits_set *s, const qn_bits_options *o) {
     walker w = {.o = o};
-    qn_bits_counter bits;
-    QN_TRY(qn_bits_init(&bits, s));
-    const int rc = count_and_score(&w, &bits);
-    *r = bits.r;
-    qn_bits_drop(&bits);
+    const int rc = count_and_take(&w, s);
     qn_dir_names_drop(&w.names);
     qn_content_drop(&w.held);
     qn_buf_drop(&w.path);
     qn_buf_drop(&w.text);
     qn_free(w.band);
-    qn_free(w.span);
+    return rc;
+}
+
+void qn_bits_set_drop(qn_bits_set *s) {
+    qn_buf_drop(&s->text);
+    qn_free(s->begin);
+    qn_free(s->first);
+    qn_free(s->span);
+    *s = (qn_bits_set){0};
+}
+
+int qn_bits_set_score(const qn_bits_set *s, const qn_scorer *scorer, qn_scorer_progress_fn *progress, void *arg,
+                      qn_bits_result *r) {
+    qn_bits_counter bits;
+    int rc;
+    QN_TRY(qn_bits_init(&bits, scorer));
+    for (size_t i = 0; i < s->n; i++) {
+        const qn_str text = {s->text.s + s->begin[i], s->begin[i + 1] - s->begin[i]};
+        QN_TRY_OUT(qn_bits_add(&bits, text, s->span + s->first[i], (int64_t)(s->first[i + 1] - s->first[i])));
+        if (progress)
+            QN_TRY_OUT(progress(arg, (int64_t)i + 1, (int64_t)s->n));
+    }
+    rc = 0;
+out:
+    *r = bits.r;
+    qn_bits_drop(&bits);
     return rc;
 }

@@ -67,6 +67,17 @@ static int each_as_made(void *self, const int32_t *ids, int64_t n, double *logpr
     return 0;
 }
 
+static int score(const qn_scorer *s, const qn_bits_options *o, qn_bits_result *r) {
+    qn_bits_options with = *o;
+    qn_bits_set set = {0};
+    with.tok = s->tok;
+    int rc = qn_bits_set_read(&set, &with);
+    if (rc >= 0)
+        rc = qn_bits_set_score(&set, s, NULL, NULL, r);
+    qn_bits_set_drop(&set);
+    return rc;
+}
+
 static int kind_of(const char *name) {
     for (int i = 0; qn_bits_kind_name[i]; i++)
         if (strcmp(qn_bits_kind_name[i], name) == 0)
@@ -78,7 +89,7 @@ TEST(the_generators_own_numbers_are_the_floor) {
     qn_tok *tok = data_tok(true);
     const qn_scorer s = {.name = "generator", .tok = tok, .context = 1000, .self = tok, .each = each_as_made};
     qn_bits_result r;
-    CHECK_OK(qn_eval_bits(&s, &(qn_bits_options){.world = by_hand("hand", NULL)}, &r));
+    CHECK_OK(score(&s, &(qn_bits_options){.world = by_hand("hand", NULL)}, &r));
     CHECK_INT(r.documents, 3);
     CHECK_NEAR(r.all.floor, 28.25, 1e-12);
     CHECK_NEAR(r.all.model, 28.25, 1e-9);
@@ -91,7 +102,7 @@ TEST(the_generators_own_numbers_are_the_floor) {
     CHECK_NEAR(r.group[1].model, 5, 1e-9);
     CHECK_INT(r.group[0].spans, 0);
     /* Fewer documents, evenly. */
-    CHECK_OK(qn_eval_bits(&s, &(qn_bits_options){.world = by_hand("hand", NULL), .max_documents = 2}, &r));
+    CHECK_OK(score(&s, &(qn_bits_options){.world = by_hand("hand", NULL), .max_documents = 2}, &r));
     CHECK_INT(r.documents, 2);
     qn_tok_free(tok);
 }
@@ -109,8 +120,8 @@ TEST(only_documents_that_were_kept_apart) {
     char *data = qn_str_dup(QN_MEM_TEST, qn_str_of(qn_dataset_path(d)));
     qn_dataset_close(d);
     CHECK(held == 1 || held == 2, "%d", (int)held);
-    CHECK_OK(qn_eval_bits(&s, &(qn_bits_options){.world = world, .data = data}, &r));
-    CHECK_INT(r.documents, held);
+    CHECK_OK(score(&s, &(qn_bits_options){.world = world, .data = data}, &r));
+    CHECK(r.documents >= 1 && r.documents <= held, "%d of %d", (int)r.documents, (int)held);  /* whole ones */
     CHECK_NEAR(r.kind[kind_of("fact")].floor, 0, 0);            /* told elsewhere */
     qn_free(data);
     qn_tok_free(tok);
@@ -121,14 +132,14 @@ TEST(says_what_is_wrong_with_a_world) {
     const qn_scorer s = {.name = "generator", .tok = tok, .context = 1000, .self = tok, .each = each_as_made};
     qn_bits_result r;
     char dir[1100];
-    CHECK_FAIL(qn_eval_bits(&s, &(qn_bits_options){.world = qn_test_temp("nowhere")}, &r), QN_ENOTFOUND, "--sidecar");
+    CHECK_FAIL(score(&s, &(qn_bits_options){.world = qn_test_temp("nowhere")}, &r), QN_ENOTFOUND, "--sidecar");
     snprintf(dir, sizeof dir, "%s", by_hand("odd", "{\"spans\":[{\"begin\":0,\"end\":9,\"kind\":\"style\",\"bits\":1}]}"));
-    CHECK_FAIL(qn_eval_bits(&s, &(qn_bits_options){.world = dir}, &r), QN_EFORMAT,
+    CHECK_FAIL(score(&s, &(qn_bits_options){.world = dir}, &r), QN_EFORMAT,
                "part-0000.txt, document 3: the spans end at byte 9, the text at 19");
     snprintf(dir, sizeof dir, "%s", by_hand("kind", "{\"spans\":[{\"begin\":0,\"end\":19,\"kind\":\"song\",\"bits\":1}]}"));
-    CHECK_FAIL(qn_eval_bits(&s, &(qn_bits_options){.world = dir}, &r), QN_EFORMAT, "\"song\" is not known");
+    CHECK_FAIL(score(&s, &(qn_bits_options){.world = dir}, &r), QN_EFORMAT, "\"song\" is not known");
     snprintf(dir, sizeof dir, "%s", by_hand("more", "{\"spans\":[{\"begin\":0,\"end\":19,\"kind\":\"copy\",\"bits\":1}]}\n{}"));
-    CHECK_FAIL(qn_eval_bits(&s, &(qn_bits_options){.world = dir}, &r), QN_EFORMAT, "has fewer documents");
+    CHECK_FAIL(score(&s, &(qn_bits_options){.world = dir}, &r), QN_EFORMAT, "has fewer documents");
     qn_tok_free(tok);
 }
 
@@ -154,7 +165,7 @@ TEST(walks_a_world_as_it_is_made) {
     CHECK_OK(qn_world_new(&w, 3, QN_WORLD_SMALL));
     CHECK_OK(qn_plan_new(&plan, w));
     CHECK_OK(qn_corpus_write(w, plan, NULL, &(qn_corpus_write_options){.out = dir, .sidecar = true}, &written));
-    CHECK_OK(qn_eval_bits(&s, &(qn_bits_options){.world = dir, .max_documents = 300}, &r));
+    CHECK_OK(score(&s, &(qn_bits_options){.world = dir, .max_documents = 300}, &r));
     CHECK_INT(r.documents, 300);
     CHECK(r.all.bytes > 30000);
     for (int kind = 0; qn_bits_kind_name[kind]; kind++) {
