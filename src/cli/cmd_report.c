@@ -62,19 +62,28 @@ static int write_text(qn_cli *c, const qn_report *r) {
     return rc;
 }
 
-static int write_page(qn_cli *c, const qn_report *r) {
-    qn_buf path = {0}, page = {0};
+static int write_page(const qn_report *r, const char *path) {
+    qn_buf page = {0};
+    int rc = qn_report_html(r, &page);
+    if (rc >= 0)
+        rc = qn_write_file(path, page.s, page.n);
+    qn_buf_drop(&page);
+    return rc;
+}
+
+/* The page first: where it cannot be written, nothing else is said. */
+static int write_both(qn_cli *c, const qn_report *r) {
+    qn_buf path = {0};
     const char *out = qn_cli_str(c, "out");
     int rc;
     QN_TRY_OUT(out ? qn_buf_puts(&path, out) : qn_path_join(&path, qn_cli_arg(c, 0), "report.html"));
-    QN_TRY_OUT(qn_report_html(r, &page));
-    QN_TRY_OUT(qn_write_file(path.s, page.s, page.n));
+    QN_TRY_OUT(write_page(r, path.s));
+    QN_TRY_OUT(write_text(c, r));
     QN_TRY_OUT(qn_out_puts(c, "report: "));
     QN_TRY_OUT(qn_out_clean(c, qn_buf_view(&path)));
     rc = qn_out_puts(c, "\n");
 out:
     qn_buf_drop(&path);
-    qn_buf_drop(&page);
     return rc;
 }
 
@@ -86,8 +95,7 @@ static int run(qn_cli *c) {
     QN_TRY(qn_report_new(&r));
     for (size_t i = 0; i < qn_cli_args(c); i++)
         QN_TRY_OUT(qn_report_add(r, qn_cli_arg(c, i)));
-    QN_TRY_OUT(write_text(c, r));
-    rc = qn_cli_flag(c, "text") ? 0 : write_page(c, r);
+    rc = qn_cli_flag(c, "text") ? write_text(c, r) : write_both(c, r);
 out:
     qn_report_free(r);
     return rc;

@@ -64,7 +64,7 @@ void qn_kept_drop(qn_kept *k);
 
 /* ---- curves ------------------------------------------------------------------------------------------------------ */
 
-typedef enum { QN_LINE, QN_FAINT, QN_POINTS } qn_series_look;   /* POINTS: a line with a dot at each value */
+typedef enum { QN_LINE, QN_FAINT, QN_POINTS } qn_series_look;   /* POINTS: a line with dots, up to 200 */
 
 typedef struct {
     const char *name;           /* in the legend; NULL: not there, and not under the pointer (a smoothed twin) */

@@ -202,7 +202,12 @@ qn_span qn_lines_span(const qn_lines *p) {
     for (size_t k = 0; k < p->n_levels; k++)
         widen(&y[0], &y[1], p->level[k].y);
     qn_span span = {.y = qn_scale_fit(y[0], y[1], p->log, p->zero)};
-    span.x = x[1] > x[0] ? (qn_scale){.lo = x[0], .hi = x[1]} : qn_scale_fit(x[0], x[1], false, false);
+    if (x[1] > x[0])
+        span.x = (qn_scale){.lo = x[0], .hi = x[1]};
+    else if (fabs(x[0]) < 1e9)                          /* one step stands between its neighbours */
+        span.x = (qn_scale){.lo = x[0] - 1, .hi = x[0] + 1};
+    else
+        span.x = qn_scale_fit(x[0], x[1], false, false);
     return span;
 }
 

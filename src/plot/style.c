@@ -22,7 +22,7 @@ static const char css[] =
     ".s4{--c:var(--s4)}.s5{--c:var(--s5)}.s6{--c:var(--s6)}.s7{--c:var(--s7)}\n"
     ".plot{display:block;width:100%;height:auto;font:13px system-ui,sans-serif;font-variant-numeric:tabular-nums}\n"
     ".plot text{fill:var(--soft);font-size:13px}.plot text.n,.plot text.v{fill:var(--ink)}\n"
-    ".plot .e,.plot .q,.plot .v{text-anchor:end}.plot .m{text-anchor:middle}\n"
+    ".plot .e,.plot .v{text-anchor:end}.plot .m{text-anchor:middle}\n"
     ".plot text.q{fill:var(--ink);font-size:12px;stroke:var(--paper);stroke-width:4px;paint-order:stroke;"
     "stroke-linejoin:round}\n"
     ".plot .g{stroke:var(--grid);fill:none}.plot .a{stroke:var(--rule);fill:none}\n"

@@ -13,7 +13,7 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { WIDTH = 480, EDGE = 10, NAME_HIGH = 19, BAR_HIGH = 13, MARK_HIGH = 5, GAP = 13, LINE_HIGH = 19, SHAPES = 4 };
+enum { WIDTH = 480, EDGE = 10, NAME_HIGH = 19, BAR_HIGH = 13, MARK_HIGH = 5, GAP = 13, LINE_HIGH = 19, SHAPES = 6 };
 
 typedef struct {
     qn_buf *out;
@@ -31,7 +31,8 @@ static size_t marks(const qn_bars *p) { return p->columns - p->bars; }
 /* Colour and shape of a mark: the same number never has both in common with another's. */
 static int mark(qn_buf *out, size_t k, double x, double y) {
     static const char *const shape[SHAPES] = {"M-4 0a4 4 0 1 0 8 0a4 4 0 1 0-8 0", "M-5 0L0-5 5 0 0 5Z",
-                                              "M-4 4L0-5 4 4Z", "M-3.5-3.5h7v7h-7Z"};
+                                              "M-4 4L0-5 4 4Z", "M-3.5-3.5h7v7h-7Z", "M-4-4L0 5 4-4Z",
+                                              "M-1.5-5h3v3.5h3.5v3h-3.5v3.5h-3v-3.5h-3.5v-3h3.5Z"};
     QN_TRY(qn_buf_puts(out, "<path transform=\"translate("));
     QN_TRY(qn_xml_place(out, x));
     QN_TRY(qn_buf_putc(out, ' '));

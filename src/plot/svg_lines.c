@@ -15,7 +15,7 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { WIDTH = 480, HEIGHT = 240, LEFT = 48, RIGHT = 12, BOTTOM = 36, LINE_HIGH = 19, ZONES = 96 };
+enum { WIDTH = 480, HEIGHT = 240, RIGHT = 12, BOTTOM = 36, LINE_HIGH = 19, ZONES = 96, DOTS = 200 };
 
 typedef struct {
     qn_buf *out;
@@ -49,8 +49,8 @@ static int legend(drawing *d, bool draw, double *height) {
             y += LINE_HIGH;
         }
         if (draw) {
-            char css[64];
-            snprintf(css, sizeof css, "%s s%d", s->look == QN_FAINT ? "l f" : "l", s->color % QN_PALETTE);
+            char css[16];
+            snprintf(css, sizeof css, "l s%d", s->color % QN_PALETTE);
             QN_TRY(qn_svg_line(d->out, x, y - 4, x + 20, y - 4, css));
             QN_TRY(qn_svg_text(d->out, x + 26, y, "n", s->name));
         }
@@ -62,16 +62,18 @@ static int legend(drawing *d, bool draw, double *height) {
 
 /* ---- axes -------------------------------------------------------------------------------------------------------- */
 
+static int ticks_high(double height) { return (int)(height / 38); }
+
 static int axis_y(drawing *d) {
     double tick[QN_TICKS];
     char text[QN_NUMBER_TEXT];
-    const size_t n = qn_ticks(&d->span.y, (int)((d->y1 - d->y0) / 38), tick);
+    const size_t n = qn_ticks(&d->span.y, ticks_high(d->y1 - d->y0), tick);
     for (size_t i = 0; i < n; i++) {
         const double y = py(d, tick[i]);
         QN_TRY(qn_svg_line(d->out, d->x0, y, d->x1, y, "g"));
         QN_TRY(qn_svg_text(d->out, d->x0 - 6, y + 4, "e", qn_tick_text(tick[i], &d->span.y, text)));
     }
-    return d->p->y_name ? qn_svg_text(d->out, 2, d->y0 - 8, "n", d->p->y_name) : 0;
+    return d->p->y_name ? qn_svg_text(d->out, 2, d->y0 - 12, "n", d->p->y_name) : 0;
 }
 
 static int axis_x(drawing *d) {
@@ -81,22 +83,23 @@ static int axis_x(drawing *d) {
     for (size_t i = 0; i < n; i++) {
         const double x = px(d, tick[i]);
         QN_TRY(qn_svg_line(d->out, x, d->y1, x, d->y1 + 4, "a"));
-        QN_TRY(qn_svg_text(d->out, x, d->y1 + 18, "m", qn_tick_text(tick[i], &d->span.x, text)));
+        const char *css = d->x1 - x < 14 ? "e" : "m";
+        QN_TRY(qn_svg_text(d->out, css[0] == 'e' ? d->x1 + RIGHT - 2 : x, d->y1 + 18, css,
+                           qn_tick_text(tick[i], &d->span.x, text)));
     }
     QN_TRY(qn_svg_line(d->out, d->x0, d->y1, d->x1, d->y1, "a"));
     return d->p->x_name ? qn_svg_text(d->out, d->x1, d->y1 + 33, "e", d->p->x_name) : 0;
 }
 
+/* Their names stand at the left: what falls towards a floor is far from it there. */
 static int levels(drawing *d) {
-    char css[16];
     for (size_t k = 0; k < d->p->n_levels; k++) {
         const qn_level *v = &d->p->level[k];
         const double y = py(d, v->y);
         if (isnan(y))
             continue;
-        snprintf(css, sizeof css, "r");
-        QN_TRY(qn_svg_line(d->out, d->x0, y, d->x1, y, css));
-        QN_TRY(qn_svg_text(d->out, d->x1 - 4, y < d->y0 + 18 ? y + 14 : y - 5, "q", v->name));
+        QN_TRY(qn_svg_line(d->out, d->x0, y, d->x1, y, "r"));
+        QN_TRY(qn_svg_text(d->out, d->x0 + 4, y < d->y0 + 18 ? y + 14 : y - 5, "q", v->name));
     }
     return 0;
 }
@@ -180,7 +183,7 @@ static int curves(drawing *d) {
             QN_TRY(band(d, &d->p->series[k]));
     for (size_t k = 0; k < d->p->n; k++) {
         QN_TRY(line(d, &d->p->series[k]));
-        if (d->p->series[k].look == QN_POINTS && d->kept.n <= ZONES)
+        if (d->p->series[k].look == QN_POINTS && d->p->series[k].n <= DOTS)
             QN_TRY(dots(d, &d->p->series[k]));
     }
     return 0;
@@ -279,14 +282,25 @@ static int draw(drawing *d) {
     return qn_buf_puts(d->out, "</svg>\n");
 }
 
+/* Room for the widest label of the y axis. */
+static double left_margin(const qn_scale *y, double height) {
+    double tick[QN_TICKS], most = 0;
+    char text[QN_NUMBER_TEXT];
+    const size_t n = qn_ticks(y, ticks_high(height), tick);
+    for (size_t i = 0; i < n; i++)
+        most = fmax(most, qn_svg_wide(qn_tick_text(tick[i], y, text)));
+    return most + 14;
+}
+
 int qn_lines_svg(qn_buf *out, const qn_lines *p) {
-    drawing d = {.out = out, .p = p, .span = qn_lines_span(p), .x0 = LEFT};
-    const int width = p->width > 0 ? p->width : WIDTH, high = p->height > 0 ? p->height : HEIGHT;
+    drawing d = {.out = out, .p = p, .span = qn_lines_span(p)};
+    const int width = p->width > 0 ? p->width : WIDTH, high = (p->height > 0 ? p->height : HEIGHT) - BOTTOM - 24;
     double height;
+    d.x0 = left_margin(&d.span.y, high);
     d.x1 = width - RIGHT;
     QN_TRY(legend(&d, false, &height));
-    d.y0 = height + (p->y_name ? 24 : 10);
-    d.y1 = d.y0 + high - BOTTOM - 24;
+    d.y0 = height + (p->y_name ? 28 : 10);
+    d.y1 = d.y0 + high;
     QN_TRY(qn_buf_printf(out, "<svg class=\"plot %s\" viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"",
                          p->css ? p->css : "", width, (int)d.y1 + (p->x_name ? BOTTOM : 22)));
     const int rc = draw(&d);

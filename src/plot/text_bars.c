@@ -1,7 +1,7 @@
 /* plot/text_bars.c — rows of bars in characters, in eighths of a column where the terminal has them.
  *
- *     recall, other form  █████████████▍─┤        0.84 (0.81 to 0.87)   5-gram 0.4   chance 0.03
- *     agreement           ████████████████▊┤      0.98 (0.96 to 0.99)   5-gram 0.7   chance 0.5 */
+ *     recall, other form  █████████████▍─┤        0.84 (0.81 to 0.87)
+ *                         5-gram 0.4   chance 0.03 */
 #include "plot/plot.h"
 
 #include <math.h>
@@ -65,20 +65,20 @@ static int row(qn_buf *out, const qn_bars *p, const qn_bar_row *r, const qn_scal
         QN_TRY(bar(out, x, &r->bar[c], wide, t));
         QN_TRY(qn_buf_puts(out, "  "));
         QN_TRY(value(out, &r->bar[c]));
-        if (p->bars > 1)
+        if (p->bars > 1) {
             QN_TRY(qn_buf_puts(out, "  "));
-        if (p->bars > 1)
-            QN_TRY(words(out, p->column[c], 0 + NAME_MOST, t));
+            QN_TRY(qn_text_words(out, qn_str_of(p->column[c]), NAME_MOST, t));
+        }
         QN_TRY(qn_buf_putc(out, '\n'));
     }
+    char text[QN_NUMBER_TEXT];
     bool any = false;
     for (size_t c = p->bars; c < p->columns; c++) {
         if (!qn_plots(r->bar[c].value))
             continue;
         QN_TRY(any ? qn_buf_puts(out, "   ") : blanks(out, name + 1));
         QN_TRY(qn_text_words(out, qn_str_of(p->column[c]), NAME_MOST, t));
-        QN_TRY(qn_buf_putc(out, ' '));
-        QN_TRY(value(out, &r->bar[c]));
+        QN_TRY(qn_buf_printf(out, " %s", qn_number(r->bar[c].value, 3, text)));
         any = true;
     }
     return any ? qn_buf_putc(out, '\n') : 0;

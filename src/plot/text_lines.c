@@ -50,13 +50,13 @@ static const char *color_of(const qn_text_plot *t, int color) {
 
 static const char *plain_of(const qn_text_plot *t) { return t->color ? "\033[0m" : ""; }
 
-/* The letter of a curve; 0: braille. */
+/* The letter of a curve; 0: braille. Lone dots of braille would not be seen. */
 static char letter_of(const drawing *d, size_t k) {
     static const char letter[] = "*ox+#@%&";
     size_t named = 0;
     for (size_t i = 0; i < k; i++)
         named += d->p->series[i].name != NULL;
-    if (d->t->utf8 && (d->t->color || named == 0))
+    if (d->t->utf8 && (d->t->color || (named == 0 && d->p->series[k].look != QN_POINTS)))
         return 0;
     return letter[named % (sizeof letter - 1)];
 }
@@ -106,7 +106,7 @@ static void curve(drawing *d, const qn_series *s, char letter) {
             continue;
         }
         const int next_x = (int)round(u * (2 * d->columns - 1)), next_y = (int)round((1 - v) * (4 * d->rows - 1));
-        if (open && s->look != QN_POINTS)
+        if (open && (s->look != QN_POINTS || !letter))
             stroke(d, x, y, next_x, next_y, letter, s->color);
         else
             dot(d, next_x, next_y, letter, s->color);

@@ -33,7 +33,7 @@ struct qn_run {
 int qn_run_stream_init(qn_run_stream *s, const char *name);
 void qn_run_stream_drop(qn_run_stream *s);
 
-/* The members `keys` of a line as numbers (true 1, false 0); NaN: absent, or none. False if the line is no whole JSON object. */
+/* The members `keys` of a line as numbers (true 1, false 0); NaN: absent, or none. False if it is no whole object. */
 bool qn_run_line(qn_str line, const char *const *keys, size_t n, double *value);
 /* A "step" as it was read; false if it is none. */
 bool qn_run_step(double value, int64_t *step);

@@ -65,12 +65,10 @@ static int add_name(table *t, const qn_report_task *task) {
     for (const char *c = task->name; *c; c++)
         QN_TRY(qn_buf_putc(&t->names, *c == '_' ? ' ' : *c));
     QN_TRY(qn_buf_putc(&t->names, '\0'));
-    char text[QN_NUMBER_TEXT];
-    if (!qn_plots(task->bar.lo) || !qn_plots(task->bar.hi))
-        QN_TRY(qn_buf_puts(&t->notes, qn_number(task->bar.value, 3, text)));
-    else
-        QN_TRY(qn_buf_printf(&t->notes, "%s ± %s", qn_fixed(task->bar.value, 3, text),
-                             qn_fixed((task->bar.hi - task->bar.lo) / 2, 3, (char[QN_NUMBER_TEXT]){0})));
+    char text[QN_NUMBER_TEXT], lo[QN_NUMBER_TEXT], hi[QN_NUMBER_TEXT];
+    QN_TRY(qn_buf_puts(&t->notes, qn_fixed(task->bar.value, 2, text)));
+    if (qn_plots(task->bar.lo) && qn_plots(task->bar.hi))
+        QN_TRY(qn_buf_printf(&t->notes, " (%s–%s)", qn_fixed(task->bar.lo, 2, lo), qn_fixed(task->bar.hi, 2, hi)));
     return qn_buf_putc(&t->notes, '\0');
 }
 
@@ -96,7 +94,7 @@ static int add_row(table *t, const qn_report *r, const qn_report_task *task) {
     return 0;
 }
 
-/* Every task once, in the order in which it is first met. */
+/* Every task once: the headline first, the others in the order in which they are met. */
 static bool met_before(const qn_report *r, size_t run, const char *name) {
     for (size_t i = 0; i < run; i++)
         for (size_t k = 0; k < r->run[i].tasks; k++)
@@ -113,10 +111,15 @@ static int fill(table *t, const qn_report *r) {
     t->row = qn_zalloc(QN_MEM_BASE, most + 1, sizeof *t->row);
     if (!t->bar || !t->row)
         return QN_ENOMEM;
+    const qn_report_task *first = qn_report_headline(&r->run[0]);
+    if (first && is_share(first))
+        QN_TRY(add_row(t, r, first));
     for (size_t i = 0; i < r->n; i++)
-        for (size_t k = 0; k < r->run[i].tasks; k++)
-            if (is_share(&r->run[i].task[k]) && !met_before(r, i, r->run[i].task[k].name))
-                QN_TRY(add_row(t, r, &r->run[i].task[k]));
+        for (size_t k = 0; k < r->run[i].tasks; k++) {
+            const qn_report_task *task = &r->run[i].task[k];
+            if (is_share(task) && task != first && !met_before(r, i, task->name))
+                QN_TRY(add_row(t, r, task));
+        }
     for (size_t k = 0; k < t->rows; k++)
         t->row[k] = (qn_bar_row){.name = t->names.s + t->name_at[k], .bar = t->bar + k * COLUMNS,
                                  .note = t->bars == 1 ? t->notes.s + t->note_at[k] : NULL};
@@ -166,7 +169,7 @@ int qn_figure_eval(const qn_report *r, qn_sink *s) {
     QN_TRY_OUT(eval_words(&words, &r->run[0]));
     const qn_bars p = {.title = "Evaluation", .x_name = "share of items right", .column = t->column,
                        .columns = t->columns, .bars = t->bars, .row = t->row, .n = t->rows, .most = 1};
-    rc = qn_show_bars(s, &p, &words);
+    rc = qn_show_bars(s, &p, true, &words);
 out:
     qn_free(t->bar);
     qn_free(t->row);
@@ -218,8 +221,8 @@ static int show_kind(qn_sink *s, const qn_report *r, const qn_report_kind *k) {
         return 0;
     const qn_series series = {.name = "model", .x = k->at, .y = k->bits, .n = k->n, .look = QN_POINTS};
     const qn_level level = {"floor", k->floor};
-    const qn_lines p = {.title = k->name, .x_name = run->bits_along, .y_name = run->bits_unit, .series = &series, .n = 1,
-                        .level = &level, .n_levels = qn_plots(k->floor), .zero = true, .height = 200};
+    const qn_lines p = {.title = k->name, .x_name = run->bits_along, .y_name = run->bits_unit, .series = &series,
+                        .n = 1, .level = &level, .n_levels = qn_plots(k->floor), .zero = true, .height = 200};
     QN_TRY_OUT(kind_words(&words, run, k));
     rc = qn_show_lines(s, &p, false, &words);
 out:
@@ -259,7 +262,7 @@ static int show_bits(qn_sink *s, const qn_report_run *run) {
     QN_TRY_OUT(bits_words(&words, run));
     const qn_bars p = {.title = "Bits by kind", .x_name = run->bits_unit, .column = column, .columns = 2, .bars = 2,
                        .row = row, .n = run->kinds};
-    rc = qn_show_bars(s, &p, &words);
+    rc = qn_show_bars(s, &p, false, &words);
 out:
     qn_free(bar);
     qn_free(row);

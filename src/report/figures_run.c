@@ -1,45 +1,26 @@
 /* report/figures_run.c — figures of a run: loss, rate, gradient, speed; each with a sentence that says what to look at.
  *
  *     raw      ╱╲╱╲╱╲╱╲   every step, faint: its spread is a fact too
- *     mean     ────────   over a sixtieth of the run, in the middle of it: what the eye should follow
+ *     median   ────────   of each 120th of the run, in the middle of it: what the eye should follow. One wild step does
+ *                         not move it, as it would a mean
  *
- * One run shows both; of several, overlaid, each has its mean and its validation loss, in one colour. */
+ * One run shows both; of several, overlaid, each has its medians and its validation loss, in one colour. */
 #include <math.h>
 #include <stdio.h>
 
 #include "report/report_impl.h"
 
-enum { SMOOTH_FROM = 40, SHARE = 60, RUNS_MOST = QN_PALETTE };
+enum { SMOOTH_FROM = 40, BUCKETS = 120, RUNS_MOST = QN_PALETTE };
 
-/* Means over `window` steps around each; a step without a number stays without one. Owned by the caller. */
-static double *smooth(const double *v, size_t n, size_t window) {
-    double *mean = qn_alloc(QN_MEM_BASE, (n + 1) * sizeof *mean);
-    double sum = 0;
-    size_t from = 0, to = 0, in = 0;
-    for (size_t i = 0; mean && i < n; i++) {
-        const size_t lo = i > window / 2 ? i - window / 2 : 0, hi = QN_MIN(i + window / 2 + 1, n);
-        for (; to < hi; to++)
-            if (qn_plots(v[to])) {
-                sum += v[to];
-                in++;
-            }
-        for (; from < lo; from++)
-            if (qn_plots(v[from])) {
-                sum -= v[from];
-                in--;
-            }
-        mean[i] = in && qn_plots(v[i]) ? sum / (double)in : NAN;
-    }
-    return mean;
-}
-
-static size_t window_of(size_t n) { return n < SMOOTH_FROM ? 1 : n / SHARE | 1; }
+/* Steps that one point of the bold curve stands for. */
+static size_t bucket_of(size_t n) { return n < SMOOTH_FROM ? 1 : QN_MAX((n + BUCKETS - 1) / BUCKETS, (size_t)3); }
 
 /* ---- loss -------------------------------------------------------------------------------------------------------- */
 
 typedef struct {
     qn_series series[3 * RUNS_MOST]; size_t n;
-    double *owned[RUNS_MOST]; size_t owns;
+    double *owned[4 * RUNS_MOST]; size_t owns;
+    double median;                      /* the last one: of the training loss, of one run */
 } curves;
 
 static void curves_drop(curves *c) {
@@ -47,21 +28,55 @@ static void curves_drop(curves *c) {
         qn_free(c->owned[i]);
 }
 
-/* A column as it is and smoothed, in colour `color`. name NULL: the mean alone, without one. */
-static int add_smoothed(curves *c, const qn_report_run *run, int column, const char *name, int color) {
+/* Two arrays of n numbers each that the figure owns. */
+static int own(curves *c, size_t n, double **x, double **y) {
+    *x = c->owned[c->owns++] = qn_alloc(QN_MEM_BASE, (n + 1) * sizeof **x);
+    *y = c->owned[c->owns++] = qn_alloc(QN_MEM_BASE, (n + 1) * sizeof **y);
+    return *x && *y ? 0 : QN_ENOMEM;
+}
+
+/* The medians of a column's buckets. */
+static int add_medians(curves *c, const qn_report_run *run, int column, const char *name, int color,
+                       qn_series_look look) {
     const qn_run_table *t = &run->metrics;
-    const size_t window = window_of(t->n);
-    if (name)
-        c->series[c->n++] = (qn_series){.name = name, .x = t->step, .y = t->column[column], .n = t->n, .color = color,
-                                        .look = window > 1 ? QN_FAINT : QN_LINE};
-    if (window == 1 && name)
-        return 0;
-    double *mean = smooth(t->column[column], t->n, window);
-    if (!mean)
-        return QN_ENOMEM;
-    c->owned[c->owns++] = mean;
-    c->series[c->n++] = (qn_series){.x = t->step, .y = mean, .n = t->n, .color = color,
-                                    .look = name ? QN_LINE : QN_FAINT};
+    const size_t bucket = bucket_of(t->n);
+    double *x, *y;
+    size_t n = 0;
+    QN_TRY(own(c, t->n / bucket + 1, &x, &y));
+    for (size_t i = 0; i < t->n; i += bucket, n++) {
+        const size_t end = QN_MIN(i + bucket, t->n);
+        qn_report_summary s;
+        QN_TRY(qn_report_summarize(t->column[column] + i, end - i, &s));
+        x[n] = (t->step[i] + t->step[end - 1]) / 2;
+        y[n] = s.median;
+    }
+    c->median = n ? y[n - 1] : NAN;
+    c->series[c->n++] = (qn_series){.name = name, .x = x, .y = y, .n = n, .color = color, .look = look};
+    return 0;
+}
+
+/* A column as it is, and its medians where there are enough steps for them. */
+static int add_smoothed(curves *c, const qn_report_run *run, int column, const char *name) {
+    const qn_run_table *t = &run->metrics;
+    const bool many = bucket_of(t->n) > 1;
+    c->series[c->n++] = (qn_series){.name = name, .x = t->step, .y = t->column[column], .n = t->n,
+                                    .look = many ? QN_FAINT : QN_LINE};
+    return many ? add_medians(c, run, column, NULL, 0, QN_LINE) : 0;
+}
+
+/* What is measured now and then, without the steps between: so its line goes from one value to the next. */
+static int add_measured(curves *c, const qn_report_run *run, const char *name, int color) {
+    const qn_run_table *t = &run->metrics;
+    const double *v = t->column[QN_EVAL_LOSS];
+    double *x, *y;
+    size_t n = 0;
+    QN_TRY(own(c, t->n, &x, &y));
+    for (size_t i = 0; i < t->n; i++)
+        if (qn_plots(v[i])) {
+            x[n] = t->step[i];
+            y[n++] = v[i];
+        }
+    c->series[c->n++] = (qn_series){.name = name, .x = x, .y = y, .n = n, .color = color, .look = QN_POINTS};
     return 0;
 }
 
@@ -69,15 +84,12 @@ static bool has(const qn_report_run *run, int column) { return !isnan(qn_report_
 
 static int add_run(curves *c, const qn_report *r, size_t i) {
     const qn_report_run *run = &r->run[i];
-    const qn_run_table *t = &run->metrics;
     const bool alone = r->n == 1, measured = has(run, QN_EVAL_LOSS);
-    const int color = alone ? 1 : (int)i;
-    if (has(run, QN_LOSS))
-        QN_TRY(add_smoothed(c, run, QN_LOSS, alone ? "training" : measured ? NULL : run->name, alone ? 0 : (int)i));
-    if (measured)
-        c->series[c->n++] = (qn_series){.name = alone ? "validation" : run->name, .x = t->step,
-                                        .y = t->column[QN_EVAL_LOSS], .n = t->n, .color = color, .look = QN_POINTS};
-    return 0;
+    if (has(run, QN_LOSS) && alone)
+        QN_TRY(add_smoothed(c, run, QN_LOSS, "training"));
+    else if (has(run, QN_LOSS))
+        QN_TRY(add_medians(c, run, QN_LOSS, measured ? NULL : run->name, (int)i, measured ? QN_FAINT : QN_LINE));
+    return measured ? add_measured(c, run, alone ? "validation" : run->name, alone ? 1 : (int)i) : 0;
 }
 
 /* "The validation loss fell from 6.2 to 2.1; the lowest, 2.05, was at step 1400." */
@@ -104,25 +116,25 @@ static int loss_words(qn_buf *b, const qn_report_run *run, int column, const cha
 }
 
 /* Far apart at the end: the model knows its training text better than others. */
-static int gap_words(qn_buf *b, const qn_report_run *run, const double *mean) {
+static int gap_words(qn_buf *b, const qn_report_run *run, double train) {
     char text[QN_NUMBER_TEXT];
-    const double eval = qn_report_last(run, QN_EVAL_LOSS), train = mean[run->metrics.n - 1], gap = eval - train;
+    const double gap = qn_report_last(run, QN_EVAL_LOSS) - train;
     if (!qn_plots(gap))
         return 0;
     return qn_buf_printf(b, "At the end it lies %s %s the training loss. ", qn_number(fabs(gap), 2, text),
                          gap >= 0 ? "above" : "below");
 }
 
-static int one_run_words(qn_buf *b, const qn_report_run *run, const curves *c) {
+static int one_run_words(qn_buf *b, const qn_report_run *run, const curves *c, bool page) {
     char text[QN_NUMBER_TEXT];
     QN_TRY(loss_words(b, run, QN_EVAL_LOSS, "Validation loss"));
     if (!has(run, QN_EVAL_LOSS))
         QN_TRY(loss_words(b, run, QN_LOSS, "Training loss"));
-    else if (c->owns)
-        QN_TRY(gap_words(b, run, c->owned[0]));
-    if (window_of(run->metrics.n) > 1)
-        QN_TRY(qn_buf_printf(b, "The bold training curve is the mean of %s steps; the faint one is every step. ",
-                             qn_number((double)window_of(run->metrics.n), 6, text)));
+    else
+        QN_TRY(gap_words(b, run, c->median));
+    if (bucket_of(run->metrics.n) > 1 && page)
+        QN_TRY(qn_buf_printf(b, "The bold training curve is the median of each %s steps; the faint one is every step. ",
+                             qn_number((double)bucket_of(run->metrics.n), 6, text)));
     return 0;
 }
 
@@ -141,21 +153,21 @@ static int several_words(qn_buf *b, const qn_report *r) {
         }
     }
     if (!best)
-        return qn_buf_puts(b, "Training loss of each run, as a running mean. ");
+        return qn_buf_puts(b, "Training loss of each run, as medians. ");
     QN_TRY(qn_buf_printf(b, "The lowest validation loss, %s, is that of ", qn_number(least, 4, text)));
     QN_TRY(qn_buf_puts(b, best->name));
-    return qn_buf_puts(b, ". Dots are validation, faint curves the running mean of training loss. ");
+    return qn_buf_puts(b, ". Dots are validation, faint curves training loss, as medians. ");
 }
 
 int qn_figure_loss(const qn_report *r, qn_sink *s) {
-    curves c = {0};
+    curves c = {.median = NAN};
     qn_buf words = {0};
     int rc = 0;
     for (size_t i = 0; i < QN_MIN(r->n, (size_t)RUNS_MOST); i++)
         QN_TRY_OUT(add_run(&c, r, i));
     if (c.n == 0)
         goto out;
-    QN_TRY_OUT(r->n == 1 ? one_run_words(&words, &r->run[0], &c) : several_words(&words, r));
+    QN_TRY_OUT(r->n == 1 ? one_run_words(&words, &r->run[0], &c, !s->text) : several_words(&words, r));
     if (r->n > RUNS_MOST)
         QN_TRY_OUT(qn_buf_printf(&words, "Only the first %d runs are drawn. ", RUNS_MOST));
     const qn_lines p = {.title = "Loss", .x_name = "step", .y_name = "nats per token", .series = c.series, .n = c.n};
@@ -185,25 +197,25 @@ static int norm_words(qn_buf *b, const qn_report_run *run, const qn_report_summa
     double clipped = 0;
     for (size_t i = 0; i < run->metrics.n; i++)
         clipped += run->clip > 0 && v[i] > run->clip;
-    QN_TRY(qn_buf_printf(b, "Median %s, largest %s at step %s", qn_number(s->median, 3, a),
+    QN_TRY(qn_buf_printf(b, "The median is %s, the largest %s at step %s", qn_number(s->median, 3, a),
                          qn_number(v[s->most], 3, z), qn_place_text(run->metrics.step[s->most], at)));
     if (run->clip > 0)
-        QN_TRY(qn_buf_printf(b, "; %s %% of the steps were clipped to %s", qn_number(100 * clipped / (double)s->n, 2, a),
-                             qn_number(run->clip, 3, z)));
+        QN_TRY(qn_buf_printf(b, "; %s %% of the steps were clipped to %s",
+                             qn_number(100 * clipped / (double)s->n, 2, a), qn_number(run->clip, 3, z)));
     return qn_buf_puts(b, ". ");
 }
 
 static int speed_words(qn_buf *b, const qn_report_run *run, const qn_report_summary *s) {
     char a[QN_NUMBER_TEXT], lo[QN_NUMBER_TEXT], hi[QN_NUMBER_TEXT];
     const double *v = run->metrics.column[QN_SPEED];
-    return qn_buf_printf(b, "Median %s tokens a second, between %s and %s. ", qn_number(s->median, 3, a),
-                         qn_number(v[s->least], 3, lo), qn_number(v[s->most], 3, hi));
+    return qn_buf_printf(b, "The median is %s tokens a second; steps lie between %s and %s. ",
+                         qn_number(s->median, 3, a), qn_number(v[s->least], 3, lo), qn_number(v[s->most], 3, hi));
 }
 
 static int share_words(qn_buf *b, const qn_report_run *run, const qn_report_summary *s) {
     char a[QN_NUMBER_TEXT], z[QN_NUMBER_TEXT];
-    return qn_buf_printf(b, "Median %s %% of the %s GFLOP/s that these threads reach with numbers in registers. ",
-                         qn_number(s->median, 2, a), qn_number(run->peak / 1e9, 3, z));
+    return qn_buf_printf(b, "The median is %s %% of the %s GFLOP/s that these threads reach with numbers "
+                         "in registers. ", qn_number(s->median, 2, a), qn_number(run->peak / 1e9, 3, z));
 }
 
 typedef int words_fn(qn_buf *b, const qn_report_run *run, const qn_report_summary *s);
@@ -226,7 +238,9 @@ static int add_course(curves *c, const qn_report *r, const course *f) {
         if (!has(run, f->column))
             continue;
         if (f->smoothed && r->n == 1)
-            QN_TRY(add_smoothed(c, run, f->column, f->title, 0));
+            QN_TRY(add_smoothed(c, run, f->column, f->title));
+        else if (f->smoothed)
+            QN_TRY(add_medians(c, run, f->column, run->name, (int)i, QN_LINE));
         else
             c->series[c->n++] = (qn_series){.name = run->name, .x = t->step, .y = t->column[f->column], .n = t->n,
                                             .color = (int)i};
@@ -235,7 +249,7 @@ static int add_course(curves *c, const qn_report *r, const course *f) {
 }
 
 static int show_course(const qn_report *r, qn_sink *s, const course *f) {
-    curves c = {0};
+    curves c = {.median = NAN};
     qn_buf words = {0};
     qn_report_summary sum;
     int rc;
@@ -244,6 +258,8 @@ static int show_course(const qn_report *r, qn_sink *s, const course *f) {
     QN_TRY_OUT(qn_report_summarize(v, r->run[0].metrics.n, &sum));
     if (c.n == 0)
         goto out;
+    if (sum.n && r->n > 1)
+        QN_TRY_OUT(qn_buf_printf(&words, "%s: ", r->run[0].name));
     if (sum.n)
         QN_TRY_OUT(f->words(&words, &r->run[0], &sum));
     const qn_lines p = {.title = f->title, .x_name = "step", .y_name = f->y_name, .series = c.series, .n = c.n,

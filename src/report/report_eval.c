@@ -18,7 +18,8 @@
 
 #define FILE_MOST ((size_t)64 << 20)
 
-typedef struct { qn_report *r; qn_report_run *run; qn_report_task *task; const char *key; size_t row; } reading;
+/* key: of the groups that are read now; who: the baseline that they are of. */
+typedef struct { qn_report *r; qn_report_run *run; qn_report_task *task; const char *key, *who; } reading;
 
 /* ---- tasks ------------------------------------------------------------------------------------------------------- */
 
@@ -32,23 +33,12 @@ static qn_bar bar_of(qn_str value) {
     return (qn_bar){isnan(v) ? bits : v, qn_member_number(value, "lo"), qn_member_number(value, "hi")};
 }
 
-static int take_baseline(void *arg, qn_str key, qn_str value) {
-    const reading *f = arg;
-    qn_report_task *t = f->task;
-    QN_TRY(QN_GROW(QN_MEM_BASE, t->baseline, t->baseline_cap, t->baselines + 1));
-    qn_report_score *s = &t->baseline[t->baselines];
-    *s = (qn_report_score){.key = "", .name = qn_report_keep(f->r, key), .bar = bar_of(value),
-                           .n = qn_member_number(value, "n")};
-    t->baselines += s->name && !isnan(s->bar.value);
-    return s->name ? 0 : QN_ENOMEM;
-}
-
 static int take_group(void *arg, qn_str key, qn_str value) {
     const reading *f = arg;
     qn_report_task *t = f->task;
     QN_TRY(QN_GROW(QN_MEM_BASE, t->group, t->group_cap, t->groups + 1));
     qn_report_score *s = &t->group[t->groups];
-    *s = (qn_report_score){.key = f->key, .name = qn_report_keep(f->r, key), .bar = bar_of(value),
+    *s = (qn_report_score){.key = f->key, .name = qn_report_keep(f->r, key), .who = f->who, .bar = bar_of(value),
                            .n = qn_member_number(value, "n")};
     t->groups += s->name && !isnan(s->bar.value);
     return s->name ? 0 : QN_ENOMEM;
@@ -58,6 +48,26 @@ static int take_groups(void *arg, qn_str key, qn_str value) {
     reading f = *(const reading *)arg;
     f.key = qn_report_keep(f.r, key);
     return f.key ? qn_members_each(value, take_group, &f) : QN_ENOMEM;
+}
+
+static int take_baseline(void *arg, qn_str key, qn_str value) {
+    reading f = *(const reading *)arg;
+    qn_report_task *t = f.task;
+    QN_TRY(QN_GROW(QN_MEM_BASE, t->baseline, t->baseline_cap, t->baselines + 1));
+    qn_report_score *s = &t->baseline[t->baselines];
+    *s = (qn_report_score){.key = "", .name = qn_report_keep(f.r, key), .who = "", .bar = bar_of(value),
+                           .n = qn_member_number(value, "n")};
+    if (!s->name)
+        return QN_ENOMEM;
+    f.who = s->name;
+    t->baselines += !isnan(s->bar.value);
+    return qn_members_each(qn_member(value, "groups"), take_groups, &f);
+}
+
+/* Other figures of the same answers: all but the one that stands for the task. */
+static int take_metric(void *arg, qn_str key, qn_str value) {
+    const reading *f = arg;
+    return qn_str_is(key, f->task->metric) ? 0 : take_group(arg, key, value);
 }
 
 static void task_drop(qn_report_task *t) {
@@ -94,8 +104,10 @@ static int take_task(void *arg, qn_str key, qn_str value) {
     f.task->majority = qn_member_number(value, "majority");
     QN_TRY(qn_report_take(f.r, &f.task->metric, qn_member(value, "metric")));
     QN_TRY(qn_report_take(f.r, &f.task->description, qn_member(value, "description")));
-    QN_TRY(qn_members_each(qn_member(value, "baselines"), take_baseline, &f));
-    return qn_members_each(qn_member(value, "groups"), take_groups, &f);
+    f.key = f.who = "";
+    QN_TRY(qn_members_each(qn_member(value, "metrics"), take_metric, &f));
+    QN_TRY(qn_members_each(qn_member(value, "groups"), take_groups, &f));
+    return qn_members_each(qn_member(value, "baselines"), take_baseline, &f);
 }
 
 /* ---- bits -------------------------------------------------------------------------------------------------------- */

@@ -1,7 +1,6 @@
 /* report/report_facts.c — what the numbers say: least, median, first, last; and sentences out of them. */
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "report/report_impl.h"
@@ -28,8 +27,10 @@ int qn_put_duration(qn_buf *out, double s) {
     if (s < 60)
         return qn_buf_printf(out, "%s s", qn_number(s, s < 10 ? 2 : 3, text));
     const int64_t m = (int64_t)(s / 60), h = m / 60, d = h / 24;
+    const long long rest = (long long)s - (long long)m * 60;
     if (h == 0)
-        return qn_buf_printf(out, "%lld min %lld s", (long long)m, (long long)s - (long long)m * 60);
+        return rest ? qn_buf_printf(out, "%lld min %lld s", (long long)m, rest)
+                    : qn_buf_printf(out, "%lld min", (long long)m);
     if (d == 0)
         return qn_buf_printf(out, "%lld h %lld min", (long long)h, (long long)(m % 60));
     return qn_buf_printf(out, "%lld days %lld h", (long long)d, (long long)(h % 24));
@@ -50,15 +51,35 @@ int qn_put_bytes(qn_buf *out, double bytes) {
 
 /* ---- summaries --------------------------------------------------------------------------------------------------- */
 
-static int by_size(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
+/* The k-th least of v, which is put into another order: Hoare's way, where sorting all would be most of the work. */
+static double kth(double *v, size_t n, size_t k) {
+    size_t lo = 0, hi = n - 1;
+    while (lo < hi) {
+        const double pivot = v[lo + (hi - lo) / 2];
+        size_t i = lo, j = hi;
+        for (;; i++, j--) {
+            while (v[i] < pivot)
+                i++;
+            while (v[j] > pivot)
+                j--;
+            if (i >= j)
+                break;
+            const double held = v[i];
+            v[i] = v[j];
+            v[j] = held;
+        }
+        if (k <= j)
+            hi = j;
+        else
+            lo = j + 1;
+    }
+    return v[k];
 }
 
 int qn_report_summarize(const double *v, size_t n, qn_report_summary *s) {
-    double *sorted = qn_alloc(QN_MEM_BASE, (n + 1) * sizeof *sorted);
+    double *room = qn_alloc(QN_MEM_BASE, (n + 1) * sizeof *room);
     *s = (qn_report_summary){.median = NAN};
-    if (!sorted)
+    if (!room)
         return QN_ENOMEM;
     for (size_t i = 0; i < n; i++) {
         if (!qn_plots(v[i]))
@@ -68,12 +89,11 @@ int qn_report_summarize(const double *v, size_t n, qn_report_summary *s) {
         s->last = i;
         s->least = v[i] < v[s->least] ? i : s->least;
         s->most = v[i] > v[s->most] ? i : s->most;
-        sorted[s->n++] = v[i];
+        room[s->n++] = v[i];
     }
-    qsort(sorted, s->n, sizeof *sorted, by_size);
     if (s->n)
-        s->median = (sorted[(s->n - 1) / 2] + sorted[s->n / 2]) / 2;
-    qn_free(sorted);
+        s->median = (kth(room, s->n, (s->n - 1) / 2) + kth(room, s->n, s->n / 2)) / 2;
+    qn_free(room);
     return 0;
 }
 
@@ -131,11 +151,13 @@ static int put_model(qn_buf *out, const qn_report_run *run) {
 
 static int put_work(qn_buf *out, const qn_report_run *run) {
     const double tokens = qn_report_last(run, QN_SEEN), seconds = qn_report_seconds(run);
-    QN_TRY(qn_buf_puts(out, ", trained for "));
-    QN_TRY(qn_put_count(out, qn_report_last(run, QN_SEEN) >= 0 ? tokens : NAN, "token", "tokens"));
-    QN_TRY(qn_buf_puts(out, " in "));
-    const double step = run->metrics.n ? run->metrics.step[run->metrics.n - 1] : 0;
+    const double step = run->metrics.step[run->metrics.n - 1];
     char text[QN_NUMBER_TEXT];
+    QN_TRY(qn_buf_puts(out, ", trained for "));
+    if (!isnan(tokens)) {
+        QN_TRY(qn_put_count(out, tokens, "token", "tokens"));
+        QN_TRY(qn_buf_puts(out, " in "));
+    }
     QN_TRY(qn_buf_puts(out, qn_place_text(step, text)));
     if (run->steps > step)
         QN_TRY(qn_buf_printf(out, " of %s", qn_place_text(run->steps, text)));
@@ -173,7 +195,8 @@ static qn_report_tile *tile_new(qn_report_tile tile[QN_TILES], size_t *n, const 
 
 static int tile_number(qn_report_tile *t, double v, int digits, const char *unit) {
     char text[QN_NUMBER_TEXT];
-    snprintf(t->value, sizeof t->value, "%s%s", qn_number(v, digits, text), unit);
+    const bool whole = v == round(v) && fabs(v) < 1e4;
+    snprintf(t->value, sizeof t->value, "%s%s", whole ? qn_place_text(v, text) : qn_number(v, digits, text), unit);
     return 0;
 }
 

@@ -12,8 +12,13 @@ enum { QN_LOSS, QN_EVAL_LOSS, QN_EVAL_BITS, QN_RATE, QN_NORM, QN_SPEED, QN_FLOPS
 typedef struct { int64_t step; const char *prompt, *text; } qn_report_sample;
 typedef struct { const char *group, *key, *value; } qn_report_fact;     /* "recipe", "batch", "16" */
 
-/* What a baseline or a group of items scored. */
-typedef struct { const char *key, *name; qn_bar bar; double n; } qn_report_score;
+/* What a baseline, or a group of items, scored; or another figure of the same answers (key ""). */
+typedef struct {
+    const char *key, *name;             /* "band", "head" */
+    const char *who;                    /* the baseline that it is of; "" the model */
+    qn_bar bar;
+    double n;
+} qn_report_score;
 typedef struct {
     const char *name, *metric, *description;
     double n, chance, majority;
@@ -76,7 +81,7 @@ double qn_report_seconds(const qn_report_run *run);             /* of all steps;
 double qn_report_last(const qn_report_run *run, int column);    /* the last number of a column; NaN none */
 /* The figure that stands for a model: recall in a form that was not seen, where it was measured; else the first. */
 const qn_report_task *qn_report_headline(const qn_report_run *run);
-int qn_put_count(qn_buf *out, double n, const char *one, const char *many);     /* "1 step", "12 steps", "1.2M tokens" */
+int qn_put_count(qn_buf *out, double n, const char *one, const char *many);     /* "1 step", "1.2M steps" */
 int qn_put_duration(qn_buf *out, double seconds);               /* "54 s", "3 min 20 s", "2 h 5 min" */
 int qn_put_bytes(qn_buf *out, double bytes);                    /* "80 MB" */
 int qn_put_number(qn_buf *out, double v, int digits);
@@ -95,7 +100,7 @@ typedef struct {
 } qn_sink;
 /* "Caption. Of this figure." stands below it. Wide ones have a twin for narrow screens. */
 int qn_show_lines(qn_sink *s, const qn_lines *p, bool wide, const qn_buf *caption);
-int qn_show_bars(qn_sink *s, const qn_bars *p, const qn_buf *caption);
+int qn_show_bars(qn_sink *s, const qn_bars *p, bool wide, const qn_buf *caption);
 int qn_show_heading(qn_sink *s, const char *title);
 /* Figures side by side. */
 int qn_show_grid(qn_sink *s, bool begin);

@@ -26,9 +26,10 @@ static const char page_css[] =
     ".lead,figcaption,dt,small,.about{color:var(--soft)}.about{font-size:.9rem;margin:6px 0 0}\n"
     ".lead{margin:0 0 16px}.intro{font-size:1.08rem;max-width:46em;margin:0}\n"
     ".remarks{border-left:3px solid var(--s4);margin:16px 0 0;padding:2px 0 2px 14px;list-style:none}\n"
-    ".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:12px;margin:24px 0 0}\n"
+    ".tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(200px,1fr));gap:12px;margin:24px 0 0}\n"
     ".tile{background:var(--card);border-radius:10px;padding:12px 14px}\n"
-    ".tile div{font-size:.82rem;color:var(--soft)}.tile b{display:block;font-size:1.5rem;line-height:1.25;"
+    ".tile div{font-size:.82rem;color:var(--soft)}"
+    ".tile b{display:block;font-size:1.5rem;line-height:1.25;white-space:nowrap;"
     "font-variant-numeric:tabular-nums}\n"
     ".grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(400px,100%),1fr));gap:28px 36px}\n"
     "figure{margin:12px 0;min-width:0;break-inside:avoid}.grid figure{max-width:640px}\n"
@@ -38,20 +39,20 @@ static const char page_css[] =
     ".scroll{overflow-x:auto;margin:8px 0}table{border-collapse:collapse;font-size:.88rem;min-width:60%}\n"
     "th,td{text-align:left;padding:5px 16px 5px 0;border-bottom:1px solid var(--grid);vertical-align:top}\n"
     "th{font-weight:600;color:var(--soft)}.num{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}\n"
-    ".sub td:first-child{padding-left:18px;color:var(--soft)}\n"
+    ".sub td:first-child{padding-left:18px;color:var(--soft)}td:last-child.num{white-space:normal}\n"
     ".samples{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(300px,100%),1fr));gap:14px}\n"
     ".sample{background:var(--card);border-radius:10px;padding:12px 16px;break-inside:avoid;min-width:0}\n"
     ".sample p{white-space:pre-wrap;overflow-wrap:anywhere;margin:0;font:.95rem/1.5 Georgia,'Times New Roman',serif}\n"
     ".sample h3{color:var(--soft);font-weight:600;font-size:.82rem}\n"
     "dl{display:grid;grid-template-columns:minmax(120px,max-content) 1fr;gap:3px 20px;margin:8px 0;font-size:.9rem}\n"
-    "dd{margin:0;overflow-wrap:anywhere}\n"
+    "dd{margin:0;overflow-wrap:anywhere}dl.many{grid-template-columns:repeat(2,minmax(120px,max-content) 1fr)}\n"
     "details{margin:16px 0}summary{cursor:pointer;color:var(--soft)}details h3{margin:18px 0 0}\n"
     "pre{background:var(--card);border-radius:10px;padding:12px 16px;white-space:pre-wrap;overflow-wrap:anywhere;"
     "font-size:.85rem}\n"
     "footer{margin-top:56px;color:var(--soft);font-size:.82rem}\n"
     "@media (max-width:700px){.plot.on-wide{display:none}.plot.on-narrow{display:block}\n"
     "main{padding:18px 14px 40px}h1{font-size:1.5rem}.tiles{grid-template-columns:1fr 1fr;gap:8px}\n"
-    ".tile b{font-size:1.25rem}dl{grid-template-columns:1fr;gap:0}dd{margin-bottom:6px}h2{margin-top:36px}}\n"
+    ".tile b{font-size:1.25rem}dl,dl.many{grid-template-columns:1fr;gap:0}dd{margin-bottom:6px}h2{margin-top:36px}}\n"
     "@media print{body{font-size:10.5pt}main{max-width:none;padding:0}.tile,.sample,pre{border:1px solid var(--rule)}\n"
     "h2{break-after:avoid;margin-top:24px}.grid{grid-template-columns:1fr 1fr;gap:14px 24px}\n"
     ".tiles{grid-template-columns:repeat(4,1fr)}.plot.on-wide{display:block}.plot.on-narrow{display:none}\n"
@@ -90,6 +91,15 @@ static int put_about(const qn_report_run *run, qn_buf *out) {
         QN_TRY(qn_buf_puts(out, " UTC"));
     }
     return qn_buf_puts(out, "</p>\n");
+}
+
+/* Of several runs, the first is what the rest is about. */
+static int put_several(const qn_report *r, qn_buf *out) {
+    if (r->n == 1)
+        return 0;
+    QN_TRY(qn_buf_puts(out, "<p class=\"about\">Where nothing else is said, this page is about "));
+    QN_TRY(qn_xml_z(out, r->run[0].name));
+    return qn_buf_puts(out, "; the others are set beside it.</p>\n");
 }
 
 static int put_remarks(const qn_report *r, qn_buf *out) {
@@ -131,7 +141,7 @@ static int put_tiles(const qn_report_run *run, qn_buf *out) {
 static int put_intro(const qn_report *r, qn_buf *out) {
     qn_buf words = {0};
     int rc;
-    QN_TRY(qn_buf_puts(out, "<h1>"));
+    QN_TRY(qn_buf_printf(out, "<h1>%s ", r->n == 1 ? "Run" : "Runs"));
     QN_TRY(put_title(r, out));
     QN_TRY(qn_buf_puts(out, "</h1>\n<p class=\"intro\">"));
     rc = qn_report_sentence(&words, &r->run[0]);
@@ -141,6 +151,7 @@ static int put_intro(const qn_report *r, qn_buf *out) {
     QN_TRY(rc);
     QN_TRY(qn_buf_puts(out, "</p>\n"));
     QN_TRY(put_about(&r->run[0], out));
+    QN_TRY(put_several(r, out));
     QN_TRY(put_remarks(r, out));
     return put_tiles(&r->run[0], out);
 }
@@ -185,7 +196,8 @@ int qn_report_html(const qn_report *r, qn_buf *out) {
     QN_TRY(qn_table_machine(r, out));
     QN_TRY(qn_table_recipe(r, out));
     QN_TRY(qn_table_again(r, out));
-    QN_TRY(qn_buf_puts(out, "<footer>Made by quern report: one file, nothing is fetched.</footer>\n</main>\n<script>\n"));
+    QN_TRY(qn_buf_puts(out, "<footer>Made by quern report: one file, nothing is fetched.</footer>\n</main>\n"));
+    QN_TRY(qn_buf_puts(out, "<script>\n"));
     QN_TRY(qn_plot_script(out));
     return qn_buf_puts(out, "</script>\n</body>\n</html>\n");
 }

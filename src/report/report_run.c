@@ -272,7 +272,7 @@ static int remark_all(qn_report *r, qn_report_run *run) {
     if (strcmp(run->state, "failed") == 0)
         QN_TRY(qn_report_remark(r, run, "The run ended with an error."));
     if (!run->data_there)
-        QN_TRY(qn_report_remark(r, run, "The prepared data are no longer where they were, so nothing is said of them."));
+        QN_TRY(qn_report_remark(r, run, "The prepared data are no longer where they were: nothing is said of them."));
     return 0;
 }
 

@@ -85,6 +85,13 @@ static bool differs(const qn_report *r, const qn_report_fact *f) {
     return false;
 }
 
+static int begin_differences(const qn_report *r, qn_buf *out) {
+    QN_TRY(qn_buf_puts(out, "<h3>What differs</h3>\n<div class=\"scroll\"><table>\n<thead><tr><th></th>"));
+    for (size_t i = 0; i < r->n; i++)
+        QN_TRY(cell(out, "th class=\"num\"", r->run[i].name));
+    return qn_buf_puts(out, "</tr></thead>\n<tbody>\n");
+}
+
 /* What was asked of one run and not of the other: usually the whole point of a comparison. */
 static int put_differences(const qn_report *r, qn_buf *out) {
     const qn_report_run *first = &r->run[0];
@@ -92,7 +99,7 @@ static int put_differences(const qn_report *r, qn_buf *out) {
     for (size_t i = 0; i < first->facts && shown < DIFFERENT_MOST; i++) {
         if (!differs(r, &first->fact[i]))
             continue;
-        QN_TRY(shown++ ? 0 : qn_buf_puts(out, "<h3>What differs</h3>\n<div class=\"scroll\"><table><tbody>\n"));
+        QN_TRY(shown++ ? 0 : begin_differences(r, out));
         QN_TRY(qn_buf_puts(out, "<tr>"));
         QN_TRY(cell(out, "th", first->fact[i].key));
         for (size_t k = 0; k < r->n; k++)
@@ -117,17 +124,38 @@ int qn_table_runs(const qn_report *r, qn_buf *out) {
 
 /* ---- tasks ------------------------------------------------------------------------------------------------------- */
 
+/* What the baselines scored on the same items. */
+static int group_baselines(qn_buf *out, const qn_report_task *t, const qn_report_score *of) {
+    bool any = false;
+    QN_TRY(qn_buf_puts(out, "<td class=\"num\">"));
+    for (size_t i = 0; i < t->groups; i++) {
+        const qn_report_score *g = &t->group[i];
+        if (!*g->who || strcmp(g->key, of->key) != 0 || strcmp(g->name, of->name) != 0)
+            continue;
+        QN_TRY(qn_buf_puts(out, any ? ", " : ""));
+        QN_TRY(qn_xml_z(out, g->who));
+        QN_TRY(qn_buf_puts(out, " "));
+        QN_TRY(qn_put_number(out, g->bar.value, 3));
+        any = true;
+    }
+    return qn_buf_puts(out, "</td>");
+}
+
 static int group_rows(qn_buf *out, const qn_report_task *t) {
     for (size_t i = 0; i < t->groups; i++) {
         const qn_report_score *g = &t->group[i];
+        if (*g->who)
+            continue;
         QN_TRY(qn_buf_puts(out, "<tr class=\"sub\"><td>"));
         QN_TRY(qn_xml_z(out, g->key));
-        QN_TRY(qn_buf_puts(out, " "));
+        QN_TRY(qn_buf_puts(out, *g->key ? " " : ""));
         QN_TRY(qn_xml_z(out, g->name));
         QN_TRY(qn_buf_puts(out, "</td><td></td>"));
         QN_TRY(count_cell(out, g->n));
         QN_TRY(bar_cell(out, g->bar));
-        QN_TRY(qn_buf_puts(out, "<td></td><td></td><td></td></tr>\n"));
+        QN_TRY(qn_buf_puts(out, "<td></td><td></td>"));
+        QN_TRY(group_baselines(out, t, g));
+        QN_TRY(qn_buf_puts(out, "</tr>\n"));
     }
     return 0;
 }
@@ -148,7 +176,7 @@ static int task_row(qn_buf *out, const qn_report_task *t) {
     QN_TRY(number_cell(out, t->majority, 3));
     QN_TRY(qn_buf_puts(out, "<td class=\"num\">"));
     for (size_t i = 0; i < t->baselines; i++) {
-        QN_TRY(qn_buf_puts(out, i ? "<br>" : ""));
+        QN_TRY(qn_buf_puts(out, i ? ", " : ""));
         QN_TRY(qn_xml_z(out, t->baseline[i].name));
         QN_TRY(qn_buf_puts(out, " "));
         QN_TRY(qn_put_number(out, t->baseline[i].bar.value, 3));
@@ -300,9 +328,9 @@ int qn_table_recipe(const qn_report *r, qn_buf *out) {
     for (size_t i = 0; i < run->facts; i++) {
         const qn_report_fact *f = &run->fact[i];
         if (strcmp(group, f->group) != 0) {
-            QN_TRY(qn_buf_puts(out, i ? "</dl>\n<h3>" : "<h3>"));
+            QN_TRY(qn_buf_puts(out, *group ? "</dl>\n<h3>" : "<h3>"));
             QN_TRY(qn_xml_z(out, f->group));
-            QN_TRY(qn_buf_puts(out, "</h3>\n<dl>\n"));
+            QN_TRY(qn_buf_puts(out, "</h3>\n<dl class=\"many\">\n"));
             group = f->group;
         }
         QN_TRY(put_fact(out, f->key, f->value));

@@ -11,7 +11,7 @@ static int put_words(qn_sink *s, const char *words) {
 /* "  validation loss   4.91    nats a token, at step 200" */
 static int put_tile(qn_sink *s, const qn_report_tile *t) {
     QN_TRY(qn_buf_printf(s->out, "  %-18s %-12s ", t->label, t->value));
-    const int n = qn_text_words(s->out, qn_buf_view(&t->note), QN_MAX(s->text->width - 34, 20), s->text);
+    const int n = qn_text_words(s->out, qn_buf_view(&t->note), 200, s->text);
     QN_TRY(n);
     return qn_buf_putc(s->out, '\n');
 }

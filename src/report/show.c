@@ -66,13 +66,21 @@ int qn_show_lines(qn_sink *s, const qn_lines *p, bool wide, const qn_buf *captio
     return end(s, caption);
 }
 
-int qn_show_bars(qn_sink *s, const qn_bars *p, const qn_buf *caption) {
+int qn_show_bars(qn_sink *s, const qn_bars *p, bool wide, const qn_buf *caption) {
     if (s->text) {
         QN_TRY(qn_bars_text(s->out, p, s->text));
         return end(s, caption);
     }
-    QN_TRY(begin(s, p->title, false));
-    QN_TRY(qn_bars_svg(s->out, p));
+    qn_bars other = *p;
+    QN_TRY(begin(s, p->title, wide));
+    if (wide) {
+        other.width = 1000;
+        other.css = "on-wide";
+        QN_TRY(qn_bars_svg(s->out, &other));
+        other = *p;
+        other.css = "on-narrow";
+    }
+    QN_TRY(qn_bars_svg(s->out, &other));
     return end(s, caption);
 }
 
