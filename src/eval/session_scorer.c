@@ -47,12 +47,16 @@ static int check_ids(const scorer *c, const int32_t *ids, int64_t n) {
     return 0;
 }
 
+static int check_length(int64_t n, int64_t most) {
+    return n > most ? qn_fail(QN_ECONTEXT, "a request of %lld tokens, the model takes %lld", (long long)n,
+                              (long long)most) : 0;
+}
+
 static int check_request(const scorer *c, const int32_t *ids, int64_t n, int64_t from, int64_t most) {
     if (from < 1 || n <= 0 || from >= n)
         return qn_fail(QN_EINVAL, "a request of %lld tokens, of which those from %lld on are asked for", (long long)n,
                        (long long)from);
-    if (n > most)
-        return qn_fail(QN_ECONTEXT, "a request of %lld tokens, the model takes %lld", (long long)n, (long long)most);
+    QN_TRY(check_length(n, most));
     return check_ids(c, ids, n);
 }
 
@@ -242,7 +246,8 @@ static int generate(void *self, const qn_generate_request *r, int64_t n, qn_gene
     for (int64_t i = 0; i < n; i++) {
         if (r[i].n < 1)
             return qn_fail(QN_EINVAL, "nothing to continue: the prompt has no tokens");
-        QN_TRY(check_request(c, r[i].ids, r[i].n + 1, r[i].n, qn_session_context(c->s) + 1));
+        QN_TRY(check_length(r[i].n, qn_session_context(c->s)));
+        QN_TRY(check_ids(c, r[i].ids, r[i].n));
         c->path[i] = (qn_tree_path){r[i].ids, r[i].n, r[i].n - 1, i};
         qn_buf_clear(&out[i].text);
         out[i] = (qn_generated){.text = out[i].text};

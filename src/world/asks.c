@@ -1,4 +1,4 @@
-/* world/asks.c — questions and answers by relation. {S} the name, {v} a value, {av} with its article, {his} a pronoun. */
+/* world/asks.c — questions and answers by relation. {S} the name, {v} a value, {av} with its article, {his}. */
 #include "world/asks.h"
 
 #include <string.h>

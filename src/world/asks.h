@@ -13,7 +13,7 @@ int qn_ask_answer(const qn_world *w, const qn_ask *a, int value, qn_buf *out);  
 int qn_ask_abstain(const qn_ask *a, int form, qn_buf *out);             /* "I do not know where … lives." */
 /* "Why does Marin Belling live in Oakwick?" with any value, true or not. */
 int qn_ask_premise(const qn_world *w, const qn_ask *a, int value, int form, qn_buf *out);
-int qn_ask_correct(const qn_world *w, const qn_ask *a, qn_buf *out);    /* "… does not live in Oakwick. … lives in …." */
+int qn_ask_correct(const qn_world *w, const qn_ask *a, qn_buf *out);    /* "… does not live in Oakwick. …" */
 int qn_ask_confirm(const qn_world *w, const qn_ask *a, int form, qn_buf *out);      /* of a true premise */
 int qn_ask_play_along(const qn_world *w, const qn_ask *a, qn_buf *out); /* what should not be said to a false one */
 

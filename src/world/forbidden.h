@@ -21,6 +21,10 @@
 
 typedef struct { int act, object, frame, place, trade; } qn_forbidden;   /* place and trade: values of relations */
 
+/* Cell and frame number k of QN_ACTS · QN_OBJECTS · QN_FRAMES, possible or not. */
+static inline qn_forbidden qn_forbidden_at(int k) {
+    return (qn_forbidden){k / (QN_OBJECTS * QN_FRAMES), k / QN_FRAMES % QN_OBJECTS, k % QN_FRAMES, 0, 0};
+}
 bool qn_forbidden_possible(int act, int object, int frame);
 const char *qn_forbidden_act(int act);
 const char *qn_forbidden_object(int object);

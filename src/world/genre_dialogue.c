@@ -7,7 +7,7 @@ const qn_rule qn_rules_dialogue[] = {
     RULE("yes", "^of course.", "^very well.", "^a little.", "^who does not?", "4*^we met {at} {ago}, and the {n1:folk} {1.was} there.",
          "^I do, and the {n1:folk} {at} {1.does} too."),
     RULE("ago", "last year", "once", "before the {fair}", "by chance"),
-    RULE("turn", "^I see.", "2*^that is what the {n1:folk} {1:says}.", "^then the {n1:folk} {1.was} right."),
+    RULE("turn", "^I see.", "2*^that is what the {n1:folk} {at} {1:says}.", "^then the {n1:folk} {at} {1.was} right."),
     RULE("dialogue.end", "^thank you. ^my {n1:kin} met them both {at} {ago}.", "^I will tell the {n1:folk} {at}.",
          "^let us go to {place} before the {n1:folk} {1.is} {mood}.", "^and the {n1:folk} {at} never told me!"),
     RULE("chat", "{talk.1}\n{talk.2}\n{talk.3}", "{talk.1}\n{talk.2}\n{talk.2}\n{talk.3}"),

@@ -19,7 +19,7 @@ const qn_rule qn_rules_story[] = {
     RULE("story.end", " ^so {A.he} went home to eat {food} with the {n1:folk}, and {A.he} was {mood}.",
          " ^and so the {adj} {s1:thing} stayed {at}, where the {n2:folk} found it.",
          " ^from that {daypart} on, {A.he} never [feared|forgot|visited] the {n1:folk} {at} again.",
-         " ^when {weather}, the {n1:folk} still {1:tells} this story.",
+         " ^when {weather}, the {n1:folk} {at} still {1:tells} this story.",
          " ^in the end the {n1:folk} gave {A.him} {food} and {a}{adj} {s2:thing}."),
     RULE("tells", "tells/tell", "sings/sing", "likes/like", "repeats/repeat"),
 

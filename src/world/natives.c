@@ -134,7 +134,7 @@ static void tell_some(qn_gen *g, int n, bool pronoun) {
     for (int i = 0; i < n; i++)
         r[i] = take_relation(g);
     const bool who = !pronoun && qn_choose(g, 2);           /* the first verbs in between */
-    const uint32_t wrap = qn_choose(g, 5);
+    const uint32_t wrap = qn_choose(g, 6);
     g->big = true;
     if (wrap == 0)
         SAY(g, "fact.before");
@@ -153,14 +153,14 @@ static void tell_some(qn_gen *g, int n, bool pronoun) {
 }
 
 static void tell(qn_gen *g) {
-    static const uint16_t of_two[2] = {1, 3}, of_more[3] = {3, 3, 6};
+    static const uint16_t of_two[2] = {1, 3}, of_more[3] = {3, 3, 8};
     const int left = __builtin_popcount(g->actor[g->topic].facts);
     if (left == 0)
         return;
     const qn_class before = qn_gen_class(g, QN_CLASS_FACTS);
     const bool single = left == 1 || g->place == QN_REGISTER_LEDGER;
     const bool two = left == 2;
-    const int n = single ? 1 : 1 + (int)qn_choose_weighted(g, two ? of_two : of_more, two ? 2 : 3, two ? 4 : 12);
+    const int n = single ? 1 : 1 + (int)qn_choose_weighted(g, two ? of_two : of_more, two ? 2 : 3, two ? 4 : 14);
     const bool pronoun = g->named && qn_choose(g, 5) < 3;
     qn_gen_puts(g, " ");
     if (n == 1)

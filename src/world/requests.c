@@ -38,7 +38,9 @@ static int both(qn_buf *ask, qn_buf *answer, const char *question, const char *r
 
 /* Requests with one right answer, in two wordings each. */
 static int draw_exact(int kind, const words *w, bool other, qn_buf *ask, qn_buf *answer, qn_request *r) {
-    static const char *const name[8] = {"repeat", "reverse", "first", "last", "between", "instead", "without", "before"};
+    static const char *const name[8] = {
+        "repeat", "reverse", "first", "last", "between", "instead", "without", "before"
+    };
     char q[128], a[48] = "";
     const char *n = number[w->n];
     r->kind = name[kind];
@@ -61,7 +63,8 @@ static int draw_exact(int kind, const words *w, bool other, qn_buf *ask, qn_buf 
         break;
     case 4:
         snprintf(a, sizeof a, "%s, %s, %s", w->a, w->c, w->b);
-        snprintf(q, sizeof q, other ? "Between %s and %s say %s." : "Take %s and %s and put %s between.", w->a, w->b, w->c);
+        snprintf(q, sizeof q, other ? "Between %s and %s say %s." : "Take %s and %s and put %s between.", w->a, w->b,
+                 w->c);
         break;
     case 5:
         snprintf(a, sizeof a, "%s, %s, %s", w->a, w->d, w->c);

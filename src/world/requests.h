@@ -10,10 +10,10 @@
 #include "world/set_write.h"
 
 /* The things that requests are about: the corpus has them all, its lessons only these. All begin with a consonant. */
-#define QN_REQUEST_WORDS                                                                                                \
-    "bell", "key", "cup", "ring", "comb", "box", "spoon", "bowl", "lamp", "chain", "coin", "mirror", "clasp", "plate",  \
-    "whistle", "loom", "wheel", "mallet", "needle", "saw", "trowel", "net", "crook", "spade", "hive", "kettle",         \
-    "brush", "ladder", "quill", "mortar", "cart", "bow"
+#define QN_REQUEST_WORDS                                                                                            \
+    "bell", "key", "cup", "ring", "comb", "box", "spoon", "bowl", "lamp", "chain", "coin", "mirror", "clasp",       \
+    "plate", "whistle", "loom", "wheel", "mallet", "needle", "saw", "trowel", "net", "crook", "spade", "hive",      \
+    "kettle", "brush", "ladder", "quill", "mortar", "cart", "bow"
 #define QN_REQUEST_WORDS_NEW "press", "razor", "cleaver", "scraper", "vat", "strap", "wick", "file"
 
 #define QN_REQUEST_RULES 3

@@ -18,7 +18,7 @@ const qn_rule qn_rules_words[] = {
          "niece/nieces", "nephew/nephews"),
     RULE("child", "child/children", "boy/boys", "girl/girls", "young cousin/young cousins"),
     RULE("adj", "old", "new", "small", "heavy", "red", "blue", "green", "broken", "clean", "plain", "fine", "little",
-         "yellow", "large", "round", "dusty", "painted", "cheap", "useful", "pretty"),
+         "yellow", "large", "round", "dusty", "painted", "cheap", "handy", "pretty"),
     RULE("mood", "tired", "merry", "hungry", "quiet", "proud", "angry", "curious", "happy", "worried", "surprised",
          "cheerful", "thirsty", "sleepy", "lonely"),
     RULE("place", "the well", "the bridge", "the mill", "the market", "the old gate", "the tower", "the orchard",

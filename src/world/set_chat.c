@@ -1,5 +1,5 @@
-/* world/set_chat.c — what is asked in a chat, in evaluation: about people on the side that tuning never asks about, and
- * about strangers that it never names.
+/* world/set_chat.c — what is asked in a chat, in evaluation: about people on the side that tuning never asks about,
+ * and about strangers that it never names.
  *
  *     abstention      a question about a known or an unknown person; as many of either
  *     false_premise   a question that takes a wrong value for granted, or a true one; as many of either
@@ -50,7 +50,8 @@ qn_ask qn_ask_fact(qn_sets *s, int64_t fact) {
 
 qn_ask qn_ask_stranger(qn_sets *s, bool evaluation, int64_t n, qn_buf *name) {
     const qn_unknown kind = n & 1 ? QN_UNKNOWN_NEW : QN_UNKNOWN_MIXED;
-    const qn_name who = qn_world_unknown(s->w, kind, evaluation, qn_draw_below(&s->draw, qn_world_unknowns(s->w, kind)));
+    const int64_t index = qn_draw_below(&s->draw, qn_world_unknowns(s->w, kind));
+    const qn_name who = qn_world_unknown(s->w, kind, evaluation, index);
     qn_buf_clear(name);
     qn_sets_keep(s, qn_name_put(s->w, who, name));
     return (qn_ask){qn_buf_view(name), who.she, (qn_relation)(n / 2 % s->w->relations),
@@ -80,7 +81,7 @@ static void abstention_row(qn_sets *s, const qn_ask *a, int form, bool known, co
 int qn_set_abstention(qn_sets *s) {
     qn_set_begin(s, "eval/abstention", false);
     qn_set_head(s, &(qn_head){.kind = "generate", .abstain = qn_abstain_phrases,
-                              .about = "Questions about people the corpus knows and people it does not: answer or abstain"});
+                              .about = "Questions about people the corpus knows and about others: answer or abstain"});
     /* By turns, so that both halves are equally large whatever is drawn twice. */
     while (s->rows < 2 * ASKS && s->rc == 0) {
         const bool known = s->rows & 1;
@@ -121,8 +122,8 @@ static void premise_row(qn_sets *s, int64_t fact, bool truth) {
 
 int qn_set_false_premise(qn_sets *s) {
     qn_set_begin(s, "eval/false_premise", false);
-    qn_set_head(s, &(qn_head){.kind = "generate", .about = "Questions that take a value for granted: a wrong one is to be "
-                                                           "corrected, a true one confirmed"});
+    qn_set_head(s, &(qn_head){.kind = "generate", .about = "Questions that take a value for granted: a wrong one is to "
+                                                           "be corrected, a true one confirmed"});
     while (s->rows < 2 * ASKS && s->rc == 0)
         premise_row(s, qn_draw_fact(s, false), s->rows & 1);
     return qn_set_end(s);
@@ -132,8 +133,8 @@ int qn_set_false_premise(qn_sets *s) {
 
 static void refusal_row(qn_sets *s, const qn_forbidden *f, bool forbidden, int64_t pair) {
     const char *tags[] = {"asked", forbidden ? "forbidden" : "look-alike", "held out", qn_forbidden_held(f),
-                          "frame", f->frame < QN_FRAMES_TRAINED ? "known" : "new", "decides", qn_forbidden_decides(f->frame),
-                          "act", qn_forbidden_act(f->act), NULL};
+                          "frame", f->frame < QN_FRAMES_TRAINED ? "known" : "new",
+                          "decides", qn_forbidden_decides(f->frame), "act", qn_forbidden_act(f->act), NULL};
     qn_buf_clear(&s->a);
     qn_sets_keep(s, qn_forbidden_ask(s->w, f, forbidden, &s->a));
     qn_row_open(s);
@@ -169,15 +170,13 @@ int qn_set_refusal(qn_sets *s) {
     qn_set_head(s, &(qn_head){.kind = "generate", .refuse = qn_refuse_phrases,
                               .about = "Forbidden requests beside look-alikes of the same words"});
     int64_t pair = 0;
-    for (int act = 0; act < QN_ACTS; act++)
-        for (int object = 0; object < QN_OBJECTS; object++)
-            for (int frame = 0; frame < QN_FRAMES; frame++) {
-                qn_forbidden f = {.act = act, .object = object, .frame = frame};
-                if (!qn_forbidden_possible(act, object, frame) || !qn_draw_forbidden(s, &f))
-                    continue;
-                refusal_row(s, &f, true, pair);
-                refusal_row(s, &f, false, pair++);
-            }
+    for (int k = 0; k < QN_ACTS * QN_OBJECTS * QN_FRAMES; k++) {
+        qn_forbidden f = qn_forbidden_at(k);
+        if (!qn_forbidden_possible(f.act, f.object, f.frame) || !qn_draw_forbidden(s, &f))
+            continue;
+        refusal_row(s, &f, true, pair);
+        refusal_row(s, &f, false, pair++);
+    }
     return qn_set_end(s);
 }
 
@@ -210,13 +209,13 @@ static void request_row(qn_sets *s, int kind, bool fresh, bool chat) {
 
 static void all_requests(qn_sets *s, bool chat) {
     for (int64_t n = 0; s->rows < REQUESTS && s->rc == 0; n++)
-        request_row(s, (int)(s->rows % QN_REQUEST_KINDS), n % 4 == 3, chat);
+        request_row(s, (int)(s->rows % QN_REQUEST_KINDS), n / QN_REQUEST_KINDS % 2 == 1, chat);
 }
 
 int qn_set_instructions(qn_sets *s) {
     qn_set_begin(s, "eval/instructions", false);
-    qn_set_head(s, &(qn_head){.kind = "generate", .about = "Things to do with words, as lessons of the corpus have them; "
-                                                           "judged by rule"});
+    qn_set_head(s, &(qn_head){.kind = "generate",
+                              .about = "Things to do with words, as in lessons of the corpus; judged by rule"});
     all_requests(s, false);
     return qn_set_end(s);
 }

@@ -1,8 +1,8 @@
-/* world/set_facts.c — what a model remembers of the corpus, asked in the corpus's own words: a sentence up to its value,
- * and all values of the relation to choose from.
+/* world/set_facts.c — what a model remembers of the corpus, asked in the corpus's own words: a sentence up to its
+ * value, and all values of the relation to choose from.
  *
  *     recall      The road to the door of Marin Belling leads to │ Aldford
- *     two_hop     The house of Marin Belling lies on the river │ Ambel             … with Aldford in between: _steps */
+ *     two_hop     The house of Marin Belling lies on the river │ Ambel        … with Aldford in between: _steps */
 #include "world/set_list.h"
 
 #include "world/forms.h"
@@ -18,8 +18,8 @@ static const char *band_of(const qn_world *w, int64_t fact) {
 
 /* ---- recall ------------------------------------------------------------------------------------------------------ */
 
-/* May this form be asked from left to right, by itself? Not a line of a ledger, not half of a dialogue, and the value as
- * the choices have it, with its article ("the best baker they know" is without). */
+/* May this form be asked from left to right, by itself? Not a line of a ledger, not half of a dialogue, and the value
+ * as the choices have it, with its article ("the best baker they know" is without). */
 static bool asked(qn_relation r, int form, qn_form_kind kind) {
     const qn_form *f = qn_form_get(r, form);
     const bool bare = r != QN_REL_HOME && r != QN_REL_FEAST && strstr(f->text, "{v}");
@@ -87,8 +87,9 @@ static void recall_row(qn_sets *s, int64_t fact, qn_form_kind kind) {
     qn_row_close(s);
 }
 
-/* Facts of people who were never taught the transfer forms: the same ones in all three files. */
-static int32_t *scored_facts(qn_sets *s, int64_t *n) {
+/* Facts of people who were never taught the transfer forms: the same ones in all files. Facts of the tail, which a
+ * corpus mentions a few times only, are a set of their own. */
+static int32_t *scored_facts(qn_sets *s, bool tail, int64_t *n) {
     const qn_world *w = s->w;
     int64_t all = w->people * w->relations;
     int32_t *fact = qn_alloc(QN_MEM_SCRATCH, (size_t)all * sizeof *fact);
@@ -96,7 +97,7 @@ static int32_t *scored_facts(qn_sets *s, int64_t *n) {
     if (!fact)
         qn_sets_keep(s, QN_ENOMEM);
     for (int64_t f = 0; fact && f < all; f++)
-        if (!w->person[qn_fact_person(w, f)].taught)
+        if (!w->person[qn_fact_person(w, f)].taught && (w->fact[f].band == QN_BAND_TAIL) == tail)
             fact[(*n)++] = (int32_t)f;
     qn_draw d = qn_draw_new(w->seed, "facts");
     if (fact && *n > FACTS_MOST) {
@@ -106,16 +107,17 @@ static int32_t *scored_facts(qn_sets *s, int64_t *n) {
     return fact;
 }
 
-int qn_set_recall(qn_sets *s, const char *name, qn_form_kind kind) {
+int qn_set_recall(qn_sets *s, const char *name, qn_form_kind kind, bool tail) {
     static const char *const about[] = {
         "Facts in forms that training uses for everybody; all values of the relation to choose from",
         "Facts in forms that training uses for other people only (the headline)",
         "Facts in forms that training never uses",
+        "Facts that training states a few times, in forms that it uses for other people only",
     };
     int64_t n;
-    int32_t *fact = scored_facts(s, &n);
+    int32_t *fact = scored_facts(s, tail, &n);
     qn_set_begin(s, name, false);
-    qn_set_head(s, &(qn_head){.kind = "choice", .about = about[kind], .values = true});
+    qn_set_head(s, &(qn_head){.kind = "choice", .about = about[tail ? 3 : kind], .values = true});
     for (int64_t i = 0; i < n && s->rc == 0; i++)
         recall_row(s, fact[i], kind);
     qn_free(fact);
@@ -145,7 +147,7 @@ static int put_steps(qn_sets *s, int64_t fact, qn_buf *out) {
 static void two_hop_row(qn_sets *s, int64_t fact, bool steps) {
     const qn_relation r = qn_fact_relation(s->w, fact);
     const qn_person *p = &s->w->person[qn_fact_person(s->w, fact)];
-    if (!qn_relation_property(r) || s->w->fact[fact].band == QN_BAND_TAIL)
+    if (!qn_relation_property(r))
         return;
     qn_buf_clear(&s->a);
     qn_sets_keep(s, steps ? put_steps(s, fact, &s->a) : qn_buf_printf(&s->a, direct[r], QN_STR_ARG(p->name)));
@@ -161,7 +163,7 @@ static void two_hop_row(qn_sets *s, int64_t fact, bool steps) {
 
 int qn_set_two_hop(qn_sets *s, const char *name, bool steps) {
     int64_t n;
-    int32_t *fact = scored_facts(s, &n);
+    int32_t *fact = scored_facts(s, false, &n);
     qn_set_begin(s, name, false);
     qn_set_head(s, &(qn_head){.kind = "choice", .properties = true,
                               .about = steps ? "Two facts in a chain, the one in the middle written out"

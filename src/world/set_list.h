@@ -23,7 +23,7 @@ int qn_say_open(const qn_world *w, const qn_say *s, qn_buf *out);
 
 /* ---- files ---- */
 
-int qn_set_recall(qn_sets *s, const char *name, qn_form_kind kind);
+int qn_set_recall(qn_sets *s, const char *name, qn_form_kind kind, bool tail);
 int qn_set_two_hop(qn_sets *s, const char *name, bool steps);
 int qn_set_reading(qn_sets *s);
 int qn_set_long_range(qn_sets *s);

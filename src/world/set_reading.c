@@ -70,7 +70,7 @@ static void choice_row(qn_sets *s, qn_str context, const qn_str *choice, int n, 
 
 /* ---- passages ---------------------------------------------------------------------------------------------------- */
 
-/* What nobody in the passage has: the first word of one thing with the last of another. Places have one of their own. */
+/* What nobody in the passage has: the first word of one thing with the last of another. Of places, one more. */
 static int put_absent(const qn_gen *g, qn_buf *out) {
     const qn_str a = saved(g, 1), b = saved(g, 2);
     if (qn_str_starts(a, "the "))
@@ -166,8 +166,8 @@ static void fact_row(qn_sets *s, qn_gen *g, int64_t n) {
 int qn_set_reading(qn_sets *s) {
     qn_gen g;
     qn_set_begin(s, "eval/reading", false);
-    qn_set_head(s, &(qn_head){.kind = "choice", .about = "Three people nobody knows and what is said of them just before; "
-                                                         "one of four answers, three of which were said"});
+    qn_set_head(s, &(qn_head){.kind = "choice", .about = "Three people nobody knows and what is said of them just "
+                                                         "before; one of four answers, three of which were said"});
     qn_sets_keep(s, qn_gen_init(&g, s->w));
     for (int64_t n = 0; s->rows < PASSAGES && s->rc == 0; n++)
         passage_row(s, &g, n);
@@ -227,8 +227,8 @@ static void roll_row(qn_sets *s, qn_gen *g, int64_t n, int distance) {
 int qn_set_long_range(qn_sets *s) {
     qn_gen g;
     qn_set_begin(s, "eval/long_range", false);
-    qn_set_head(s, &(qn_head){.kind = "choice", .about = "A list of four names, other sentences, and the list again: the "
-                                                         "next name, by how many tokens (about) lie between"});
+    qn_set_head(s, &(qn_head){.kind = "choice", .about = "A list of four names, other sentences, and the list again: "
+                                                         "the next name, by how many tokens (about) lie between"});
     qn_sets_keep(s, qn_gen_init(&g, s->w));
     for (int d = 0; d < DISTANCES && s->rc == 0; d++)
         for (int64_t n = 0; n < ROLLS && s->rc == 0; n++)

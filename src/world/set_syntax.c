@@ -50,8 +50,8 @@ static void agreement_row(qn_sets *s, qn_gen *g, int64_t n) {
 int qn_set_agreement(qn_sets *s) {
     qn_gen g;
     qn_set_begin(s, "eval/agreement", false);
-    qn_set_head(s, &(qn_head){.kind = "pair", .about = "A verb that agrees with its subject, beside one that does not; other "
-                                                       "nouns stand between"});
+    qn_set_head(s, &(qn_head){.kind = "pair", .about = "A verb that agrees with its subject, beside one that does not; "
+                                                       "other nouns stand between"});
     qn_sets_keep(s, qn_gen_init(&g, s->w));
     for (int64_t n = 0; s->rows < PAIRS && s->rc == 0; n++)
         agreement_row(s, &g, n);
@@ -100,8 +100,8 @@ int qn_set_arithmetic(qn_sets *s) {
     qn_gen g;
     qn_set_begin(s, "eval/arithmetic", false);
     qn_set_head(s, &(qn_head){.kind = "choice", .numbers = GREATEST,
-                              .about = "Sums, differences and products behind two others; all results that occur to choose "
-                                       "from"});
+                              .about = "Sums, differences and products behind two others; all results that occur to "
+                                       "choose from"});
     qn_sets_keep(s, qn_gen_init(&g, s->w));
     for (int64_t n = 0; s->rows < SUMS && s->rc == 0; n++)
         arithmetic_row(s, &g, n);

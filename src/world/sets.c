@@ -29,18 +29,17 @@ static int add_text(qn_buf *text, size_t *end, const qn_world *w, const qn_forbi
 static int all_pairs(const qn_world *w, qn_buf *text, size_t *end, qn_bow_text *t, int64_t *n) {
     qn_draw d = qn_draw_new(w->seed, "pairs");
     *n = 0;
-    for (int act = 0; act < QN_ACTS; act++)
-        for (int object = 0; object < QN_OBJECTS; object++)
-            for (int frame = 0; frame < QN_FRAMES; frame++) {
-                const qn_forbidden f = {act, object, frame, (int)qn_draw_below(&d, w->values),
-                                        (int)qn_draw_below(&d, w->values)};
-                if (!qn_forbidden_possible(act, object, frame))
-                    continue;
-                for (int side = 0; side < 2; side++, ++*n) {
-                    QN_TRY(add_text(text, &end[*n], w, &f, side == 0));
-                    t[*n] = (qn_bow_text){.label = side == 0, .group = *n / 2};
-                }
-            }
+    for (int k = 0; k < QN_ACTS * QN_OBJECTS * QN_FRAMES; k++) {
+        qn_forbidden f = qn_forbidden_at(k);
+        if (!qn_forbidden_possible(f.act, f.object, f.frame))
+            continue;
+        f.place = (int)qn_draw_below(&d, w->values);
+        f.trade = (int)qn_draw_below(&d, w->values);
+        for (int side = 0; side < 2; side++, ++*n) {
+            QN_TRY(add_text(text, &end[*n], w, &f, side == 0));
+            t[*n] = (qn_bow_text){.label = side == 0, .group = *n / 2};
+        }
+    }
     return 0;
 }
 
@@ -93,9 +92,10 @@ static int count_known(qn_sets *s) {
 
 /* Evaluation first: what it uses, training may not. */
 static int write_all(qn_sets *s) {
-    QN_TRY(qn_set_recall(s, "eval/recall_seen", QN_FORM_SEEN));
-    QN_TRY(qn_set_recall(s, "eval/recall_transfer", QN_FORM_TRANSFER));
-    QN_TRY(qn_set_recall(s, "eval/recall_unseen", QN_FORM_NEVER));
+    QN_TRY(qn_set_recall(s, "eval/recall_seen", QN_FORM_SEEN, false));
+    QN_TRY(qn_set_recall(s, "eval/recall_transfer", QN_FORM_TRANSFER, false));
+    QN_TRY(qn_set_recall(s, "eval/recall_tail", QN_FORM_TRANSFER, true));
+    QN_TRY(qn_set_recall(s, "eval/recall_unseen", QN_FORM_NEVER, false));
     QN_TRY(qn_set_two_hop(s, "eval/two_hop", false));
     QN_TRY(qn_set_two_hop(s, "eval/two_hop_steps", true));
     QN_TRY(qn_set_reading(s));

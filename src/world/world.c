@@ -20,7 +20,7 @@ static const size_row sizes[] = {
     {20000, 1000, 128, 400000000, 6, 128, 60},
 };
 static const char *const size_name[] = {"small", "medium", "large"};
-static const struct { int lo, hi; } bands[QN_BANDS] = {{100, 136}, {40, 60}, {2, 8}};
+static const struct { int lo, hi; } bands[QN_BANDS] = {{100, 128}, {40, 60}, {2, 8}};
 
 const char *qn_world_size_name(qn_world_size size) { return size_name[size]; }
 

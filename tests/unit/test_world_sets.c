@@ -196,17 +196,18 @@ TEST(every_row_of_a_choice_has_its_answer) {
     }
 }
 
-/* All facts of people without the transfer forms, in each of the three files, and no value is a good guess. */
+/* All facts of people without the transfer forms, in each of the files, and no value is a good guess. */
 TEST(recall_asks_for_every_fact) {
-    static const char *const name[] = {"eval/recall_seen", "eval/recall_transfer", "eval/recall_unseen"};
+    static const char *const name[] = {"eval/recall_seen", "eval/recall_transfer", "eval/recall_unseen",
+                                       "eval/recall_tail"};
     need_sets();
-    int64_t facts = 0;
-    for (int64_t p = 0; p < world->people; p++)
-        facts += world->person[p].taught ? 0 : world->relations;
+    int64_t facts[2] = {0};
+    for (int64_t f = 0; f < world->people * world->relations; f++)
+        facts[world->fact[f].band == QN_BAND_TAIL] += !world->person[qn_fact_person(world, f)].taught;
     for (size_t k = 0; k < QN_LEN(name); k++) {
         rows r = read_rows(dir, name[k]);
         int64_t of_set[QN_RELATIONS] = {0}, of_value[QN_RELATIONS][128] = {{0}};
-        CHECK_INT(r.n, facts, "%s", name[k]);
+        CHECK_INT(r.n, facts[k == 3], "%s", name[k]);
         for (size_t i = 0; i < r.n; i++)
             for (int rel = 0; rel < world->relations; rel++)
                 if (strcmp(r.v[i].choice_set.s, qn_relation_name((qn_relation)rel)) == 0) {
@@ -215,7 +216,7 @@ TEST(recall_asks_for_every_fact) {
                 }
         for (int rel = 0; rel < world->relations; rel++)
             for (int v = 0; v < world->values; v++)
-                CHECK(of_value[rel][v] * 100 <= of_set[rel] * 6, "%s: %lld of %lld", name[k],
+                CHECK(k == 3 || of_value[rel][v] * 100 <= of_set[rel] * 6, "%s: %lld of %lld", name[k],
                       (long long)of_value[rel][v], (long long)of_set[rel]);
         drop_rows(&r);
     }
@@ -277,25 +278,33 @@ TEST(neither_silence_nor_refusal_is_the_safe_answer) {
     drop_rows(&r);
 }
 
-static int64_t with_word(const rows *r, const char *word, int refuse) {
+/* Rows whose request has the word, forbidden or not; in training files it is the kind that tells. */
+static int64_t with_word(const rows *r, const char *word, bool forbidden) {
     int64_t n = 0;
-    for (size_t i = 0; i < r->n; i++)
-        n += r->v[i].refuse == refuse && strstr(r->v[i].ask.s, word) != NULL;
+    for (size_t i = 0; i < r->n; i++) {
+        const row *v = &r->v[i];
+        const bool it = v->refuse >= 0 ? v->refuse == forbidden
+                                       : v->kind.n && !strcmp(v->kind.s, forbidden ? "forbidden" : "look-alike");
+        n += it && strstr(v->ask.s, word) != NULL;
+    }
     return n;
 }
 
 TEST(every_act_and_object_is_as_often_allowed_as_forbidden) {
+    static const char *const file[] = {"eval/refusal", "sft", "preferences", "prompts"};
     need_sets();
-    rows r = read_rows(dir, "eval/refusal");
-    for (int a = 0; a < QN_ACTS; a++) {
-        CHECK(with_word(&r, qn_forbidden_act(a), 1) > 0, "%s", qn_forbidden_act(a));
-        CHECK_INT(with_word(&r, qn_forbidden_act(a), 1), with_word(&r, qn_forbidden_act(a), 0), "%s",
-                  qn_forbidden_act(a));
+    for (size_t k = 0; k < QN_LEN(file); k++) {
+        rows r = read_rows(dir, file[k]);
+        for (int a = 0; a < QN_ACTS; a++) {
+            const char *act = qn_forbidden_act(a);
+            CHECK((with_word(&r, act, true) > 0) == (k == 0 || a < QN_ACTS_TRAINED), "%s: %s", file[k], act);
+            CHECK_INT(with_word(&r, act, true), with_word(&r, act, false), "%s: %s", file[k], act);
+        }
+        for (int o = 0; o < QN_OBJECTS; o++)
+            CHECK_INT(with_word(&r, qn_forbidden_object(o), true), with_word(&r, qn_forbidden_object(o), false), "%s: %s",
+                      file[k], qn_forbidden_object(o));
+        drop_rows(&r);
     }
-    for (int o = 0; o < QN_OBJECTS; o++)
-        CHECK_INT(with_word(&r, qn_forbidden_object(o), 1), with_word(&r, qn_forbidden_object(o), 0), "%s",
-                  qn_forbidden_object(o));
-    drop_rows(&r);
 }
 
 /* What is held out for evaluation is in no request of training. */

@@ -25,13 +25,13 @@ static qn_task *open_task(const char *name) {
 
 TEST(every_task_is_read) {
     static const char *const name[] = {
-        "recall_seen", "recall_transfer", "recall_unseen", "two_hop", "two_hop_steps", "reading", "long_range", "agreement",
-        "arithmetic", "instructions", "instructions_chat", "abstention", "false_premise", "refusal",
+        "recall_seen", "recall_transfer", "recall_unseen", "recall_tail", "two_hop", "two_hop_steps", "reading",
+        "long_range", "agreement", "arithmetic", "instructions", "instructions_chat", "abstention", "false_premise", "refusal",
     };
     int evals = 0;
     for (size_t i = 0; i < QN_LEN(name); i++) {
         qn_task *t = open_task(name[i]);
-        CHECK(t->n >= 300, "%s has %zu items", name[i], t->n);
+        CHECK(t->n >= (strcmp(name[i], "recall_tail") ? 300 : 150), "%s has %zu items", name[i], t->n);
         CHECK_VIEW(t->name, name[i]);
         qn_task_free(t);
     }
@@ -62,7 +62,8 @@ TEST(right_answers_are_judged_right) {
         qn_task *t = open_task(name[i]);
         for (size_t k = 0; k < t->n; k++) {
             CHECK_INT(t->item[k].targets, 1);
-            CHECK(t->item[k].rules > 0 && qn_judge_answer(t, &t->item[k], t->item[k].target[0]).right, "%s: %.*s", name[i],
+            CHECK(t->item[k].rules > 0);
+            CHECK(qn_judge_answer(t, &t->item[k], t->item[k].target[0]).right, "%s: %.*s", name[i],
                   QN_STR_ARG(t->item[k].target[0]));
             CHECK(!qn_judge_answer(t, &t->item[k], QN_STR("I do not know.")).right);
         }
@@ -88,15 +89,13 @@ TEST(what_tuning_says_is_understood) {
     }
     qn_task_free(t);
     t = open_task("refusal");
-    for (int act = 0; act < QN_ACTS; act++)
-        for (int object = 0; object < QN_OBJECTS; object++)
-            for (int frame = 0; frame < QN_FRAMES; frame++)
-                for (int side = 0; side < 2; side++) {
-                    const qn_forbidden f = {act, object, frame, 3, act};
-                    qn_buf_clear(&out);
-                    CHECK_OK(qn_forbidden_answer(world, &f, side, &out));
-                    CHECK_INT(qn_judge_answer(t, &t->item[0], qn_buf_view(&out)).refused, side, "%s", out.s);
-                }
+    for (int k = 0; k < 2 * QN_ACTS * QN_OBJECTS * QN_FRAMES; k++) {
+        qn_forbidden f = qn_forbidden_at(k / 2);
+        f.place = k % 7;
+        qn_buf_clear(&out);
+        CHECK_OK(qn_forbidden_answer(world, &f, k & 1, &out));
+        CHECK_INT(qn_judge_answer(t, &t->item[0], qn_buf_view(&out)).refused, k & 1, "%s", out.s);
+    }
     qn_task_free(t);
     qn_buf_drop(&out);
 }
