@@ -85,8 +85,8 @@ static int data_after(qn_demo *d, qn_str r) {
 }
 
 static int run_command(qn_demo *d, qn_command *w) {
-    QN_TRY(qn_command_add_words(w, "train pretrain --seed %lld %s %s --json", (long long)d->seed, d->plan->shape,
-                                d->plan->run));
+    QN_TRY(qn_command_add_words(w, "train pretrain --seed %lld %s --batch %d --steps %d %s --json", (long long)d->seed,
+                                d->plan->shape, d->plan->batch, d->plan->steps, d->plan->optimizer));
     if (!d->corpus)
         QN_TRY(add_path(d, w, "--bits", "world"));
     QN_TRY(add_path(d, w, "--data", "data"));
@@ -126,6 +126,8 @@ static int untrained_command(qn_demo *d, qn_command *w) {
 
 static int suite_command(qn_demo *d, qn_command *w) {
     QN_TRY(qn_command_add_words(w, "eval suite --json"));
+    if (d->plan->items)
+        QN_TRY(qn_command_add_words(w, "--limit %d", d->plan->items));
     QN_TRY(add_path(d, w, NULL, "run/best"));
     QN_TRY(add_path(d, w, "--tasks", "world/eval"));
     QN_TRY(add_path(d, w, "--baseline", "ngram"));

@@ -26,7 +26,10 @@ typedef struct {
     qn_isa isa;                 /* from this level on */
     const char *world;          /* small, medium, large */
     int vocab;
-    const char *shape, *run;    /* options of `train pretrain` */
+    const char *shape;          /* options of `train pretrain`: of the model … */
+    int batch, steps;
+    const char *optimizer;      /* … of the run */
+    int items;                  /* of each task that are asked; 0: all */
 } qn_demo_plan;
 /* The rung of the ladder that takes `seconds` or next to it, at the level that the kernels run at. */
 const qn_demo_plan *qn_demo_plan_for(double seconds, qn_isa isa);

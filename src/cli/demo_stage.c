@@ -154,7 +154,9 @@ static int write_demo(qn_demo *d) {
     qn_field_str(&w, d->corpus ? "corpus" : "world", d->corpus ? d->corpus : d->plan->world);
     qn_field_i64(&w, "vocab", d->plan->vocab);
     qn_field_str(&w, "shape", d->plan->shape);
-    qn_field_str(&w, "run", d->plan->run);
+    qn_field_i64(&w, "batch", d->plan->batch);
+    qn_field_i64(&w, "steps", d->plan->steps);
+    qn_field_str(&w, "optimizer", d->plan->optimizer);
     qn_jw_close(&w);
     int rc = qn_jw_end(&w);
     if (rc >= 0)
