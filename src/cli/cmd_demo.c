@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "cli/demo.h"
 #include "kernels/kernels.h"
+#include "report/members.h"
 
 static const qn_opt opts[] = {
     QN_OPT_FOLDER("o", "out", "quern-demo", "everything goes into this folder; the same command goes on with it"),
@@ -44,6 +45,8 @@ static int add_path(qn_demo *d, qn_command *w, const char *option, const char *n
 
 /* Where the text lies. */
 static int add_text(qn_demo *d, qn_command *w) {
+    if (!d->corpus)
+        QN_TRY(qn_command_add_words(w, "--separator <|endoftext|>"));
     return d->corpus ? qn_command_add(w, d->corpus) : add_path(d, w, NULL, "world/corpus");
 }
 
@@ -54,7 +57,9 @@ static int world_command(qn_demo *d, qn_command *w) {
 }
 
 static int world_after(qn_demo *d, qn_str r) {
-    return qn_demo_say(d, "%.1f MB of text.", qn_demo_number(r, "bytes") / 1e6);
+    return qn_demo_say(d, "%.0f people with %.0f facts, told %.0f times in %.1f MB of text; questions about them are "
+                       "kept apart.", qn_member_number(r, "people"), qn_member_number(r, "facts"),
+                       qn_member_number(r, "corpus.mentions"), qn_member_number(r, "corpus.bytes") / 1e6);
 }
 
 static int tokenizer_command(qn_demo *d, qn_command *w) {
@@ -65,7 +70,7 @@ static int tokenizer_command(qn_demo *d, qn_command *w) {
 
 static int tokenizer_after(qn_demo *d, qn_str r) {
     return qn_demo_say(d, "%.0f tokens, each of which stands for %.2f bytes of this text on average.",
-                       qn_demo_number(r, "vocab"), qn_demo_number(r, "bytes_per_token"));
+                       qn_member_number(r, "vocab"), qn_member_number(r, "bytes_per_token"));
 }
 
 static int data_command(qn_demo *d, qn_command *w) {
@@ -77,21 +82,23 @@ static int data_command(qn_demo *d, qn_command *w) {
 
 static int data_after(qn_demo *d, qn_str r) {
     return qn_demo_say(d, "%.2f million tokens to learn from, %.3f million kept apart to judge by.",
-                       qn_demo_number(r, "train.tokens") / 1e6, qn_demo_number(r, "validation.tokens") / 1e6);
+                       qn_member_number(r, "train.tokens") / 1e6, qn_member_number(r, "validation.tokens") / 1e6);
 }
 
 static int run_command(qn_demo *d, qn_command *w) {
-    QN_TRY(qn_command_add_words(w, "train pretrain --seed %lld %s %s --json", (long long)d->seed, d->plan->shape,
-                                d->plan->run));
+    QN_TRY(qn_command_add_words(w, "train pretrain --seed %lld %s --batch %d --steps %d %s --json", (long long)d->seed,
+                                d->plan->shape, d->plan->batch, d->plan->steps, d->plan->optimizer));
+    if (!d->corpus)
+        QN_TRY(add_path(d, w, "--bits", "world"));
     QN_TRY(add_path(d, w, "--data", "data"));
     return add_path(d, w, "--out", "run");
 }
 
 static int run_after(qn_demo *d, qn_str r) {
     return qn_demo_say(d, "%.0f steps over %.2f million tokens in %.0f s. On text that it never saw the model now "
-                       "needs %.3f bits for each byte; a file takes 8.", qn_demo_number(r, "step"),
-                       qn_demo_number(r, "tokens") / 1e6, qn_demo_number(r, "seconds"),
-                       qn_demo_number(r, "eval_bits_per_byte"));
+                       "needs %.3f bits for each byte; a file takes 8.", qn_member_number(r, "step"),
+                       qn_member_number(r, "tokens") / 1e6, qn_member_number(r, "seconds"),
+                       qn_member_number(r, "eval_bits_per_byte"));
 }
 
 static int ngram_command(qn_demo *d, qn_command *w) {
@@ -103,8 +110,8 @@ static int ngram_command(qn_demo *d, qn_command *w) {
 static int ngram_after(qn_demo *d, qn_str r) {
     qn_buf run = {0};
     int rc = qn_demo_result(d, "run", &run);
-    const double own = rc > 0 ? qn_demo_number(qn_buf_view(&run), "eval_bits_per_byte") : NAN;
-    const double bits = qn_demo_number(r, "eval_bits_per_byte");
+    const double own = rc > 0 ? qn_member_number(qn_buf_view(&run), "eval_bits_per_byte") : NAN;
+    const double bits = qn_member_number(r, "eval_bits_per_byte");
     if (rc >= 0)
         rc = qn_demo_say(d, "Counting alone needs %.3f bits for each byte; the model %.3f.", bits, own);
     qn_buf_drop(&run);
@@ -116,6 +123,43 @@ static int untrained_command(qn_demo *d, qn_command *w) {
                                 (long long)d->seed, d->plan->shape));
     QN_TRY(add_path(d, w, "--data", "data"));
     return add_path(d, w, "--out", "untrained");
+}
+
+static int suite_command(qn_demo *d, qn_command *w) {
+    QN_TRY(qn_command_add_words(w, "eval suite --json"));
+    if (d->plan->items)
+        QN_TRY(qn_command_add_words(w, "--limit %d", d->plan->items));
+    QN_TRY(add_path(d, w, NULL, "run/best"));
+    QN_TRY(add_path(d, w, "--tasks", "world/eval"));
+    QN_TRY(add_path(d, w, "--baseline", "ngram"));
+    QN_TRY(add_path(d, w, "--baseline", "data"));
+    QN_TRY(add_path(d, w, "--baseline", "untrained/last"));
+    return add_path(d, w, "--out", "run/evaluation.json");
+}
+
+static int suite_after(qn_demo *d, qn_str r) {
+    (void)r;
+    return qn_demo_tell_tasks(d);
+}
+
+static int bits_command(qn_demo *d, qn_command *w) {
+    QN_TRY(qn_command_add_words(w, "eval bits --documents 100 --json"));
+    QN_TRY(add_path(d, w, NULL, "run/best"));
+    QN_TRY(add_path(d, w, NULL, "world"));
+    QN_TRY(add_path(d, w, "--data", "data"));
+    QN_TRY(add_path(d, w, "--run", "run"));
+    return add_path(d, w, "--out", "run/bits.json");
+}
+
+static int bits_after(qn_demo *d, qn_str r) {
+    (void)r;
+    return qn_demo_tell_bits(d);
+}
+
+static int report_command(qn_demo *d, qn_command *w) {
+    QN_TRY(qn_command_add(w, "report"));
+    QN_TRY(add_path(d, w, NULL, "run"));
+    return add_path(d, w, "--out", "report.html");
 }
 
 static const qn_demo_stage stages[] = {
@@ -139,6 +183,16 @@ static const qn_demo_stage stages[] = {
     {.name = "untrained", .command = untrained_command, .makes = "untrained", .wanted = with_world,
      .before = "And the same model as it was before its first step: what shows there comes out of the test, not out of "
                "learning."},
+    {.name = "evaluation", .command = suite_command, .makes = "run/evaluation.json", .after = suite_after,
+     .wanted = with_world,
+     .before = "Now the questions: who lives where, in words that were seen and in such that were not; which verb goes "
+               "with which noun; what stood in the text; two and two. Beside the model answer the table, mere "
+               "co-occurrence (which choice stands near the name most often) and the untrained model."},
+    {.name = "bits", .command = bits_command, .makes = "run/bits.json", .after = bits_after, .wanted = with_world,
+     .before = "Where are the bits that the model still needs? The generator knows what each of its choices cost; what "
+               "the model needs beyond that is what it did not learn."},
+    {.name = "report", .command = report_command, .makes = "report.html", .shows = true,
+     .before = "All of it on one page, to be opened in a browser; and in short here."},
 };
 
 /* ---- from the first to the last ---- */
@@ -153,7 +207,7 @@ static int begin(qn_demo *d) {
         QN_TRY(qn_demo_say(d, "A language model from nothing: this machine, no network, no data but what is made on "
                            "the way."));
     return qn_demo_say(d, "Plan: the %s rung for level %s, about %s on two cores, into %s/. Ctrl-C stops it, the same "
-                       "command goes on.", d->plan->time, qn_isa_name(d->plan->isa),
+                       "command goes on.", d->plan->time, qn_isa_name(d->isa),
                        qn_clock_text(qn_demo_plan_seconds(d->plan), text), d->dir);
 }
 
@@ -163,9 +217,12 @@ static int end(qn_demo *d) {
     int rc = qn_path_join(&model, d->dir, "run/best");
     if (rc >= 0)
         rc = qn_demo_say(d, "\nDone, in %s this time. The model is %s: every command takes it, and so does the "
-                         "transformers library. Next: `quern generate %s -p 'Once'`; the same on your own text with "
-                         "`quern demo --corpus FILE`; docs/TRAINING.md has the rest.",
-                         qn_clock_text(qn_now() - d->start, text), model.s, model.s);
+                         "transformers library. The report is %s/report.html. Next: `quern generate %s -p 'Once'`; the "
+                         "same on your own text with `quern demo --corpus FILE`; longer with `--time 10m --out "
+                         "another`; docs/TRAINING.md has the rest.",
+                         qn_clock_text(qn_now() - d->start, text), model.s, d->dir, model.s);
+    if (rc >= 0 && !d->corpus)
+        rc = qn_demo_tell_tasks(d);
     qn_buf_drop(&model);
     return rc;
 }
@@ -189,7 +246,8 @@ static int choose(qn_demo *d) {
     d->corpus = qn_cli_str(c, "corpus");
     d->seed = qn_cli_int(c, "seed");
     d->start = qn_now();
-    d->plan = qn_demo_plan_for(qn_cli_float(c, "time"), qn_kernels_at(qn_cli_isa(c))->isa);
+    d->isa = qn_kernels_at(qn_cli_isa(c))->isa;
+    d->plan = qn_demo_plan_for(qn_cli_float(c, "time"), d->isa);
     if (d->corpus)
         QN_TRY(qn_demo_text_look(d->c, d->corpus, &d->text));
     for (size_t i = 0; i < QN_LEN(stages); i++)

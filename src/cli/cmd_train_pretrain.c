@@ -56,6 +56,7 @@ static const qn_opt opts[] = {
     QN_OPT_INT("", "keep", "2", 1, 1000000, "newest checkpoints that stay"),
     QN_OPT_COUNT("", "sample-every", NULL, 0, 1e12, "steps between samples; 0: never"),
     QN_OPT_STRING("p", "prompt", NULL, "TEXT", "what samples begin with"),
+    QN_OPT_FOLDER("", "bits", NULL, "a world with a sidecar: its bits by kind at each evaluation, for reports"),
     QN_OPT_INT("", "patience", "0", 0, 1000000, "end after N evaluations that were not better; 0: never"),
     QN_OPT_ENUM("", "guard", "skip", QN_GUARD_CHOICES, "what a step with a spike in its loss is worth"),
     QN_OPT_FLOAT("", "spike", "10", 0, 1e6, "a spike: so many deviations above the last 128 losses; 0: none is"),
@@ -364,9 +365,12 @@ static int build(qn_training *t) {
 
 static int keep_words(qn_training *t) {
     const char *from = qn_cli_str(t->c, "from"), *prompt = qn_cli_str(t->c, "prompt");
+    const char *world = qn_cli_str(t->c, "bits");
     if (from && !(t->from = qn_str_dup(QN_MEM_CLI, qn_str_of(from))))
         return QN_ENOMEM;
     if (prompt && !(t->prompt = qn_str_dup(QN_MEM_CLI, qn_str_of(prompt))))
+        return QN_ENOMEM;
+    if (world && !(t->world = qn_str_dup(QN_MEM_CLI, qn_str_of(world))))
         return QN_ENOMEM;
     return 0;
 }

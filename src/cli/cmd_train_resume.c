@@ -20,13 +20,14 @@ static const char notes[] =
     "change no bit; another instruction level may, and is warned of.";
 
 /* What the manifest says that a run is made of; `found`: where its data are now. */
-typedef struct { qn_str recipe, model; qn_buf data, fingerprint, from, prompt, isa, found; } manifest;
+typedef struct { qn_str recipe, model; qn_buf data, fingerprint, from, prompt, world, isa, found; } manifest;
 
 static void manifest_drop(manifest *m) {
     qn_buf_drop(&m->data);
     qn_buf_drop(&m->fingerprint);
     qn_buf_drop(&m->from);
     qn_buf_drop(&m->prompt);
+    qn_buf_drop(&m->world);
     qn_buf_drop(&m->isa);
     qn_buf_drop(&m->found);
 }
@@ -52,6 +53,8 @@ static int read_manifest(manifest *m, qn_json *j) {
             QN_TRY(take_word(j, &m->from));
         else if (qn_str_is(key, "prompt"))
             QN_TRY(take_word(j, &m->prompt));
+        else if (qn_str_is(key, "world"))
+            QN_TRY(take_word(j, &m->world));
         else if (qn_str_is(key, "isa"))
             QN_TRY(take_word(j, &m->isa));
         else
@@ -124,6 +127,7 @@ static int open_all(qn_training *t, const manifest *m, const char *data) {
     QN_TRY(take_config(t, m->model));
     QN_TRY(keep(&t->from, &m->from));
     QN_TRY(keep(&t->prompt, &m->prompt));
+    QN_TRY(keep(&t->world, &m->world));
     QN_TRY(qn_training_open_data(t, data));
     qn_training_take_ids(t);
     if (m->fingerprint.n && !qn_str_is(qn_buf_view(&m->fingerprint), qn_dataset_fingerprint(t->data)))

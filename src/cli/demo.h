@@ -3,6 +3,7 @@
  *   cmd_demo.c      the options; which stages there are, what they run, what is said of them; the end
  *   demo_plan.c     one table: how large, how long, at which level of instructions within which time
  *   demo_stage.c    a stage: done before? left half done? else run, told, marked as done
+ *   demo_told.c     what the evaluation found, in sentences
  *   demo_text.c     a look at the user's own text before anything is made of it; room on the disk
  *   demo_talk.c     a prompt at the end
  *
@@ -26,7 +27,10 @@ typedef struct {
     qn_isa isa;                 /* from this level on */
     const char *world;          /* small, medium, large */
     int vocab;
-    const char *shape, *run;    /* options of `train pretrain` */
+    const char *shape;          /* options of `train pretrain`: of the model … */
+    int batch, steps;
+    const char *optimizer;      /* … of the run */
+    int items;                  /* of each task that are asked; 0: all */
 } qn_demo_plan;
 /* The rung of the ladder that takes `seconds` or next to it, at the level that the kernels run at. */
 const qn_demo_plan *qn_demo_plan_for(double seconds, qn_isa isa);
@@ -58,11 +62,13 @@ typedef struct {
     int (*after)(qn_demo *d, qn_str result);    /* what came of it, out of what the command printed as JSON */
     bool (*wanted)(const qn_demo *d);           /* NULL: always */
     bool resumes;               /* a run: what was begun goes on */
+    bool shows;                 /* what the command prints is shown, and is no JSON */
 } qn_demo_stage;
 
 struct qn_demo {
     qn_cli *c;
     const qn_demo_plan *plan;
+    qn_isa isa;                 /* the kernels run at */
     const char *dir, *corpus;   /* corpus: the user's own text, NULL: a world */
     int64_t seed;
     qn_demo_text text;
@@ -81,8 +87,12 @@ int qn_demo_open(qn_demo *d, bool force);
 int qn_demo_run(qn_demo *d, const qn_demo_stage *stage);
 /* What the command of a stage that is done printed: appended to out; 0 where it is not done. */
 int qn_demo_result(qn_demo *d, const char *stage, qn_buf *out);
-/* A number of a JSON object by the names that lead to it ("train.tokens"); NaN where there is none. */
-double qn_demo_number(qn_str json, const char *names);
+/* What a file of the demo's folder holds: appended. */
+int qn_demo_file(qn_demo *d, const char *name, qn_buf *out);
+
+/* What the evaluation found, in a few sentences. */
+int qn_demo_tell_tasks(qn_demo *d);
+int qn_demo_tell_bits(qn_demo *d);
 
 /* At a terminal a prompt that the model continues, line by line; elsewhere a few continuations of given beginnings. */
 int qn_demo_talk(qn_demo *d, const char *model, const char *const *beginnings, size_t n);

@@ -9,22 +9,23 @@
 #define TINY "--dim 32 --layers 2 --heads 2 --ff 96 --context 64"
 #define SMALL "--dim 128 --layers 4 --heads 4 --ff 352 --context 256"
 #define MIDDLE "--dim 256 --layers 6 --heads 8 --ff 704 --context 256"
+#define MUON "--optimizer muon --lr 0.02"
 
 static const qn_demo_plan plans[] = {
-    /* time  from level           world     vocabulary  shape   run */
-    {"5s",   QN_ISA_SCALAR,       "small",  512,        TINY,   "--batch 4 --steps 40 --optimizer muon --lr 0.02"},
-    {"1m",   QN_ISA_SCALAR,       "small",  1024,       TINY,   "--batch 16 --steps 200 --optimizer muon --lr 0.02"},
-    {"1m",   QN_ISA_AVX2,         "small",  1024,       SMALL,  "--batch 8 --steps 200 --optimizer muon --lr 0.02"},
-    {"1m",   QN_ISA_AVX512,       "small",  1024,       SMALL,  "--batch 8 --steps 400 --optimizer muon --lr 0.02"},
-    {"3m",   QN_ISA_SCALAR,       "small",  1024,       TINY,   "--batch 16 --steps 800 --optimizer muon --lr 0.02"},
-    {"3m",   QN_ISA_AVX2,         "small",  1024,       SMALL,  "--batch 8 --steps 800 --optimizer muon --lr 0.02"},
-    {"3m",   QN_ISA_AVX512,       "small",  1024,       SMALL,  "--batch 8 --steps 1600 --optimizer muon --lr 0.02"},
-    {"10m",  QN_ISA_SCALAR,       "small",  1024,       SMALL,  "--batch 8 --steps 400 --optimizer muon --lr 0.02"},
-    {"10m",  QN_ISA_AVX2,         "small",  1024,       SMALL,  "--batch 16 --steps 1600 --optimizer muon --lr 0.02"},
-    {"10m",  QN_ISA_AVX512,       "small",  1024,       SMALL,  "--batch 16 --steps 3200 --optimizer muon --lr 0.02"},
-    {"1h",   QN_ISA_SCALAR,       "small",  1024,       SMALL,  "--batch 8 --steps 2400 --optimizer muon --lr 0.02"},
-    {"1h",   QN_ISA_AVX2,         "medium", 2048,       MIDDLE, "--batch 16 --steps 2400 --optimizer muon --lr 0.02"},
-    {"1h",   QN_ISA_AVX512,       "medium", 2048,       MIDDLE, "--batch 16 --steps 4800 --optimizer muon --lr 0.02"},
+    /* time  from level        world    vocab  shape  batch steps optimizer, items of a task (0: all) */
+    {"5s",  QN_ISA_SCALAR,       "small",   512,   TINY,    4,   40,    MUON, 24},
+    {"1m",  QN_ISA_SCALAR,       "small",   1024,  TINY,    16,  200,   MUON, 100},
+    {"1m",  QN_ISA_AVX2,         "small",   1024,  SMALL,   8,   200,   MUON, 100},
+    {"1m",  QN_ISA_AVX512,       "small",   1024,  SMALL,   8,   400,   MUON, 100},
+    {"3m",  QN_ISA_SCALAR,       "small",   1024,  TINY,    16,  800,   MUON, 0},
+    {"3m",  QN_ISA_AVX2,         "small",   1024,  SMALL,   8,   800,   MUON, 0},
+    {"3m",  QN_ISA_AVX512,       "small",   1024,  SMALL,   8,   1600,  MUON, 0},
+    {"10m", QN_ISA_SCALAR,       "small",   1024,  SMALL,   8,   400,   MUON, 0},
+    {"10m", QN_ISA_AVX2,         "small",   1024,  SMALL,   16,  1600,  MUON, 0},
+    {"10m", QN_ISA_AVX512,       "small",   1024,  SMALL,   16,  3200,  MUON, 0},
+    {"1h",  QN_ISA_SCALAR,       "small",   1024,  SMALL,   8,   2400,  MUON, 0},
+    {"1h",  QN_ISA_AVX2,         "medium",  2048,  MIDDLE,  16,  2400,  MUON, 0},
+    {"1h",  QN_ISA_AVX512,       "medium",  2048,  MIDDLE,  16,  4800,  MUON, 0},
 };
 
 double qn_demo_plan_seconds(const qn_demo_plan *p) {

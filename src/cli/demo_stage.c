@@ -1,5 +1,4 @@
 /* cli/demo_stage.c — stages that are done once. */
-#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include "base/version.h"
 #include "cli/demo.h"
 #include "cli/fields.h"
+#include "report/members.h"
 
 enum { COLUMNS = 100 };
 #define FORMAT "quern demo 1"
@@ -58,59 +58,20 @@ int qn_demo_say(qn_demo *d, const char *fmt, ...) {
     return qn_out_flush(d->c);
 }
 
-/* ---- JSON ---- */
+/* ---- marks ---- */
 
-/* Goes to the member `name` of the object that comes next: 1 it is there and its value comes next, 0 not. */
-static int go_to(qn_json *j, qn_str name) {
-    qn_str key;
-    int more;
-    if (qn_json_peek(j) != '{')
-        return 0;
-    QN_TRY(qn_json_enter(j, '{'));
-    while ((more = qn_json_key(j, &key)) > 0) {
-        if (qn_str_eq(key, name))
-            return 1;
-        QN_TRY(qn_json_skip(j));
-    }
-    return more;
-}
-
-double qn_demo_number(qn_str json, const char *names) {
-    qn_json j;
-    double v = NAN;
-    int found = 1;
-    qn_json_init(&j, json.s, json.n, "result");
-    while (found > 0 && *names) {
-        const size_t n = strcspn(names, ".");
-        found = go_to(&j, (qn_str){names, n});
-        names += n + (names[n] == '.');
-    }
-    if (found <= 0 || qn_json_peek(&j) != '0' || qn_json_f64(&j, &v) < 0)
-        v = NAN;
-    qn_json_drop(&j);
-    return v;
-}
-
-/* The member of a file's object as text: a string's, or the bytes of any other value. 0: no such file, or not so. */
+/* The member of a file's object: a string's text, or the bytes of any other value. 0: no such file, or no member. */
 static int read_member(const char *path, const char *name, qn_buf *out) {
     qn_buf text = {0};
-    qn_json j = {0};
-    qn_str raw;
     int rc = 0;
     if (!qn_is_file(path))
         return 0;
-    QN_TRY_OUT(qn_read_file(&text, path, MARK_MAX));
-    qn_json_init(&j, text.s, text.n, path);
-    rc = go_to(&j, qn_str_of(name));
-    if (rc > 0 && qn_json_peek(&j) == '"')
-        rc = qn_json_string(&j, out) < 0 ? 0 : 1;
-    else if (rc > 0)
-        rc = qn_json_raw(&j, &raw) < 0 ? 0 : qn_buf_put(out, raw.s, raw.n) < 0 ? QN_ENOMEM : 1;
-    rc = rc == QN_EFORMAT || rc == QN_ETRUNC ? 0 : rc;
-out:
-    qn_json_drop(&j);
+    rc = qn_read_file(&text, path, MARK_MAX);
+    const qn_str value = rc >= 0 ? qn_member(qn_buf_view(&text), name) : (qn_str){"", 0};
+    if (rc >= 0)
+        rc = value.n ? qn_value_text(out, value) : 0;
     qn_buf_drop(&text);
-    return rc;
+    return rc < 0 ? rc : value.n > 0;
 }
 
 static void key_text(uint64_t key, char out[17]) { snprintf(out, 17, "%016llx", (unsigned long long)key); }
@@ -132,7 +93,7 @@ static uint64_t hash_command(const qn_demo *d, const qn_command *w, uint64_t see
 static uint64_t asked_for(const qn_demo *d) {
     uint64_t key = hash_word(QN_VERSION, 0);
     key = hash_word(d->plan->time, key);
-    key = hash_word(qn_isa_name(d->plan->isa), key);
+    key = hash_word(qn_isa_name(d->isa), key);
     key = qn_hash_bytes(&d->seed, sizeof d->seed, key);
     key = hash_word(d->corpus ? "corpus" : d->plan->world, key);
     return d->corpus ? qn_hash_bytes(&d->text.content, sizeof d->text.content, key) : key;
@@ -149,12 +110,14 @@ static int write_demo(qn_demo *d) {
     qn_field_str(&w, "key", key);
     qn_field_str(&w, "version", QN_VERSION);
     qn_field_str(&w, "time", d->plan->time);
-    qn_field_str(&w, "level", qn_isa_name(d->plan->isa));
+    qn_field_str(&w, "level", qn_isa_name(d->isa));
     qn_field_i64(&w, "seed", d->seed);
     qn_field_str(&w, d->corpus ? "corpus" : "world", d->corpus ? d->corpus : d->plan->world);
     qn_field_i64(&w, "vocab", d->plan->vocab);
     qn_field_str(&w, "shape", d->plan->shape);
-    qn_field_str(&w, "run", d->plan->run);
+    qn_field_i64(&w, "batch", d->plan->batch);
+    qn_field_i64(&w, "steps", d->plan->steps);
+    qn_field_str(&w, "optimizer", d->plan->optimizer);
     qn_jw_close(&w);
     int rc = qn_jw_end(&w);
     if (rc >= 0)
@@ -360,6 +323,8 @@ static int do_stage(qn_demo *d, const qn_demo_stage *s, const qn_command *w) {
     QN_TRY_OUT(head(d, s, w));
     QN_TRY_OUT(run_command(d, s, w, &printed));
     QN_TRY_OUT(write_mark(d, s->name, w, qn_now() - start, value_of(&printed)));
+    if (s->shows && !qn_cli_flag(d->c, "quiet"))
+        QN_TRY_OUT(qn_out_put(d->c, printed.s, printed.n));
     rc = s->after ? s->after(d, value_of(&printed)) : 0;
 out:
     qn_buf_drop(&printed);

@@ -5,15 +5,22 @@
 #include "cli/data_args.h"
 #include "cli/eval_args.h"
 
-/* The last part of a path, without slashes at its end. */
-static void last_part(const char *path, char *out, size_t size) {
-    size_t n = strlen(path);
+/* The last part of path [n], without slashes at its end. */
+static qn_str last_part(const char *path, size_t n) {
     while (n > 1 && path[n - 1] == '/')
         n--;
     size_t from = n;
     while (from > 0 && path[from - 1] != '/')
         from--;
-    snprintf(out, size, "%.*s", (int)QN_MIN(n - from, size - 1), path + from);
+    return (qn_str){path + from, n - from};
+}
+
+/* What a model is called: its folder; of RUN/last and RUN/best, the run. */
+static void name_of(const char *path, char *out, size_t size) {
+    qn_str part = last_part(path, strlen(path));
+    if ((qn_str_is(part, "last") || qn_str_is(part, "best")) && part.s > path)
+        part = last_part(path, (size_t)(part.s - path));
+    snprintf(out, size, "%.*s", (int)QN_MIN(part.n, size - 1), part.s);
 }
 
 static int open_ngram(qn_baseline *b, const char *path) {
@@ -47,7 +54,7 @@ static int open_one(qn_cli *c, qn_baseline *b, const char *path) {
         return open_ngram(b, path);
     if (qn_data_args_is_prepared(path))
         return open_counts(b, path);
-    last_part(path, b->name, sizeof b->name);
+    name_of(path, b->name, sizeof b->name);
     QN_TRY(qn_model_scorer_open(c, &b->model, path, b->name));
     b->scorer = &b->model.scorer;
     return 0;

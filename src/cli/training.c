@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "cli/bits_show.h"
 #include "cli/fields.h"
 #include "cli/within.h"
 #include "model/save.h"
@@ -177,6 +178,40 @@ static int on_sample(void *arg, int64_t step, const qn_model *m) {
     return put_sample(t, step);
 }
 
+/* ---- bits by kind ---- */
+
+enum { BITS_DOCUMENTS = 100, BITS_SEQUENCES = 2 };
+
+static int put_bits(qn_training *t, qn_session *s, qn_jw *w) {
+    qn_scorer scorer;
+    qn_bits_result r;
+    char key[48];
+    QN_TRY(qn_session_scorer_init(&scorer, "model", s, t->tok));
+    const int rc = qn_bits_set_score(&t->bits, &scorer, NULL, NULL, &r);
+    qn_session_scorer_drop(&scorer);
+    QN_TRY(rc);
+    for (int row = 0; row < QN_BITS_ROWS; row++) {
+        const qn_bits_sum *sum = qn_bits_row(&r, row);
+        if (sum->bytes)
+            qn_field_f64(w, qn_bits_row_key(row, key), sum->model / (double)sum->bytes);
+    }
+    return 0;
+}
+
+/* A session of its own, as for samples. */
+static int on_metrics(void *arg, int64_t step, const qn_model *m, qn_jw *w) {
+    qn_training *t = arg;
+    const qn_session_options o = {.context = t->recipe.context, .sequences = BITS_SEQUENCES, .kv = -1};
+    qn_session *s = NULL;
+    (void)step;
+    if (!t->world)
+        return 0;
+    QN_TRY(qn_session_new(&s, m, t->kernels, t->pool, &o));
+    const int rc = put_bits(t, s, w);
+    qn_session_free(s);
+    return rc;
+}
+
 /* The prompt of the samples: what was asked for, after BOS where there is one; without either a line end. */
 static int encode_prompt(qn_training *t) {
     const int32_t bos = qn_tok_bos(t->tok), eos = qn_tok_eos(t->tok);
@@ -244,12 +279,21 @@ out:
     return rc == QN_ENOMEM ? qn_fail_in(rc, DOES_NOT_FIT) : rc;
 }
 
+/* Found out before step 1 that there is nothing to measure. */
+static int read_bits(qn_training *t) {
+    const qn_bits_options o = {.world = t->world, .data = t->data_path, .max_documents = BITS_DOCUMENTS,
+                               .tok = t->tok};
+    return t->world && t->bits.n == 0 ? qn_bits_set_read(&t->bits, &o) : 0;
+}
+
 int qn_training_build(qn_training *t) {
+    QN_TRY(read_bits(t));
     const qn_train_setup setup = {
         .recipe = &t->recipe, .params = &t->params, .data = t->data, .kernels = t->kernels, .pool = t->pool,
         .run = t->run,
         .texts = {qn_buf_view(&t->tokenizer_json), qn_buf_view(&t->tokenizer_config_json)},
-        .hooks = {.step = on_step, .measured = on_measured, .saved = on_saved, .sample = on_sample, .arg = t,
+        .hooks = {.step = on_step, .measured = on_measured, .saved = on_saved, .metrics = on_metrics,
+                  .sample = on_sample, .arg = t,
                   .cancel = &qn_cancel_flag},
     };
     const int rc = qn_trainer_new(&t->trainer, &setup);
@@ -344,6 +388,7 @@ static int fill_manifest(void *arg, qn_jw *w) {
     put_word(w, "data_fingerprint", qn_dataset_fingerprint(t->data));
     put_path(w, "from", t->from);
     put_word(w, "prompt", t->prompt);
+    put_path(w, "world", t->world);
     qn_jw_key(w, "options");
     qn_jw_open(w, '{');
     QN_TRY(qn_cli_put_options(t->c, w));
@@ -478,4 +523,6 @@ void qn_training_drop(qn_training *t) {
     qn_free(t->data_path);
     qn_free(t->from);
     qn_free(t->prompt);
+    qn_free(t->world);
+    qn_bits_set_drop(&t->bits);
 }

@@ -11,6 +11,7 @@
 #define QN_CLI_TRAINING_H
 
 #include "cli/cli.h"
+#include "eval/bits.h"
 #include "infer/generate.h"
 #include "kernels/peak.h"
 #include "train/train.h"
@@ -45,6 +46,8 @@ typedef struct {
     int64_t peak_bytes;
     int64_t began_at;                   /* steps that were done before this process */
     char *prompt;                       /* what samples begin with; NULL: nothing */
+    char *world;                        /* whose bits by kind are measured at each evaluation; NULL: nobody's */
+    qn_bits_set bits;                   /* of that world; read when it is built */
     qn_ids prompt_ids, held;
     qn_buf sample;
 } qn_training;

@@ -6,25 +6,25 @@
 #include "eval/baselines.h"
 #include "num/math.h"
 
-int qn_bits_init(qn_bits *b, const qn_scorer *s) {
-    *b = (qn_bits){.s = s};
+int qn_bits_init(qn_bits_counter *b, const qn_scorer *s) {
+    *b = (qn_bits_counter){.s = s};
     if (!s->each)
         return qn_fail(QN_EUNSUPPORTED, "%s gives texts no probability: bits cannot be counted of it", s->name);
     return 0;
 }
 
-void qn_bits_drop(qn_bits *b) {
+void qn_bits_drop(qn_bits_counter *b) {
     qn_ids_drop(&b->ids);
     qn_free(b->logprob);
     qn_free(b->end);
-    *b = (qn_bits){0};
+    *b = (qn_bits_counter){0};
 }
 
 double qn_bits_excess(const qn_bits_sum *s) {
     return s->bytes > 0 ? (s->model - s->floor) / (double)s->bytes : NAN;
 }
 
-static int check_spans(qn_str text, const qn_bits_span *span, int64_t n) {
+int qn_bits_check(qn_str text, const qn_bits_span *span, int64_t n) {
     int64_t at = 0;
     for (int64_t i = 0; i < n; i++) {
         const qn_bits_span *s = &span[i];
@@ -66,7 +66,7 @@ void qn_bits_add_bytes(qn_bits_result *r, const double *bits, const qn_bits_span
 /* ---- tokens ---- */
 
 /* Where the bytes of each token end. Tokens without bytes (BOS) stand where they are. */
-static int place_tokens(qn_bits *b, qn_str text) {
+static int place_tokens(qn_bits_counter *b, qn_str text) {
     int64_t at = 0;
     QN_TRY(QN_GROW(QN_MEM_SCRATCH, b->end, b->cap_end, b->ids.n));
     for (size_t i = 0; i < b->ids.n; i++) {
@@ -80,12 +80,12 @@ static int place_tokens(qn_bits *b, qn_str text) {
 }
 
 /* How many tokens at the start the scorer does not know, and where their bytes end. */
-static int64_t unknown_bytes(const qn_bits *b) {
+static int64_t unknown_bytes(const qn_bits_counter *b) {
     return b->ids.n > 0 && b->logprob[0] == 0 ? b->end[0] : 0;
 }
 
 /* Each span's share of the tokens that reach into it. */
-static void divide(qn_bits *b, const qn_bits_span *span, int64_t n) {
+static void divide(qn_bits_counter *b, const qn_bits_span *span, int64_t n) {
     const int64_t skip = unknown_bytes(b);
     size_t token = 0;
     for (int64_t i = 0; i < n; i++) {
@@ -108,8 +108,8 @@ static void divide(qn_bits *b, const qn_bits_span *span, int64_t n) {
     }
 }
 
-int qn_bits_add(qn_bits *b, qn_str text, const qn_bits_span *span, int64_t n) {
-    QN_TRY(check_spans(text, span, n));
+int qn_bits_add(qn_bits_counter *b, qn_str text, const qn_bits_span *span, int64_t n) {
+    QN_TRY(qn_bits_check(text, span, n));
     qn_ids_clear(&b->ids);
     QN_TRY(qn_tok_encode(b->s->tok, text.s, text.n, QN_TOK_ADD_SPECIAL, &b->ids));
     while (b->ids.n > 0 && b->ids.v[b->ids.n - 1] == qn_tok_eos(b->s->tok))

@@ -35,12 +35,14 @@ typedef struct {
     qn_ids ids;
     double *logprob; size_t cap;
     int64_t *end; size_t cap_end;               /* [tokens] where the bytes of each token end */
-} qn_bits;
-int qn_bits_init(qn_bits *b, const qn_scorer *s);
-void qn_bits_drop(qn_bits *b);
+} qn_bits_counter;
+int qn_bits_init(qn_bits_counter *b, const qn_scorer *s);
+void qn_bits_drop(qn_bits_counter *b);
+/* Spans against the text that they cover. */
+int qn_bits_check(qn_str text, const qn_bits_span *span, int64_t n);
 /* One document with its spans. QN_EFORMAT: spans that do not cover the text; tokens that are not the text (a tokenizer
  * that normalizes). */
-int qn_bits_add(qn_bits *b, qn_str text, const qn_bits_span *span, int64_t n);
+int qn_bits_add(qn_bits_counter *b, qn_str text, const qn_bits_span *span, int64_t n);
 
 /* The same from the numbers of each byte: where a scorer is not at hand but its losses are (the generator itself).
  * bits [text.n] − log₂ p of each byte. */
@@ -51,15 +53,28 @@ double qn_bits_excess(const qn_bits_sum *s);
 
 /* ---- a world's folder: bits_world.c ---- */
 
+extern const char *const qn_bits_kind_name[QN_BITS_KINDS];      /* "grammar" …; NULL behind the last */
+extern const char *const qn_bits_group_name[QN_BITS_GROUPS];    /* "head", "torso", "tail" */
+
 typedef struct {
     const char *world;              /* the folder */
     const char *data;               /* prepared from it: only documents of its validation split; NULL: all */
     int64_t max_documents;          /* spread evenly over those; 0: all */
-    qn_scorer_progress_fn *progress;
-    void *arg;
+    const qn_tok *tok;              /* for data without a tokenizer of their own */
 } qn_bits_options;
-extern const char *const qn_bits_kind_name[QN_BITS_KINDS];      /* "grammar" …; NULL behind the last */
-extern const char *const qn_bits_group_name[QN_BITS_GROUPS];    /* "head", "torso", "tail" */
-int qn_eval_bits(const qn_scorer *s, const qn_bits_options *o, qn_bits_result *r);
+
+/* Documents of a world with their spans, in memory: scored again and again while a model learns. {0} is empty. */
+typedef struct {
+    qn_buf text;
+    size_t *begin; size_t n, cap;                   /* of each document in text; end is the next one's begin */
+    size_t *first; size_t cap_first;                /* of its spans */
+    qn_bits_span *span; size_t spans, cap_span;
+} qn_bits_set;
+/* QN_ENOTFOUND: no sidecar; QN_EINVAL: no document of it is in the validation split; QN_EFORMAT. */
+int qn_bits_set_read(qn_bits_set *s, const qn_bits_options *o);
+void qn_bits_set_drop(qn_bits_set *s);
+/* progress may be NULL. */
+int qn_bits_set_score(const qn_bits_set *s, const qn_scorer *scorer, qn_scorer_progress_fn *progress, void *arg,
+                      qn_bits_result *r);
 
 #endif

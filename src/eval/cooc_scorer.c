@@ -3,10 +3,12 @@
  *     context  Marin Belling is known to keep          anchors   Marin · Marin Belling · Belling is · known to keep …
  *     choice   a goose                                 value     a goose
  *
- * Anchors are the runs of one to three words of the context; of those that occur in the training text the ANCHORS
- * rarest speak, each with the weight of its rarity. b is the share of all places that have the value near them anyway:
+ * Anchors are runs of words of the context that occur in the training text: of two or three words that all begin with
+ * a capital, which are names where a script has capitals; where there are none, of one such word; then of two or three
+ * words of any kind, then single ones. The ANCHORS rarest of the first kind that there is speak together, each with the
+ * weight of its rarity. b is the share of all places that have the value near them anyway:
  *
- *     score(v) = Σ w(a)·r(a, v) / Σ w(a)      r = (near(a, v) + b(v)) / (n(a) + 1)     w = ln(tokens / n(a))²
+ *     score(v) = Σ w(a)·(near(a, v) + b(v)) / Σ w(a)·(n(a) + 1)          w = ln(tokens / n(a))²
  *
  * near counts the n places of a with v at most WINDOW tokens before or after, in the same document. This sees neither
  * order nor grammar, and yet, of a name that stands beside its trade a hundred times, all that recall asks for. A word
@@ -17,7 +19,7 @@
 
 #include "num/math.h"
 
-enum { WINDOW = 32, RUN = 3, ANCHORS = 6, CONTEXT = 1 << 16, CHUNK = 1 << 16, CACHED = 4096 };
+enum { WINDOW = 16, RUN = 3, ANCHORS = 3, CONTEXT = 1 << 16, CHUNK = 1 << 16, CACHED = 4096 };
 
 typedef struct {
     double weight;
@@ -105,18 +107,26 @@ static void keep(candidate *best, int *kept, candidate c) {
     best[at] = c;
 }
 
-/* All runs of words that stand side by side and occur in the training text. */
-static int gather(scorer *s, qn_str text, candidate best[ANCHORS], int *kept) {
+/* Kinds of runs, the most telling first. */
+typedef struct { bool capitals; int least, most; } kind;
+static const kind kinds[] = {{true, 2, RUN}, {true, 1, 1}, {false, 2, RUN}, {false, 1, 1}};
+
+static bool begins_high(qn_str word) { return word.s[0] >= 'A' && word.s[0] <= 'Z'; }
+
+/* All runs of a kind that occur in the training text. */
+static int gather(scorer *s, qn_str text, const kind *k, candidate best[ANCHORS], int *kept) {
     qn_str run[RUN] = {{NULL, 0}}, word;
     int length = 0;
     for (size_t at = 0; next_word(text, &at, &word);) {
         const bool joined = length > 0 && run[length - 1].s + run[length - 1].n + 1 == word.s && word.s[-1] == ' ';
-        if (!joined)
+        if (!joined || (k->capitals && !begins_high(word)))
             length = 0;
-        if (length == RUN)
+        if (k->capitals && !begins_high(word))
+            continue;
+        if (length == k->most)
             memmove(run, run + 1, (size_t)--length * sizeof *run);
         run[length++] = word;
-        for (int i = 0; i < length; i++) {
+        for (int i = 0; i + k->least <= length; i++) {
             candidate c = {{run[i].s, (size_t)(word.s + word.n - run[i].s)}, 0};
             QN_TRY(count(s, c.text, &c.n));
             if (c.n > 0)
@@ -137,7 +147,8 @@ static int take_context(scorer *s, const int32_t *ids, int64_t n) {
     s->anchors = -1;
     qn_buf_clear(&s->context);
     QN_TRY(qn_buf_put(&s->context, s->said.s, s->said.n));
-    QN_TRY(gather(s, qn_buf_view(&s->context), best, &kept));
+    for (size_t i = 0; i < QN_LEN(kinds) && kept == 0; i++)
+        QN_TRY(gather(s, qn_buf_view(&s->context), &kinds[i], best, &kept));
     for (int i = 0; i < kept; i++) {
         const double rarity = qn_ln((double)qn_cooc_tokens(s->index) / (double)best[i].n);
         s->anchor[i].weight = rarity * rarity;
@@ -200,8 +211,8 @@ static double rate(const scorer *s, const qn_places *v) {
     for (int i = 0; i < s->anchors; i++) {
         const anchor *a = &s->anchor[i];
         const double near = (double)qn_places_near(&a->places, v, WINDOW);
-        sum += a->weight * (near + anyway) / ((double)a->places.n + 1);
-        weights += a->weight;
+        sum += a->weight * (near + anyway);
+        weights += a->weight * ((double)a->places.n + 1);
     }
     return weights > 0 ? sum / weights : anyway;
 }

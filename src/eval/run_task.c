@@ -227,7 +227,8 @@ static int choose_items(qn_task_result *r, int64_t limit) {
 }
 
 static bool can_do(const qn_task *t, const qn_scorer *s) {
-    if ((t->kind == QN_TASK_GENERATE && !s->generate) || (t->kind == QN_TASK_TEXT && !s->each))
+    const bool of_texts = t->kind == QN_TASK_TEXT || t->kind == QN_TASK_PAIR;       /* which have a probability */
+    if ((t->kind == QN_TASK_GENERATE && !s->generate) || (of_texts && !s->each))
         return false;
     for (size_t i = 0; i < t->n && !s->render; i++)
         if (t->item[i].messages.s)

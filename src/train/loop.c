@@ -161,6 +161,8 @@ static int record(qn_trainer *t, const qn_step_report *r, const qn_measured *m) 
         qn_jw_key(w, "skipped");
         qn_jw_bool(w, true);
     }
+    if (m && t->s.hooks.metrics)
+        QN_TRY(t->s.hooks.metrics(t->s.hooks.arg, r->step, t->s.params->m, w));
     return qn_run_metrics_end(t->s.run);
 }
 

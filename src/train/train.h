@@ -46,6 +46,8 @@ typedef struct {
     int (*step)(void *arg, const qn_step_report *r);
     int (*measured)(void *arg, int64_t step, const qn_measured *m, bool best);
     int (*saved)(void *arg, int64_t step, double seconds);
+    int (*metrics)(void *arg, int64_t step, const qn_model *m, qn_jw *w);   /* members of its own in the line of a step
+                                                                             * that was evaluated */
     int (*sample)(void *arg, int64_t step, const qn_model *m);     /* the model as it is; nothing of it may be kept */
     void *arg;
     const atomic_bool *cancel;          /* set: the run ends after this step, with a checkpoint */

@@ -1,5 +1,5 @@
-# tests/cli/demo.sh — a model from nothing on the smallest rung: stages done once, stopped and gone on with, the same bits
-# for any number of threads, what is refused.
+# tests/cli/demo.sh — a model out of one's own text on the smallest rung: stages done once, stopped and gone on with, the
+# same bits for any number of threads, what is refused.
 . "$(dirname "$0")/lib.sh"
 cd "$scratch" || exit 1
 
@@ -12,7 +12,7 @@ done >own.txt
 # On one's own text: every stage is a command that is shown.
 run "$QUERN" demo --corpus own.txt --time 5s --out own
 code 0
-out_has '── 1/4 tokenizer ──'
+out_has '── 1/5 tokenizer ──'
 out_has '$ quern train tokenizer --vocab 512 --json --out own/tokenizer own.txt'
 out_has 'tokens to learn from'
 out_has 'Counting alone needs '
@@ -26,7 +26,7 @@ code 0
 out_is ''
 run "$QUERN" demo --corpus own.txt --time 5s --out own --no-talk
 code 0
-out_has '── 3/4 run ── done before'
+out_has '── 3/5 run ── done before'
 out_lacks '$ quern'
 
 # Killed at some instant, stopped at another, with another number of threads: the same bits in the end.
@@ -57,7 +57,7 @@ done
 rm -rf own/ngram
 run "$QUERN" demo --corpus own.txt --time 5s --out own --no-talk
 code 0
-out_has '── 3/4 run ── done before'
+out_has '── 3/5 run ── done before'
 out_has '$ quern train ngram'
 
 # Another demo does not take a folder from this one, unless it may; nor one that is something else.

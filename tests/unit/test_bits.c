@@ -38,7 +38,7 @@ TEST(the_generator_itself_scores_the_floor) {
     qn_tok *tok = data_tok(true);               /* a BOS stands in front: every byte is predicted */
     int32_t bos = qn_tok_bos(tok);
     const qn_scorer s = {.name = "generator", .tok = tok, .context = 1000, .self = &bos, .each = each_as_made};
-    qn_bits b;
+    qn_bits_counter b;
     CHECK_OK(qn_bits_init(&b, &s));
     for (int times = 0; times < 3; times++)
         CHECK_OK(qn_bits_add(&b, (qn_str){text, TEXT}, spans, QN_LEN(spans)));
@@ -94,7 +94,7 @@ TEST(a_token_is_divided_by_bytes) {
     qn_tok *tok = merging_tok();
     const qn_scorer s = {.name = "rising", .tok = tok, .context = 1000, .each = each_rising};
     qn_ids ids = {0};
-    qn_bits b;
+    qn_bits_counter b;
     double of_byte[TEXT], want = 0;
     int64_t at = 0;
     CHECK_OK(qn_tok_encode(tok, text, TEXT, QN_TOK_PLAIN, &ids));
@@ -133,7 +133,7 @@ static int each_but_first(void *self, const int32_t *ids, int64_t n, double *log
 TEST(what_the_first_token_reaches_is_left_out_where_it_is_unknown) {
     qn_tok *tok = merging_tok();
     const qn_scorer s = {.name = "no BOS", .tok = tok, .context = 1000, .each = each_but_first};
-    qn_bits b;
+    qn_bits_counter b;
     CHECK_OK(qn_bits_init(&b, &s));
     CHECK_OK(qn_bits_add(&b, (qn_str){text, TEXT}, spans, QN_LEN(spans)));
     CHECK_INT(b.r.unseen.spans, 1);
@@ -148,7 +148,7 @@ TEST(what_the_first_token_reaches_is_left_out_where_it_is_unknown) {
 TEST(says_what_does_not_fit) {
     qn_tok *tok = data_tok(true);
     qn_scorer s = {.name = "rising", .tok = tok, .context = 1000, .each = each_rising};
-    qn_bits b;
+    qn_bits_counter b;
     CHECK_OK(qn_bits_init(&b, &s));
     CHECK_FAIL(qn_bits_add(&b, (qn_str){text, TEXT}, spans, 3), QN_EFORMAT, "the spans end at byte 24, the text at 69");
     CHECK_FAIL(qn_bits_add(&b, (qn_str){text, TEXT}, spans + 1, 3), QN_EFORMAT, "span 0 is of bytes 10 … 16");

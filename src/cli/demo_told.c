@@ -1,0 +1,114 @@
+/* cli/demo_told.c — what the evaluation found, in sentences: out of the files that the report draws. */
+#include <math.h>
+#include <stdio.h>
+
+#include "base/file.h"
+#include "cli/demo.h"
+#include "report/members.h"
+
+#define FILE_MAX_BYTES ((size_t)64 << 20)
+
+int qn_demo_file(qn_demo *d, const char *name, qn_buf *out) {
+    const char *path = qn_demo_path(d, name);
+    return path ? qn_read_file(out, path, FILE_MAX_BYTES) : QN_ENOMEM;
+}
+
+/* ---- tasks ---- */
+
+typedef struct {
+    const char *name;
+    double value, lo, ngram, ngram_hi, cooc, untrained, head, torso, tail;
+} found;
+
+/* All that is wanted of the tasks; above: such as lie above the 5-gram with intervals apart, of those that both did. */
+typedef struct { found *task; size_t n; int above, both; } search;
+
+static void take(found *f, qn_str task) {
+    f->value = qn_member_number(task, "value");
+    f->lo = qn_member_number(task, "lo");
+    f->ngram = qn_member_number(task, "baselines.5-gram.value");
+    f->ngram_hi = qn_member_number(task, "baselines.5-gram.hi");
+    f->cooc = qn_member_number(task, "baselines.co-occur.value");
+    f->untrained = qn_member_number(task, "baselines.untrained.value");
+    f->head = qn_member_number(task, "groups.band.head.value");
+    f->torso = qn_member_number(task, "groups.band.torso.value");
+    f->tail = qn_member_number(task, "groups.band.tail.value");
+}
+
+static int see_task(void *arg, qn_str key, qn_str task) {
+    search *s = arg;
+    qn_buf name = {0};
+    found f = {0};
+    (void)key;
+    take(&f, task);
+    s->both += !isnan(f.ngram);
+    s->above += f.lo > f.ngram_hi;
+    int rc = qn_value_text(&name, qn_member(task, "name"));
+    for (size_t i = 0; rc >= 0 && i < s->n; i++)
+        if (qn_str_is(qn_buf_view(&name), s->task[i].name)) {
+            f.name = s->task[i].name;
+            s->task[i] = f;
+        }
+    qn_buf_drop(&name);
+    return rc;
+}
+
+/* "81 %", or "?" where nothing of the kind was asked; into out, which is returned. */
+static const char *percent(double share, char out[16]) {
+    if (isnan(share))
+        snprintf(out, 16, "?");
+    else
+        snprintf(out, 16, "%.0f %%", 100 * share);
+    return out;
+}
+
+static int tell_facts(qn_demo *d, const found *f) {
+    char text[7][16];
+    if (isnan(f->value))
+        return 0;
+    return qn_demo_say(d, "Facts, asked in words that training never used for them: %s right (told often %s, sometimes %s, "
+                       "seldom %s). The 5-gram gets %s, the untrained model %s; mere co-occurrence, which looks the "
+                       "name up in the whole text, %s.", percent(f->value, text[0]), percent(f->head, text[1]),
+                       percent(f->torso, text[2]), percent(f->tail, text[3]), percent(f->ngram, text[4]),
+                       percent(f->untrained, text[5]), percent(f->cooc, text[6]));
+}
+
+int qn_demo_tell_tasks(qn_demo *d) {
+    found wanted[] = {{.name = "recall_transfer", .value = NAN}, {.name = "agreement", .value = NAN},
+                      {.name = "reading", .value = NAN}};
+    search s = {.task = wanted, .n = QN_LEN(wanted)};
+    qn_buf text = {0};
+    int rc = qn_demo_file(d, "run/evaluation.json", &text);
+    if (rc >= 0)
+        rc = qn_members_each(qn_member(qn_buf_view(&text), "tasks"), see_task, &s);
+    if (rc >= 0)
+        rc = tell_facts(d, &wanted[0]);
+    if (rc >= 0)
+        rc = qn_demo_say(d, "Verbs that agree with their subject: %.0f %% (5-gram %.0f %%). What stands in a text just "
+                         "read: %.0f %% (5-gram %.0f %%). On %d of %d sets the model lies above the 5-gram, with the "
+                         "intervals of both apart.", 100 * wanted[1].value, 100 * wanted[1].ngram,
+                         100 * wanted[2].value, 100 * wanted[2].ngram, s.above, s.both);
+    qn_buf_drop(&text);
+    return rc;
+}
+
+/* ---- bits ---- */
+
+int qn_demo_tell_bits(qn_demo *d) {
+    static const char *const kinds[] = {"grammar", "style", "fact", "copy", "arithmetic"};
+    qn_buf text = {0}, words = {0};
+    int rc;
+    QN_TRY_OUT(qn_demo_file(d, "run/bits.json", &text));
+    for (size_t i = 0; i < QN_LEN(kinds); i++) {
+        char path[64];
+        snprintf(path, sizeof path, "kinds.%s.excess_per_byte", kinds[i]);
+        const double excess = qn_member_number(qn_buf_view(&text), path);
+        if (!isnan(excess))
+            QN_TRY_OUT(qn_buf_printf(&words, "%s%s %.2f", words.n ? ", " : "", kinds[i], excess));
+    }
+    rc = qn_demo_say(d, "Bits for each byte above what is possible at all: %s.", words.n ? words.s : "none known");
+out:
+    qn_buf_drop(&text);
+    qn_buf_drop(&words);
+    return rc;
+}
