@@ -26,7 +26,7 @@
 
 #define QN_NOTES_CORPUS                                                                                                \
     "A CORPUS is a text file, JSON lines (.jsonl, .ndjson), either packed (.gz, .zst), a folder of them, or - for "    \
-    "standard input. A file is one document, unless --separator says what stands between several; of JSON lines each "   \
+    "standard input. A file is one document, unless --separator says what stands between several; of JSON lines each " \
     "line is one."
 
 /* {0} is empty and may be dropped. */
