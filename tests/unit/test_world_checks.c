@@ -190,7 +190,8 @@ TEST(strangers_of_evaluation_are_in_no_training_file) {
 TEST(sets_survive_the_lack_of_memory) {
     qn_sets_report r;
     need_world();
-    const int64_t scratch = qn_mem_stats_get(QN_MEM_SCRATCH).live_bytes, base = qn_mem_stats_get(QN_MEM_BASE).live_bytes;
+    const int64_t scratch = qn_mem_stats_get(QN_MEM_SCRATCH).live_bytes;
+    const int64_t base = qn_mem_stats_get(QN_MEM_BASE).live_bytes;
     int failed = 0;
     for (int64_t k = 0; k < 40; k++) {
         qn_mem_fail_after(k < 12 ? k : k * k * k);
