@@ -118,6 +118,8 @@ static void passage_row(qn_sets *s, qn_gen *g, int64_t n) {
     qn_buf_clear(&s->a);
     qn_sets_keep(s, g->rc);
     qn_sets_keep(s, qn_buf_put(&s->a, g->out.s, g->out.n));
+    if (s->rc < 0)
+        return;
     qn_sets_keep(s, ask_passage(s, g, what, who, choice));
     char between[4];
     snprintf(between, sizeof between, "%d", fillers);

@@ -102,8 +102,4 @@ code 4; err_has 'absent/items'
 run "$QUERN" eval "$S/tasks/next.jsonl" "$M" --ctx 2 --limit 1
 code 0; out_has 'were longer than the context'
 
-# Perplexity takes the model's context where that is less than its usual window.
-run "$QUERN" eval ppl "$M" -f "$S/seen.jsonl"
-err_has 'one window 512'
-
 done_testing

@@ -185,3 +185,22 @@ TEST(strangers_of_evaluation_are_in_no_training_file) {
     qn_free(own);
     qn_strmap_drop(&names);
 }
+
+/* Whichever allocation fails, that is said and nothing is lost. */
+TEST(sets_survive_the_lack_of_memory) {
+    qn_sets_report r;
+    need_world();
+    const int64_t scratch = qn_mem_stats_get(QN_MEM_SCRATCH).live_bytes;
+    const int64_t base = qn_mem_stats_get(QN_MEM_BASE).live_bytes;
+    int failed = 0;
+    for (int64_t k = 0; k < 40; k++) {
+        qn_mem_fail_after(k < 12 ? k : k * k * k);
+        const int rc = qn_sets_write(world, &(qn_sets_options){0}, path_of("short"), &r);
+        qn_mem_fail_after(-1);
+        CHECK(rc == 0 || rc == QN_ENOMEM, "allocation %lld: %s", (long long)k, qn_error_message());
+        failed += rc < 0;
+        CHECK_NO_LEAK(QN_MEM_SCRATCH, scratch, "allocation %lld", (long long)k);
+        CHECK_NO_LEAK(QN_MEM_BASE, base, "allocation %lld", (long long)k);
+    }
+    CHECK(failed >= 20, "%d", failed);
+}

@@ -301,8 +301,8 @@ TEST(every_act_and_object_is_as_often_allowed_as_forbidden) {
             CHECK_INT(with_word(&r, act, true), with_word(&r, act, false), "%s: %s", file[k], act);
         }
         for (int o = 0; o < QN_OBJECTS; o++)
-            CHECK_INT(with_word(&r, qn_forbidden_object(o), true), with_word(&r, qn_forbidden_object(o), false), "%s: %s",
-                      file[k], qn_forbidden_object(o));
+            CHECK_INT(with_word(&r, qn_forbidden_object(o), true), with_word(&r, qn_forbidden_object(o), false),
+                      "%s: %s", file[k], qn_forbidden_object(o));
         drop_rows(&r);
     }
 }

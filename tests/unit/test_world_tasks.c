@@ -26,7 +26,8 @@ static qn_task *open_task(const char *name) {
 TEST(every_task_is_read) {
     static const char *const name[] = {
         "recall_seen", "recall_transfer", "recall_unseen", "recall_tail", "two_hop", "two_hop_steps", "reading",
-        "long_range", "agreement", "arithmetic", "instructions", "instructions_chat", "abstention", "false_premise", "refusal",
+        "long_range", "agreement", "arithmetic", "instructions", "instructions_chat", "abstention", "false_premise",
+        "refusal",
     };
     int evals = 0;
     for (size_t i = 0; i < QN_LEN(name); i++) {
