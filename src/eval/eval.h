@@ -1,6 +1,12 @@
 /* eval/eval.h — storey 7: how good a model is, measured on a session. Front door.
  *
  *   ppl.c           perplexity of a text, by the two protocols that published figures use
+ *   scorer.h        whatever gives texts a probability: session_scorer.c is a model, over score_tree.h .c
+ *   task.h .c       items with their right answers: task_file.c reads quern's own files,
+ *   benchmark.h .c  … arc.c hellaswag.c piqa.c winogrande.c mmlu.c gsm8k.c blimp.c those of others
+ *   encode.h .c     items to requests of ids         judge.h .c, judge_rules.c   written answers to verdicts
+ *   result.h        a task run and summed up: run_task.c, figures.c, suite.c, result_json.c
+ *   stats.h .c      bootstrap, sign test, AUROC      contamination.h .c   are the items in a training text?
  *   baselines.h     what merely counts, as scorers: ngram_scorer.c, cooc_scorer.c; held_out.c
  *   speed.h .c      tokens per second                work.c    the machine's limits beside them
  *

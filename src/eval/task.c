@@ -202,11 +202,14 @@ int qn_task_preface(const qn_task *t, const qn_task_item *item, qn_buf *out) {
 
 double qn_task_chance(const qn_task *t) {
     double sum = 0;
+    int64_t same = 0;               /* items with as many choices as the first: their mean is exact */
     if (t->kind == QN_TASK_TEXT || t->kind == QN_TASK_GENERATE || t->n == 0)
         return NAN;
-    for (size_t i = 0; i < t->n; i++)
+    for (size_t i = 0; i < t->n; i++) {
         sum += 1 / (double)t->item[i].choices;
-    return sum / (double)t->n;
+        same += t->item[i].choices == t->item[0].choices;
+    }
+    return same == (int64_t)t->n ? 1 / (double)t->item[0].choices : sum / (double)t->n;
 }
 
 /* What the most frequent answer is counted by: its place for choices of one's own, its text otherwise. */

@@ -107,8 +107,8 @@ int qn_task_spaced(qn_task *t, qn_str s, qn_str *out);
 /* ---- after reading ---- */
 
 /* Gives each item `shots` of the pool's (taken over; NULL: its own, and never the item itself): drawn once for the
- * whole task and each kin by the seed, or anew for every item; the first ones where the task says so. QN_EINVAL: the pool
- * has too few, or items cannot be shown (conversations). */
+ * whole task and each kin by the seed, or anew for every item; the first ones where the task says so. QN_EINVAL: the
+ * pool has too few, or items cannot be shown (conversations). */
 int qn_task_draw_shots(qn_task *t, qn_task *pool, int64_t shots, uint64_t seed, bool each);
 /* What stands in front of the item's own context: its preamble and shots, appended. */
 int qn_task_preface(const qn_task *t, const qn_task_item *item, qn_buf *out);

@@ -38,8 +38,13 @@ code 9; err_has 'byte 3'
 printf 'aé%s' $alphabet >"$S/accent"
 run "$QUERN" eval ppl "$M" -f "$S/accent" --ctx 3 --max-bytes 2
 code 2; err_has 'the text has 1 tokens'
+# Without --ctx a model made for less than 512 tokens gets windows of its own length, and that is said.
+cp -r "$S/tiny" "$S/brief"
+sed 's/"max_position_embeddings": *[0-9]*/"max_position_embeddings": 26/' "$S/tiny/config.json" >"$S/brief/config.json"
+run "$QUERN" eval ppl "$S/brief" -f "$S/known"
+code 0; out_has 'in 3 windows of 26 (half) out of 78'; err_has 'windows of 26 tokens: the model was made for no more'
 run "$QUERN" eval
-code 2; err_has 'quern eval ppl'
+code 2; err_has 'quern eval TASK MODEL'
 
 run "$QUERN" bench "$M" --prompt 32 --gen 4 --depth 20 --batch 2 -r 2 --profile
 code 0; out_has 'prefill 32 '; out_has 'decode 4 × 2 '; out_has 'depth 20, median of 2'; out_has 'GB/s'

@@ -1,5 +1,5 @@
-/* tests/unit/test_benchmarks.c — each benchmark's files in the shape in which they are distributed, and the prompts that
- * lm-evaluation-harness 0.4.9 makes of them, written out by hand. */
+/* tests/unit/test_benchmarks.c — each benchmark's files in the shape in which they are distributed, and the prompts
+ * that lm-evaluation-harness 0.4.9 makes of them, written out by hand. */
 #include "eval/benchmark.h"
 
 #include <sys/stat.h>
@@ -59,7 +59,8 @@ TEST(hellaswag_is_cleaned) {
     CHECK_INT(t->item[0].answer, 1);
     CHECK_VIEW(t->metric, "acc_norm");
     qn_task_free(t);
-    refuses("hellaswag", "{\"activity_label\":\"a\",\"ctx_a\":\"b\",\"ctx_b\":\"\",\"label\":\"\",\"endings\":[\"c\"]}\n",
+    refuses("hellaswag",
+            "{\"activity_label\":\"a\",\"ctx_a\":\"b\",\"ctx_b\":\"\",\"label\":\"\",\"endings\":[\"c\"]}\n",
             "the test split has none");
     refuses("hellaswag", "{\"activity_label\":\"a\",\"ctx_a\":\"b\",\"ctx_b\":\"\",\"label\":0}\n", "\"endings\"");
 }
@@ -106,7 +107,8 @@ TEST(mmlu_reads_a_folder_with_its_examples) {
     CHECK_OK(qn_dir_make(dir));
     CHECK_OK(qn_dir_make(qn_test_temp("mmlu/test")));
     CHECK_OK(qn_dir_make(qn_test_temp("mmlu/dev")));
-    file("mmlu/test/world_history_test.csv", "\"Who, \"\"he\"\" said,\nwas it?\",Ann,Ben,Cid,Dan,C\r\nWhen? ,1,2,3,4,A\r\n");
+    file("mmlu/test/world_history_test.csv",
+         "\"Who, \"\"he\"\" said,\nwas it?\",Ann,Ben,Cid,Dan,C\r\nWhen? ,1,2,3,4,A\r\n");
     file("mmlu/test/anatomy_test.csv", "Where?,a,b,c,d,D\n");
     file("mmlu/dev/world_history_dev.csv", "First?,p,q,r,s,B\nSecond?,p,q,r,s,A\nThird?,p,q,r,s,A\n");
     file("mmlu/dev/anatomy_dev.csv", "Bone?,w,x,y,z,D\nSkin?,w,x,y,z,C\n");

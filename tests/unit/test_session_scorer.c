@@ -136,6 +136,14 @@ TEST(writes_what_is_likeliest) {
         CHECK(qn_str_eq(qn_buf_view(&alone.text), qn_buf_view(&out[i].text)) && alone.logprob == logprob);
         qn_buf_drop(&text);
     }
+    /* Nothing behind a prompt is looked at. */
+    int32_t *end = qn_alloc(QN_MEM_TEST, 64 * sizeof *end);
+    memcpy(end + 43, ids[0], 21 * sizeof *end);
+    CHECK_OK(r.scorer.generate(r.scorer.self, &(qn_generate_request){.ids = end + 43, .n = 21, .max = 0}, 1, &alone));
+    qn_free(end);
+    ids[7][q[7].n] = -1;
+    CHECK_OK(r.scorer.generate(r.scorer.self, &q[7], 1, &alone));
+    CHECK(alone.logprob == out[7].logprob);
     /* A stop string that the answer contains ends it there. */
     qn_str stop = {out[8].text.s + 2, 2};
     char kept[3] = {stop.s[0], stop.s[1], 0};

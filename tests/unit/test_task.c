@@ -106,11 +106,14 @@ TEST(says_file_line_field_and_what_was_expected) {
         {"{\"task\":\"a\",\"kind\":\"generate\",\"judge\":\"abstain\"}\n{\"prompt\":\"x\"}\n", ":2", "\"known\""},
         {"{\"task\":\"a\",\"kind\":\"generate\",\"judge\":\"abstain\"}\n{\"prompt\":\"x\",\"known\":false}\n", ":2",
          "\"abstain\" in the head"},
-        {"{\"task\":\"a\",\"kind\":\"generate\",\"judge\":\"refuse\"}\n{\"prompt\":\"x\"}\n", ":2", "\"refuse\" in the"},
+        {"{\"task\":\"a\",\"kind\":\"generate\",\"judge\":\"refuse\"}\n{\"prompt\":\"x\"}\n", ":2",
+         "\"refuse\" in the head"},
         {"{\"task\":\"a\",\"kind\":\"generate\",\"judge\":\"rules\"}\n{\"prompt\":\"x\"}\n", ":2", "\"rules\""},
-        {"{\"task\":\"a\",\"kind\":\"generate\",\"judge\":\"rules\"}\n{\"prompt\":\"x\",\"rules\":[{\"rule\":\"rhyme\"}]}\n",
+        {"{\"task\":\"a\",\"kind\":\"generate\",\"judge\":\"rules\"}\n"
+         "{\"prompt\":\"x\",\"rules\":[{\"rule\":\"rhyme\"}]}\n",
          ":2", "no rule \"rhyme\""},
-        {"{\"task\":\"a\",\"kind\":\"generate\",\"judge\":\"rules\"}\n{\"prompt\":\"x\",\"rules\":[{\"rule\":\"words\"}]}\n",
+        {"{\"task\":\"a\",\"kind\":\"generate\",\"judge\":\"rules\"}\n"
+         "{\"prompt\":\"x\",\"rules\":[{\"rule\":\"words\"}]}\n",
          ":2", "expected \"n\""},
         {"{\"task\":\"a\",\"kind\":\"generate\",\"judge\":\"exact\",\"known\":3}\n"
          "{\"prompt\":\"x\",\"known\":3,\"targets\":[\"x\"]}\n", ":2", "\"known\": expected true or false"},
@@ -150,7 +153,8 @@ TEST(every_allocation_may_fail) {
 
 TEST(chance_and_majority_are_computed_from_the_items) {
     qn_task *t = read_text(
-        "{\"task\":\"a\",\"kind\":\"choice\",\"choice_sets\":{\"p\":[\" x\",\" y\"],\"q\":[\" x\",\" y\",\" z\",\" w\"]}}\n"
+        "{\"task\":\"a\",\"kind\":\"choice\","
+        "\"choice_sets\":{\"p\":[\" x\",\" y\"],\"q\":[\" x\",\" y\",\" z\",\" w\"]}}\n"
         "{\"context\":\"\",\"choice_set\":\"p\",\"answer\":1}\n"
         "{\"context\":\"\",\"choice_set\":\"p\",\"answer\":1}\n"
         "{\"context\":\"\",\"choice_set\":\"p\",\"answer\":0}\n"
