@@ -141,7 +141,7 @@ static int put_tiles(const qn_report_run *run, qn_buf *out) {
 static int put_intro(const qn_report *r, qn_buf *out) {
     qn_buf words = {0};
     int rc;
-    QN_TRY(qn_buf_printf(out, "<h1>%s ", r->n == 1 ? "Run" : "Runs"));
+    QN_TRY(qn_buf_puts(out, "<h1>Report on "));
     QN_TRY(put_title(r, out));
     QN_TRY(qn_buf_puts(out, "</h1>\n<p class=\"intro\">"));
     rc = qn_report_sentence(&words, &r->run[0]);

@@ -276,13 +276,20 @@ static int remark_all(qn_report *r, qn_report_run *run) {
     return 0;
 }
 
+static size_t part_before(const char *path, size_t end) {
+    while (end > 0 && path[end - 1] != '/')
+        end--;
+    return end;
+}
+
+/* The last part of the path; a folder that is just called "run" takes its parent's name along. */
 static const char *last_part(qn_report *r, const char *dir) {
     size_t n = strlen(dir);
     while (n > 1 && dir[n - 1] == '/')
         n--;
-    size_t from = n;
-    while (from > 0 && dir[from - 1] != '/')
-        from--;
+    size_t from = part_before(dir, n);
+    if (from > 1 && n - from == 3 && memcmp(dir + from, "run", 3) == 0)
+        from = part_before(dir, from - 1);
     return qn_report_keep(r, (qn_str){dir + from, n - from});
 }
 

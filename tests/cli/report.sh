@@ -30,7 +30,7 @@ out_has 'Validation loss fell from 2.75 to 2.58, its lowest.'
 out_lacks "$(printf '\033')"
 verdict "$(holds test -z "$(LC_ALL=C tr -d '\000-\177' <"$scratch/out")")" 'plain ASCII in the C locale'
 page=$R/a/report.html
-verdict "$(holds grep -q '<h1>Run a</h1>' "$page")" 'a page'
+verdict "$(holds grep -q '<h1>Report on a</h1>' "$page")" 'a page'
 verdict "$(holds test "$(head -c 15 "$page")" = '<!DOCTYPE html>')" 'it begins as HTML does'
 verdict "$(holds test "$(tail -n 1 "$page")" = '</html>')" 'and ends so'
 cp "$page" "$scratch/first.html"

@@ -194,6 +194,34 @@ TEST(long_metrics_are_read_from_their_end_and_whole) {
     qn_run_curve_drop(&c);
 }
 
+TEST(metrics_are_read_as_columns) {
+    static const char *const keys[] = {"loss", "skipped", "beauty"};
+    const int64_t before = qn_mem_stats_get(QN_MEM_BASE).live_bytes;
+    char dir[1200];
+    qn_run_table t;
+    snprintf(dir, sizeof dir, "%s", qn_test_temp("columns"));
+    qn_run_close(begin(dir, "done"));
+    CHECK_OK(qn_run_table_read(&t, dir, keys, 3));
+    CHECK(t.n == 0 && t.broken == 0, "no metrics yet");
+    qn_run_table_drop(&t);
+    file("columns/metrics.jsonl", "{\"step\":1,\"loss\":4,\"skipped\":true}\n{\"loss\":3}\n[]\n"
+                                  "{\"step\":3,\"loss\":null,\"skipped\":false}\n{\"step\":4,\"loss\":2}");
+    CHECK_OK(qn_run_table_read(&t, dir, keys, 3));
+    CHECK_INT(t.n, 2);
+    CHECK_INT(t.broken, 3, "one without a step, one that is no object, one without its end");
+    CHECK(t.step[0] == 1 && t.step[1] == 3 && t.column[0][0] == 4 && isnan(t.column[0][1]));
+    CHECK(t.column[1][0] == 1 && t.column[1][1] == 0 && isnan(t.column[2][0]));
+    qn_run_table_drop(&t);
+    for (int64_t after = 0; after < 6; after++) {
+        qn_mem_fail_after(after);
+        const int rc = qn_run_table_read(&t, dir, keys, 3);
+        qn_mem_fail_after(-1);
+        CHECK(rc == 0 || rc == QN_ENOMEM);
+        qn_run_table_drop(&t);
+    }
+    CHECK_NO_LEAK(QN_MEM_BASE, before);
+}
+
 TEST(memory_that_runs_out_is_an_error) {
     char dir[1200];
     qn_run_list l;

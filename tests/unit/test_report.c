@@ -130,7 +130,7 @@ TEST(several_runs_are_set_side_by_side) {
     const char *a = full_run("side-a"), *b = run_dir("side-b", "0.2");
     put(b, "metrics.jsonl", "{\"step\":1,\"loss\":6,\"eval_loss\":4.25}\n");
     make_and_free(report_of(a, b), &page, &text);
-    CHECK_CONTAINS(page.s, "<h1>Runs side-a, side-b</h1>");
+    CHECK_CONTAINS(page.s, "<h1>Report on side-a, side-b</h1>");
     CHECK_CONTAINS(page.s, "<tr><th>learning_rate</th><td class=\"num\">0.1</td><td class=\"num\">0.2</td></tr>");
     CHECK(!strstr(page.s, "<th>max_grad_norm</th>"), "what is alike is not shown");
     CHECK_CONTAINS(page.s, "The lowest validation loss, 4.25, is that of side-b.");

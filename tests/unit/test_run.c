@@ -189,7 +189,7 @@ TEST(a_state_changes_nothing_else) {
 TEST(manifests_of_others_are_refused) {
     static const struct { const char *text; int code; const char *says; } cases[] = {
         {"{\"name\": \"an app\"}", QN_EFORMAT, "is no manifest of a run"},
-        {"{\"format\": \"quern run 2\"}", QN_EFORMAT, "is no manifest of a run"},
+        {"{\"format\": \"quern run 2\"}", QN_EFORMAT, "is of another version (\"quern run 2\")"},
         {"{\"format\": \"quern run 1\"", QN_EFORMAT, "manifest.json:1:"},
         {"", QN_EFORMAT, "manifest.json"},
         {"[]", QN_EFORMAT, "manifest.json:1:1"},
