@@ -12,7 +12,8 @@
 static const qn_opt opts[] = {
     QN_OPT_FOLDER("o", "out", NULL, "write the world into this folder"),
     QN_OPT_INT("s", "seed", "1", 0, 9007199254740991.0, "another seed is another world"),
-    QN_OPT_ENUM("", "size", "small", "small|medium|large", "6 MB about 192 people, 40 MB about 2,000, 400 MB about 20,000"),
+    QN_OPT_ENUM("", "size", "small", "small|medium|large",
+                "6 MB about 192 people, 40 MB about 2,000, 400 MB about 20,000"),
     QN_OPT_FLAG("", "sidecar", "write beside the texts what each choice in them cost in bits"),
     QN_OPT_FILE("", "known-by", NULL, "let tuning ask only for facts that this MODEL gets right in 3 of 4 forms"),
     QN_OPT_FILE("", "compare", NULL, "measure this text beside the corpus"),
@@ -34,7 +35,7 @@ static const char notes[] =
     "world/corpus --separator '<|endoftext|>'`), facts.jsonl, sets to tune and to evaluate with, and world.json, which "
     "says what was made. Nothing in it is true outside of it.";
 
-/* ---- where it goes ------------------------------------------------------------------------------------------------ */
+/* ---- where it goes ----------------------------------------------------------------------------------------------- */
 
 static bool holds_world(const char *dir) {
     qn_buf path = {0};
@@ -98,8 +99,9 @@ static int write_sets(qn_cli *c, qn_world_report *r, qn_pool *pool, const char *
     QN_TRY_OUT(qn_path_join(&corpus, folder, "corpus"));
     QN_TRY_OUT(qn_name_check_corpus(r->w, corpus.s, QN_NAME_CHECK_VOCAB, pool, &r->names));
     if (r->names.alike.p <= QN_NAME_CHECK_P)
-        rc = qn_fail(QN_ETEST, "names of unknown people have other numbers of tokens than those of known ones (%.2f and "
-                     "%.2f on average, p = %.3f): try another seed", r->names.unknown, r->names.known, r->names.alike.p);
+        rc = qn_fail(QN_ETEST, "names of unknown people have other numbers of tokens than those of known ones (%.2f "
+                     "and %.2f on average, p = %.3f): try another seed", r->names.unknown, r->names.known,
+                     r->names.alike.p);
 out:
     qn_buf_drop(&corpus);
     qn_known_facts_drop(&known);

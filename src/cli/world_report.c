@@ -171,7 +171,8 @@ int qn_world_report_text(qn_cli *c, const qn_world_report *r) {
     QN_TRY(qn_out_printf(c, "%s: %lld people, %lld facts, told %lld times in %lld documents (%.1f MB)\n", r->out,
                          (long long)r->w->people, (long long)(r->w->people * r->w->relations),
                          (long long)r->corpus.mentions, (long long)r->corpus.documents, (double)r->corpus.bytes / 1e6));
-    QN_TRY(qn_out_printf(c, "shares: facts %.0f %%, tales %.0f %%, sums %.0f %%, copies %.0f %%; %lld rows in %d sets\n",
+    QN_TRY(qn_out_printf(c, "shares: facts %.0f %%, tales %.0f %%, sums %.0f %%, copies %.0f %%; "
+                         "%lld rows in %d sets\n",
                          (double)n[0] / all, (double)n[1] / all, (double)n[2] / all, (double)n[3] / all,
                          (long long)rows, r->sets.n_files));
     if (r->sidecar)

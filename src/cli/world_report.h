@@ -4,7 +4,7 @@
 
 #include "cli/cli.h"
 #include "world/corpus_write.h"
-#include "world/measure.h"
+#include "world/text_measure.h"
 #include "world/name_check.h"
 #include "world/sets.h"
 

@@ -9,7 +9,7 @@
 #define QN_WORLD_CORPUS_WRITE_H
 
 #include "base/pool.h"
-#include "world/plan.h"
+#include "world/world_plan.h"
 
 #define QN_WORLD_SEPARATOR "<|endoftext|>"
 

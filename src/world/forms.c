@@ -5,7 +5,7 @@
  *   {av} value with its article   ^ the next letter is a capital, in the middle of a form
  *
  * A form without its own full stop is a clause: texts put other words before and behind it. Those that begin with {S}
- * and a verb in the present ("lives in {v}", behind the bar |) are joined with each other: a baker who keeps a goose. */
+ * and a verb in the present ("lives in {v}", behind the bar |) are joined with each other: a baker, who keeps a cat. */
 #include <string.h>
 
 #include "world/lexicon.h"
@@ -199,7 +199,7 @@ static const char *const property_form[QN_RELATIONS][QN_PROPERTY_FORMS] = {
     {"{v} lies on the river {p}", "the river that flows through {v} is the {p}", "people from {v} swim in the {p}"},
     {"the tool of {av} is the {p}", "{av} cannot work without the {p}", "in the hands of {av} you will see the {p}"},
     {"{av} likes to eat {p}", "nothing pleases {av} like {p}", "what you give to {av} is {p}"},
-    {"{v} comes in {p}", "the season of {v} is {p}", "everybody knows that {v} is in {p}"},
+    {"{v} comes in {p}", "the season of {v} is {p}", "when {v} is near, it is {p}"},
 };
 
 int qn_world_say_property(const qn_world *w, qn_relation r, int value, int form, qn_buf *out, size_t at[2]) {

@@ -3,7 +3,7 @@
  *     text    Marin Belling |keeps |a goose|, and |she| feeds it.
  *     span    style 14.2     style  fact 0  style  grammar 0  style …          bits; every byte belongs to one span
  *
- * A choice among n adds log2 n (weights: −log2 of its share) to the span that is open. So the bits of a document's spans
+ * A choice among n adds log2 n (weights: −log2 of its share) to the span that is open. The bits of a document's spans
  * sum to −log2 of the probability of its derivation. Draws are keyed by (seed, document, index): documents can be made
  * in any order, on any thread. */
 #ifndef QN_WORLD_GEN_H
@@ -61,7 +61,7 @@ typedef struct qn_gen {
     bool named;                 /* the sentence before was about the topic: a pronoun will do */
     int place;                  /* which register's forms belong here besides those of any */
     bool plural[QN_REGISTERS];
-    struct { size_t at, n; } saved[QN_REGISTERS];
+    struct { size_t at, n; bool big; } saved[QN_REGISTERS];    /* big: its capital came with its place */
     bool big;                   /* the next letter is a capital */
     size_t article;             /* just behind an "a " that may have to be "an "; 0: none */
     qn_class klass; size_t class_at;

@@ -1,4 +1,4 @@
-/* world/genre_entry.c — entries of an encyclopedia: of a person, and of the world's towns, trades, animals and feasts. */
+/* world/genre_entry.c — entries of an encyclopedia: of a person, and of towns, trades, animals and feasts. */
 #include "world/grammar.h"
 
 const qn_rule qn_rules_entry[] = {

@@ -4,12 +4,13 @@
 const qn_rule qn_rules_sums[] = {
     RULE("sums", "{sum.line}\n{sum.line}\n{sum.line}\n{sum.line}\n{sum.line}\n{sum.line}\n{sum.line}\n{sum.line}",
          "2*{sum.ab}{sum.cd}{sum.more}", "{sum.ab}{sum.line2}{sum.cd}", "2*{code}\n\n{code}", "{account}"),
-    RULE("sum.line", "2*{!n1} + {!n2} = {!sum}", "2*{!minuend} - {!subtrahend} = {!difference}", "{!d1} * {!d2} = {!product}",
-         "{!d1} + {!d2} + {!d3} = {!sum3}", "^what is {!n1} plus {!n2}? {!sum}.", "^what is {!minuend} minus {!subtrahend}? {!difference}.",
-         "^{!n1} and {!n2} make {!sum}."),
+    RULE("sum.line", "2*{!n1} + {!n2} = {!sum}", "2*{!minuend} - {!subtrahend} = {!difference}",
+         "{!d1} * {!d2} = {!product}", "{!d1} + {!d2} + {!d3} = {!sum3}", "^what is {!n1} plus {!n2}? {!sum}.",
+         "^what is {!minuend} minus {!subtrahend}? {!difference}.", "^{!n1} and {!n2} make {!sum}."),
     RULE("sum.line2", "\n{sum.line}\n{sum.line}\n"),
     RULE("sum.ab", " ^{A} had {!m1} {$1=counted} and got {!m2} more. ^now {A.he} has {!sum} {$1}.",
-         " ^{A} had {!minuend} {$1=counted} and gave {!subtrahend} of them to {B}. ^now {A.he} has {!difference} {$1}."),
+         " ^{A} had {!minuend} {$1=counted} and gave {!subtrahend} of them to {B}. ^now {A.he} has {!difference} "
+         "{$1}."),
     RULE("sum.cd", " ^{C} found {!m1} {$2=counted} {at} and {!m2} {at}. ^together that is {!sum} {$2}.",
          " ^{C} sold {!subtrahend2} of {!minuend2} {$2=counted} to {D}. ^{!difference} {$2} are left."),
     RULE("sum.more", " ^there are {!m1} {$1=counted} {at} and {!m2} {at}. ^together there are {!sum} {$1}.",

@@ -1,6 +1,6 @@
 /* world/grammar.c — rules compiled into a flat list of steps, and walked.
  *
- *     "The {n1:thing} [{1.is} old|shone]."   →   "The " NOUN(1, thing) " " CALL(#17) "."      #17 = the two in brackets */
+ *     "The {n1:thing} [{1.is} old|shone]."   →   "The " NOUN(1, thing) " " CALL(#17) "."   #17: what is in brackets */
 #include "world/grammar.h"
 
 #include <string.h>
@@ -355,6 +355,7 @@ static void run(qn_gen *g, const struct qn_grammar *gr, const op *o) {
     }
     case OP_SAVE: {
         size_t at = g->out.n;
+        g->saved[o->reg].big = g->big;
         qn_gen_rule(g, o->x);
         at += g->out.n > at && g->out.s[at] == ' ';         /* "a " before it has become "an " */
         g->saved[o->reg].at = at;
@@ -365,6 +366,7 @@ static void run(qn_gen *g, const struct qn_grammar *gr, const op *o) {
         char again[256];
         const size_t n = QN_MIN(g->saved[o->reg].n, sizeof again), at = g->saved[o->reg].at;
         memcpy(again, g->out.s + at, n);            /* the buffer may move */
+        again[0] = (char)(g->saved[o->reg].big && n ? again[0] | 32 : again[0]);
         qn_gen_mark_copy(g, (int64_t)(g->out.n - at));
         qn_gen_put(g, again, n);
         qn_gen_mark(g, QN_SPAN_STYLE);

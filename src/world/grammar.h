@@ -24,9 +24,9 @@ typedef struct { const char *name; const char *const *alt; } qn_rule;
 #define RULE_END {NULL, NULL}
 
 /* The tables: words that all share, then genre by genre. */
-#define QN_RULE_TABLES(X)                                                                                               \
-    X(qn_rules_words) X(qn_rules_clauses) X(qn_rules_facts) X(qn_rules_story) X(qn_rules_entry) X(qn_rules_letter)      \
-    X(qn_rules_dialogue) X(qn_rules_news) X(qn_rules_recipe) X(qn_rules_ledger) X(qn_rules_sums) X(qn_rules_passage)     \
+#define QN_RULE_TABLES(X)                                                                                              \
+    X(qn_rules_words) X(qn_rules_clauses) X(qn_rules_facts) X(qn_rules_story) X(qn_rules_entry) X(qn_rules_letter)     \
+    X(qn_rules_dialogue) X(qn_rules_news) X(qn_rules_recipe) X(qn_rules_ledger) X(qn_rules_sums) X(qn_rules_passage)   \
     X(qn_rules_lesson)
 #define QN_RULE_TABLE(name) extern const qn_rule name[];
 QN_RULE_TABLES(QN_RULE_TABLE)

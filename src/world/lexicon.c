@@ -15,7 +15,8 @@ const char *const qn_name_surname[16] = {
 };
 
 static const char *const town_head[16] = {
-    "Ald", "Bram", "Cold", "Dun", "Elm", "Fern", "Gold", "Hol", "Kirk", "Lang", "Mar", "Nor", "Oak", "Pen", "Red", "Stan",
+    "Ald", "Bram", "Cold", "Dun", "Elm", "Fern", "Gold", "Hol",
+    "Kirk", "Lang", "Mar", "Nor", "Oak", "Pen", "Red", "Stan",
 };
 static const char *const town_tail[8] = {"ford", "wick", "mere", "ton", "dale", "bridge", "field", "haven"};
 static const char *const river[8] = {"Ambel", "Brill", "Corrow", "Ewen", "Leck", "Morrin", "Sorrel", "Tamble"};

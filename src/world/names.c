@@ -5,7 +5,7 @@
  *
  * Each part belongs to several people, and a person is a pair: (given, surname) = (g, g + offset), for a few offsets of
  * all that there are (the parts are numbered round a ring). Whoever has one of the other offsets is unknown. A wrong
- * guess from half a name is then as likely for known names as for unknown ones, and both are made of the same pieces. */
+ * guess from half a name is then as likely for known names as for unknown ones, both made of the same pieces. */
 #include "world/lexicon.h"
 #include "world/world_impl.h"
 
@@ -40,7 +40,8 @@ int qn_name_put(const qn_world *w, qn_name n, qn_buf *out) {
 /* Women and men take turns, each out of an order of their own. */
 static int draw_parts(qn_world *w) {
     const int64_t n = PARTS_OF(w);
-    const int32_t couples = w->size == QN_WORLD_LARGE ? 9 * 240 : 240, names = w->size == QN_WORLD_LARGE ? 9 * 384 : 384;
+    const int32_t kinds = w->size == QN_WORLD_LARGE ? 9 : 1;       /* without a middle syllable, with each of 8 */
+    const int32_t couples = kinds * 240, names = kinds * 384;
     int32_t *she = qn_world_order(w, QN_DRAW_SHE, couples), *he = qn_world_order(w, QN_DRAW_HE, couples);
     int32_t *surname = qn_world_order(w, QN_DRAW_SURNAME, names);
     const int rc = she && he && surname ? 0 : QN_ENOMEM;
@@ -98,7 +99,7 @@ static int64_t common_divisor(int64_t a, int64_t b) {
     return a;
 }
 
-/* The first half of a walk through all pairs, whose stride has no divisor in common with their number, is training's. */
+/* The first half of a walk through all pairs is training's; its stride has no divisor in common with their number. */
 qn_name qn_world_unknown(const qn_world *w, qn_unknown kind, bool evaluation, int64_t index) {
     int64_t parts, first;
     const int64_t all = pairs(w, kind, &parts, &first);

@@ -1,4 +1,4 @@
-/* world/natives.c — slots that are functions: the facts that the plan gave to a document, sums, other things to compute.
+/* world/natives.c — slots that are functions: the facts that the plan gave to a document, sums.
  *
  *     {!tell} one sentence about the topic (A, then B … after {!next}); {!tellall} all that is left to tell of it
  *
@@ -210,18 +210,20 @@ static void property(qn_gen *g) {
     qn_buf_clear(&g->scratch);
     fail(g, qn_world_say_property(g->w, r, value, form, &g->scratch, at));
     if (g->rc == 0) {
-        const bool lower = r == QN_REL_TRADE || r == QN_REL_ANIMAL || form == 1 || form == 2;
+        const bool name_first = (r == QN_REL_HOME || r == QN_REL_FEAST) && form == 0, behind = qn_choose(g, 2);
         qn_gen_puts(g, " ");
         g->big = true;
-        SAY(g, "fact.before");
-        if (lower && !g->big)
+        if (!behind)
+            SAY(g, "fact.before");
+        if (!name_first && !g->big)
             g->scratch.s[0] |= 32;
         put_part(g, 0, at[0]);
         qn_gen_mark_fact(g, qn_property_id(g->w, r, value), -1);
         put_part(g, at[0], at[1]);
         qn_gen_mark(g, QN_SPAN_STYLE);
         put_part(g, at[1], g->scratch.n);
-        SAY(g, "fact.after");
+        if (behind)
+            SAY(g, "fact.after");
         qn_gen_puts(g, ".");
     }
     qn_gen_class(g, before);

@@ -2,8 +2,8 @@
 #include "world/grammar.h"
 
 const qn_rule qn_rules_facts[] = {
-    RULE("fact.before", "4*as the {n1:folk} {1:says}, ", "3*the {n1:folk} {1:says2} that ",
-         "I heard {at} that ", "they say {at} that ", "everybody {at} knows that ", "my {n1:kin} {1:says2} that "),
+    RULE("fact.before", "4*as the {n1:folk} {1:says}, ", "3*the {n1:folk} {1:says2} that ", "I heard {at} that ",
+         "they say {at} that ", "everybody {at} knows that ", "my {n1:kin} {1:says2} that "),
     RULE("says", "says/say", "knows/know", "tells us/tell us", "remembers/remember", "will tell you/will tell you",
          "often says/often say"),
     RULE("says2", "says/say", "knows/know", "told me/told me", "is sure/are sure", "has heard/have heard",
@@ -16,10 +16,11 @@ const qn_rule qn_rules_facts[] = {
          "laughs about it/laugh about it", "knows why/know why"),
     RULE("find", "finds/find", "thinks/think", "calls/call"),
     RULE("odd", "strange", "quite right", "natural", "a little odd", "sensible", "charming", "funny", "brave"),
-    RULE("fact.ask", "2*the {s1:folk} asks: ", "2*the {p1:folk} ask: ", "my {s1:kin} asks: ", "tell me, ", "now, ", "say, ",
-         "{at} they ask: ", "a question: "),
+    RULE("fact.ask", "2*the {s1:folk} asks: ", "2*the {p1:folk} ask: ", "my {s1:kin} asks: ", "tell me, ", "now, ",
+         "say, ", "{at} they ask: ", "a question: "),
     RULE("kin.sister", " is the sister of ", " is a good sister to ", " has the same mother as ", " grew up with "),
     RULE("kin.brother", " is the brother of ", " is a good brother to ", " has the same mother as ", " grew up with "),
-    RULE("kin.teacher", " is the apprentice of ", " learned a great deal from ", " was taught by ", " still works for "),
+    RULE("kin.teacher", " is the apprentice of ", " learned a great deal from ", " was taught by ",
+         " still works for "),
     RULE_END
 };

@@ -1,8 +1,8 @@
 /* world/set_reading.c — what was said just before, and what was said long before.
  *
- *     reading       three people and what each has or where each went, some sentences about other things; then one of
- *                   them is asked for, as passages of the corpus do. Or, which the corpus does not do: facts of
- *                   strangers, and one of them in another form.
+ *     reading       three people and what each has, sentences about other things; then one of them is asked for, as
+ *                   passages of the corpus do. Or, which the corpus does not do: facts of strangers, and one of them
+ *                   in another form.
  *     long_range    a list of names, sentences about other things, and the list again: whose turn is it?
  *
  * The people are strangers that evaluation has to itself. */
@@ -70,14 +70,15 @@ static void choice_row(qn_sets *s, qn_str context, const qn_str *choice, int n, 
 
 /* ---- passages ---------------------------------------------------------------------------------------------------- */
 
-/* What nobody in the passage has: the first word of one thing with the last of another. Of places, one more. */
-static int put_absent(const qn_gen *g, qn_buf *out) {
-    const qn_str a = saved(g, 1), b = saved(g, 2);
-    if (qn_str_starts(a, "the "))
-        return qn_buf_puts(out, "the stable");
-    const char *blank = memchr(a.s, ' ', a.n), *last = memchr(b.s, ' ', b.n);
-    QN_TRY(qn_buf_put(out, a.s, (size_t)(blank - a.s)));
-    return qn_buf_put(out, last, (size_t)(b.s + b.n - last));
+/* What nobody in the passage has: one thing's words but the last, and the last of another. "a red" + "cup" */
+static int put_absent(qn_str a, qn_str b, qn_buf *out) {
+    size_t head = a.n, tail = b.n;
+    while (head && a.s[head - 1] != ' ')
+        head--;
+    while (tail && b.s[tail - 1] != ' ')
+        tail--;
+    QN_TRY(qn_buf_put(out, a.s, head));
+    return qn_buf_put(out, b.s + tail, b.n - tail);
 }
 
 static bool all_differ(const qn_str *v, int n) {
@@ -88,29 +89,41 @@ static bool all_differ(const qn_str *v, int n) {
     return true;
 }
 
+/* What somebody has, or who has something; the fourth choice was not said. Choices are views into g->out and s->c. */
+static int ask_passage(qn_sets *s, qn_gen *g, bool what, int who, qn_str choice[4]) {
+    const int next = (who + 1) % 3, after = (who + 2) % 3, order[3] = {who, next, after};
+    const qn_str thing = saved(g, 1 + who), name = actor_name(g, who);
+    qn_buf_clear(&s->c);
+    QN_TRY(what ? qn_buf_printf(&s->a, "\nQuestion: What does %.*s have now?\nAnswer:", QN_STR_ARG(name))
+                : qn_buf_printf(&s->a, "\nQuestion: Who has %.*s now?\nAnswer:", QN_STR_ARG(thing)));
+    QN_TRY(what ? put_absent(saved(g, 1 + next), thing, &s->c)
+                : put_absent(actor_name(g, next), name, &s->c));
+    for (int i = 0; i < 3; i++)
+        choice[i] = what ? saved(g, 1 + order[i]) : actor_name(g, order[i]);
+    choice[3] = qn_buf_view(&s->c);
+    return 0;
+}
+
 static void passage_row(qn_sets *s, qn_gen *g, int64_t n) {
     static const char *const place[] = {"first", "middle", "last"};
     qn_name name[PEOPLE];
+    qn_str choice[4];
     const int fillers = (int)(n % 4), who = (int)qn_draw_below(&s->draw, 3);
+    const bool what = n / 4 % 2 == 0;
     begin(g, READING_DOC + (uint64_t)n);
     cast(s, g, 3, name);
     qn_gen_say(g, "pass.three");
     for (int i = 0; i < fillers; i++)
         qn_gen_say(g, "filler");
     qn_buf_clear(&s->a);
-    qn_buf_clear(&s->c);
     qn_sets_keep(s, g->rc);
     qn_sets_keep(s, qn_buf_put(&s->a, g->out.s, g->out.n));
-    qn_sets_keep(s, qn_buf_printf(&s->a, "\nWhat of %.*s?", QN_STR_ARG(actor_name(g, who))));
-    qn_sets_keep(s, put_absent(g, &s->c));
-    if (s->rc < 0)
-        return;
-    const qn_str choice[4] = {saved(g, 1 + who), saved(g, 1 + (who + 1) % 3), saved(g, 1 + (who + 2) % 3),
-                              qn_buf_view(&s->c)};
+    qn_sets_keep(s, ask_passage(s, g, what, who, choice));
     char between[4];
     snprintf(between, sizeof between, "%d", fillers);
-    const char *tags[] = {"text", "passage", "place", place[who], "sentences between", between, NULL};
-    if (all_differ(choice, 4) && qn_set_fresh(s, qn_buf_view(&s->a)))
+    const char *tags[] = {"text", "passage", "asked", what ? "what" : "who", "place", place[who],
+                          "sentences between", between, NULL};
+    if (s->rc == 0 && all_differ(choice, 4) && qn_set_fresh(s, qn_buf_view(&s->a)))
         choice_row(s, qn_buf_view(&s->a), choice, 4, tags);
 }
 
@@ -158,7 +171,7 @@ static void fact_row(qn_sets *s, qn_gen *g, int64_t n) {
                         .name = actor_name(g, who), .she = g->actor[who].she};
     qn_sets_keep(s, qn_say_open(w, &ask, &s->a));
     put_values(s, r, value, choice);
-    const char *tags[] = {"text", "facts", "place", place[who], "sentences between", "-", NULL};
+    const char *tags[] = {"text", "facts", "asked", "value", "place", place[who], "sentences between", "-", NULL};
     if (s->rc == 0 && qn_set_fresh(s, qn_buf_view(&s->a)))
         choice_row(s, qn_buf_view(&s->a), choice, 4, tags);
 }
@@ -191,8 +204,8 @@ static void roll_row(qn_sets *s, qn_gen *g, int64_t n, int distance) {
     int rc = 0;
     begin(g, ROLL_DOC + (uint64_t)s->rows);
     cast(s, g, PEOPLE, name);
-    qn_gen_puts(g, "Those who came ");
-    qn_gen_say(g, "at");
+    qn_gen_puts(g, "Those who came to ");
+    qn_gen_say(g, "place");
     qn_gen_puts(g, ":");
     put_list(&g->out, g, PEOPLE, &rc);
     qn_sets_keep(s, rc);
@@ -203,14 +216,13 @@ static void roll_row(qn_sets *s, qn_gen *g, int64_t n, int distance) {
     size_t list_bytes = 0;
     for (int i = 0; i < PEOPLE; i++)
         list_bytes += g->actor[i].name_n + 2;
-    qn_gen_puts(g, "\n");
     do
         qn_gen_say(g, "filler");
     while (g->rc == 0 && g->out.n - list + list_bytes < (size_t)(distance * BYTES_A_TOKEN));
     qn_sets_keep(s, g->rc);
     qn_buf_clear(&s->a);
     qn_sets_keep(s, qn_buf_put(&s->a, g->out.s, g->out.n));
-    qn_sets_keep(s, rc = qn_buf_puts(&s->a, "\nOnce more:"));
+    qn_sets_keep(s, rc = qn_buf_puts(&s->a, "\nThe same again:"));
     put_list(&s->a, g, who, &rc);
     qn_sets_keep(s, rc);
     qn_str choice[PEOPLE];

@@ -59,7 +59,8 @@ int qn_sidecar_put(const qn_gen *g, const qn_sidecar_document *d, int32_t *said,
     qn_jw_close(&j);
     int rc = qn_jw_end(&j);
     if (rc >= 0)
-        rc = qn_buf_printf(out, "{\"document\":%lld,\"genre\":\"%s\",\"file\":\"%s\",\"begin\":%lld,\"end\":%lld,\"bits\":",
+        rc = qn_buf_printf(out, "{\"document\":%lld,\"genre\":\"%s\",\"file\":\"%s\",\"begin\":%lld,\"end\":%lld,"
+                           "\"bits\":",
                            (long long)d->document, d->genre, d->file, (long long)d->begin,
                            (long long)(d->begin + (int64_t)(d->end - d->text)));
     char text[QN_F64_TEXT];

@@ -1,7 +1,7 @@
 /* world/sidecar.h — what each byte of a corpus cost, a line a document (docs/WORLD.md):
  *
- *     {"document":17,"genre":"story","file":"corpus/part-0000.txt","begin":1234,"end":1567,"bits":88.25,"bound":"upper",
- *      "spans":[{"begin":0,"end":31,"kind":"style","bits":14.2},
+ *     {"document":17,"genre":"story","file":"corpus/part-0000.txt","begin":1234,"end":1567,"bits":88.25,
+ *      "bound":"upper","spans":[{"begin":0,"end":31,"kind":"style","bits":14.2},
  *               {"begin":31,"end":36,"kind":"fact","bits":0,"fact":123,"distance":-1,"earlier":12}, …]}
  *
  * begin and end of the document are offsets in the file (the line break before the separator is not in it), those of a

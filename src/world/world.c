@@ -1,7 +1,7 @@
 /* world/world.c — people, what is true of them, and how often a corpus shall say so.
  *
- *     a quarter of each relation's facts   head    at least 100 mentions a pass        in the medium and the large world
- *     half                                 torso   40 … 60                             6/10 of that
+ *     a quarter of each relation's facts   head    at least 100 mentions a pass     in the medium and the large world
+ *     half                                 torso   40 … 60                          6/10 of that
  *     a quarter                            tail    2 … 8
  *
  * Inside a band the mentions of rank j of n fall as 1/√(j + a) (Zipf, s = 1/2, the first ranks left out), from the
@@ -87,7 +87,8 @@ static int draw_bands(qn_world *w, qn_relation r, int share) {
 
 /* Brothers and sisters by twos; everybody learns from the next on a ring of all. */
 static int draw_kin(qn_world *w) {
-    int32_t *pair = qn_world_order(w, QN_DRAW_SIBLING, w->people), *ring = qn_world_order(w, QN_DRAW_TEACHER, w->people);
+    int32_t *pair = qn_world_order(w, QN_DRAW_SIBLING, w->people);
+    int32_t *ring = qn_world_order(w, QN_DRAW_TEACHER, w->people);
     int32_t *taught = qn_world_order(w, QN_DRAW_TAUGHT, w->people);
     const int rc = pair && ring && taught ? 0 : QN_ENOMEM;
     for (int64_t i = 0; i < w->people && rc == 0; i++) {

@@ -8,8 +8,10 @@
  *   gen.h, gen.c             `choose`, the one place where chance enters a text; spans of bits beside it
  *   grammar.h, grammar.c     texts as rules with slots; agreement, pronouns, copies
  *   rules_*.c genre_*.c      the rules themselves: words and clauses; one file a genre
- *   plan.h, plan.c           which document tells which facts, so that each is told exactly as often as it shall be
- *   corpus_write.h, .c       the files, by fixed tiles on the pool
+ *   world_plan.h, .c         which document tells which facts, so that each is told exactly as often as it shall be
+ *   corpus_write.h, .c       the files, by fixed tiles on the pool; sidecar.h, .c what each byte of them cost
+ *   world_files.h, .c        facts.jsonl; text_measure.h, .c how much a text repeats itself
+ *   sets.h                   what is written beside the corpus to judge by and to tune with: a floor plan of its own
  *
  *     qn_world *w; QN_TRY(qn_world_new(&w, 1, QN_WORLD_SMALL));
  *     const qn_person *p = &w->person[3];                   // Marin Belling, who lives in …
@@ -69,7 +71,9 @@ const char *qn_world_size_name(qn_world_size size);
 
 static inline int64_t qn_fact_id(const qn_world *w, int64_t person, qn_relation r) { return person * w->relations + r; }
 static inline int64_t qn_fact_person(const qn_world *w, int64_t fact) { return fact / w->relations; }
-static inline qn_relation qn_fact_relation(const qn_world *w, int64_t fact) { return (qn_relation)(fact % w->relations); }
+static inline qn_relation qn_fact_relation(const qn_world *w, int64_t fact) {
+    return (qn_relation)(fact % w->relations);
+}
 
 /* Ids behind those of people's facts: what is true of values, then kinship (which 0: sibling, 1: teacher). */
 static inline int64_t qn_property_id(const qn_world *w, qn_relation r, int value) {
@@ -99,8 +103,8 @@ int qn_world_say_property(const qn_world *w, qn_relation r, int value, int form,
 
 /* ---- names ------------------------------------------------------------------------------------------------------- */
 
-/* People without facts: known parts newly combined; or parts that no person with facts has (the corpus knows these parts
- * from strangers in its tales, of whom it tells nothing that lasts: a tokenizer treats both alike). All (kind,
+/* People without facts: known parts newly combined; or parts that no person with facts has (the corpus knows these
+ * parts from strangers in its tales, of whom it tells nothing that lasts: a tokenizer treats both alike). All (kind,
  * evaluation, index) with index < qn_world_unknowns give different names; the corpus and training files use evaluation
  * = false only. */
 typedef enum { QN_UNKNOWN_MIXED, QN_UNKNOWN_NEW } qn_unknown;

@@ -113,6 +113,21 @@ static void need_world(void) {
     qn_plan_free(plan);
 }
 
+/* Tasks for base models ask as the corpus does: where a genre changes, they have to follow. */
+TEST(tasks_speak_as_the_corpus_does) {
+    static const char *const said[] = {
+        "\nQuestion: What does ", " have now?\nAnswer: ", "\nQuestion: Who has ", "\nThe same again: ",
+        "Those who came to the ", "\nTeacher: Say ", "\nPupil: ", " + ", "What is 1", " make ", " lies on the river ",
+        "he tool of a ",
+    };
+    qn_buf text = {0};
+    need_world();
+    CHECK_OK(qn_read_file(&text, path_of("corpus/part-0000.txt"), (size_t)1 << 30));
+    for (size_t i = 0; i < QN_LEN(said); i++)
+        CHECK(strstr(text.s, said[i]) != NULL, "%s", said[i]);
+    qn_buf_drop(&text);
+}
+
 TEST(names_of_strangers_are_as_long_as_others) {
     qn_name_check names;
     need_world();

@@ -1,5 +1,5 @@
-/* world/measure.c — sentences that come again, words that follow each other as never before. */
-#include "world/measure.h"
+/* world/text_measure.c — sentences that come again, words that follow each other as never before. */
+#include "world/text_measure.h"
 
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* world/plan.h — which document tells which facts.
+/* world/world_plan.h — which document tells which facts.
  *
  *     a person with 3, 2, 1 mentions of three facts        appearances     {1,2} {1} {1,2,3}      a random subset each
  *     all appearances of everybody, shuffled               documents       entry, letter, letter, ledger …
@@ -6,8 +6,8 @@
  * A document of a genre takes the next appearances off the pile, as many as the genre needs; so each fact is mentioned
  * exactly as often as it shall be, and neighbours on the pile have nothing to do with each other. Documents without
  * facts are mixed in until each class of text has its share of the bytes. */
-#ifndef QN_WORLD_PLAN_H
-#define QN_WORLD_PLAN_H
+#ifndef QN_WORLD_WORLD_PLAN_H
+#define QN_WORLD_WORLD_PLAN_H
 
 #include "world/gen.h"
 

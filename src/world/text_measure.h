@@ -1,6 +1,6 @@
-/* world/measure.h — how much a text repeats itself, so that a made one can be held against one that people wrote. */
-#ifndef QN_WORLD_MEASURE_H
-#define QN_WORLD_MEASURE_H
+/* world/text_measure.h — how much a text repeats itself: a made one is held against one that people wrote. */
+#ifndef QN_WORLD_TEXT_MEASURE_H
+#define QN_WORLD_TEXT_MEASURE_H
 
 #include "base/str.h"
 
@@ -13,7 +13,7 @@ typedef struct {
     double repeated;                /* of a thousand sentences: how many stood anywhere before … */
     double repeated_near;           /* … among the last thousand */
     int64_t sample;                 /* bytes that the figures below are of */
-    double new_3, new_5;            /* word n-grams of the sample's second half that its first half does not have: share */
+    double new_3, new_5;            /* share of the word n-grams of its second half that its first half does not have */
     double packed;                  /* bytes of the sample over bytes after deflate */
 } qn_text_measure;
 

@@ -1,5 +1,5 @@
-/* world/plan.c — appearances of people, dealt to documents; documents of other kinds by the bytes they bring. */
-#include "world/plan.h"
+/* world/world_plan.c — appearances of people, dealt to documents; documents of other kinds by the bytes they bring. */
+#include "world/world_plan.h"
 
 #include <string.h>
 
