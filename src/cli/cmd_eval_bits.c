@@ -25,8 +25,8 @@ static const char *const examples[] = {
 };
 
 static const char notes[] =
-    "WORLD is a folder of `quern data world --sidecar`. The generator knows what each choice in a text cost: that is the "
-    "floor, below which nobody comes. A model's bits above it are what it did not learn: of words and their order "
+    "WORLD is a folder of `quern data world --sidecar`. The generator knows what each choice in a text cost: that is "
+    "the floor, below which nobody comes. A model's bits above it are what it did not learn: of words and their order "
     "(grammar, style), of facts, by how often they were told (head, torso, tail), of what stands further up (copy), of "
     "sums (arithmetic).\n"
     "A token that reaches over several kinds is divided by bytes. MODEL may be a folder of `quern train ngram`.";

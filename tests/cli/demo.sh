@@ -1,5 +1,5 @@
-# tests/cli/demo.sh — a model out of one's own text on the smallest rung: stages done once, stopped and gone on with, the
-# same bits for any number of threads, what is refused.
+# tests/cli/demo.sh — a model out of one's own text on the smallest rung: stages done once, stopped and gone on with,
+# the same bits for any number of threads, what is refused.
 . "$(dirname "$0")/lib.sh"
 cd "$scratch" || exit 1
 

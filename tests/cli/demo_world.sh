@@ -1,5 +1,5 @@
-# tests/cli/demo_world.sh — the whole demo on its smallest rung: world, tokenizer, training, evaluation, report; stopped on
-# the way with one number of threads, gone on with another: the same bits.
+# tests/cli/demo_world.sh — the whole demo on its smallest rung: world, tokenizer, training, evaluation, report; stopped
+# on the way with one number of threads, gone on with another: the same bits.
 # label: full
 . "$(dirname "$0")/lib.sh"
 cd "$scratch" || exit 1
@@ -47,7 +47,10 @@ for file in world/facts.jsonl world/corpus/part-0000.txt tokenizer/tokenizer.jso
     fi
     code 0
 done
-run sh -c 'for f in whole broken; do grep -o "\"value\": [0-9.]*" $f/run/evaluation.json >$f.values; done; cmp whole.values broken.values'
+for folder in whole broken; do
+    grep -o '"value": [0-9.]*' $folder/run/evaluation.json >$folder.values
+done
+run cmp whole.values broken.values
 code 0
 
 # A second time nothing is done.

