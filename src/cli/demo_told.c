@@ -67,8 +67,8 @@ static int tell_facts(qn_demo *d, const found *f) {
     if (isnan(f->value))
         return 0;
     return qn_demo_say(d, "Facts, asked in words that training never used for them: %s right (told often %s, sometimes "
-                       "%s, seldom %s). The 5-gram gets %s, the untrained model %s; mere co-occurrence, which looks the "
-                       "name up in the whole text, %s.", percent(f->value, text[0]), percent(f->head, text[1]),
+                       "%s, seldom %s). The 5-gram gets %s, the untrained model %s; mere co-occurrence, which looks "
+                       "the name up in the whole text, %s.", percent(f->value, text[0]), percent(f->head, text[1]),
                        percent(f->torso, text[2]), percent(f->tail, text[3]), percent(f->ngram, text[4]),
                        percent(f->untrained, text[5]), percent(f->cooc, text[6]));
 }

@@ -1,5 +1,5 @@
-/* report/members.h — for this room and for the demo: members of JSON objects by name, forgiving: what is not there or of another kind
- * is nothing. For small texts (a manifest): each look is a walk through the object. */
+/* report/members.h — for this room and for the demo: members of JSON objects by name, forgiving: what is not there
+ * or of another kind is nothing. For small texts (a manifest): each look is a walk through the object. */
 #ifndef QN_REPORT_MEMBERS_H
 #define QN_REPORT_MEMBERS_H
 
