@@ -7,23 +7,23 @@
 #include <math.h>
 
 #define TINY "--dim 32 --layers 2 --heads 2 --ff 96 --context 64"
-#define SMALL "--dim 128 --layers 4 --heads 4 --ff 352 --context 256"
+#define SMALL "--dim 128 --layers 3 --heads 4 --ff 352 --context 256"
 #define MIDDLE "--dim 256 --layers 6 --heads 8 --ff 704 --context 256"
-#define MUON "--optimizer muon --lr 0.02"
+#define MUON "--optimizer muon --lr 0.006"
 
 static const qn_demo_plan plans[] = {
     /* time  from level        world    vocab  shape  batch steps optimizer, items of a task (0: all) */
     {"5s",  QN_ISA_SCALAR,       "small",   512,   TINY,    4,   40,    MUON, 24},
     {"1m",  QN_ISA_SCALAR,       "small",   1024,  TINY,    16,  200,   MUON, 100},
-    {"1m",  QN_ISA_AVX2,         "small",   1024,  SMALL,   8,   200,   MUON, 100},
-    {"1m",  QN_ISA_AVX512,       "small",   1024,  SMALL,   8,   400,   MUON, 100},
+    {"1m",  QN_ISA_AVX2,         "small",   2048,  SMALL,   4,   500,   MUON, 100},
+    {"1m",  QN_ISA_AVX512,       "small",   2048,  SMALL,   4,   800,   MUON, 100},
     {"3m",  QN_ISA_SCALAR,       "small",   1024,  TINY,    16,  800,   MUON, 0},
-    {"3m",  QN_ISA_AVX2,         "small",   1024,  SMALL,   8,   800,   MUON, 0},
-    {"3m",  QN_ISA_AVX512,       "small",   1024,  SMALL,   8,   1600,  MUON, 0},
-    {"10m", QN_ISA_SCALAR,       "small",   1024,  SMALL,   8,   400,   MUON, 0},
-    {"10m", QN_ISA_AVX2,         "small",   1024,  SMALL,   16,  1600,  MUON, 0},
-    {"10m", QN_ISA_AVX512,       "small",   1024,  SMALL,   16,  3200,  MUON, 0},
-    {"1h",  QN_ISA_SCALAR,       "small",   1024,  SMALL,   8,   2400,  MUON, 0},
+    {"3m",  QN_ISA_AVX2,         "small",   2048,  SMALL,   4,   2000,  MUON, 0},
+    {"3m",  QN_ISA_AVX512,       "small",   2048,  SMALL,   4,   3200,  MUON, 0},
+    {"10m", QN_ISA_SCALAR,       "small",   2048,  SMALL,   4,   1000,  MUON, 0},
+    {"10m", QN_ISA_AVX2,         "small",   2048,  SMALL,   4,   6400,  MUON, 0},
+    {"10m", QN_ISA_AVX512,       "small",   2048,  SMALL,   4,   9600,  MUON, 0},
+    {"1h",  QN_ISA_SCALAR,       "small",   2048,  SMALL,   4,   6400,  MUON, 0},
     {"1h",  QN_ISA_AVX2,         "medium",  2048,  MIDDLE,  16,  2400,  MUON, 0},
     {"1h",  QN_ISA_AVX512,       "medium",  2048,  MIDDLE,  16,  4800,  MUON, 0},
 };
