@@ -4,14 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ngram/token_stream.h"
+
 enum { DEPTH = 12 };                    /* tokens that the order goes by; what is longer is compared in the text */
 #define POSITIONS_MAX ((int64_t)UINT32_MAX - 1)
 
 struct qn_cooc {
-    int64_t vocab, documents;
-    uint32_t *stream;                   /* documents, each behind the token `vocab` */
-    size_t n, cap;
-    bool inside;
+    qn_token_stream s;
     uint32_t *order;                    /* [tokens] positions, after qn_cooc_index */
     int64_t tokens;
     uint32_t *first;                    /* [documents] where they begin */
@@ -22,7 +21,7 @@ int qn_cooc_new(qn_cooc **out, int64_t vocab) {
     qn_cooc *c = qn_zalloc(QN_MEM_MODEL, 1, sizeof *c);
     if (!c)
         return QN_ENOMEM;
-    c->vocab = vocab;
+    c->s.vocab = vocab;
     *out = c;
     return 0;
 }
@@ -30,7 +29,7 @@ int qn_cooc_new(qn_cooc **out, int64_t vocab) {
 void qn_cooc_free(qn_cooc *c) {
     if (!c)
         return;
-    qn_free(c->stream);
+    qn_free(c->s.id);
     qn_free(c->order);
     qn_free(c->first);
     qn_free(c);
@@ -42,24 +41,14 @@ void qn_places_drop(qn_places *p) {
 }
 
 int qn_cooc_add(qn_cooc *c, const int32_t *ids, int64_t n) {
-    if (n > POSITIONS_MAX || (int64_t)c->n + 1 > POSITIONS_MAX - n)
+    if (n > POSITIONS_MAX || (int64_t)c->s.n + 1 > POSITIONS_MAX - n)
         return qn_fail(QN_ELIMIT, "more than %lld tokens and documents: take a part of the text",
                        (long long)POSITIONS_MAX);
-    QN_TRY(QN_GROW(QN_MEM_MODEL, c->stream, c->cap, c->n + (size_t)n + 1));
-    for (int64_t i = 0; i < n; i++)
-        if (ids[i] < 0 || ids[i] >= c->vocab)
-            return qn_fail(QN_EINVAL, "id %d is outside the vocabulary of %lld", (int)ids[i], (long long)c->vocab);
-    if (n > 0 && !c->inside) {
-        c->stream[c->n++] = (uint32_t)c->vocab;
-        c->documents++;
-        c->inside = true;
-    }
-    for (int64_t i = 0; i < n; i++)
-        c->stream[c->n++] = (uint32_t)ids[i];
-    return 0;
+    QN_TRY(QN_GROW(QN_MEM_MODEL, c->s.id, c->s.cap, c->s.n + (size_t)n + 1));
+    return qn_token_stream_put(&c->s, ids, n);
 }
 
-void qn_cooc_end(qn_cooc *c) { c->inside = false; }
+void qn_cooc_end(qn_cooc *c) { c->s.inside = false; }
 int64_t qn_cooc_tokens(const qn_cooc *c) { return c->tokens; }
 
 /* ---- the order ---- */
@@ -67,14 +56,14 @@ int64_t qn_cooc_tokens(const qn_cooc *c) { return c->tokens; }
 /* The token `ahead` places behind position i; behind the text, and between documents, the token `vocab`. */
 static uint32_t token_at(const qn_cooc *c, uint32_t i, int64_t ahead) {
     const size_t at = i + (size_t)ahead;
-    return at < c->n ? c->stream[at] : (uint32_t)c->vocab;
+    return at < c->s.n ? c->s.id[at] : (uint32_t)c->s.vocab;
 }
 
 static void sort_pass(const qn_cooc *c, const uint32_t *from, uint32_t *to, int64_t *bucket, int64_t ahead) {
-    memset(bucket, 0, (size_t)(c->vocab + 2) * sizeof *bucket);
+    memset(bucket, 0, (size_t)(c->s.vocab + 2) * sizeof *bucket);
     for (int64_t i = 0; i < c->tokens; i++)
         bucket[token_at(c, from[i], ahead) + 1]++;
-    for (int64_t b = 1; b <= c->vocab; b++)
+    for (int64_t b = 1; b <= c->s.vocab; b++)
         bucket[b] += bucket[b - 1];
     for (int64_t i = 0; i < c->tokens; i++)
         to[bucket[token_at(c, from[i], ahead)]++] = from[i];
@@ -85,17 +74,17 @@ int qn_cooc_index(qn_cooc *c) {
     int64_t *bucket = NULL;
     int64_t tokens = 0, documents = 0;
     int rc = QN_ENOMEM;
-    if (c->n == 0)
+    if (c->s.n == 0)
         return qn_fail(QN_EINVAL, "there are no tokens to look into");
-    c->tokens = (int64_t)c->n - c->documents;
+    c->tokens = (int64_t)c->s.n - c->s.documents;
     c->order = qn_alloc(QN_MEM_MODEL, (size_t)c->tokens * sizeof *c->order);
-    c->first = qn_alloc(QN_MEM_MODEL, (size_t)c->documents * sizeof *c->first);
+    c->first = qn_alloc(QN_MEM_MODEL, (size_t)c->s.documents * sizeof *c->first);
     other = qn_alloc(QN_MEM_MODEL, (size_t)c->tokens * sizeof *other);
-    bucket = qn_alloc(QN_MEM_MODEL, (size_t)(c->vocab + 2) * sizeof *bucket);
+    bucket = qn_alloc(QN_MEM_MODEL, (size_t)(c->s.vocab + 2) * sizeof *bucket);
     if (!c->order || !c->first || !other || !bucket)
         goto out;
-    for (size_t i = 0; i < c->n; i++) {
-        if (c->stream[i] == (uint32_t)c->vocab)
+    for (size_t i = 0; i < c->s.n; i++) {
+        if (c->s.id[i] == (uint32_t)c->s.vocab)
             c->first[documents++] = (uint32_t)i;
         else
             c->order[tokens++] = (uint32_t)i;
@@ -158,7 +147,7 @@ int64_t qn_cooc_count(const qn_cooc *c, const int32_t *ids, int64_t n) {
 
 /* How many documents begin at or before position i. */
 static int64_t document_of(const qn_cooc *c, uint32_t i) {
-    int64_t from = 0, to = c->documents;
+    int64_t from = 0, to = c->s.documents;
     while (from < to) {
         const int64_t middle = from + (to - from) / 2;
         if (c->first[middle] <= i)

@@ -12,6 +12,7 @@
  *
  * The sort is by counting, one pass for each key, the least important first: time and memory linear in the tokens. */
 #include "ngram/ngram_impl.h"
+#include "ngram/token_stream.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,11 +22,7 @@
 
 struct qn_ngram_counter {
     int order;
-    int64_t vocab;
-    uint32_t *stream;           /* documents, each behind a begin, which is the token `vocab` */
-    size_t n, cap;
-    int64_t documents;
-    bool inside;                /* a document has begun */
+    qn_token_stream s;
 };
 
 int qn_ngram_counter_new(qn_ngram_counter **out, int order, int64_t vocab) {
@@ -39,7 +36,7 @@ int qn_ngram_counter_new(qn_ngram_counter **out, int order, int64_t vocab) {
     if (!c)
         return QN_ENOMEM;
     c->order = order;
-    c->vocab = vocab;
+    c->s.vocab = vocab;
     *out = c;
     return 0;
 }
@@ -47,15 +44,15 @@ int qn_ngram_counter_new(qn_ngram_counter **out, int order, int64_t vocab) {
 void qn_ngram_counter_free(qn_ngram_counter *c) {
     if (!c)
         return;
-    qn_free(c->stream);
+    qn_free(c->s.id);
     qn_free(c);
 }
 
 static int make_room(qn_ngram_counter *c, int64_t more) {
-    if (more > POSITIONS_MAX || (int64_t)c->n > POSITIONS_MAX - more)
+    if (more > POSITIONS_MAX || (int64_t)c->s.n > POSITIONS_MAX - more)
         return qn_fail(QN_ELIMIT, "more than %lld tokens and documents: take a part of the text",
                        (long long)POSITIONS_MAX);
-    return QN_GROW(QN_MEM_MODEL, c->stream, c->cap, c->n + (size_t)more);
+    return QN_GROW(QN_MEM_MODEL, c->s.id, c->s.cap, c->s.n + (size_t)more);
 }
 
 int qn_ngram_counter_reserve(qn_ngram_counter *c, int64_t tokens, int64_t documents) {
@@ -64,20 +61,10 @@ int qn_ngram_counter_reserve(qn_ngram_counter *c, int64_t tokens, int64_t docume
 
 int qn_ngram_counter_add(qn_ngram_counter *c, const int32_t *ids, int64_t n) {
     QN_TRY(make_room(c, n + 1));
-    for (int64_t i = 0; i < n; i++)
-        if (ids[i] < 0 || ids[i] >= c->vocab)
-            return qn_fail(QN_EINVAL, "id %d is outside the vocabulary of %lld", (int)ids[i], (long long)c->vocab);
-    if (n > 0 && !c->inside) {
-        c->stream[c->n++] = (uint32_t)c->vocab;
-        c->documents++;
-        c->inside = true;
-    }
-    for (int64_t i = 0; i < n; i++)
-        c->stream[c->n++] = (uint32_t)ids[i];
-    return 0;
+    return qn_token_stream_put(&c->s, ids, n);
 }
 
-void qn_ngram_counter_end(qn_ngram_counter *c) { c->inside = false; }
+void qn_ngram_counter_end(qn_ngram_counter *c) { c->s.inside = false; }
 
 /* The stream and two arrays of positions; then tables of about 15 bytes for each token and length beyond the first
  * (0.4 million tokens of Shakespeare: 14.4, longer texts less), half as much again while they grow. */
@@ -104,11 +91,11 @@ static uint32_t key(const uint32_t *stream, uint32_t vocab, uint32_t i, int back
 
 /* One stable pass by the token `back` places before. */
 static void sort_pass(sorting *s, int back) {
-    const uint32_t *stream = s->c->stream, vocab = (uint32_t)s->c->vocab;
-    memset(s->bucket, 0, (size_t)(s->c->vocab + 2) * sizeof *s->bucket);
+    const uint32_t *stream = s->c->s.id, vocab = (uint32_t)s->c->s.vocab;
+    memset(s->bucket, 0, (size_t)(s->c->s.vocab + 2) * sizeof *s->bucket);
     for (int64_t i = 0; i < s->n; i++)
         s->bucket[key(stream, vocab, s->at[i], back) + 1]++;
-    for (int64_t b = 1; b <= s->c->vocab; b++)
+    for (int64_t b = 1; b <= s->c->s.vocab; b++)
         s->bucket[b] += s->bucket[b - 1];
     for (int64_t i = 0; i < s->n; i++)
         s->other[s->bucket[key(stream, vocab, s->at[i], back)]++] = s->at[i];
@@ -122,14 +109,14 @@ static int tell(const sorting *s, double share) { return s->progress ? s->progre
 /* By the token itself, then by those before it from the oldest to the newest: the last pass counts most. */
 static int sort_positions(sorting *s) {
     const int order = s->c->order;
-    s->n = (int64_t)s->c->n - s->c->documents;
+    s->n = (int64_t)s->c->s.n - s->c->s.documents;
     s->at = qn_alloc(QN_MEM_MODEL, (size_t)s->n * sizeof *s->at);
     s->other = qn_alloc(QN_MEM_MODEL, (size_t)s->n * sizeof *s->other);
-    s->bucket = qn_alloc(QN_MEM_MODEL, (size_t)(s->c->vocab + 2) * sizeof *s->bucket);
+    s->bucket = qn_alloc(QN_MEM_MODEL, (size_t)(s->c->s.vocab + 2) * sizeof *s->bucket);
     if (!s->at || !s->other || !s->bucket)
         return QN_ENOMEM;
-    for (size_t i = 0, n = 0; i < s->c->n; i++)
-        if (s->c->stream[i] != (uint32_t)s->c->vocab)
+    for (size_t i = 0, n = 0; i < s->c->s.n; i++)
+        if (s->c->s.id[i] != (uint32_t)s->c->s.vocab)
             s->at[n++] = (uint32_t)i;
     for (int pass = 0; pass < order; pass++) {
         QN_TRY(tell(s, 0.5 * pass / order));
@@ -190,7 +177,7 @@ static int by_number(const void *a, const void *b) {
 /* The words of all children of the open context, ascending in w->words; how many. Few are sorted, many are looked for
  * in the whole vocabulary. */
 static int gather(walk *w, const growing *children, int64_t first, int64_t *found) {
-    const int64_t vocab = w->c->vocab;
+    const int64_t vocab = w->c->s.vocab;
     int64_t n = 0;
     for (int64_t i = first; i < children->grams; i++) {
         const uint32_t word = children->table[WORD][i];
@@ -253,11 +240,11 @@ static int close_down_to(walk *w, int d) {
 
 /* The context of position i: its tokens, the newest first; how many. */
 static int path_of(const walk *w, uint32_t i, uint32_t path[QN_NGRAM_MAX_ORDER]) {
-    const uint32_t *stream = w->c->stream;
+    const uint32_t *stream = w->c->s.id;
     int n = 0;
     while (n + 1 < w->c->order) {
         path[n] = stream[i - 1 - (uint32_t)n];
-        if (path[n++] == (uint32_t)w->c->vocab)
+        if (path[n++] == (uint32_t)w->c->s.vocab)
             break;
     }
     return n;
@@ -266,7 +253,7 @@ static int path_of(const walk *w, uint32_t i, uint32_t path[QN_NGRAM_MAX_ORDER])
 static int take_position(walk *w, uint32_t i, uint32_t path[2][QN_NGRAM_MAX_ORDER], int *which) {
     uint32_t *now = path[!*which], *before = path[*which];
     const int n = path_of(w, i, now);
-    const uint32_t word = w->c->stream[i];
+    const uint32_t word = w->c->s.id[i];
     growing *g = &w->level[n];
     int same = 0;
     while (same < n && same < w->depth && now[same] == before[same])
@@ -295,7 +282,7 @@ static int end_empty(growing *g) {
 static int walk_positions(walk *w, const sorting *s) {
     uint32_t path[2][QN_NGRAM_MAX_ORDER] = {{0}};
     int which = 0;
-    w->seen = qn_zalloc(QN_MEM_MODEL, (size_t)w->c->vocab, sizeof *w->seen);
+    w->seen = qn_zalloc(QN_MEM_MODEL, (size_t)w->c->s.vocab, sizeof *w->seen);
     if (!w->seen)
         return QN_ENOMEM;
     QN_TRY(open_context(w, 0, 0));
@@ -335,9 +322,9 @@ static int take_tables(walk *w, qn_ngram **out) {
     if (!g)
         return QN_ENOMEM;
     g->order = w->c->order;
-    g->vocab = w->c->vocab;
-    g->documents = w->c->documents;
-    g->tokens = (int64_t)w->c->n - w->c->documents;
+    g->vocab = w->c->s.vocab;
+    g->documents = w->c->s.documents;
+    g->tokens = (int64_t)w->c->s.n - w->c->s.documents;
     for (int d = 0; d < g->order; d++) {
         growing *from = &w->level[d];
         qn_ngram_level *l = &g->level[d];
@@ -358,7 +345,7 @@ int qn_ngram_build(qn_ngram_counter *c, int (*progress)(void *arg, double share)
     walk w = {.c = c};
     int rc;
     *out = NULL;
-    if (c->n == 0)
+    if (c->s.n == 0)
         return qn_fail(QN_EINVAL, "there are no tokens to count");
     QN_TRY_OUT(sort_positions(&s));
     qn_free(s.other);
@@ -374,10 +361,10 @@ out:
     for (int d = 0; d < QN_NGRAM_MAX_ORDER; d++)
         for (int table = 0; table < QN_NGRAM_TABLES; table++)
             qn_free(w.level[d].table[table]);
-    qn_free(c->stream);
-    c->stream = NULL;
-    c->n = c->cap = 0;
-    c->documents = 0;
-    c->inside = false;
+    qn_free(c->s.id);
+    c->s.id = NULL;
+    c->s.n = c->s.cap = 0;
+    c->s.documents = 0;
+    c->s.inside = false;
     return rc;
 }
