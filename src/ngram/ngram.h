@@ -4,7 +4,7 @@
  *   ngram_count.c      a stream of documents → counts, by one sort of all positions
  *   ngram.c            probabilities
  *   ngram_file.c       one checksummed file, mapped and read where it lies
- *   ngram_impl.h       how the tables lie
+ *   ngram_impl.h       how the tables lie              token_stream.h     what is counted
  *   cooc.h .c          what stands near what: the baseline of recall without any grammar
  *
  *     qn_ngram_counter *c; QN_TRY(qn_ngram_counter_new(&c, 5, vocab));
