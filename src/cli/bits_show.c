@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/fields.h"
+#include "base/json_fields.h"
 #include "record/record.h"
 
 /* ---- rows ---- */

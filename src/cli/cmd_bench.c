@@ -1,5 +1,5 @@
 /* cli/cmd_bench.c — `quern bench MODEL`: how fast a model runs here, beside what this machine allows. */
-#include "cli/fields.h"
+#include "base/json_fields.h"
 #include "cli/open_model.h"
 #include "cli/peaks.h"
 #include "eval/speed.h"

@@ -1,6 +1,7 @@
 /* cli/cmd_convert.c — `quern convert`: a model as GGUF file or as Hugging Face directory, either way. */
 #include "cli/cli.h"
 #include "model/convert.h"
+#include "base/json_fields.h"
 
 #define DTYPE_CHOICES "as-is|f32|f16|bf16|q8_0|q4_0|q4_1"
 
@@ -33,28 +34,18 @@ static int on_bytes(void *arg, int64_t done, int64_t total) {
     return qn_cancel_check();
 }
 
-static void put_count(qn_jw *w, const char *key, int64_t v) {
-    qn_jw_key(w, key);
-    qn_jw_i64(w, v);
-}
-
-static void put_word(qn_jw *w, const char *key, const char *v) {
-    qn_jw_key(w, key);
-    qn_jw_str(w, qn_str_of(v));
-}
-
 static int put_json(qn_cli *c, const qn_convert_result *r, double seconds) {
     qn_jw *w = qn_out_json(c, 2);
     qn_jw_open(w, '{');
-    put_word(w, "file", qn_cli_arg(c, 1));
-    put_word(w, "format", r->is_gguf ? "gguf" : "directory");
-    put_word(w, "architecture", r->arch);
-    put_word(w, "dtype", qn_dtype_get(r->dtype)->name);
-    put_count(w, "tensors", r->tensors);
-    put_count(w, "parameters", r->numbers);
-    put_count(w, "bytes", (int64_t)r->bytes);
-    put_count(w, "matrices", r->matrices);
-    put_count(w, "rounded", r->rounded);
+    qn_field_str(w, "file", qn_cli_arg(c, 1));
+    qn_field_str(w, "format", r->is_gguf ? "gguf" : "directory");
+    qn_field_str(w, "architecture", r->arch);
+    qn_field_str(w, "dtype", qn_dtype_get(r->dtype)->name);
+    qn_field_i64(w, "tensors", r->tensors);
+    qn_field_i64(w, "parameters", r->numbers);
+    qn_field_i64(w, "bytes", (int64_t)r->bytes);
+    qn_field_i64(w, "matrices", r->matrices);
+    qn_field_i64(w, "rounded", r->rounded);
     qn_jw_key(w, "seconds");
     qn_jw_f64(w, seconds);
     qn_jw_close(w);

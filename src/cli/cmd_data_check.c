@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "cli/cli.h"
 #include "cli/data_args.h"
-#include "cli/fields.h"
+#include "base/json_fields.h"
 #include "cli/show_tokens.h"
 
 static const qn_opt opts[] = {

@@ -1,7 +1,7 @@
 /* cli/cmd_data_prepare.c — `quern data prepare`: from raw text to a folder of token shards. */
 #include "cli/cli.h"
 #include "cli/data_args.h"
-#include "cli/fields.h"
+#include "base/json_fields.h"
 
 static const qn_opt opts[] = {
     QN_OPT_FILE("t", "tokenizer", NULL, "tokenizer.json, a folder with one, or a model"),

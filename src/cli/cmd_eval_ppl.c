@@ -1,5 +1,5 @@
 /* cli/cmd_eval_ppl.c — `quern eval ppl`: how well a model predicts a text. */
-#include "cli/fields.h"
+#include "base/json_fields.h"
 #include "cli/open_model.h"
 #include "eval/eval.h"
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "cli/fields.h"
+#include "base/json_fields.h"
 #include "record/record.h"
 
 static const qn_opt opts[] = {QN_OPT_JSON, QN_OPT_END};

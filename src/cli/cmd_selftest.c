@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "cli/cli.h"
-#include "cli/fields.h"
+#include "base/json_fields.h"
 #include "cli/house_checks.h"
 #include "kernels/selftest.h"
 

@@ -5,7 +5,7 @@
 #include "base/file.h"
 #include "cli/counting.h"
 #include "cli/data_args.h"
-#include "cli/fields.h"
+#include "base/json_fields.h"
 
 static const qn_opt opts[] = {
     QN_OPT_FOLDER("o", "out", NULL, "write model.ngram and its tokenizer into this folder"),

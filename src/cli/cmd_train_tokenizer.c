@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "cli/cli.h"
 #include "cli/data_args.h"
-#include "cli/fields.h"
+#include "base/json_fields.h"
 #include "data/corpus.h"
 #include "format/tokenizer_json_write.h"
 #include "tok/train_tokenizer.h"

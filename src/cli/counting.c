@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "cli/fields.h"
+#include "base/json_fields.h"
 #include "record/record.h"
 
 enum { CHUNK = 1 << 16 };

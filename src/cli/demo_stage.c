@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "base/version.h"
 #include "cli/demo.h"
-#include "cli/fields.h"
+#include "base/json_fields.h"
 #include "report/members.h"
 
 enum { COLUMNS = 100 };

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "cli/fields.h"
+#include "base/json_fields.h"
 #include "eval/contamination.h"
 
 enum { SEQUENCES = 64, POSITIONS = 1 << 18 };       /* fed together; positions of cache that may be reserved for them */

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "cli/eval_args.h"
-#include "cli/fields.h"
+#include "base/json_fields.h"
 #include "eval/contamination.h"
 
 /* A share as "81.3 %", anything else as a number; "–" for what means nothing. */

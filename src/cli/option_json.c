@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "cli/fields.h"
+#include "base/json_fields.h"
 #include "cli/options.h"
 
 static bool is_recorded(const qn_opt *o) { return strcmp(o->name, "config") != 0; }

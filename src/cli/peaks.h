@@ -2,7 +2,7 @@
 #ifndef QN_CLI_PEAKS_H
 #define QN_CLI_PEAKS_H
 
-#include "cli/fields.h"
+#include "base/json_fields.h"
 #include "kernels/peak.h"
 
 static inline void qn_json_peak(qn_jw *w, const qn_peak *p) {

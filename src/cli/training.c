@@ -9,7 +9,7 @@
 
 #include "base/file.h"
 #include "cli/bits_show.h"
-#include "cli/fields.h"
+#include "base/json_fields.h"
 #include "cli/within.h"
 #include "model/save.h"
 #include "train/dial.h"

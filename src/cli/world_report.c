@@ -4,7 +4,7 @@
 #include <stdio.h>
 
 #include "base/file.h"
-#include "cli/fields.h"
+#include "base/json_fields.h"
 #include "world/world_files.h"
 
 #define TEXT_MAX ((size_t)8 << 20)          /* of the corpus, and of the text beside it, are measured */

@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
+#include "base/json_fields.h"
 #include "data/content.h"
 #include "data/dataset_impl.h"
 #include "data/prepare_split.h"
@@ -312,17 +313,12 @@ out:
 
 /* ---- data.json --------------------------------------------------------------------------------------------------- */
 
-static void put_i64(qn_jw *w, const char *key, int64_t v) {
-    qn_jw_key(w, key);
-    qn_jw_i64(w, v);
-}
-
 static void put_split(qn_jw *w, const char *key, const qn_split_info *s) {
     qn_jw_key(w, key);
     qn_jw_open(w, '{');
-    put_i64(w, "documents", s->documents);
-    put_i64(w, "tokens", s->tokens);
-    put_i64(w, "bytes", s->bytes);
+    qn_field_i64(w, "documents", s->documents);
+    qn_field_i64(w, "tokens", s->tokens);
+    qn_field_i64(w, "bytes", s->bytes);
     qn_jw_close(w);
 }
 
@@ -335,13 +331,13 @@ static void put_source(qn_jw *w, const qn_data_source *s, double weight, const q
     qn_jw_close(w);
     qn_jw_key(w, "weight");
     qn_jw_f64(w, weight);
-    put_i64(w, "files", c->files);
-    put_i64(w, "documents", c->documents);
-    put_i64(w, "duplicates", c->duplicates);
-    put_i64(w, "empty", c->empty);
-    put_i64(w, "invalid_characters", c->invalid);
-    put_i64(w, "lines_without_text", c->textless);
-    put_i64(w, "bytes", c->bytes);
+    qn_field_i64(w, "files", c->files);
+    qn_field_i64(w, "documents", c->documents);
+    qn_field_i64(w, "duplicates", c->duplicates);
+    qn_field_i64(w, "empty", c->empty);
+    qn_field_i64(w, "invalid_characters", c->invalid);
+    qn_field_i64(w, "lines_without_text", c->textless);
+    qn_field_i64(w, "bytes", c->bytes);
     put_split(w, "train", &c->split[QN_SPLIT_TRAIN]);
     put_split(w, "validation", &c->split[QN_SPLIT_VALIDATION]);
     qn_jw_close(w);
@@ -360,9 +356,9 @@ static void put_shard(qn_jw *w, const qn_shard_entry *e) {
     qn_jw_str(w, qn_str_of(e->file));
     qn_jw_key(w, "split");
     qn_jw_str(w, e->split == QN_SPLIT_TRAIN ? QN_STR("train") : QN_STR("validation"));
-    put_i64(w, "source", e->source);
-    put_i64(w, "tokens", e->tokens);
-    put_i64(w, "documents", e->documents);
+    qn_field_i64(w, "source", e->source);
+    qn_field_i64(w, "tokens", e->tokens);
+    qn_field_i64(w, "documents", e->documents);
     put_checksum(w, "checksum", e->checksum);
     qn_jw_close(w);
 }
@@ -399,10 +395,10 @@ static int write_json(const job *j) {
     qn_jw_open(&w, '{');
     qn_jw_key(&w, "format");
     qn_jw_str(&w, QN_STR("quern tokens"));
-    put_i64(&w, "version", 1);
-    put_i64(&w, "vocab", j->shards.vocab);
-    put_i64(&w, "bos", qn_tok_bos(j->tok));
-    put_i64(&w, "eos", qn_tok_eos(j->tok));
+    qn_field_i64(&w, "version", 1);
+    qn_field_i64(&w, "vocab", j->shards.vocab);
+    qn_field_i64(&w, "bos", qn_tok_bos(j->tok));
+    qn_field_i64(&w, "eos", qn_tok_eos(j->tok));
     if (j->o->tokenizer_json.n)
         put_checksum(&w, "tokenizer_checksum", qn_dataset_tokenizer_sum(j->o->tokenizer_json));
     put_options(j, &w);

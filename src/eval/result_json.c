@@ -2,27 +2,13 @@
 #include <string.h>
 
 #include "eval/result.h"
-
-static void put_num(qn_jw *w, const char *key, double v) {
-    qn_jw_key(w, key);
-    qn_jw_f64(w, v);
-}
-
-static void put_int(qn_jw *w, const char *key, int64_t v) {
-    qn_jw_key(w, key);
-    qn_jw_i64(w, v);
-}
-
-static void put_str(qn_jw *w, const char *key, qn_str v) {
-    qn_jw_key(w, key);
-    qn_jw_str(w, v);
-}
+#include "base/json_fields.h"
 
 static void put_figure(qn_jw *w, const qn_figure *f) {
-    put_num(w, "value", f->value);
-    put_num(w, "lo", f->in.lo);
-    put_num(w, "hi", f->in.hi);
-    put_int(w, "n", f->n);
+    qn_field_f64(w, "value", f->value);
+    qn_field_f64(w, "lo", f->in.lo);
+    qn_field_f64(w, "hi", f->in.hi);
+    qn_field_i64(w, "n", f->n);
 }
 
 static void put_groups(qn_jw *w, const qn_task_result *r) {
@@ -58,23 +44,23 @@ static void put_metrics(qn_jw *w, const qn_task_result *r) {
 }
 
 void qn_task_result_json(qn_jw *w, const qn_task_result *r) {
-    put_str(w, "name", r->task->name);
-    put_str(w, "kind", qn_str_of(qn_task_kind_name(r->task->kind)));
+    qn_field_text(w, "name", r->task->name);
+    qn_field_text(w, "kind", qn_str_of(qn_task_kind_name(r->task->kind)));
     if (r->task->description.n)
-        put_str(w, "description", r->task->description);
+        qn_field_text(w, "description", r->task->description);
     if (r->task->protocol.n)
-        put_str(w, "protocol", r->task->protocol);
-    put_int(w, "n", r->n);
+        qn_field_text(w, "protocol", r->task->protocol);
+    qn_field_i64(w, "n", r->n);
     if (r->figures > 0) {
-        put_str(w, "metric", qn_str_of(r->figure[0].name));
-        put_num(w, "value", r->figure[0].value);
-        put_num(w, "lo", r->figure[0].in.lo);
-        put_num(w, "hi", r->figure[0].in.hi);
+        qn_field_text(w, "metric", qn_str_of(r->figure[0].name));
+        qn_field_f64(w, "value", r->figure[0].value);
+        qn_field_f64(w, "lo", r->figure[0].in.lo);
+        qn_field_f64(w, "hi", r->figure[0].in.hi);
     }
-    put_num(w, "chance", r->chance);
-    put_num(w, "majority", r->majority);
-    put_int(w, "truncated", r->cut);
-    put_num(w, "seconds", r->seconds);
+    qn_field_f64(w, "chance", r->chance);
+    qn_field_f64(w, "majority", r->majority);
+    qn_field_i64(w, "truncated", r->cut);
+    qn_field_f64(w, "seconds", r->seconds);
     put_metrics(w, r);
     put_groups(w, r);
 }
@@ -106,9 +92,9 @@ void qn_suite_json(qn_jw *w, const qn_suite *s) {
 /* ---- one item ---- */
 
 static void put_choices(qn_jw *w, const qn_item_result *i) {
-    put_int(w, "answer", i->item->answer);
-    put_int(w, "pick", i->pick);
-    put_int(w, "pick_norm", i->pick_norm);
+    qn_field_i64(w, "answer", i->item->answer);
+    qn_field_i64(w, "pick", i->pick);
+    qn_field_i64(w, "pick_norm", i->pick_norm);
     qn_jw_key(w, "greedy");
     qn_jw_bool(w, i->greedy);
     qn_jw_key(w, "logprobs");
@@ -119,7 +105,7 @@ static void put_choices(qn_jw *w, const qn_item_result *i) {
 }
 
 static void put_answer(qn_jw *w, const qn_item_result *i) {
-    put_str(w, "text", i->answer);
+    qn_field_text(w, "text", i->answer);
     qn_jw_key(w, "right");
     qn_jw_bool(w, i->verdict.right);
     if (i->item->judge == QN_JUDGE_GSM8K) {
@@ -134,23 +120,23 @@ static void put_answer(qn_jw *w, const qn_item_result *i) {
         qn_jw_key(w, "refused");
         qn_jw_bool(w, i->verdict.refused);
     }
-    put_num(w, "confidence", i->confidence);
+    qn_field_f64(w, "confidence", i->confidence);
 }
 
 void qn_item_json(qn_jw *w, const qn_task_result *r, const qn_item_result *i) {
     double num, den;
     qn_main_series(r, i, &num, &den);
     qn_jw_open(w, '{');
-    put_str(w, "task", r->task->name);
-    put_str(w, "id", i->item->id);
-    put_num(w, r->figure[0].name, den > 0 ? num / den : 0);
+    qn_field_text(w, "task", r->task->name);
+    qn_field_text(w, "id", i->item->id);
+    qn_field_f64(w, r->figure[0].name, den > 0 ? num / den : 0);
     if (i->logprob)
         put_choices(w, i);
     else if (r->task->kind == QN_TASK_GENERATE)
         put_answer(w, i);
     else
-        put_num(w, "nats", i->nats);
-    put_int(w, "tokens", i->tokens);
+        qn_field_f64(w, "nats", i->nats);
+    qn_field_i64(w, "tokens", i->tokens);
     qn_jw_key(w, "truncated");
     qn_jw_bool(w, i->cut);
     qn_jw_close(w);

@@ -4,7 +4,7 @@
  *
  *   dL/dx_t += Σ_v g_tv · W_v         weights Wᵀ           dL/dW_v += Σ_t g_tv · x_t        rows gᵀ, weights xᵀ
  *
- * Rows with a slope lie side by side and pass in chunks, a round each: as many as have logits of LOGITS_BYTES together.
+ * Rows with a slope lie side by side and pass in chunks, a round each: logits of LOGITS_BYTES, or a block of rows.
  * The vocabulary is cut into groups, a tile each, and those into slices of 256.
  *
  *                 chunk 0              chunk 1 …

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/version.h"
+#include "base/json_fields.h"
 #include "record/run_file.h"
 
 /* ---- the lock ---------------------------------------------------------------------------------------------------- */
@@ -252,11 +253,6 @@ static const char *now_text(time_text out) {
     return out;
 }
 
-static void put_str(qn_jw *w, const char *key, const char *value) {
-    qn_jw_key(w, key);
-    qn_jw_str(w, qn_str_of(value));
-}
-
 static const char *const own[] = {"format", "state", "started", "changed"};
 
 static void put_own(qn_run *r, qn_jw *w, const char *state) {
@@ -266,18 +262,18 @@ static void put_own(qn_run *r, qn_jw *w, const char *state) {
         memcpy(r->started, now, sizeof now);
     const char *const value[] = {QN_RUN_FORMAT, state, r->started, now};
     for (size_t i = 0; i < QN_LEN(own); i++)
-        put_str(w, own[i], value[i]);
+        qn_field_str(w, own[i], value[i]);
 }
 
 static void put_work(qn_jw *w, const qn_run_work *work) {
-    put_str(w, "what", work->what);
+    qn_field_str(w, "what", work->what);
     qn_jw_key(w, "argv");
     qn_jw_open(w, '[');
     for (int i = 0; i < work->argc; i++)
         qn_jw_str(w, qn_str_of(work->argv[i]));
     qn_jw_close(w);
-    put_str(w, "version", QN_VERSION);
-    put_str(w, "isa", work->isa);
+    qn_field_str(w, "version", QN_VERSION);
+    qn_field_str(w, "isa", work->isa);
     qn_jw_key(w, "threads");
     qn_jw_i64(w, work->threads);
     qn_jw_key(w, "machine");
@@ -288,7 +284,7 @@ static void put_work(qn_jw *w, const qn_run_work *work) {
 static void put_resumer(qn_jw *w, const qn_run_work *work) {
     time_text now;
     qn_jw_open(w, '{');
-    put_str(w, "started", now_text(now));
+    qn_field_str(w, "started", now_text(now));
     put_work(w, work);
     qn_jw_close(w);
 }

@@ -2,6 +2,7 @@
 #include "world/sidecar.h"
 
 #include "base/json.h"
+#include "base/json_fields.h"
 
 static const char *const kind_name[QN_SPANS] = {"style", "grammar", "fact", "copy", "arithmetic"};
 
@@ -22,28 +23,23 @@ static int64_t fact_distance(const qn_text_span *span, size_t first, size_t i) {
     return -1;
 }
 
-static void put_i64(qn_jw *j, const char *key, int64_t v) {
-    qn_jw_key(j, key);
-    qn_jw_i64(j, v);
-}
-
 static double put_span(const qn_gen *g, const qn_sidecar_document *d, size_t i, int32_t *said, qn_jw *j) {
     const qn_text_span *s = &g->span[i];
     const bool fact = s->kind == QN_SPAN_FACT;
     const double bits = s->bits + (fact && said[s->fact] == 0 ? qn_fact_bits(g->w, s->fact) : 0);
     qn_jw_open(j, '{');
-    put_i64(j, "begin", (int64_t)(s->begin - d->text));
-    put_i64(j, "end", (int64_t)(s->end - d->text));
+    qn_field_i64(j, "begin", (int64_t)(s->begin - d->text));
+    qn_field_i64(j, "end", (int64_t)(s->end - d->text));
     qn_jw_key(j, "kind");
     qn_jw_str(j, qn_str_of(kind_name[s->kind]));
     qn_jw_key(j, "bits");
     qn_jw_f64(j, bits);
     if (fact)
-        put_i64(j, "fact", s->fact);
+        qn_field_i64(j, "fact", s->fact);
     if (fact || s->kind == QN_SPAN_COPY)
-        put_i64(j, "distance", fact ? fact_distance(g->span, d->first, i) : s->distance);
+        qn_field_i64(j, "distance", fact ? fact_distance(g->span, d->first, i) : s->distance);
     if (fact)
-        put_i64(j, "earlier", said[s->fact]++);
+        qn_field_i64(j, "earlier", said[s->fact]++);
     qn_jw_close(j);
     return bits;
 }

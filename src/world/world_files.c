@@ -1,23 +1,14 @@
 /* world/world_files.c — facts.jsonl: each fact with what a model may have seen of it; the head of world.json. */
 #include "world/world_files.h"
+#include "base/json_fields.h"
 
 #include <string.h>
-
-static void put_str(qn_jw *j, const char *key, qn_str s) {
-    qn_jw_key(j, key);
-    qn_jw_str(j, s);
-}
-
-static void put_i64(qn_jw *j, const char *key, int64_t v) {
-    qn_jw_key(j, key);
-    qn_jw_i64(j, v);
-}
 
 static void open_line(qn_jw *j, qn_buf *out, int64_t id, const char *kind) {
     qn_jw_init(j, out, 0);
     qn_jw_open(j, '{');
-    put_i64(j, "id", id);
-    put_str(j, "kind", qn_str_of(kind));
+    qn_field_i64(j, "id", id);
+    qn_field_text(j, "kind", qn_str_of(kind));
 }
 
 static int close_line(qn_jw *j, qn_buf *out) {
@@ -31,11 +22,11 @@ static int put_fact(const qn_world *w, int64_t id, int32_t mentions, uint16_t fo
     const qn_relation r = qn_fact_relation(w, id);
     qn_jw j;
     open_line(&j, out, id, "person");
-    put_str(&j, "entity", p->name);
-    put_str(&j, "relation", qn_str_of(qn_relation_name(r)));
-    put_str(&j, "value", qn_world_value(w, r, p->value[r]));
-    put_str(&j, "band", qn_str_of(qn_band_name((qn_band)w->fact[id].band)));
-    put_i64(&j, "mentions", mentions);
+    qn_field_text(&j, "entity", p->name);
+    qn_field_text(&j, "relation", qn_str_of(qn_relation_name(r)));
+    qn_field_text(&j, "value", qn_world_value(w, r, p->value[r]));
+    qn_field_text(&j, "band", qn_str_of(qn_band_name((qn_band)w->fact[id].band)));
+    qn_field_i64(&j, "mentions", mentions);
     qn_jw_key(&j, "taught");
     qn_jw_bool(&j, p->taught);
     qn_jw_key(&j, "forms");
@@ -50,10 +41,10 @@ static int put_fact(const qn_world *w, int64_t id, int32_t mentions, uint16_t fo
 static int put_property(const qn_world *w, qn_relation r, int value, int32_t mentions, qn_buf *out) {
     qn_jw j;
     open_line(&j, out, qn_property_id(w, r, value), "value");
-    put_str(&j, "entity", qn_world_value(w, r, value));
-    put_str(&j, "relation", qn_str_of(qn_relation_property(r)));
-    put_str(&j, "value", qn_str_of(qn_world_property_word(r, qn_world_property(w, r, value))));
-    put_i64(&j, "mentions", mentions);
+    qn_field_text(&j, "entity", qn_world_value(w, r, value));
+    qn_field_text(&j, "relation", qn_str_of(qn_relation_property(r)));
+    qn_field_text(&j, "value", qn_str_of(qn_world_property_word(r, qn_world_property(w, r, value))));
+    qn_field_i64(&j, "mentions", mentions);
     return close_line(&j, out);
 }
 
@@ -61,10 +52,10 @@ static int put_kin(const qn_world *w, int64_t person, int which, int32_t mention
     const qn_person *p = &w->person[person];
     qn_jw j;
     open_line(&j, out, qn_kin_id(w, person, which), "kin");
-    put_str(&j, "entity", p->name);
-    put_str(&j, "relation", which ? QN_STR("teacher") : QN_STR("sibling"));
-    put_str(&j, "value", w->person[which ? p->teacher : p->sibling].name);
-    put_i64(&j, "mentions", mentions);
+    qn_field_text(&j, "entity", p->name);
+    qn_field_text(&j, "relation", which ? QN_STR("teacher") : QN_STR("sibling"));
+    qn_field_text(&j, "value", w->person[which ? p->teacher : p->sibling].name);
+    qn_field_i64(&j, "mentions", mentions);
     return close_line(&j, out);
 }
 
@@ -80,12 +71,12 @@ int qn_world_put_facts(const qn_world *w, const int32_t *mentions, const uint16_
 }
 
 void qn_world_put_head(const qn_world *w, qn_jw *j) {
-    put_str(j, "generator", QN_STR("quern world"));
-    put_str(j, "version", QN_STR(QN_WORLD_VERSION));
-    put_i64(j, "seed", (int64_t)w->seed);
-    put_str(j, "size", qn_str_of(qn_world_size_name(w->size)));
-    put_i64(j, "people", w->people);
-    put_i64(j, "relations", w->relations);
-    put_i64(j, "values", w->values);
-    put_i64(j, "facts", w->people * w->relations);
+    qn_field_text(j, "generator", QN_STR("quern world"));
+    qn_field_text(j, "version", QN_STR(QN_WORLD_VERSION));
+    qn_field_i64(j, "seed", (int64_t)w->seed);
+    qn_field_text(j, "size", qn_str_of(qn_world_size_name(w->size)));
+    qn_field_i64(j, "people", w->people);
+    qn_field_i64(j, "relations", w->relations);
+    qn_field_i64(j, "values", w->values);
+    qn_field_i64(j, "facts", w->people * w->relations);
 }

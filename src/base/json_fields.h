@@ -1,6 +1,6 @@
-/* cli/fields.h — one line per member of a JSON result. */
-#ifndef QN_CLI_FIELDS_H
-#define QN_CLI_FIELDS_H
+/* base/json_fields.h — one line per member of an object that is written. */
+#ifndef QN_BASE_JSON_FIELDS_H
+#define QN_BASE_JSON_FIELDS_H
 
 #include "base/json.h"
 
@@ -17,6 +17,11 @@ static inline void qn_field_i64(qn_jw *w, const char *key, int64_t v) {
 static inline void qn_field_str(qn_jw *w, const char *key, const char *v) {
     qn_jw_key(w, key);
     qn_jw_str(w, qn_str_of(v));
+}
+
+static inline void qn_field_text(qn_jw *w, const char *key, qn_str v) {
+    qn_jw_key(w, key);
+    qn_jw_str(w, v);
 }
 
 #endif
