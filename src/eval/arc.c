@@ -49,25 +49,14 @@ static int read_choices(qn_task *t, qn_json *j, question *q) {
     return qn_json_peek(j) == '[' ? read_list(t, j, q) : read_columns(t, j, q);
 }
 
-static int read_string(qn_task *t, qn_json *j, const char *name, qn_str *out) {
-    qn_buf text = {0};
-    if (qn_json_peek(j) != '"')
-        return qn_json_fail(j, QN_EFORMAT, "\"%s\": expected a string", name);
-    int rc = qn_json_string(j, &text);
-    if (rc >= 0)
-        rc = qn_task_copy(t, qn_buf_view(&text), out);
-    qn_buf_drop(&text);
-    return rc;
-}
-
 static int read_question(qn_task *t, qn_json *j, question *q) {
     qn_str key;
     int more;
     if (qn_json_peek(j) != '{')
-        return read_string(t, j, "question", &q->stem);
+        return qn_read_string(t, j, "question", &q->stem);
     QN_TRY(qn_json_enter(j, '{'));
     while ((more = qn_json_key(j, &key)) > 0)
-        QN_TRY(qn_str_is(key, "stem") ? read_string(t, j, "stem", &q->stem)
+        QN_TRY(qn_str_is(key, "stem") ? qn_read_string(t, j, "stem", &q->stem)
                : qn_str_is(key, "choices") ? read_choices(t, j, q) : qn_json_skip(j));
     return more;
 }
@@ -77,10 +66,10 @@ static int read_members(qn_task *t, qn_json *j, question *q) {
     int more;
     QN_TRY(qn_json_enter(j, '{'));
     while ((more = qn_json_key(j, &key)) > 0)
-        QN_TRY(qn_str_is(key, "id") ? read_string(t, j, "id", &q->id)
+        QN_TRY(qn_str_is(key, "id") ? qn_read_string(t, j, "id", &q->id)
                : qn_str_is(key, "question") ? read_question(t, j, q)
                : qn_str_is(key, "choices") ? read_choices(t, j, q)
-               : qn_str_is(key, "answerKey") ? read_string(t, j, "answerKey", &q->key) : qn_json_skip(j));
+               : qn_str_is(key, "answerKey") ? qn_read_string(t, j, "answerKey", &q->key) : qn_json_skip(j));
     return more;
 }
 

@@ -65,22 +65,25 @@ int qn_each_line(qn_task *t, const char *path, qn_line_fn *fn, void *arg) {
     return rc;
 }
 
-static int get_one(qn_task *t, qn_json *j, const char *name, qn_str *out) {
-    qn_str raw;
+int qn_read_string(qn_task *t, qn_json *j, const char *name, qn_str *out) {
     qn_buf text = {0};
-    const int kind = qn_json_peek(j);
-    QN_TRY(kind);
-    if (kind == '0') {
-        QN_TRY(qn_json_raw(j, &raw));
-        return qn_task_copy(t, raw, out);
-    }
-    if (kind != '"')
+    if (qn_json_peek(j) != '"')
         return qn_json_fail(j, QN_EFORMAT, "\"%s\": expected a string", name);
     int rc = qn_json_string(j, &text);
     if (rc >= 0)
         rc = qn_task_copy(t, qn_buf_view(&text), out);
     qn_buf_drop(&text);
     return rc;
+}
+
+static int get_one(qn_task *t, qn_json *j, const char *name, qn_str *out) {
+    qn_str raw;
+    const int kind = qn_json_peek(j);
+    QN_TRY(kind);
+    if (kind != '0')
+        return qn_read_string(t, j, name, out);
+    QN_TRY(qn_json_raw(j, &raw));
+    return qn_task_copy(t, raw, out);
 }
 
 static int get_many(qn_task *t, qn_json *j, const char *name, qn_strs *out) {

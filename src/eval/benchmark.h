@@ -33,6 +33,8 @@ int qn_benchmark_read(qn_task **out, const qn_benchmark *b, const char *path, co
 /* ---- for readers ---- */
 
 typedef struct { const qn_str *v; int64_t n; } qn_strs;
+/* The string that comes next, the value of member `name`, copied into the task. QN_EFORMAT where it is none. */
+int qn_read_string(qn_task *t, qn_json *j, const char *name, qn_str *out);
 /* A member of a flat object. A number is taken as its spelling. Exactly one of str and strs is set. */
 typedef struct { const char *name; qn_str *str; qn_strs *strs; bool optional, seen; } qn_field;
 /* The object of a line: fields by name, others passed over. */
