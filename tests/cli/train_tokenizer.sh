@@ -132,13 +132,13 @@ code 1
 mkfifo pipe
 "$QUERN" train tokenizer pipe --out stopped 2>err &
 pid=$!
-exec 3<>pipe            # opened both ways, so that nothing waits for a reader that never came
 until [ -d stopped ] || ! kill -0 $pid; do sleep 0.05; done       # made before the corpus is read
 kill -INT $pid
-cat corpus.txt >&3 2>/dev/null
-exec 3>&-
+cat corpus.txt >pipe 2>/dev/null &      # waits for a reader, which may never come; one that came finds an end
+writer=$!
 wait $pid
 status=$?
+kill $writer 2>/dev/null
 last='interrupted training'
 code 130
 run test -e stopped
