@@ -2,6 +2,8 @@
  *
  *   chat_template.c    this front door: compile, render, the built-in ChatML template
  *   chat_messages.c    MESSAGES.json into values
+ *   prompt.h .c        a conversation as the ids that a model gets, in serving and in training
+ *   prompt_turns.c     … and which of them the assistant wrote
  *   -- the template language: Jinja as Hugging Face models use it --
  *   jinja_lex.c        text to tokens, white-space control        jinja_ast.h    tokens, nodes, program
  *   jinja_parse.c      statements          jinja_parse_expr.c     expressions
@@ -57,9 +59,11 @@ void qn_chat_messages_free(qn_chat_messages *m);
 int qn_chat_messages_add(qn_chat_messages *m, const char *role, qn_str content);     /* copies both */
 size_t qn_chat_messages_count(const qn_chat_messages *m);
 void qn_chat_messages_cut(qn_chat_messages *m, size_t count);        /* keeps the first `count` messages */
+qn_str qn_chat_messages_role(const qn_chat_messages *m, size_t i);   /* borrowed; empty where there is none */
 
 typedef struct {
     const qn_chat_messages *messages;
+    size_t first;                      /* > 0: only so many messages from the start */
     bool add_generation_prompt;
     qn_str bos_token, eos_token;       /* trusted; s == NULL leaves the name undefined */
     qn_str unk_token, pad_token;

@@ -39,6 +39,15 @@ void qn_chat_messages_cut(qn_chat_messages *m, size_t count) {
     m->messages.u.list->n = QN_MIN(m->messages.u.list->n, count);
 }
 
+qn_str qn_chat_messages_role(const qn_chat_messages *m, size_t i) {
+    const qn_jlist *list = m->messages.u.list;
+    const qn_jdict *d = i < list->n && list->v[i].kind == QN_JDICT ? list->v[i].u.dict : NULL;
+    for (size_t k = 0; d && k < d->n; k++)
+        if (d->e[k].key.kind == QN_JSTR && qn_jstr_is(d->e[k].key.u.s, "role") && d->e[k].value.kind == QN_JSTR)
+            return qn_jstr_view(d->e[k].value.u.s);
+    return (qn_str){"", 0};
+}
+
 /* ---- values -------------------------------------------------------------------------------------------------- */
 
 static int data_str(qn_jarena *a, qn_str s, qn_jv *out) {

@@ -10,11 +10,23 @@ struct qn_chat_template {
     qn_jprogram p;
 };
 
+/* Tools and calls as those models write them that ChatML comes from. */
 qn_str qn_chat_template_default(void) {
-    return QN_STR("{% for message in messages %}"
-                  "{{ '<|im_start|>' + message['role'] + '\\n' + message['content'] + '<|im_end|>' + '\\n' }}"
-                  "{% endfor %}"
-                  "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}");
+    return QN_STR(
+        "{% if tools %}{{ '<|im_start|>system\\n' }}"
+        "{% if messages[0]['role'] == 'system' %}{{ messages[0]['content'] + '\\n\\n' }}{% endif %}"
+        "{{ '# Tools\\n\\nA function is called by a JSON object with its name and arguments between <tool_call> and "
+        "</tool_call>. These functions are there:\\n<tools>' }}"
+        "{% for tool in tools %}{{ '\\n' + (tool | tojson) }}{% endfor %}"
+        "{{ '\\n</tools><|im_end|>\\n' }}{% endif %}"
+        "{% for message in messages %}{% if not (tools and loop.first and message['role'] == 'system') %}"
+        "{{ '<|im_start|>' + message['role'] + '\\n' + (message['content'] or '') }}"
+        "{% for call in message['tool_calls'] or [] %}{% set f = call['function'] or call %}"
+        "{{ ('\\n' if message['content'] or not loop.first else '') + '<tool_call>\\n{\"name\": \"' + f['name'] + "
+        "'\", \"arguments\": ' + (f['arguments'] if f['arguments'] is string else f['arguments'] | tojson) + "
+        "'}\\n</tool_call>' }}{% endfor %}"
+        "{{ '<|im_end|>' + '\\n' }}{% endif %}{% endfor %}"
+        "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}");
 }
 
 /* The text as Jinja reads it: every line end is \n, and one at the very end is dropped. */
@@ -81,6 +93,22 @@ static int put_token(qn_jrun *r, const char *name, qn_str token) {
     return 0;
 }
 
+/* The conversation, or its beginning. */
+static int put_messages(qn_jrun *r, const qn_chat_input *in) {
+    const qn_jlist *all = in->messages->messages.u.list;
+    qn_jv part;
+    if (in->first == 0 || in->first >= all->n) {
+        put_var(r, "messages", in->messages->messages);
+        return 0;
+    }
+    QN_TRY(qn_jv_list(&r->arena, QN_JLIST, in->first, &part));
+    for (size_t i = 0; i < in->first; i++)
+        QN_TRY(qn_jlist_add(&r->arena, part.u.list, all->v[i]));
+    part.data = true;
+    put_var(r, "messages", part);
+    return 0;
+}
+
 /* What the template can see: functions, then the conversation's own variables, then what transformers always passes. */
 static int put_variables(qn_jrun *r, const qn_chat_input *in) {
     const qn_jbuiltin *f;
@@ -95,7 +123,7 @@ static int put_variables(qn_jrun *r, const qn_chat_input *in) {
         if (qn_strmap_get(&r->p->name_ids, qn_jstr_view(extra->e[i].key.u.s), &id))
             r->root[id] = extra->e[i].value;
     }
-    put_var(r, "messages", in->messages->messages);
+    QN_TRY(put_messages(r, in));
     put_var(r, "tools", in->messages->tools);
     put_var(r, "add_generation_prompt", qn_jv_bool(in->add_generation_prompt));
     QN_TRY(put_token(r, "bos_token", in->bos_token));

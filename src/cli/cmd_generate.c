@@ -1,7 +1,7 @@
 /* cli/cmd_generate.c — `quern generate`: a prompt continued, streamed token by token. */
 #include <stdio.h>
 
-#include "cli/prompt.h"
+#include "model/prompter.h"
 #include "cli/sampling.h"
 
 static const qn_opt opts[] = {

@@ -1,7 +1,7 @@
 /* cli/cmd_render.c — `quern render`: a conversation through a chat template, as the model would get it. */
 #include "base/file.h"
 #include "cli/cli.h"
-#include "cli/prompt.h"
+#include "model/prompter.h"
 
 #define MESSAGES_MAX ((size_t)64 << 20)
 

@@ -8,7 +8,7 @@
 #define QN_CLI_EVAL_ARGS_H
 
 #include "cli/open_model.h"
-#include "cli/prompt.h"
+#include "model/prompter.h"
 #include "eval/baselines.h"
 #include "eval/result.h"
 

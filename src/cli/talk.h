@@ -6,7 +6,7 @@
 #ifndef QN_CLI_TALK_H
 #define QN_CLI_TALK_H
 
-#include "cli/prompt.h"
+#include "model/prompter.h"
 #include "cli/sampling.h"
 
 typedef struct {

@@ -216,7 +216,7 @@ static int run_step(const qn_norm_step *st, qn_norm_work *w, qn_regex_work *rw, 
         *view = strip(in, st->left, st->right);
         return 0;
     case QN_NORM_PREPEND:
-        changed = in.n > 0;
+        changed = in.n > 0 && !w->goes_on;
         if (changed) {
             QN_TRY(qn_buf_put(out, st->content.s, st->content.n));
             QN_TRY(qn_buf_put(out, in.s, in.n));

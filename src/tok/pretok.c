@@ -182,7 +182,7 @@ static int split(qn_tok_work *w, size_t step, const char *s, size_t n, bool firs
 
 static int feed_byte_level(qn_tok_work *w, size_t step, const char *s, size_t n, bool first) {
     const qn_pretok_step *st = &w->tok->steps[step];
-    if (st->p.add_prefix_space && s[0] != ' ') {
+    if (st->p.add_prefix_space && !w->goes_on && s[0] != ' ') {
         qn_buf *text = &w->step_text[step];
         qn_buf_clear(text);
         QN_TRY(qn_buf_putc(text, ' '));
@@ -198,6 +198,7 @@ static int feed_metaspace(qn_tok_work *w, size_t step, const char *s, size_t n, 
     qn_buf *text = &w->step_text[step];
     bool starts = n >= p->pattern.n && memcmp(s, p->pattern.s, p->pattern.n) == 0;
     bool prepend = p->prepend == QN_PREPEND_ALWAYS || (p->prepend == QN_PREPEND_FIRST && first);
+    prepend = prepend && !w->goes_on;
     qn_buf_clear(text);
     if (prepend && !starts && s[0] != ' ')
         QN_TRY(qn_buf_put(text, p->pattern.s, p->pattern.n));

@@ -324,6 +324,8 @@ struct section {
     size_t offset;          /* of this pass's text in the whole text */
     bool no_special;        /* this pass's text cannot be traced back to trusted ranges */
     bool at_start;          /* it begins where the whole text begins */
+    bool goes_on;           /* it goes on behind a cut: what is put in front of a text has no place there */
+    bool ends_in_token;     /* out: the last bytes were a token that was cut out */
 };
 
 static qn_added_kind kind_of(const void *arg, size_t token, size_t begin, size_t end) {
@@ -396,25 +398,58 @@ static int cut_tokens(section *sec, const qn_added *matcher, const char *s, size
             QN_TRY(sec->between(sec, s + at, begin - at, at));
         QN_TRY(qn_ids_push(sec->w->ids, a->id));
         at = a->rstrip ? skip_spaces_right(s, n, m.end) : m.end;
+        sec->ends_in_token = at == n;
     }
     return at < n ? sec->between(sec, s + at, n - at, at) : 0;
 }
 
 static int words(section *sec, const char *s, size_t n, size_t at) {
+    sec->w->goes_on = sec->goes_on && at == 0;
     return qn_pretok_run(sec->w, s, n, sec->at_start && at == 0);
+}
+
+/* All normalizers but those that put something in front, where the text goes on behind a cut. */
+static int normalize(section *sec, bool goes_on, qn_str text, qn_str *out) {
+    qn_tok_work *w = sec->w;
+    const qn_tok *t = w->tok;
+    w->norm.goes_on = goes_on;
+    return qn_norm_run(t->norms, t->n_norms, &w->norm, w->regex, text, out);
 }
 
 static int normalized(section *outer, const char *s, size_t n, size_t at) {
     qn_tok_work *w = outer->w;
     const qn_tok *t = w->tok;
     qn_str text = {s, n};
-    QN_TRY(qn_norm_run(t->norms, t->n_norms, &w->norm, w->regex, text, &text));
+    QN_TRY(normalize(outer, outer->goes_on && at == 0, text, &text));
     bool same = text.s == s && text.n == n;
-    section sec = {w, outer->tr, words, outer->offset + at, !same && !outer->tr->all, outer->at_start && at == 0};
+    section sec = {w, outer->tr, words, outer->offset + at, !same && !outer->tr->all, outer->at_start && at == 0,
+                   outer->goes_on && at == 0, false};
     return cut_tokens(&sec, t->normed, text.s, text.n);
 }
 
-static int encode(const qn_tok *t, const char *text, size_t n, const trust *tr, unsigned flags, qn_ids *ids) {
+/* The text in parts, each as if it stood by itself, but for what is put in front of a whole text. */
+static int encode_parts(const qn_tok *t, qn_tok_work *w, const char *text, size_t n, const trust *tr,
+                        const qn_tok_cuts *cuts) {
+    section sec = {.w = w, .tr = tr, .between = normalized, .at_start = true};
+    const size_t n_cuts = cuts ? cuts->n : 0;
+    for (size_t i = 0, at = 0; i <= n_cuts; i++) {
+        const size_t end = i < n_cuts ? cuts->at[i] : n;
+        sec.offset = at;
+        sec.at_start = at == 0;
+        sec.goes_on = at > 0 && !sec.ends_in_token;
+        if (end > at) {
+            sec.ends_in_token = false;
+            QN_TRY(cut_tokens(&sec, t->mixed && !tr->all ? t->mixed : t->raw, text + at, end - at));
+        }
+        if (i < n_cuts)
+            cuts->ids[i] = w->ids->n;
+        at = end;
+    }
+    return 0;
+}
+
+static int encode(const qn_tok *t, const char *text, size_t n, const trust *tr, const qn_tok_cuts *cuts, unsigned flags,
+                  qn_ids *ids) {
     int rc = 0;
     size_t start = ids->n, bad = n ? qn_utf8_check(text, n) : QN_UTF8_OK;
     qn_tok_work *w = NULL;
@@ -422,16 +457,15 @@ static int encode(const qn_tok *t, const char *text, size_t n, const trust *tr, 
         return qn_fail(QN_EUTF8, "the text is not valid UTF-8 at byte %zu of %zu", bad, n);
     QN_TRY(work_take(t, &w));
     w->ids = ids;
-    section sec = {w, tr, normalized, 0, false, true};
     if (flags & QN_TOK_ADD_SPECIAL)
         for (size_t i = 0; i < t->n_prefix; i++)
             QN_TRY_OUT(qn_ids_push(ids, t->prefix[i]));
-    if (n)
-        QN_TRY_OUT(cut_tokens(&sec, t->mixed && !tr->all ? t->mixed : t->raw, text, n));
+    QN_TRY_OUT(encode_parts(t, w, text, n, tr, cuts));
     if (flags & QN_TOK_ADD_SPECIAL)
         for (size_t i = 0; i < t->n_suffix; i++)
             QN_TRY_OUT(qn_ids_push(ids, t->suffix[i]));
 out:
+    w->goes_on = w->norm.goes_on = false;
     work_give(w);
     if (rc < 0)
         ids->n = start;
@@ -440,17 +474,26 @@ out:
 
 int qn_tok_encode(const qn_tok *t, const char *text, size_t n, unsigned flags, qn_ids *ids) {
     trust tr = {.all = flags & QN_TOK_PARSE_SPECIAL};
-    return encode(t, text, n, &tr, flags, ids);
+    return encode(t, text, n, &tr, NULL, flags, ids);
 }
 
 int qn_tok_encode_spans(const qn_tok *t, const char *text, size_t n, const qn_tok_span *span, size_t n_spans,
                         unsigned flags, qn_ids *ids) {
+    return qn_tok_encode_cuts(t, text, n, span, n_spans, NULL, flags, ids);
+}
+
+int qn_tok_encode_cuts(const qn_tok *t, const char *text, size_t n, const qn_tok_span *span, size_t n_spans,
+                       const qn_tok_cuts *cuts, unsigned flags, qn_ids *ids) {
+    for (size_t i = 0; cuts && i < cuts->n; i++)
+        if (cuts->at[i] > n || (i && cuts->at[i] < cuts->at[i - 1]))
+            return qn_fail(QN_EINVAL, "cut %zu at %zu is out of order or beyond the text's %zu bytes", i, cuts->at[i],
+                           n);
     for (size_t i = 0; i < n_spans; i++)
         if (span[i].begin > span[i].end || span[i].end > n || (i && span[i].begin < span[i - 1].end))
             return qn_fail(QN_EINVAL, "trusted range %zu, %zu…%zu, is out of order or beyond the text's %zu bytes", i,
                            span[i].begin, span[i].end, n);
     trust tr = {.span = span, .n = n_spans, .all = n_spans == 1 && span[0].begin == 0 && span[0].end == n};
-    return encode(t, text, n, &tr, flags, ids);
+    return encode(t, text, n, &tr, cuts, flags, ids);
 }
 
 int qn_tok_words(const qn_tok *t, const char *text, size_t n, bool by_line, qn_word_fn *fn, void *arg) {

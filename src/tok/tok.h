@@ -172,6 +172,13 @@ typedef struct { size_t begin, end; } qn_tok_span;
 int qn_tok_encode_spans(const qn_tok *t, const char *text, size_t n, const qn_tok_span *trusted, size_t n_trusted,
                         unsigned flags, qn_ids *ids);
 
+/* The same with cuts, offsets in ascending order: what stands on both sides of one is encoded as if it came at another
+ * time, as the answer to a prompt does. No word, merge or token runs across; ids[i] becomes the length of the result at
+ * cut i. What a tokenizer puts in front of a text it does not put behind a cut. */
+typedef struct { const size_t *at; size_t n; size_t *ids; } qn_tok_cuts;
+int qn_tok_encode_cuts(const qn_tok *t, const char *text, size_t n, const qn_tok_span *trusted, size_t n_trusted,
+                       const qn_tok_cuts *cuts, unsigned flags, qn_ids *ids);
+
 int32_t qn_tok_size(const qn_tok *t);                       /* 1 + the greatest id */
 int32_t qn_tok_id(const qn_tok *t, qn_str text);            /* as spelled in the vocabulary; −1: no such token */
 qn_str qn_tok_text(const qn_tok *t, int32_t id);            /* as spelled in the vocabulary; empty for none */

@@ -63,6 +63,7 @@ typedef struct {
     qn_buf text[2];                                                     /* steps write in turn into one and the other */
     int32_t *cps;                                                       /* code points being composed */
     size_t cap_cps;
+    bool goes_on;                                                       /* behind a cut: PREPEND does nothing */
 } qn_norm_work;
 int qn_norm_run(const qn_norm_step *steps, size_t n_steps, qn_norm_work *w, qn_regex_work *rw, qn_str in, qn_str *out);
 void qn_norm_work_drop(qn_norm_work *w);
@@ -155,6 +156,7 @@ struct qn_tok_work {
     qn_norm_work norm;
     qn_buf *step_text;      /* [n_steps] text that a step wrote anew … */
     qn_buf *spelled;        /* [n_steps] … and respelled on its way out; both in one block */
+    bool goes_on;           /* the next text goes on behind a cut: nothing is put in front of it */
     qn_ids *ids;            /* where words go … */
     qn_word_fn *take;       /* … or, where a trainer wants them, who gets them instead of the model; else NULL */
     void *take_arg;

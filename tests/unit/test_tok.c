@@ -38,6 +38,42 @@ TEST(special_tokens_are_text_unless_asked_for) {
     qn_tok_free(t);
 }
 
+/* Nothing runs across a cut, and nothing is put in front of what stands behind one. */
+TEST(cuts_part_what_is_encoded) {
+    static const char *const fixtures[] = {"tok_bytelevel.json", "tok_metaspace.json", "tok_affixes.json"};
+    static const char text[] = "trying the token";
+    for (size_t f = 0; f < QN_LEN(fixtures); f++) {
+        qn_tok *t = tok_load_json(fixtures[f]);
+        const size_t at[] = {0, 3, 3, 10, sizeof text - 1};
+        size_t n[5];
+        qn_ids ids = {0}, whole = {0}, head = {0};
+        qn_buf back = {0};
+        const qn_tok_cuts cuts = {at, 5, n};
+        CHECK_OK(qn_tok_encode_cuts(t, text, sizeof text - 1, NULL, 0, &cuts, QN_TOK_PLAIN, &ids));
+        encode(t, text, QN_TOK_PLAIN, &whole);
+        encode(t, "try", QN_TOK_PLAIN, &head);
+        CHECK(ids.n >= whole.n, "%s: a cut within a word makes no fewer tokens", fixtures[f]);
+        CHECK_INT(n[0], 0);
+        CHECK_INT(n[1], head.n, "%s", fixtures[f]);
+        CHECK_INT(n[2], head.n);
+        CHECK_INT(n[4], ids.n);
+        CHECK_INT(memcmp(ids.v, head.v, head.n * sizeof *ids.v), 0, "%s", fixtures[f]);
+        CHECK_OK(qn_tok_decode(t, ids.v, ids.n, QN_TOK_PLAIN, &back));
+        if (f < 2)                              /* the third joins its words by a rule of its own */
+            CHECK_STR(back.s, text, "%s", fixtures[f]);
+        const size_t back_to_front[] = {3, 2}, beyond[] = {99};
+        CHECK_FAIL(qn_tok_encode_cuts(t, text, sizeof text - 1, NULL, 0, &(qn_tok_cuts){back_to_front, 2, n}, 0, &ids),
+                   QN_EINVAL, "cut 1");
+        CHECK_FAIL(qn_tok_encode_cuts(t, text, sizeof text - 1, NULL, 0, &(qn_tok_cuts){beyond, 1, n}, 0, &ids),
+                   QN_EINVAL, "cut 0");
+        qn_buf_drop(&back);
+        qn_ids_drop(&ids);
+        qn_ids_drop(&whole);
+        qn_ids_drop(&head);
+        qn_tok_free(t);
+    }
+}
+
 /* In `text` the trusted ranges stand between "{" and "}", which are taken out. */
 static void encode_marked(const qn_tok *t, const char *text, qn_ids *ids, qn_buf *plain) {
     qn_tok_span span[8];

@@ -1,0 +1,16 @@
+/* model/prompter.c — a template out of a MODEL, whichever file holds it. */
+#include "model/prompter.h"
+
+int qn_prompter_open(qn_prompter *p, const qn_source *s, const qn_tok *tok) {
+    const qn_arch *arch;
+    qn_config c;
+    qn_str text = {0};
+    const int found = qn_source_chat_template(s, &text);
+    QN_TRY(found);
+    QN_TRY(qn_prompter_init(p, found > 0 ? text : (qn_str){0}, qn_source_path(s), tok));
+    if (!tok || !qn_source_meta(s) || qn_source_config(s, &arch, &c) < 0)
+        return 0;                       /* a tokenizer alone, or a family that is not known: its names have to do */
+    for (int64_t i = 0; i < c.n_eos; i++)
+        qn_prompter_end(p, (int32_t)c.eos[i]);
+    return 0;
+}
