@@ -6,8 +6,10 @@
  *                   weights of sources          cuts       pack     shuffled
  *
  * All of it draws from (seed, epoch), so a plan can be made again at any time. A stream needs no plan: where row r
- * begins is drawn from (seed, r). */
+ * begins is drawn from (seed, r). Examples in memory (data/examples.h) are documents that were cut already: each is one
+ * piece. */
 #include "data/dataset_impl.h"
+#include "data/examples.h"
 #include "data/row_pack.h"
 
 #include <string.h>
@@ -19,13 +21,15 @@
 enum { DRAW_SHUFFLE_PIECES, DRAW_SHUFFLE_ROWS, DRAW_CUT, DRAW_REPEAT, DRAW_WINDOW, DRAW_SOURCE };
 
 struct qn_rows {
-    const qn_dataset *d;
+    const qn_dataset *d;                /* one of d and x */
     const qn_dataset_split *split;
+    const qn_examples *x;
+    const char *name;
     qn_rows_options o;
     int64_t max_pieces, rows_first;     /* per row; of epoch 0 */
     /* best fit: the planned epoch */
     int64_t epoch, first_row, rows, pieces, max;
-    int64_t *from;                      /* [max] where a piece begins in the stream */
+    int64_t *from;                      /* [max] where a piece begins in the stream; the number of its example */
     int32_t *length, *order;            /* [max] tokens that are read; scratch of shuffles */
     int32_t *rank;                      /* [max] of a row: its place in the epoch */
     int32_t *row_begin, *in_row;        /* [max + 1] [max] pieces by row */
@@ -76,10 +80,33 @@ static void add_pieces(qn_rows *r, int64_t from, int64_t n, int64_t epoch, int64
     }
 }
 
+/* The part of example i that stands in a row, if there is one. */
+static bool example(const qn_rows *r, int64_t i, qn_example_part *part) {
+    qn_example e;
+    qn_examples_get(r->x, r->o.split, i, &e);
+    *part = e.part[0];
+    return qn_examples_form(r->x) != QN_FORM_LABELS || e.good;
+}
+
+static void list_examples(qn_rows *r) {
+    qn_example_part part;
+    for (int64_t i = 0; i < qn_examples_count(r->x, r->o.split); i++) {
+        if (!example(r, i, &part))
+            continue;
+        r->from[r->pieces] = i;
+        r->length[r->pieces++] = (int32_t)(part.n - 1);
+        r->stats.documents++;
+    }
+}
+
 static void list_pieces(qn_rows *r, int64_t epoch) {
     const qn_dataset_split *p = r->split;
     r->pieces = 0;
     r->stats = (qn_rows_stats){0};
+    if (r->x) {
+        list_examples(r);
+        return;
+    }
     for (size_t s = 0; s < r->d->sources; s++) {
         double repeat = qn_dataset_repeat(r->d, r->o.split, s);
         for (int64_t i = p->source_document[s]; i < p->source_document[s + 1]; i++) {
@@ -95,7 +122,10 @@ static void list_pieces(qn_rows *r, int64_t epoch) {
 static int64_t count_max(const qn_rows *r) {
     const qn_dataset_split *p = r->split;
     int64_t max = 0, C = r->o.context;
-    for (size_t s = 0; s < r->d->sources; s++) {
+    qn_example_part part;
+    for (int64_t i = 0; r->x && i < qn_examples_count(r->x, r->o.split); i++)
+        max += example(r, i, &part);
+    for (size_t s = 0; r->d && s < r->d->sources; s++) {
         double repeat = qn_dataset_repeat(r->d, r->o.split, s);
         int64_t most = repeat == 1 ? 1 : (int64_t)QN_MIN(repeat, 1e9) + 1;
         for (int64_t i = p->source_document[s]; i < p->source_document[s + 1]; i++) {
@@ -168,10 +198,10 @@ static int plan_first(qn_rows *r) {
     r->max = count_max(r);
     if (r->max == 0)
         return qn_fail(QN_EINVAL, "%s: no document of the split has two tokens: there is nothing to predict",
-                       r->d->path);
+                       r->name);
     if (r->max > PIECES_MAX)
         return qn_fail(QN_ELIMIT, "%s: an epoch of more than %lld pieces; take smaller weights or a longer context",
-                       r->d->path, (long long)PIECES_MAX);
+                       r->name, (long long)PIECES_MAX);
     size_t max = (size_t)r->max;
     r->max_pieces = QN_MIN(QN_MAX((int64_t)4, r->o.context / 8), r->max);
     r->from = qn_zalloc(QN_MEM_BASE, max, sizeof *r->from);
@@ -184,12 +214,12 @@ static int plan_first(qn_rows *r) {
         return QN_ENOMEM;
     QN_TRY(qn_row_packer_init(&r->packer, r->max, r->o.context, r->max_pieces));
     plan(r, 0);
-    return r->rows ? 0 : qn_fail(QN_EINVAL, "%s: by their weights no documents stand in the first epoch", r->d->path);
+    return r->rows ? 0 : qn_fail(QN_EINVAL, "%s: by their weights no documents stand in the first epoch", r->name);
 }
 
 static int begin_stream(qn_rows *r) {
     if (r->split->tokens < 2)
-        return qn_fail(QN_EINVAL, "%s: the split has no two tokens: there is nothing to predict", r->d->path);
+        return qn_fail(QN_EINVAL, "%s: the split has no two tokens: there is nothing to predict", r->name);
     r->max_pieces = 1;
     r->rows = (r->split->tokens - 1 + r->o.context - 1) / r->o.context;
     r->stats = (qn_rows_stats){.rows = r->rows, .pieces = r->rows, .documents = r->split->documents};
@@ -198,25 +228,23 @@ static int begin_stream(qn_rows *r) {
     return 0;
 }
 
-int qn_rows_new(qn_rows **out, const qn_dataset *d, const qn_rows_options *o) {
+static int check_context(const qn_rows_options *o) {
+    if (o->context >= 2 && o->context <= CONTEXT_MAX)
+        return 0;
+    return qn_fail(QN_EINVAL, "a context of %lld tokens; it must be 2 … %lld", (long long)o->context,
+                   (long long)CONTEXT_MAX);
+}
+
+/* The rows of what `what` names: either of its two sources. */
+static int rows_new(qn_rows **out, const qn_rows *what) {
     int rc;
-    *out = NULL;
-    if (o->context < 2 || o->context > CONTEXT_MAX)
-        return qn_fail(QN_EINVAL, "a context of %lld tokens; it must be 2 … %lld", (long long)o->context,
-                       (long long)CONTEXT_MAX);
-    if (d->split[o->split].tokens == 0)
-        return qn_fail(QN_EINVAL, "%s holds no %s tokens%s", d->path,
-                       o->split == QN_SPLIT_TRAIN ? "training" : "validation",
-                       o->split == QN_SPLIT_TRAIN ? "" : "; prepare the data with --validation");
     qn_rows *r = qn_zalloc(QN_MEM_BASE, 1, sizeof *r);
     if (!r)
         return QN_ENOMEM;
-    r->d = d;
-    r->split = &d->split[o->split];
-    r->o = *o;
-    r->ids = qn_zalloc(QN_MEM_BASE, (size_t)o->context + 1, sizeof *r->ids);
+    *r = *what;
+    r->ids = qn_zalloc(QN_MEM_BASE, (size_t)r->o.context + 1, sizeof *r->ids);
     QN_TRY_OUT(r->ids ? 0 : QN_ENOMEM);
-    QN_TRY_OUT(o->packing == QN_PACK_STREAM ? begin_stream(r) : plan_first(r));
+    QN_TRY_OUT(r->o.packing == QN_PACK_STREAM ? begin_stream(r) : plan_first(r));
     r->where = qn_zalloc(QN_MEM_BASE, (size_t)r->max_pieces, sizeof *r->where);
     QN_TRY_OUT(r->where ? 0 : QN_ENOMEM);
     r->rows_first = r->rows;
@@ -225,6 +253,27 @@ int qn_rows_new(qn_rows **out, const qn_dataset *d, const qn_rows_options *o) {
 out:
     qn_rows_free(r);
     return rc;
+}
+
+int qn_rows_new(qn_rows **out, const qn_dataset *d, const qn_rows_options *o) {
+    *out = NULL;
+    QN_TRY(check_context(o));
+    if (d->split[o->split].tokens == 0)
+        return qn_fail(QN_EINVAL, "%s holds no %s tokens%s", d->path,
+                       o->split == QN_SPLIT_TRAIN ? "training" : "validation",
+                       o->split == QN_SPLIT_TRAIN ? "" : "; prepare the data with --validation");
+    return rows_new(out, &(qn_rows){.d = d, .split = &d->split[o->split], .name = d->path, .o = *o});
+}
+
+int qn_rows_of_examples(qn_rows **out, const qn_examples *e, const qn_rows_options *o) {
+    *out = NULL;
+    QN_TRY(check_context(o));
+    if (o->packing == QN_PACK_STREAM)
+        return qn_fail(QN_EINVAL, "examples are packed whole, not as a stream: their answers would see one another");
+    if (o->context < qn_examples_context(e))
+        return qn_fail(QN_EINVAL, "rows of %lld tokens for examples of up to %lld", (long long)o->context,
+                       (long long)qn_examples_context(e));
+    return rows_new(out, &(qn_rows){.x = e, .name = "the examples", .o = *o});
 }
 
 void qn_rows_free(qn_rows *r) {
@@ -251,9 +300,18 @@ void qn_rows_stats_get(const qn_rows *r, qn_rows_stats *out) { *out = r->stats; 
 
 /* n tokens to read from `from` on, with the one behind them as the last target. */
 static int put_piece(qn_rows *r, int64_t from, int64_t n, qn_row_data *out) {
-    QN_TRY(qn_shards_read(r->split->shard, r->split->n, from, n + 1, r->ids));
+    qn_example_part part = {0};
+    if (r->x) {
+        example(r, from, &part);
+        memcpy(r->ids, part.ids, (size_t)(n + 1) * sizeof *r->ids);
+    } else {
+        QN_TRY(qn_shards_read(r->split->shard, r->split->n, from, n + 1, r->ids));
+    }
     memcpy(out->ids + out->n, r->ids, (size_t)n * sizeof *out->ids);
     memcpy(out->targets + out->n, r->ids + 1, (size_t)n * sizeof *out->targets);
+    for (int64_t i = 0; r->x && i < n; i++)
+        if (!part.taught[i + 1])
+            out->targets[out->n + i] = -1;
     r->where[out->pieces] = from;
     out->piece[out->pieces++] = (qn_piece){out->n, n};
     out->n += n;

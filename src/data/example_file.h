@@ -1,0 +1,15 @@
+/* data/example_file.h — the rows of a file of examples: a JSON array, JSON lines, or one text; packed or not. */
+#ifndef QN_DATA_EXAMPLE_FILE_H
+#define QN_DATA_EXAMPLE_FILE_H
+
+#include "data/example_row.h"
+
+/* row counts from 1: elements of an array, lines of JSON lines; 0: the whole file is a text, and json is its words. */
+typedef int qn_example_file_fn(void *arg, qn_str json, int64_t row, const char *place);
+/* The whole file is held in memory. QN_ENOTFOUND, QN_EFORMAT (neither of the forms, no row in it), QN_ELIMIT. */
+int qn_example_file(const char *path, qn_example_file_fn *fn, void *arg);
+
+/* What form its first row has, out of its first megabytes: QN_FORM_NONE where it is text, or nothing that is known. */
+int qn_example_sniff(const char *path, qn_example_form *form);
+
+#endif

@@ -1,0 +1,317 @@
+/* data/example_row.c — which form a row has, and its members as lists of messages.
+ *
+ *   members ──► form ──► prompt, chosen, rejected: lists of messages, each as JSON ──► joined: chat, rejected
+ *                        example_turns.c */
+#include "data/example_row.h"
+
+#include <string.h>
+
+#include "data/example_turns.h"
+
+static const char *const form_names[QN_FORMS] = {
+    "no form", "chat messages", "ShareGPT conversations", "Alpaca instructions", "prompts with completions",
+    "pairs with a prompt", "pairs that share their beginning", "pairs of dialogues in text", "labelled answers",
+    "plain text",
+};
+static const char *const fault_names[QN_FAULTS] = {
+    "no fault", "a message without a known role", "a message without content", "an empty answer",
+    "no answer of the assistant", "chosen and rejected are equal", "the chat template cannot render it",
+    "the prompt is longer than the context", "longer than the context", "no token that is taught",
+};
+
+const char *qn_example_form_name(qn_example_form f) { return form_names[f]; }
+const char *qn_example_fault_name(qn_example_fault f) { return fault_names[f]; }
+
+bool qn_example_form_is_pair(qn_example_form f) {
+    return f == QN_FORM_PAIRS || f == QN_FORM_PAIRS_SHARED || f == QN_FORM_PAIRS_DIALOGUES;
+}
+
+/* ---- members ---- */
+
+enum {
+    MESSAGES, CONVERSATIONS, INSTRUCTION, INPUT, OUTPUT, SYSTEM, HISTORY, PROMPT, COMPLETION, CHOSEN, REJECTED, LABEL,
+    TEXT, TOOLS, MEMBERS
+};
+
+static const struct { const char *name; int member; } names[] = {
+    {"messages", MESSAGES}, {"conversations", CONVERSATIONS}, {"conversation", CONVERSATIONS},
+    {"instruction", INSTRUCTION}, {"input", INPUT}, {"output", OUTPUT}, {"system", SYSTEM}, {"history", HISTORY},
+    {"prompt", PROMPT}, {"question", PROMPT}, {"query", PROMPT}, {"completion", COMPLETION}, {"answer", COMPLETION},
+    {"response", COMPLETION}, {"chosen", CHOSEN}, {"rejected", REJECTED}, {"label", LABEL}, {"kto_tag", LABEL},
+    {"text", TEXT}, {"tools", TOOLS},
+};
+
+/* Each member as its bytes in the row; n = 0: not there, or null. */
+typedef struct { qn_str v[MEMBERS]; const char *place; bool calls_as_text; } row;
+
+static int read_members(row *m, qn_str json) {
+    qn_json j;
+    qn_str key, raw;
+    int more, rc = 0;
+    qn_json_init(&j, json.s, json.n, m->place);
+    j.lone = QN_LONE_REPLACE;
+    QN_TRY_OUT(qn_json_enter(&j, '{'));
+    while ((more = qn_json_key(&j, &key)) > 0) {
+        int member = -1;
+        for (size_t i = 0; i < QN_LEN(names); i++)
+            if (qn_str_is(key, names[i].name))
+                member = names[i].member;
+        QN_TRY_OUT(qn_json_raw(&j, &raw));
+        if (member >= 0 && m->v[member].n == 0 && !qn_str_is(raw, "null"))
+            m->v[member] = raw;
+    }
+    rc = more < 0 ? more : qn_json_end(&j);
+out:
+    qn_json_drop(&j);
+    return rc;
+}
+
+static bool has(const row *m, int member) { return m->v[member].n > 0; }
+static char kind(const row *m, int member) { return has(m, member) ? m->v[member].s[0] : 0; }
+
+/* A conversation that does not begin with an answer stands for itself. */
+static qn_example_form pair_form(const row *m) {
+    const bool prompt = has(m, PROMPT) || has(m, MESSAGES) || has(m, CONVERSATIONS) || has(m, INSTRUCTION);
+    if (kind(m, CHOSEN) == '[' && (!prompt || !qn_turns_begin_with_answer(m->v[CHOSEN])))
+        return QN_FORM_PAIRS_SHARED;
+    if (prompt)
+        return QN_FORM_PAIRS;
+    return kind(m, CHOSEN) == '"' ? QN_FORM_PAIRS_DIALOGUES : QN_FORM_NONE;
+}
+
+static qn_example_form form_of(const row *m) {
+    if (has(m, CHOSEN) && has(m, REJECTED))
+        return pair_form(m);
+    if (has(m, LABEL) && kind(m, LABEL) != '"' &&
+        (has(m, MESSAGES) || has(m, CONVERSATIONS) || (has(m, PROMPT) && has(m, COMPLETION))))
+        return QN_FORM_LABELS;
+    if (has(m, MESSAGES))
+        return QN_FORM_MESSAGES;
+    if (has(m, CONVERSATIONS))
+        return QN_FORM_SHAREGPT;
+    if (has(m, INSTRUCTION) && (has(m, OUTPUT) || has(m, COMPLETION)))
+        return QN_FORM_ALPACA;
+    if (has(m, PROMPT) && has(m, COMPLETION))
+        return QN_FORM_COMPLETION;
+    return has(m, TEXT) ? QN_FORM_TEXT : QN_FORM_NONE;
+}
+
+/* ---- lists of messages ---- */
+
+/* A member that is a text, a message or a list of them. */
+static int add(const row *m, int member, const char *role, qn_turns *t) {
+    return has(m, member) ? qn_turns_add(t, m->v[member], role, m->place) : 0;
+}
+
+static int add_system(const row *m, qn_turns *t) {
+    const bool there = t->n > 0 || !has(m, SYSTEM) || qn_str_is(m->v[SYSTEM], "\"\"");
+    return there ? 0 : add(m, SYSTEM, "system", t);
+}
+
+/* instruction, an empty line, input. */
+static int add_instruction(const row *m, qn_turns *t) {
+    qn_buf text = {0}, json = {0};
+    int rc;
+    QN_TRY_OUT(qn_turns_text(m->v[INSTRUCTION], m->place, &text));
+    const size_t n = text.n;
+    if (kind(m, INPUT) == '"')
+        QN_TRY_OUT(qn_turns_text(m->v[INPUT], m->place, &text));
+    if (n > 0 && text.n > n) {
+        QN_TRY_OUT(qn_buf_puts(&text, "\n\n"));
+        memmove(text.s + n + 2, text.s + n, text.n - n - 2);
+        memcpy(text.s + n, "\n\n", 2);
+    }
+    QN_TRY_OUT(qn_json_quote(&json, qn_buf_view(&text)));
+    rc = qn_turns_add(t, qn_buf_view(&json), "user", m->place);
+out:
+    qn_buf_drop(&text);
+    qn_buf_drop(&json);
+    return rc;
+}
+
+static int add_prompt(const row *m, qn_turns *t) {
+    QN_TRY(add_system(m, t));
+    QN_TRY(add(m, MESSAGES, "user", t));
+    QN_TRY(add(m, CONVERSATIONS, "user", t));
+    if (has(m, HISTORY))
+        QN_TRY(qn_turns_add_history(t, m->v[HISTORY], m->place));
+    if (has(m, INSTRUCTION))
+        QN_TRY(add_instruction(m, t));
+    return add(m, PROMPT, "user", t);
+}
+
+/* ---- joined ---- */
+
+static int put_tools(const row *m, qn_jw *w) {
+    qn_buf own = {0}, tools = {0};
+    qn_str raw = m->v[TOOLS];
+    int rc = 0;
+    if (kind(m, TOOLS) == '"') {                /* JSON in a string */
+        QN_TRY_OUT(qn_turns_text(raw, m->place, &own));
+        raw = qn_buf_view(&own);
+    }
+    QN_TRY_OUT(qn_turns_tools(raw, m->place, &tools));
+    if (tools.n) {
+        qn_jw_key(w, "tools");
+        qn_jw_raw(w, qn_buf_view(&tools));
+    }
+out:
+    qn_buf_drop(&own);
+    qn_buf_drop(&tools);
+    return rc < 0 ? rc : 0;
+}
+
+/* Messages [0, n) of `a`, then [from, …) of b. */
+static int join(const row *m, const qn_turns *a, size_t n, const qn_turns *b, size_t from, qn_buf *out) {
+    qn_jw w;
+    qn_buf_clear(out);
+    qn_jw_init(&w, out, 0);
+    qn_jw_open(&w, '{');
+    qn_jw_key(&w, "messages");
+    qn_jw_open(&w, '[');
+    for (size_t i = 0; i < n; i++)
+        qn_jw_raw(&w, qn_buf_view(&a->m[i].json));
+    for (size_t i = from; i < b->n; i++)
+        qn_jw_raw(&w, qn_buf_view(&b->m[i].json));
+    qn_jw_close(&w);
+    if (has(m, TOOLS))
+        QN_TRY(put_tools(m, &w));
+    qn_jw_close(&w);
+    return qn_jw_end(&w);
+}
+
+static void fault(qn_example_row *r, qn_example_fault f) { r->fault = r->fault ? r->fault : f; }
+
+/* The answers behind the prompt: some there, the last word theirs where an answer is judged. */
+static void check_answers(qn_example_row *r, const qn_turns *t, size_t from, bool judged) {
+    bool any = false;
+    fault(r, t->fault);
+    for (size_t i = from; i < t->n; i++)
+        any = any || t->m[i].answer;
+    if (!any || (judged && !t->m[t->n - 1].answer))
+        fault(r, QN_FAULT_NO_ANSWER);
+}
+
+static bool same(const qn_turns *a, const qn_turns *b, size_t from) {
+    bool equal = a->n == b->n;
+    for (size_t i = from; equal && i < a->n; i++)
+        equal = qn_str_eq(qn_buf_view(&a->m[i].json), qn_buf_view(&b->m[i].json));
+    return equal;
+}
+
+/* Messages that both begin with, but for the answer that each ends with. */
+static size_t shared(const qn_turns *a, const qn_turns *b) {
+    size_t n = 0, most = QN_MIN(a->n, b->n);
+    while (n + 1 < most && qn_str_eq(qn_buf_view(&a->m[n].json), qn_buf_view(&b->m[n].json)))
+        n++;
+    while (n > 0 && !(n < a->n && a->m[n].answer))
+        n--;
+    return n;
+}
+
+/* ---- forms ---- */
+
+static int read_pair(qn_example_row *r, const row *m, qn_turns *prompt, qn_turns *chosen, qn_turns *rejected) {
+    size_t from = 0;
+    if (r->form == QN_FORM_PAIRS) {
+        QN_TRY(add_prompt(m, prompt));
+        fault(r, prompt->fault);
+        if (prompt->n == 0)
+            fault(r, QN_FAULT_CONTENT);
+    }
+    if (r->form == QN_FORM_PAIRS_DIALOGUES) {
+        QN_TRY(qn_turns_add_dialogue(chosen, m->v[CHOSEN], m->place));
+        QN_TRY(qn_turns_add_dialogue(rejected, m->v[REJECTED], m->place));
+    } else {
+        QN_TRY(add(m, CHOSEN, "assistant", chosen));
+        QN_TRY(add(m, REJECTED, "assistant", rejected));
+    }
+    if (r->form != QN_FORM_PAIRS) {
+        from = shared(chosen, rejected);
+        if (from == 0)
+            fault(r, QN_FAULT_CONTENT);
+    }
+    check_answers(r, chosen, from, true);
+    check_answers(r, rejected, from, true);
+    if (same(chosen, rejected, from))
+        fault(r, QN_FAULT_SAME);
+    r->prompt = prompt->n + from;
+    QN_TRY(join(m, prompt, prompt->n, chosen, 0, &r->chat));
+    return join(m, prompt, prompt->n, rejected, 0, &r->rejected);
+}
+
+static int read_label(qn_example_row *r, const row *m) {
+    const qn_str v = m->v[LABEL];
+    r->good = qn_str_is(v, "true") || qn_str_is(v, "1") || qn_str_is(v, "1.0");
+    const bool bad = qn_str_is(v, "false") || qn_str_is(v, "0") || qn_str_is(v, "-1") || qn_str_is(v, "0.0");
+    return r->good || bad ? 0 : qn_fail(QN_EFORMAT, "%s: a label is true or false, not %.*s", m->place, QN_STR_ARG(v));
+}
+
+static int read_chat(qn_example_row *r, const row *m, qn_turns *prompt, qn_turns *answer) {
+    const bool judged = r->form == QN_FORM_LABELS;
+    if (judged)
+        QN_TRY(read_label(r, m));
+    QN_TRY(add_prompt(m, prompt));
+    fault(r, prompt->fault);
+    if (has(m, COMPLETION) || r->form == QN_FORM_ALPACA) {
+        if (prompt->n == 0)
+            fault(r, QN_FAULT_CONTENT);
+        QN_TRY(add(m, has(m, OUTPUT) && r->form == QN_FORM_ALPACA ? OUTPUT : COMPLETION, "assistant", answer));
+        r->prompt = prompt->n;
+        check_answers(r, answer, 0, judged);
+    } else {
+        r->prompt = judged && prompt->n ? prompt->n - 1 : 0;
+        check_answers(r, prompt, r->prompt, judged);
+    }
+    return join(m, prompt, prompt->n, answer, 0, &r->chat);
+}
+
+static int read_text(qn_example_row *r, const row *m) {
+    if (kind(m, TEXT) != '"')
+        return qn_fail(QN_EFORMAT, "%s: \"text\" must be a string", m->place);
+    QN_TRY(qn_turns_text(m->v[TEXT], m->place, &r->text));
+    if (qn_turns_is_blank(qn_buf_view(&r->text)))
+        fault(r, QN_FAULT_CONTENT);
+    return 0;
+}
+
+static int read_form(qn_example_row *r, const row *m) {
+    qn_turns t[3] = {{0}};
+    int rc;
+    for (size_t i = 0; i < QN_LEN(t); i++)
+        t[i].calls_as_text = m->calls_as_text;
+    if (r->form == QN_FORM_TEXT)
+        rc = read_text(r, m);
+    else if (qn_example_form_is_pair(r->form))
+        rc = read_pair(r, m, &t[0], &t[1], &t[2]);
+    else
+        rc = read_chat(r, m, &t[0], &t[1]);
+    for (size_t i = 0; i < QN_LEN(t); i++) {
+        r->calls = r->calls || t[i].calls;
+        qn_turns_drop(&t[i]);
+    }
+    return rc;
+}
+
+int qn_example_row_read(qn_example_row *r, qn_str json, const char *place, bool calls_as_text) {
+    row m = {.place = place, .calls_as_text = calls_as_text};
+    qn_buf_clear(&r->chat);
+    qn_buf_clear(&r->rejected);
+    qn_buf_clear(&r->text);
+    r->fault = QN_FAULT_NONE;
+    r->prompt = 0;
+    r->good = r->calls = false;
+    QN_TRY(read_members(&m, json));
+    r->form = form_of(&m);
+    if (r->form == QN_FORM_NONE)
+        return qn_fail(QN_EFORMAT, "%s: none of the forms that are known: messages; conversations; instruction and "
+                       "output; prompt and completion; chosen and rejected; a label; text", place);
+    return read_form(r, &m);
+}
+
+void qn_example_row_drop(qn_example_row *r) {
+    qn_buf_drop(&r->chat);
+    qn_buf_drop(&r->rejected);
+    qn_buf_drop(&r->text);
+    *r = (qn_example_row){0};
+}

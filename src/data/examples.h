@@ -1,0 +1,87 @@
+/* data/examples.h — examples to tune with, in memory: conversations, preference pairs, labelled answers as ids, and
+ * which of them are taught.
+ *
+ *   example_file.c     files into rows: JSON arrays, JSON lines, text; packed or not
+ *   example_row.c      a row of any form into conversations            example_turns.c   … message by message
+ *   examples.c         conversations into ids by the one way that serving has (chat/prompt.h); faults, cuts, the split
+ *   examples_store.c   all of it on disk, so that a run goes on without files and template
+ *   row_plan.c         as rows of training: qn_rows_of_examples
+ *
+ *     row 17: prompt … chosen … rejected        one example of two parts, which begin with the same `prompt` ids
+ *
+ * An example that is longer than context + 1 tokens (the last one is only a target) loses its end, or is left out; a
+ * text is cut into several. What cannot be used is left out with a count and the numbers of the first rows, or refused
+ * (strict). Which examples are held out hangs on their prompt alone, so that no prompt stands on both sides. */
+#ifndef QN_DATA_EXAMPLES_H
+#define QN_DATA_EXAMPLES_H
+
+#include "chat/prompt.h"
+#include "data/dataset.h"
+#include "data/example_row.h"
+
+typedef enum { QN_LONG_CUT, QN_LONG_DROP } qn_long;
+#define QN_LONG_CHOICES "cut|drop"
+
+typedef struct {
+    const char *const *path; size_t n_paths;
+    const char *const *held; size_t n_held;     /* files of the validation split; without, a share of the others */
+    double validation;                          /* the share: 0 … 0.5 */
+    int64_t context;
+    qn_teach_options teach;                     /* `from` is not looked at */
+    qn_long too_long;
+    bool strict;                                /* the first fault is an error */
+    int (*progress)(void *arg, int64_t rows);   /* <0 ends the work; NULL is fine */
+    void *arg;
+} qn_examples_options;
+
+/* What an example is made of: ids and which are taught, borrowed. */
+typedef struct {
+    const int32_t *ids;
+    const uint8_t *taught;
+    int64_t n, prompt;                          /* tokens; of them in front of the first that is taught */
+} qn_example_part;
+
+typedef struct {
+    qn_example_part part[2];                    /* pairs: chosen, rejected */
+    int parts;
+    bool good;                                  /* of a labelled answer */
+    int64_t file, row;                          /* where it stood: index of its file (held ones behind), row from 1 */
+} qn_example;
+
+enum { QN_FAULT_ROWS = 5 };
+typedef struct { int64_t n, row[QN_FAULT_ROWS]; } qn_fault_count;       /* and the first rows of them */
+typedef struct {
+    qn_example_form form;                       /* of the first file */
+    int64_t rows, examples, tokens, taught;     /* read; what became of them, both splits and parts */
+    int64_t longest;                            /* tokens of a part, before it was cut */
+    int64_t cut, turnwise;                      /* lost their end; rows taught turn by turn */
+    int64_t calls_written, tools_lost;          /* rows: calls as text, tools unsaid: the template knows none */
+    qn_fault_count fault[QN_FAULTS];
+} qn_examples_stats;
+
+typedef struct qn_examples qn_examples;
+/* QN_EFORMAT: a row that is no JSON or of another form than the first of its file; QN_EINVAL: a fault where strict, or
+ * nothing is left; QN_ENOTFOUND, QN_ENOMEM … */
+int qn_examples_read(qn_examples **out, qn_prompter *p, const qn_tok *tok, const qn_examples_options *o);
+void qn_examples_free(qn_examples *e);          /* NULL is fine */
+void qn_examples_stats_get(const qn_examples *e, qn_examples_stats *out);
+/* "300 rows: 2 × an empty answer (rows 4, 9)": one line for each kind of fault and cut; "" for none. */
+int qn_examples_losses(const qn_examples *e, qn_buf *out);
+
+qn_example_form qn_examples_form(const qn_examples *e);         /* of the first file */
+int64_t qn_examples_count(const qn_examples *e, qn_split split);
+void qn_examples_get(const qn_examples *e, qn_split split, int64_t i, qn_example *out);
+int64_t qn_examples_vocab(const qn_examples *e);
+int64_t qn_examples_context(const qn_examples *e);
+const char *qn_examples_fingerprint(const qn_examples *e);      /* hex; changes with any token, mask or split */
+const uint16_t *qn_examples_token_bytes(const qn_examples *e);  /* as qn_dataset_token_bytes */
+
+/* examples_store.c: in one file. QN_EFORMAT, QN_ETRUNC: damaged. */
+int qn_examples_save(const qn_examples *e, const char *path);
+int qn_examples_open(qn_examples **out, const char *path);
+
+/* row_plan.c: rows of training as those of a prepared folder (data/dataset.h), whole examples side by side; targets
+ * that are not taught are −1. Of pairs the chosen part, of labelled answers the good ones. Examples are borrowed. */
+int qn_rows_of_examples(qn_rows **out, const qn_examples *e, const qn_rows_options *o);
+
+#endif

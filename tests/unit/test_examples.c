@@ -1,0 +1,409 @@
+/* test_examples.c — examples of every form into ids: what is taught, what is left out and said, how they lie in rows. */
+#include "tok_load.h"
+
+#include <zlib.h>
+
+#include "data/example_file.h"
+#include "data/examples.h"
+
+/* ChatML over the byte-level fixture. */
+typedef struct { qn_tok *tok; qn_prompter p; qn_examples *e; } rig;
+
+static void rig_open(rig *r, qn_str template) {
+    *r = (rig){.tok = tok_load_json("tok_bytelevel.json")};
+    CHECK_OK(qn_prompter_init(&r->p, template, "test", r->tok));
+}
+
+static void rig_drop(rig *r) {
+    qn_examples_free(r->e);
+    qn_prompter_drop(&r->p);
+    qn_tok_free(r->tok);
+}
+
+static int rig_read(rig *r, const char *path, qn_examples_options o) {
+    const char *paths[] = {path};
+    o.path = paths;
+    o.n_paths = 1;
+    o.context = o.context ? o.context : 1000;
+    qn_examples_free(r->e);
+    return qn_examples_read(&r->e, &r->p, r->tok, &o);
+}
+
+static qn_examples_stats stats(const rig *r) {
+    qn_examples_stats s;
+    qn_examples_stats_get(r->e, &s);
+    return s;
+}
+
+/* What is taught of part k of example i, a bar between runs. */
+static const char *taught(const rig *r, int64_t i, int k) {
+    static qn_buf text;
+    qn_example e;
+    qn_examples_get(r->e, QN_SPLIT_TRAIN, i, &e);
+    const qn_example_part *p = &e.part[k];
+    qn_buf_clear(&text);
+    CHECK_OK(qn_buf_puts(&text, ""));
+    for (int64_t t = 0; t < p->n; t++) {
+        if (p->taught[t])
+            CHECK_OK(qn_tok_decode(r->tok, p->ids + t, 1, QN_TOK_RAW_BYTES, &text));
+        else if (t > 0 && p->taught[t - 1])
+            CHECK_OK(qn_buf_putc(&text, '|'));
+    }
+    return text.s;
+}
+
+static const char *fixture(const char *form) {
+    static char name[100];
+    snprintf(name, sizeof name, "examples_%s", form);
+    return qn_test_fixture(name);
+}
+
+/* ---- forms ---- */
+
+TEST(every_form_is_known_and_read) {
+    static const struct { const char *file; qn_example_form form; int64_t rows, examples; const char *first, *second; }
+    cases[] = {
+        {"messages.jsonl", QN_FORM_MESSAGES, 8, 3, "text<|im_end|>|", NULL},
+        {"sharegpt.json", QN_FORM_SHAREGPT, 2, 2, "<tool_call>\n{\"name\": \"now\", \"arguments\": {\"zone\": \"x\"}}\n"
+         "</tool_call><|im_end|>|It is 10.<|im_end|>|", NULL},
+        {"alpaca.json", QN_FORM_ALPACA, 3, 2, "it<|im_end|>|", NULL},
+        {"completion.jsonl", QN_FORM_COMPLETION, 2, 2, "tried<|im_end|>|", NULL},
+        {"question.jsonl", QN_FORM_COMPLETION, 1, 1, "14<|im_end|>|", NULL},
+        {"pairs.jsonl", QN_FORM_PAIRS, 4, 2, "text<|im_end|>|", "byte<|im_end|>|"},
+        {"shared.jsonl", QN_FORM_PAIRS_SHARED, 2, 1, "text<|im_end|>|", "byte<|im_end|>|"},
+        {"dialogues.jsonl", QN_FORM_PAIRS_DIALOGUES, 1, 1, "text<|im_end|>|", "byte<|im_end|>|"},
+        {"labels.jsonl", QN_FORM_LABELS, 3, 2, "text<|im_end|>|", NULL},
+        {"text.jsonl", QN_FORM_TEXT, 2, 1, "the text that they tried to return", NULL},
+    };
+    rig r;
+    rig_open(&r, (qn_str){0});
+    for (size_t i = 0; i < QN_LEN(cases); i++) {
+        CHECK_OK(rig_read(&r, fixture(cases[i].file), (qn_examples_options){0}), "%s", cases[i].file);
+        const qn_examples_stats s = stats(&r);
+        CHECK_INT(s.form, cases[i].form, "%s", cases[i].file);
+        CHECK_INT(s.rows, cases[i].rows, "%s", cases[i].file);
+        CHECK_INT(s.examples, cases[i].examples, "%s", cases[i].file);
+        CHECK_CONTAINS(taught(&r, 0, 0), cases[i].first, "%s", cases[i].file);
+        qn_example e;
+        qn_examples_get(r.e, QN_SPLIT_TRAIN, 0, &e);
+        CHECK_INT(e.parts, cases[i].second ? 2 : 1);
+        CHECK(e.part[0].taught[e.part[0].prompt]);
+        if (cases[i].second) {
+            CHECK_STR(taught(&r, 0, 1), cases[i].second);
+            CHECK_INT(e.part[0].prompt, e.part[1].prompt);
+            CHECK_INT(memcmp(e.part[0].ids, e.part[1].ids, (size_t)e.part[0].prompt * sizeof *e.part[0].ids), 0);
+        }
+    }
+    rig_drop(&r);
+}
+
+/* The prompt of a row is what serving makes of the same messages. */
+TEST(members_of_a_row_become_messages) {
+    static const struct { const char *row, *chat; size_t prompt; } cases[] = {
+        {"{\"instruction\":\"Do\",\"input\":\"it\",\"output\":\"ok\",\"system\":\"S\",\"history\":[[\"a\",\"b\"]]}",
+         "{\"messages\":[{\"role\":\"system\",\"content\":\"S\"},{\"role\":\"user\",\"content\":\"a\"},{\"role\":"
+         "\"assistant\",\"content\":\"b\"},{\"role\":\"user\",\"content\":\"Do\\n\\nit\"},{\"role\":\"assistant\","
+         "\"content\":\"ok\"}]}", 4},
+        {"{\"conversations\":[{\"from\":\"human\",\"value\":\"a\",\"id\":7},{\"from\":\"gpt\",\"value\":\"b\"}],"
+         "\"tools\":\"[{\\\"name\\\":\\\"t\\\"}]\"}",
+         "{\"messages\":[{\"role\":\"user\",\"content\":\"a\",\"id\":7},{\"role\":\"assistant\",\"content\":\"b\"}],"
+         "\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"t\"}}]}", 0},
+        {"{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a\"}]},{\"role\":\"assistant\","
+         "\"content\":\"b\"}],\"label\":1}",
+         "{\"messages\":[{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a\"}]},{\"role\":\"assistant\","
+         "\"content\":\"b\"}]}", 1},
+    };
+    qn_example_row row = {0};
+    for (size_t i = 0; i < QN_LEN(cases); i++) {
+        CHECK_OK(qn_example_row_read(&row, qn_str_of(cases[i].row), "row", false));
+        CHECK_STR(row.chat.s, cases[i].chat, "row %zu", i);
+        CHECK_INT(row.prompt, cases[i].prompt, "row %zu", i);
+    }
+    CHECK_OK(qn_example_row_read(&row, QN_STR("{\"conversations\":[{\"from\":\"human\",\"value\":\"a\"},{\"from\":"
+                                              "\"function_call\",\"value\":\"{\\\"name\\\":\\\"t\\\"}\"}]}"), "row",
+                                 true));
+    CHECK_CONTAINS(row.chat.s, "<tool_call>\\n{\\\"name\\\": \\\"t\\\", \\\"arguments\\\": {}}\\n</tool_call>\"}");
+    qn_example_row_drop(&row);
+}
+
+/* ---- what cannot be used ---- */
+
+TEST(faults_are_counted_with_their_rows) {
+    static const struct { const char *file; qn_example_fault fault; int64_t row; } cases[] = {
+        {"messages.jsonl", QN_FAULT_NO_ANSWER, 3}, {"messages.jsonl", QN_FAULT_EMPTY, 4},
+        {"messages.jsonl", QN_FAULT_ROLE, 5},      {"messages.jsonl", QN_FAULT_CONTENT, 7},
+        {"alpaca.json", QN_FAULT_EMPTY, 3},        {"pairs.jsonl", QN_FAULT_SAME, 3},
+        {"pairs.jsonl", QN_FAULT_CONTENT, 4},      {"shared.jsonl", QN_FAULT_CONTENT, 2},
+        {"labels.jsonl", QN_FAULT_NO_ANSWER, 3},   {"text.jsonl", QN_FAULT_CONTENT, 2},
+    };
+    rig r;
+    rig_open(&r, (qn_str){0});
+    for (size_t i = 0; i < QN_LEN(cases); i++) {
+        qn_buf said = {0};
+        CHECK_OK(rig_read(&r, fixture(cases[i].file), (qn_examples_options){0}));
+        const qn_examples_stats s = stats(&r);
+        CHECK(s.fault[cases[i].fault].n >= 1, "%s: %s", cases[i].file, qn_example_fault_name(cases[i].fault));
+        CHECK_INT(s.fault[cases[i].fault].row[0], cases[i].row, "%s", cases[i].file);
+        CHECK_OK(qn_examples_losses(r.e, &said));
+        CHECK_CONTAINS(said.s, qn_example_fault_name(cases[i].fault));
+        qn_buf_drop(&said);
+        CHECK_FAIL(rig_read(&r, fixture(cases[i].file), (qn_examples_options){.strict = true}), QN_EINVAL, ": row ");
+    }
+    rig_drop(&r);
+}
+
+TEST(files_that_are_none_say_so) {
+    static const struct { const char *name, *text, *want; } cases[] = {
+        {"mixed.jsonl", "{\"prompt\":\"a\",\"completion\":\"b\"}\n\n{\"text\":\"c\"}\n",
+         "row 3: its form is plain text"},
+        {"broken.jsonl", "{\"prompt\":\"a\",\"completion\":\"b\"}\n{\"prompt\"\n", "row 2"},
+        {"none.jsonl", "{\"words\":\"a\"}\n", "row 1: none of the forms"},
+        {"empty.jsonl", " \n", "there is no row"},
+        {"array.json", "[]", "there is no row"},
+        {"html.json", "<html>", "begins with '<'"},
+        {"label.json", "[{\"prompt\":\"a\",\"completion\":\"b\",\"label\":7}]", "a label is true or false, not 7"},
+        {"word.json", "[{\"messages\":[\"a\"]}]", "a message must be an object"},
+        {"hh.json", "[{\"chosen\":\"a\",\"rejected\":\"b\"}]", "begin with \"\\n\\nHuman:\""},
+        {"faults.json", "[{\"prompt\":\"a\",\"completion\":\" \"}]", "not one of 1 rows can be used: 1 × an empty"},
+    };
+    rig r;
+    rig_open(&r, (qn_str){0});
+    for (size_t i = 0; i < QN_LEN(cases); i++) {
+        const char *path = qn_test_write(cases[i].name, cases[i].text, strlen(cases[i].text));
+        const int rc = rig_read(&r, path, (qn_examples_options){0});
+        CHECK(rc == QN_EFORMAT || rc == QN_EINVAL, "%s: %d", cases[i].name, rc);
+        CHECK_CONTAINS(qn_error_message(), cases[i].want, "%s", cases[i].name);
+    }
+    CHECK_FAIL(rig_read(&r, "/nowhere.json", (qn_examples_options){0}), QN_ENOTFOUND, "nowhere");
+    rig_drop(&r);
+}
+
+/* The end goes, or the whole of it; what is left must be taught. */
+TEST(long_examples_lose_their_end_or_go) {
+    static const char text[] = "[{\"prompt\":\"a\",\"completion\":\"tried to return the text\"},"
+                               "{\"prompt\":\"this is a very long thing to ask of you and it goes on and on\","
+                               "\"completion\":\"no\"}]";
+    rig r;
+    qn_example e;
+    rig_open(&r, (qn_str){0});
+    const char *path = qn_test_write("long.json", text, sizeof text - 1);
+    CHECK_OK(rig_read(&r, path, (qn_examples_options){.context = 20}));
+    CHECK_INT(stats(&r).cut, 1);
+    CHECK_INT(stats(&r).fault[QN_FAULT_PROMPT].n, 1);
+    CHECK_INT(stats(&r).fault[QN_FAULT_PROMPT].row[0], 2);
+    CHECK(stats(&r).longest > 21);
+    qn_examples_get(r.e, QN_SPLIT_TRAIN, 0, &e);
+    CHECK_INT(e.part[0].n, 21);
+    CHECK(e.part[0].prompt < 21);
+    CHECK_FAIL(rig_read(&r, path, (qn_examples_options){.context = 20, .too_long = QN_LONG_DROP}), QN_EINVAL,
+               "2 × longer than the context (rows 1, 2)");
+    rig_drop(&r);
+}
+
+/* ---- the template's part ---- */
+
+TEST(a_template_that_forgets_is_taught_turn_by_turn) {
+    static const char forgets[] =
+        "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.role == 'assistant' and loop.last %}<think>"
+        "{% endif %}{{ m.content }}<|im_end|>{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+    rig r;
+    rig_open(&r, QN_STR(forgets));
+    CHECK_OK(rig_read(&r, fixture("messages.jsonl"), (qn_examples_options){0}));
+    const qn_examples_stats s = stats(&r);
+    CHECK_INT(s.turnwise, 2);
+    CHECK_INT(s.examples, 5);
+    CHECK_INT(s.calls_written, 1);
+    CHECK_INT(s.tools_lost, 1);
+    CHECK_STR(taught(&r, 1, 0), "<think>trying<|im_end|>");
+    CHECK_STR(taught(&r, 2, 0), "<think>tried<|im_end|>");
+    rig_drop(&r);
+}
+
+TEST(a_template_that_refuses_is_a_fault) {
+    static const char text[] = "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('no system') }}"
+                               "{% endif %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>{% endfor %}"
+                               "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+    rig r;
+    rig_open(&r, QN_STR(text));
+    CHECK_OK(rig_read(&r, fixture("messages.jsonl"), (qn_examples_options){0}));
+    CHECK_INT(stats(&r).fault[QN_FAULT_TEMPLATE].n, 1);
+    CHECK_INT(stats(&r).fault[QN_FAULT_TEMPLATE].row[0], 1);
+    rig_drop(&r);
+}
+
+TEST(the_last_answer_or_everything_can_be_taught) {
+    rig r;
+    rig_open(&r, (qn_str){0});
+    CHECK_OK(rig_read(&r, fixture("messages.jsonl"), (qn_examples_options){.teach = {QN_TEACH_LAST, 0}}));
+    CHECK_STR(taught(&r, 1, 0), "trying<|im_end|>|");
+    CHECK_OK(rig_read(&r, fixture("messages.jsonl"), (qn_examples_options){.teach = {QN_TEACH_ALL, 0}}));
+    CHECK_INT(stats(&r).taught, stats(&r).tokens);
+    rig_drop(&r);
+}
+
+/* ---- splits, rows, disk ---- */
+
+/* n conversations; every third prompt stands twice. */
+static const char *many(const char *name, int n) {
+    qn_buf text = {0};
+    for (int i = 0; i < n; i++) {
+        CHECK_OK(qn_buf_printf(&text, "{\"prompt\":\"try %d\",\"completion\":\"", i % 3 ? i : i / 6 * 6));
+        for (int k = 0; k < 1 + i * 7 % 23; k++)
+            CHECK_OK(qn_buf_puts(&text, "text "));
+        CHECK_OK(qn_buf_puts(&text, "ok\"}\n"));
+    }
+    const char *path = qn_test_write(name, text.s, text.n);
+    qn_buf_drop(&text);
+    return path;
+}
+
+TEST(no_prompt_stands_on_both_sides) {
+    rig r;
+    qn_example a, b;
+    rig_open(&r, (qn_str){0});
+    CHECK_OK(rig_read(&r, many("many.jsonl", 120), (qn_examples_options){.validation = 0.2}));
+    const int64_t n = qn_examples_count(r.e, QN_SPLIT_TRAIN), m = qn_examples_count(r.e, QN_SPLIT_VALIDATION);
+    CHECK_INT(n + m, 120);
+    CHECK(m > 8 && m < 48, "%lld", (long long)m);
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t k = 0; k < m; k++) {
+            qn_examples_get(r.e, QN_SPLIT_TRAIN, i, &a);
+            qn_examples_get(r.e, QN_SPLIT_VALIDATION, k, &b);
+            CHECK(a.part[0].prompt != b.part[0].prompt ||
+                  memcmp(a.part[0].ids, b.part[0].ids, (size_t)a.part[0].prompt * sizeof *a.part[0].ids) != 0,
+                  "rows %lld and %lld", (long long)a.row, (long long)b.row);
+        }
+    CHECK_OK(rig_read(&r, many("few.jsonl", 4), (qn_examples_options){.validation = 0.01}));
+    CHECK_INT(qn_examples_count(r.e, QN_SPLIT_VALIDATION), 1);
+    rig_drop(&r);
+}
+
+/* Each example stands once in an epoch, whole, alone in its piece, with the targets that are taught. */
+TEST(rows_hold_whole_examples) {
+    enum { C = 64 };
+    rig r;
+    qn_rows *rows;
+    int32_t ids[C], targets[C];
+    qn_piece piece[C];
+    qn_row_data row = {ids, targets, piece, 0, 0};
+    int seen[100] = {0};
+    rig_open(&r, (qn_str){0});
+    CHECK_OK(rig_read(&r, many("rows.jsonl", 100), (qn_examples_options){.context = C}));
+    CHECK_OK(qn_rows_of_examples(&rows, r.e, &(qn_rows_options){.context = C, .seed = 3}));
+    const int64_t n = qn_rows_per_epoch(rows);
+    for (int64_t i = 0; i < n; i++) {
+        CHECK_OK(qn_rows_get(rows, i, &row));
+        for (int64_t p = 0; p < row.pieces; p++) {
+            qn_example e;
+            const int64_t which = qn_rows_piece_from(rows, p);
+            qn_examples_get(r.e, QN_SPLIT_TRAIN, which, &e);
+            seen[which]++;
+            CHECK_INT(row.piece[p].n, e.part[0].n - 1);
+            for (int64_t t = 0; t < row.piece[p].n; t++) {
+                CHECK_INT(ids[row.piece[p].start + t], e.part[0].ids[t]);
+                CHECK_INT(targets[row.piece[p].start + t], e.part[0].taught[t + 1] ? e.part[0].ids[t + 1] : -1);
+            }
+        }
+    }
+    for (int i = 0; i < 100; i++)
+        CHECK_INT(seen[i], 1, "example %d", i);
+    qn_rows *again;                     /* a row is a function of seed and number */
+    int32_t first[C];
+    CHECK_OK(qn_rows_get(rows, 2 * n + 1, &row));
+    memcpy(first, ids, sizeof ids);
+    CHECK_OK(qn_rows_of_examples(&again, r.e, &(qn_rows_options){.context = C, .seed = 3}));
+    CHECK_OK(qn_rows_get(again, 2 * n + 1, &row));
+    CHECK_INT(memcmp(first, ids, sizeof ids), 0);
+    qn_rows_free(again);
+    qn_rows_free(rows);
+    CHECK_FAIL(qn_rows_of_examples(&rows, r.e, &(qn_rows_options){.context = C - 1}), QN_EINVAL, "examples of up to");
+    CHECK_FAIL(qn_rows_of_examples(&rows, r.e, &(qn_rows_options){.context = C, .packing = QN_PACK_STREAM}), QN_EINVAL,
+               "not as a stream");
+    rig_drop(&r);
+}
+
+TEST(examples_come_back_from_disk) {
+    rig r;
+    qn_examples *back;
+    qn_buf file = {0};
+    char path[1100];
+    rig_open(&r, (qn_str){0});
+    CHECK_OK(rig_read(&r, fixture("pairs.jsonl"), (qn_examples_options){.validation = 0.3}));
+    snprintf(path, sizeof path, "%s/examples", qn_test_temp_dir());
+    CHECK_OK(qn_examples_save(r.e, path));
+    CHECK_OK(qn_examples_open(&back, path));
+    CHECK_STR(qn_examples_fingerprint(back), qn_examples_fingerprint(r.e));
+    CHECK_INT(qn_examples_count(back, QN_SPLIT_TRAIN), qn_examples_count(r.e, QN_SPLIT_TRAIN));
+    CHECK_INT(qn_examples_form(back), QN_FORM_PAIRS);
+    CHECK_INT(memcmp(qn_examples_token_bytes(back), qn_examples_token_bytes(r.e), 2 * 620), 0);
+    qn_examples_free(back);
+    CHECK_OK(qn_read_file(&file, path, 1 << 20));
+    for (size_t i = 0; i < file.n; i += 1 + file.n / 97) {      /* any byte */
+        file.s[i] ^= 1;
+        CHECK_OK(qn_write_file(path, file.s, file.n));
+        CHECK(qn_examples_open(&back, path) < 0 && back == NULL, "byte %zu", i);
+        file.s[i] ^= 1;
+    }
+    CHECK_OK(qn_write_file(path, file.s, file.n - 1));
+    CHECK_FAIL(qn_examples_open(&back, path), QN_ETRUNC, "expected");
+    qn_buf_drop(&file);
+    rig_drop(&r);
+}
+
+TEST(texts_are_cut_into_pieces) {
+    static const char words[] = "the text that they tried to return, and the byte; the text that they tried to return";
+    rig r;
+    qn_example a, b;
+    rig_open(&r, (qn_str){0});
+    CHECK_OK(rig_read(&r, qn_test_write("words.txt", words, sizeof words - 1), (qn_examples_options){.context = 6}));
+    CHECK(qn_examples_count(r.e, QN_SPLIT_TRAIN) > 2);
+    qn_examples_get(r.e, QN_SPLIT_TRAIN, 0, &a);
+    qn_examples_get(r.e, QN_SPLIT_TRAIN, 1, &b);
+    CHECK_INT(a.part[0].n, 7);
+    CHECK_INT(a.part[0].ids[6], b.part[0].ids[0]);
+    rig_drop(&r);
+}
+
+/* ---- packed files, and those of the shared data ---- */
+
+TEST(packed_files_are_read) {
+    static const char text[] = "{\"prompt\":\"a\",\"completion\":\"b\"}\n";
+    char path[1100];
+    rig r;
+    rig_open(&r, (qn_str){0});
+    snprintf(path, sizeof path, "%s/set.jsonl.gz", qn_test_temp_dir());
+    gzFile f = gzopen(path, "wb");
+    CHECK_INT(gzwrite(f, text, sizeof text - 1), sizeof text - 1);
+    gzclose(f);
+    CHECK_OK(rig_read(&r, path, (qn_examples_options){0}));
+    CHECK_INT(stats(&r).rows, 1);
+    rig_drop(&r);
+}
+
+TEST(all_shared_sets_are_read) {
+    static const struct { const char *file; qn_example_form form; int64_t rows, least; } cases[] = {
+        {"data/alpaca_en_demo.json", QN_FORM_ALPACA, 999, 990},
+        {"data/dpo_en_demo.json", QN_FORM_PAIRS, 300, 295},
+        {"data/glaive_toolcall_en_demo.json", QN_FORM_SHAREGPT, 300, 295},
+        {"data/kto_en_demo.json", QN_FORM_LABELS, 300, 290},
+        {"data/gsm8k_test.jsonl", QN_FORM_COMPLETION, 1319, 1319},
+        {"data/hh_harmless_test.jsonl.gz", QN_FORM_PAIRS_DIALOGUES, 2312, 2200},
+        {"data/c4_demo.jsonl", QN_FORM_TEXT, 300, 300},
+    };
+    rig r;
+    rig_open(&r, (qn_str){0});
+    for (size_t i = 0; i < QN_LEN(cases); i++) {
+        const char *path = qn_test_shared(cases[i].file);
+        qn_buf said = {0};
+        if (!path)
+            SKIP("the shared data are not here");
+        CHECK_OK(rig_read(&r, path, (qn_examples_options){.context = 8192}), "%s", cases[i].file);
+        CHECK_OK(qn_examples_losses(r.e, &said));
+        CHECK_INT(stats(&r).form, cases[i].form, "%s", cases[i].file);
+        CHECK_INT(stats(&r).rows, cases[i].rows, "%s", cases[i].file);
+        CHECK(stats(&r).examples >= cases[i].least, "%s: %lld examples; %s", cases[i].file,
+              (long long)stats(&r).examples, said.s ? said.s : "");
+        qn_buf_drop(&said);
+    }
+    rig_drop(&r);
+}
