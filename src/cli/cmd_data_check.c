@@ -7,21 +7,24 @@
 
 #include "base/dir.h"
 #include "base/file.h"
+#include "cli/check_examples.h"
 #include "cli/cli.h"
 #include "cli/data_args.h"
+#include "cli/example_args.h"
 #include "base/json_fields.h"
 #include "cli/show_tokens.h"
 
 static const qn_opt opts[] = {
     QN_OPT_FILE("t", "tokenizer", NULL, "tokenizer.json, a folder with one, or a model; prepared data have their own"),
-    QN_OPT_FILE("m", "model", NULL, "the same: the tokenizer of this model"),
+    QN_OPT_FILE("m", "model", NULL, "the same: the tokenizer of this model; of examples the chat template too"),
     QN_OPT_INT("", "context", "1024", 2, 16777216, "tokens of a row"),
-    QN_OPT_INT("", "rows", "2", 0, 1e6, "show the first N rows"),
+    QN_OPT_INT("", "rows", "2", 0, 1e6, "show the first N rows, or examples"),
     QN_OPT_ENUM("", "split", "train", "train|validation", "of this split"),
     QN_OPT_ENUM("", "packing", "best-fit", "best-fit|stream", "documents side by side, or windows of one long stream"),
     QN_OPT_INT("", "seed", "0", 0, QN_NO_LIMIT, "of the order"),
     QN_OPT_ENUM("", "color", "auto", "auto|always|never", "mark tokens by colour; auto: at a terminal"),
     QN_OPTS_DATA,
+    QN_OPTS_EXAMPLES,
     QN_OPT_JSON,
     QN_OPT_END
 };
@@ -30,11 +33,14 @@ static const char *const examples[] = {
     "quern data check data/",
     "quern data check corpus.jsonl --tokenizer tok/ --context 512 --rows 4",
     "quern data check data/ --split validation --rows 0 --json",
+    "quern data check --model model.gguf alpaca.json --rows 5",
     NULL
 };
 
 static const char notes[] =
-    "A PATH is a prepared folder, or a CORPUS, which is then prepared in a temporary folder with the options given.\n"
+    "A PATH is a prepared folder, or a CORPUS, which is then prepared in a temporary folder with the options given; or "
+    "examples to tune with (chat messages, ShareGPT, Alpaca, prompts with completions, preference pairs, labelled "
+    "answers; JSON, JSON lines, packed or not), shown as the model's chat template writes them.\n"
     "Rows are shown as they are packed: each piece under a line that says which part of which document it is, and "
     "behind it the token that is its last target. Special tokens stand in ⟦⟧ or in colour, tokens that are read and "
     "not predicted in ‹› or dim; control and invisible characters are spelled out.\n"
@@ -337,7 +343,12 @@ static int put_json(job *j) {
 static int run(qn_cli *c) {
     job j = {.c = c};
     int rc, color = qn_cli_enum(c, "color");
+    bool tuned = false;
     j.color = color == 1 || (color == 0 && isatty(c->out_fd) == 1 && !qn_cli_json(c));
+    if (!qn_cli_given(c, "field"))
+        QN_TRY(qn_check_is_examples(c->arg, qn_cli_args(c), &tuned));
+    if (tuned)
+        return qn_check_examples(c, c->arg, qn_cli_args(c), tokenizer_option(c), j.color);
     QN_TRY_OUT(open_data(&j));
     QN_TRY_OUT(open_rows(&j));
     QN_TRY_OUT(count(&j));

@@ -7,7 +7,7 @@
 #include "model/save.h"
 
 /* "0.01" or "1%": 0 … 0.5. */
-static int read_share(const char *text, double *out) {
+int qn_data_args_share(const char *text, double *out) {
     qn_str s = qn_str_of(text);
     bool percent = qn_str_ends(s, "%");
     s.n -= percent;
@@ -87,7 +87,7 @@ int qn_data_args_read(qn_cli *c, const char *tokenizer, qn_data_args *a) {
 }
 
 int qn_data_args_read_paths(qn_cli *c, const char *const *path, size_t n, const char *tokenizer, qn_data_args *a) {
-    QN_TRY(read_share(qn_cli_str(c, "validation"), &a->o.validation));
+    QN_TRY(qn_data_args_share(qn_cli_str(c, "validation"), &a->o.validation));
     QN_TRY(qn_cli_size(c, "max-memory", QN_DATA_MIN_MEMORY, &a->o.max_memory));
     QN_TRY(read_sources(c, path, n, a));
     QN_TRY(read_tokenizer(tokenizer, a));

@@ -45,6 +45,8 @@ int qn_data_args_read(qn_cli *c, const char *tokenizer, qn_data_args *a);
 int qn_data_args_read_paths(qn_cli *c, const char *const *path, size_t n, const char *tokenizer, qn_data_args *a);
 /* QN_EUSAGE: one of them is no text but a folder that was prepared, or that of a run. */
 int qn_data_args_texts(const char *const *path, size_t n);
+/* "0.01" or "1%": the share that --validation names. QN_EUSAGE. */
+int qn_data_args_share(const char *text, double *out);
 bool qn_data_args_is_prepared(const char *dir);
 int qn_data_args_prepare(qn_cli *c, qn_data_args *a, const char *folder, qn_data_result *r);
 void qn_data_args_drop(qn_data_args *a);

@@ -1,0 +1,47 @@
+/* cli/example_args.c — the command line as qn_examples_options. */
+#include "cli/example_args.h"
+
+#include "cli/data_args.h"
+
+int qn_example_args_read(const qn_cli *c, const char *const *path, size_t n, int64_t context, qn_examples_options *o) {
+    *o = (qn_examples_options){.path = path, .n_paths = n, .context = context};
+    QN_TRY(qn_data_args_share(qn_cli_str(c, "validation"), &o->validation));
+    o->held = qn_cli_list(c, "held", &o->n_held);
+    o->teach.teach = (qn_teach)qn_cli_enum(c, "teach");
+    o->too_long = (qn_long)qn_cli_enum(c, "too-long");
+    o->strict = qn_cli_flag(c, "strict");
+    return 0;
+}
+
+static int progress(void *bar, int64_t rows) {
+    qn_progress_set(bar, rows);
+    return qn_cancel_check();
+}
+
+static int say(const qn_examples *e, const qn_chat_model *chat) {
+    qn_examples_stats s;
+    qn_buf lost = {0};
+    qn_examples_stats_get(e, &s);
+    qn_log(QN_LOG_INFO, "data    %s: %lld rows, %lld examples, %.1f k tokens, %.0f %% of them taught; the chat template "
+           "is %s", qn_example_form_name(s.form), (long long)s.rows, (long long)s.examples, (double)s.tokens / 1e3,
+           100 * (double)s.taught / (double)QN_MAX(s.tokens, 1),
+           chat->prompter.own ? "the model's own" : "ChatML, because the model has none");
+    if (chat->n_added)
+        qn_log(QN_LOG_INFO, "tokens  %d are new: <|im_start|>, <|im_end|>", chat->n_added);
+    const int rc = qn_examples_losses(e, &lost);
+    if (rc >= 0 && lost.n)
+        qn_log(QN_LOG_WARN, "of %lld rows: %s", (long long)s.rows, lost.s);
+    qn_buf_drop(&lost);
+    return rc;
+}
+
+int qn_example_args_open(qn_cli *c, const qn_examples_options *o, qn_chat_model *chat, qn_examples **out) {
+    qn_examples_options with = *o;
+    qn_progress bar;
+    qn_progress_init(&bar, c, "reading", 0, "rows");
+    with.progress = progress;
+    with.arg = &bar;
+    const int rc = qn_examples_read(out, &chat->prompter, chat->tok, &with);
+    qn_progress_drop(&bar);
+    return rc < 0 ? rc : say(*out, chat);
+}
