@@ -208,8 +208,8 @@ int qn_check_examples(qn_cli *c, const char *const *path, size_t n, const char *
     job j = {.c = c, .color = color};
     int rc;
     if (!model)
-        return qn_fail(QN_EUSAGE, "--model is missing: these are examples, and how they become tokens its chat template "
-                       "says");
+        return qn_fail(QN_EUSAGE, "--model is missing: these are examples, and how they become tokens its chat "
+                       "template says");
     rc = open_all(&j, path, n, model);
     if (rc >= 0)
         rc = qn_cli_json(c) ? put_json(&j) : put_text(&j);

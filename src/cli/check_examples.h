@@ -1,4 +1,4 @@
-/* cli/check_examples.h — `quern data check` of examples to tune with: what of each token is taught, and what is lost. */
+/* cli/check_examples.h — `quern data check` of examples to tune with: which tokens are taught, and what is lost. */
 #ifndef QN_CLI_CHECK_EXAMPLES_H
 #define QN_CLI_CHECK_EXAMPLES_H
 

@@ -5,7 +5,7 @@
 #include "base/dir.h"
 #include "base/file.h"
 #include "cli/data_args.h"
-#include "cli/training.h"
+#include "cli/run_args.h"
 #include "train/dial.h"
 
 static const qn_opt opts[] = {
@@ -25,41 +25,11 @@ static const qn_opt opts[] = {
     QN_OPT_INT("", "window", "0", 0, 16777216, "llama: look back over N tokens only; 0: over all"),
     QN_OPT_INT("", "vocab", NULL, 2, 2097152, "rows of the embedding (without: as many as the tokenizer has ids)"),
     QN_OPT_FLAG("", "untied", "an output head of its own instead of the embedding"),
-    QN_OPT_COUNT("", "steps", NULL, 1, 1e12, "steps"),
     QN_OPT_COUNT("", "tokens", NULL, 1, 1e15, "tokens in all; decides the steps where --steps does not"),
-    QN_OPT_INT("", "batch", NULL, 1, 1048576, "rows of a step"),
-    QN_OPT_INT("", "micro-batch", NULL, 1, 1048576, "rows of a pass: what memory holds at once"),
-    QN_OPT_INT("", "shards", "1", 1, 1024, "parts of the batch whose gradients are added as a tree"),
-    QN_OPT_INT("", "context", NULL, 2, 1048576, "tokens of a row"),
     QN_OPT_ENUM("", "packing", "best-fit", QN_PACKING_CHOICES,
                 "rows of whole documents side by side, or windows of one long stream"),
-    QN_OPT_ENUM("", "optimizer", "adamw", QN_OPTIMIZER_CHOICES, "rule of the update"),
-    QN_OPT_FLOAT("", "lr", NULL, 0, 1000, "largest learning rate"),
-    QN_OPT_ENUM("", "schedule", "cosine", QN_LR_CHOICES, "curve of the learning rate"),
-    QN_OPT_COUNT("", "warmup", NULL, 0, 1e12, "steps until the largest rate"),
-    QN_OPT_COUNT("", "decay-steps", NULL, 1, 1e12, "wsd: steps at the end while the rate falls (without: a fifth)"),
-    QN_OPT_FLOAT("", "min-lr-ratio", "0.1", 0, 1, "share of the rate that is left at the end"),
-    QN_OPT_FLOAT("", "weight-decay", NULL, 0, 10, "decay of matrices"),
-    QN_OPT_FLOAT("", "beta1", NULL, 0, 1, "decay of the mean of gradients"),
-    QN_OPT_FLOAT("", "beta2", NULL, 0, 1, "decay of the mean of their squares"),
-    QN_OPT_FLOAT("", "epsilon", NULL, 0, 1, "AdamW: added to the root of the mean of squares (default 1e-8)"),
-    QN_OPT_FLOAT("", "momentum", NULL, 0, 1, "Muon, SGD: decay of the mean of gradients (default 0.95, SGD 0.9)"),
-    QN_OPT_FLAG("", "nesterov", "SGD: look ahead along the momentum, as Muon does"),
-    QN_OPT_FLOAT("", "dropout", "0", 0, 0.99, "share of what enters the residual stream that is dropped"),
-    QN_OPT_FLOAT("", "clip", "1", 0, 1e12, "largest norm of the gradient; 0: any"),
-    QN_OPT_ENUM("", "compute", NULL, "f32|bf16", "how matrices multiply (without: bf16 where the CPU has its dots)"),
-    QN_OPT_ENUM("", "recompute", "cheap", QN_RECOMPUTE_CHOICES, "what backward computes again rather than keep"),
-    QN_OPT_INT("", "seed", "1", 0, 9e15, "of weights and order"),
-    QN_OPT_COUNT("", "eval-every", NULL, 0, 1e12, "steps between evaluations; 0: never"),
-    QN_OPT_COUNT("", "eval-rows", NULL, 0, 1e12, "rows of an evaluation; 0: the whole validation split"),
-    QN_OPT_COUNT("", "checkpoint-every", NULL, 0, 1e12, "steps between checkpoints; 0: at the end and the best only"),
-    QN_OPT_INT("", "keep", "2", 1, 1000000, "newest checkpoints that stay"),
-    QN_OPT_COUNT("", "sample-every", NULL, 0, 1e12, "steps between samples; 0: never"),
-    QN_OPT_STRING("p", "prompt", NULL, "TEXT", "what samples begin with"),
+    QN_OPTS_RUN,
     QN_OPT_FOLDER("", "bits", NULL, "a world with a sidecar: its bits by kind at each evaluation, for reports"),
-    QN_OPT_INT("", "patience", "0", 0, 1000000, "end after N evaluations that were not better; 0: never"),
-    QN_OPT_ENUM("", "guard", "skip", QN_GUARD_CHOICES, "what a step with a spike in its loss is worth"),
-    QN_OPT_FLOAT("", "spike", "10", 0, 1e6, "a spike: so many deviations above the last 128 losses; 0: none is"),
     QN_OPTS_DATA,
     QN_OPT_FLAG("", "dry-run", "print the plan and stop"),
     QN_OPT_CONFIG,
@@ -85,8 +55,6 @@ static const char notes[] =
 
 /* ---- what was asked for ---- */
 
-static int64_t given_int(const qn_cli *c, const char *name) { return qn_cli_given(c, name) ? qn_cli_int(c, name) : -1; }
-
 static void take_dial(const qn_cli *c, qn_dial *d) {
     qn_dial_init(d);
     const struct { const char *name; int64_t *at; } numbers[] = {
@@ -95,48 +63,9 @@ static void take_dial(const qn_cli *c, qn_dial *d) {
         {"micro-batch", &d->micro}, {"steps", &d->steps}, {"tokens", &d->tokens}, {"warmup", &d->warmup},
     };
     for (size_t i = 0; i < QN_LEN(numbers); i++)
-        *numbers[i].at = given_int(c, numbers[i].name);
+        *numbers[i].at = qn_run_args_int(c, numbers[i].name);
     if (qn_cli_given(c, "lr"))
         d->rate = qn_cli_float(c, "lr");
-}
-
-static void take_recipe(qn_training *t) {
-    const qn_cli *c = t->c;
-    const qn_kernels *k = t->kernels;
-    qn_recipe *r = &t->recipe;
-    qn_recipe_init(r, (qn_optimizer_kind)qn_cli_enum(c, "optimizer"));
-    const int compute = qn_cli_enum(c, "compute");
-    t->compute_free = compute < 0;
-    r->compute = compute >= 0 ? (compute ? QN_BF16 : QN_F32) : k->isa >= QN_ISA_AVX512BF16 ? QN_BF16 : QN_F32;
-    r->seed = (uint64_t)qn_cli_int(c, "seed");
-    r->shards = qn_cli_int(c, "shards");
-    r->packing = (qn_packing)qn_cli_enum(c, "packing");
-    r->recompute = qn_cli_enum(c, "recompute");
-    r->schedule.kind = (qn_lr_kind)qn_cli_enum(c, "schedule");
-    r->schedule.floor = qn_cli_float(c, "min-lr-ratio");
-    r->optimizer.nesterov |= qn_cli_flag(c, "nesterov");
-    r->dropout = qn_cli_float(c, "dropout");
-    r->clip = qn_cli_float(c, "clip");
-    r->guard = (qn_guard)qn_cli_enum(c, "guard");
-    r->spike = qn_cli_float(c, "spike");
-    r->keep = qn_cli_int(c, "keep");
-    r->patience = qn_cli_int(c, "patience");
-    const struct { const char *name; double *at; } reals[] = {
-        {"weight-decay", &r->optimizer.weight_decay}, {"beta1", &r->optimizer.beta1}, {"beta2", &r->optimizer.beta2},
-        {"epsilon", &r->optimizer.eps}, {"momentum", &r->optimizer.momentum},
-    };
-    for (size_t i = 0; i < QN_LEN(reals); i++)
-        if (qn_cli_given(c, reals[i].name))
-            *reals[i].at = qn_cli_float(c, reals[i].name);
-}
-
-/* Intervals that were given stay when the steps change. */
-static void take_intervals(const qn_cli *c, qn_recipe *r) {
-    r->eval_every = given_int(c, "eval-every");
-    r->checkpoint_every = given_int(c, "checkpoint-every");
-    r->sample_every = given_int(c, "sample-every");
-    r->eval_rows = given_int(c, "eval-rows");
-    r->schedule.decay = QN_MAX(0, given_int(c, "decay-steps"));
 }
 
 static int check_names(const qn_cli *c) {
@@ -301,7 +230,7 @@ static int adopt(qn_training *t, qn_dial *d) {
 /* Texts that are not prepared yet count as enough of them. */
 static int plan_run(qn_training *t, const qn_dial *d) {
     const int64_t tokens = t->data ? qn_dataset_info(t->data, QN_SPLIT_TRAIN).tokens : INT64_MAX / 4;
-    take_intervals(t->c, &t->recipe);
+    qn_run_args_intervals(t->c, &t->recipe);
     return qn_dial_run(d, &t->cfg, t->gated, tokens, &t->recipe);
 }
 
@@ -381,7 +310,8 @@ static int pretrain(qn_training *t) {
     QN_TRY(qn_cli_pool(t->c, &t->pool));
     t->kernels = qn_kernels_at(qn_cli_isa(t->c));
     QN_TRY(qn_peak_arithmetic(t->pool, &t->peak));
-    take_recipe(t);
+    qn_run_args_recipe(t);
+    t->recipe.packing = (qn_packing)qn_cli_enum(t->c, "packing");
     QN_TRY(keep_words(t));
     QN_TRY(foresee(t));
     if (!qn_cli_flag(t->c, "dry-run"))

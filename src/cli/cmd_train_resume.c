@@ -62,7 +62,8 @@ static int read_manifest(manifest *m, qn_json *j) {
     }
     QN_TRY(more);
     if (!m->recipe.n || !m->model.n || !m->data.n)
-        return qn_json_fail(j, QN_EFORMAT, "there is no recipe, model or data in it; it is no run of `train pretrain`");
+        return qn_json_fail(j, QN_EFORMAT, "there is no recipe, model or data in it; it is no run of "
+                            "`train pretrain` or `train sft`");
     return 0;
 }
 
@@ -72,6 +73,23 @@ static int take_recipe(qn_training *t, qn_str text) {
     const int rc = qn_recipe_take(&t->recipe, &j);
     qn_json_drop(&j);
     return rc;
+}
+
+/* What ends an answer: one id or several, as a config.json has them. */
+static int take_ends(qn_config *c, const qn_meta *meta) {
+    qn_meta_array a;
+    int64_t id;
+    int rc = qn_meta_get_array(meta, "eos_token_id", QN_META_INT, &a);
+    c->n_eos = 0;
+    if (rc > 0) {
+        for (size_t i = 0; i < a.count && c->n_eos < QN_MAX_EOS; i++)
+            c->eos[c->n_eos++] = qn_meta_array_i64(&a, i);
+        return 0;
+    }
+    rc = qn_meta_get_i64(meta, "eos_token_id", &id);
+    if (rc > 0)
+        c->eos[c->n_eos++] = id;
+    return rc < 0 ? rc : 0;
 }
 
 /* The shape of the model, as the manifest has it: a config.json. */
@@ -88,6 +106,7 @@ static int take_config(qn_training *t, qn_str text) {
         goto out;
     }
     QN_TRY_OUT(qn_config_read(&t->cfg, t->arch, meta, false));
+    QN_TRY_OUT(take_ends(&t->cfg, meta));
     QN_TRY_OUT(qn_dial_family(t->arch, &(qn_config){0}, &gated));
     t->gated = gated;
 out:
@@ -113,7 +132,7 @@ static int find_data(const qn_training *t, const manifest *m, qn_buf *path) {
     if (qn_cli_given(t->c, "data"))
         return qn_buf_puts(path, qn_cli_str(t->c, "data"));
     QN_TRY(qn_path_join(path, qn_run_path(t->run), "data"));
-    if (qn_data_args_is_prepared(path->s))
+    if (qn_data_args_is_prepared(path->s) || qn_training_has_examples(path->s))
         return 0;
     qn_buf_clear(path);
     QN_TRY(qn_buf_puts(path, m->data.s));
@@ -129,8 +148,11 @@ static int open_all(qn_training *t, const manifest *m, const char *data) {
     QN_TRY(keep(&t->prompt, &m->prompt));
     QN_TRY(keep(&t->world, &m->world));
     QN_TRY(qn_training_open_data(t, data));
-    qn_training_take_ids(t);
-    if (m->fingerprint.n && !qn_str_is(qn_buf_view(&m->fingerprint), qn_dataset_fingerprint(t->data)))
+    if (t->examples)                    /* the model may begin with fewer tokens than it is tuned with */
+        qn_training_tuned(t, t->cfg.V, t->cfg.eos, t->cfg.n_eos);
+    else
+        qn_training_take_ids(t);
+    if (m->fingerprint.n && !qn_str_is(qn_buf_view(&m->fingerprint), qn_training_fingerprint(t)))
         return qn_fail(QN_EINVAL, "%s: holds other tokens than those that this run began with; a run goes on with its "
                        "own data (or begin anew with --from %s/last)", data, qn_run_path(t->run));
     return 0;

@@ -22,9 +22,9 @@ static int say(const qn_examples *e, const qn_chat_model *chat) {
     qn_examples_stats s;
     qn_buf lost = {0};
     qn_examples_stats_get(e, &s);
-    qn_log(QN_LOG_INFO, "data    %s: %lld rows, %lld examples, %.1f k tokens, %.0f %% of them taught; the chat template "
-           "is %s", qn_example_form_name(s.form), (long long)s.rows, (long long)s.examples, (double)s.tokens / 1e3,
-           100 * (double)s.taught / (double)QN_MAX(s.tokens, 1),
+    qn_log(QN_LOG_INFO, "data    %s: %lld rows, %lld examples, %.1f k tokens, %.0f %% of them taught; the chat "
+           "template is %s", qn_example_form_name(s.form), (long long)s.rows, (long long)s.examples,
+           (double)s.tokens / 1e3, 100 * (double)s.taught / (double)QN_MAX(s.tokens, 1),
            chat->prompter.own ? "the model's own" : "ChatML, because the model has none");
     if (chat->n_added)
         qn_log(QN_LOG_INFO, "tokens  %d are new: <|im_start|>, <|im_end|>", chat->n_added);

@@ -13,7 +13,7 @@
 
 #define QN_OPTS_EXAMPLES                                                                                               \
     QN_OPT_LIST("", "held", "FILE", "examples of the validation split; without, a share of the others is held out"),   \
-    QN_OPT_ENUM("", "teach", "answers", QN_TEACH_CHOICES, "all answers of the assistant, the last one, or all tokens"), \
+    QN_OPT_ENUM("", "teach", "answers", QN_TEACH_CHOICES, "all answers of the assistant, the last, or all tokens"),    \
     QN_OPT_ENUM("", "too-long", "cut", QN_LONG_CHOICES, "what becomes of examples longer than a row: their end goes, " \
                 "or all of it"),                                                                                       \
     QN_OPT_FLAG("", "strict", "a row that cannot be used is an error")

@@ -28,9 +28,67 @@ static int read_beside(const char *dir, const char *name, qn_buf *out) {
     return rc;
 }
 
+static bool is_there(const char *dir, const char *name) {
+    qn_buf path = {0};
+    const bool there = qn_path_join(&path, dir, name) >= 0 && qn_is_file(path.s);
+    qn_buf_drop(&path);
+    return there;
+}
+
+bool qn_training_has_examples(const char *dir) { return is_there(dir, QN_EXAMPLES_FILE); }
+
+const char *qn_training_fingerprint(const qn_training *t) {
+    return t->data ? qn_dataset_fingerprint(t->data) : qn_examples_fingerprint(t->examples);
+}
+
+static int write_beside(const char *dir, const char *name, const qn_buf *text) {
+    qn_buf path = {0};
+    int rc = qn_path_join(&path, dir, name);
+    if (rc >= 0)
+        rc = qn_write_file(path.s, text->s ? text->s : "", text->n);
+    qn_buf_drop(&path);
+    return rc;
+}
+
+/* The examples come last: with them the folder is whole. */
+int qn_training_save_examples(const qn_training *t, const char *dir) {
+    qn_buf path = {0};
+    int rc;
+    QN_TRY_OUT(qn_dir_make(dir));
+    QN_TRY_OUT(write_beside(dir, "tokenizer.json", &t->tokenizer_json));
+    QN_TRY_OUT(write_beside(dir, "tokenizer_config.json", &t->tokenizer_config_json));
+    QN_TRY_OUT(qn_path_join(&path, dir, QN_EXAMPLES_FILE));
+    rc = qn_examples_save(t->examples, path.s);
+out:
+    qn_buf_drop(&path);
+    return rc < 0 ? rc : 0;
+}
+
+static int open_examples(qn_training *t, const char *dir) {
+    qn_source *s = NULL;
+    qn_buf path = {0};
+    int rc;
+    QN_TRY_OUT(qn_path_join(&path, dir, QN_EXAMPLES_FILE));
+    QN_TRY_OUT(qn_examples_open(&t->examples, path.s));
+    QN_TRY_OUT(read_beside(dir, "tokenizer.json", &t->tokenizer_json));
+    QN_TRY_OUT(read_beside(dir, "tokenizer_config.json", &t->tokenizer_config_json));
+    QN_TRY_OUT(qn_source_open(&s, dir));
+    QN_TRY_OUT(qn_chat_model_open(&t->chat, s));
+    t->tok = t->chat.tok;
+    t->chat.tok = NULL;
+    if (!t->data_path && !(t->data_path = qn_str_dup(QN_MEM_CLI, qn_str_of(dir))))
+        rc = QN_ENOMEM;
+out:
+    qn_source_close(s);
+    qn_buf_drop(&path);
+    return rc;
+}
+
 int qn_training_open_data(qn_training *t, const char *dir) {
     qn_buf path = {0};
     int rc;
+    if (qn_training_has_examples(dir))
+        return open_examples(t, dir);
     QN_TRY_OUT(qn_dataset_open(&t->data, dir));
     QN_TRY_OUT(read_beside(dir, "tokenizer.json", &t->tokenizer_json));
     QN_TRY_OUT(read_beside(dir, "tokenizer_config.json", &t->tokenizer_config_json));
@@ -48,6 +106,12 @@ void qn_training_take_ids(qn_training *t) {
     t->cfg.pad = -1;
     t->cfg.n_eos = qn_tok_eos(t->tok) >= 0;
     t->cfg.eos[0] = qn_tok_eos(t->tok);
+}
+
+void qn_training_tuned(qn_training *t, int64_t rows, const int64_t *eos, int64_t n_eos) {
+    t->rows = rows;
+    t->n_eos = n_eos;
+    memcpy(t->eos, eos, sizeof t->eos);
 }
 
 /* Which of the optional parameters a model on disk has. */
@@ -74,6 +138,11 @@ static int open_from(qn_training *t, const char *from, bool has[QN_PARAMS], qn_s
     t->cfg.tied = t->cfg.tied || (qn_source_is_gguf(*s) && !has[QN_P_HEAD]);     /* GGUF says so by leaving it out */
     if (t->compute_free && t->cfg.compute >= 0)
         t->recipe.compute = t->cfg.compute;
+    if (t->examples && t->rows > 0) {           /* tokens of the template may be new to the model */
+        t->cfg.V = QN_MAX(t->cfg.V, t->rows);
+        t->cfg.n_eos = t->n_eos;
+        memcpy(t->cfg.eos, t->eos, sizeof t->eos);
+    }
     return 0;
 }
 
@@ -147,7 +216,7 @@ static int put_sample(qn_training *t, int64_t step) {
     qn_jw *w = qn_run_sample(t->run);
     qn_field_i64(w, "step", step);
     qn_jw_key(w, "prompt");
-    qn_jw_str(w, qn_str_of(t->prompt ? t->prompt : ""));
+    qn_jw_str(w, qn_buf_view(&t->shown));
     qn_jw_key(w, "text");
     qn_jw_str(w, qn_buf_view(&t->sample));
     return qn_run_sample_end(t->run);
@@ -173,7 +242,7 @@ static int on_sample(void *arg, int64_t step, const qn_model *m) {
     rc = qn_generate(s, t->tok, 0, &t->held, &t->prompt_ids, &g, on_token, t, &r);
     qn_session_free(s);
     QN_TRY(rc);
-    qn_log(QN_LOG_INFO, "step %lld writes: %s%s", (long long)step, t->prompt ? t->prompt : "",
+    qn_log(QN_LOG_INFO, "step %lld writes: %s%s", (long long)step, t->shown.s ? t->shown.s : "",
            t->sample.s ? t->sample.s : "");
     return put_sample(t, step);
 }
@@ -212,10 +281,35 @@ static int on_metrics(void *arg, int64_t step, const qn_model *m, qn_jw *w) {
     return rc;
 }
 
+/* A question as the chat template asks it; without one the first that is held out, or trained on. */
+static int encode_question(qn_training *t) {
+    const qn_split split = qn_examples_count(t->examples, QN_SPLIT_VALIDATION) ? QN_SPLIT_VALIDATION : QN_SPLIT_TRAIN;
+    qn_chat_messages *m;
+    qn_example e;
+    if (!t->prompt) {
+        qn_examples_get(t->examples, split, 0, &e);
+        for (int64_t i = 0; i < e.part[0].prompt; i++)
+            QN_TRY(qn_ids_push(&t->prompt_ids, e.part[0].ids[i]));
+        return qn_tok_decode(t->tok, t->prompt_ids.v, t->prompt_ids.n, QN_TOK_SKIP_SPECIAL, &t->shown);
+    }
+    QN_TRY(qn_chat_messages_new(&m));
+    int rc = qn_chat_messages_add(m, "user", qn_str_of(t->prompt));
+    if (rc >= 0)
+        rc = qn_prompter_render(&t->chat.prompter, m, true);
+    if (rc >= 0)
+        rc = qn_prompter_ids(&t->chat.prompter, t->tok, &t->prompt_ids);
+    qn_chat_messages_free(m);
+    QN_TRY(rc);
+    return qn_buf_printf(&t->shown, "%s\n", t->prompt);
+}
+
 /* The prompt of the samples: what was asked for, after BOS where there is one; without either a line end. */
 static int encode_prompt(qn_training *t) {
     const int32_t bos = qn_tok_bos(t->tok), eos = qn_tok_eos(t->tok);
     const char *text = t->prompt ? t->prompt : "";
+    if (t->examples)
+        return encode_question(t);
+    QN_TRY(qn_buf_puts(&t->shown, text));
     QN_TRY(qn_tok_encode(t->tok, text, strlen(text), QN_TOK_DEFAULT, &t->prompt_ids));
     if (t->prompt_ids.n > 0)
         return 0;
@@ -270,6 +364,7 @@ int qn_training_open_model(qn_training *t, const char *from) {
     QN_TRY_OUT(qn_training_fits(t));
     QN_TRY_OUT(qn_model_blank(&t->model, t->arch, &t->cfg, from ? has : NULL, (qn_dtype)t->recipe.compute));
     QN_TRY_OUT(qn_params_init(&t->params, t->model));
+    t->params.grow = t->examples != NULL;
     if (from)
         rc = qn_params_load(&t->params, s, t->pool);
     else
@@ -289,7 +384,8 @@ static int read_bits(qn_training *t) {
 int qn_training_build(qn_training *t) {
     QN_TRY(read_bits(t));
     const qn_train_setup setup = {
-        .recipe = &t->recipe, .params = &t->params, .data = t->data, .kernels = t->kernels, .pool = t->pool,
+        .recipe = &t->recipe, .params = &t->params, .data = t->data,
+        .examples = t->examples, .kernels = t->kernels, .pool = t->pool,
         .run = t->run,
         .texts = {qn_buf_view(&t->tokenizer_json), qn_buf_view(&t->tokenizer_config_json)},
         .hooks = {.step = on_step, .measured = on_measured, .saved = on_saved, .metrics = on_metrics,
@@ -318,25 +414,38 @@ static double guessed_seconds(const qn_training *t) {
     return 6 * numbers * tokens / (0.6e9 * peak_of(t));
 }
 
+static void say_data(const qn_training *t) {
+    const qn_split_info train = qn_dataset_info(t->data, QN_SPLIT_TRAIN);
+    const qn_split_info check = qn_dataset_info(t->data, QN_SPLIT_VALIDATION);
+    qn_log(QN_LOG_INFO, "data    %s: %.2f M tokens to train on, %.3f M to validate, %.2f bytes per token", t->data_path,
+           (double)train.tokens / 1e6, (double)check.tokens / 1e6,
+           train.tokens ? (double)train.bytes / (double)train.tokens : 0);
+}
+
+/* Places of an epoch: tokens of documents; of examples those of their packed rows. */
+static double epoch_tokens(const qn_training *t) {
+    if (t->data)
+        return (double)qn_dataset_info(t->data, QN_SPLIT_TRAIN).tokens;
+    return (double)t->epoch_rows * (double)t->recipe.context;
+}
+
 void qn_training_plan(const qn_training *t) {
     static const char *const kinds[] = {"adamw", "muon", "sgd"};
     static const char *const curves[] = {"cosine", "linear", "constant", "wsd"};
     const qn_config *c = &t->cfg;
     const qn_recipe *r = &t->recipe;
-    const qn_split_info train = qn_dataset_info(t->data, QN_SPLIT_TRAIN);
-    const qn_split_info check = qn_dataset_info(t->data, QN_SPLIT_VALIDATION);
     const double tokens = (double)r->steps * (double)r->batch * (double)r->context;
+    const double epoch = epoch_tokens(t);
     char text[32];
     qn_log(QN_LOG_INFO, "model   %s, %.2f M parameters, %.2f M of them outside the embedding: %lld layers, width %lld, "
            "%lld heads of %lld, feed-forward %lld, vocabulary %lld", t->arch->name, (double)t->model->n_params / 1e6,
            (double)qn_dial_numbers(c, t->gated) / 1e6, (long long)c->layers, (long long)c->D, (long long)c->heads,
            (long long)c->Dh, (long long)c->F, (long long)c->V);
-    qn_log(QN_LOG_INFO, "data    %s: %.2f M tokens to train on, %.3f M to validate, %.2f bytes per token", t->data_path,
-           (double)train.tokens / 1e6, (double)check.tokens / 1e6,
-           train.tokens ? (double)train.bytes / (double)train.tokens : 0);
+    if (t->data)
+        say_data(t);
     qn_log(QN_LOG_INFO, "run     %lld steps of %lld rows of %lld tokens: %.2f M tokens, %.1f epochs; %s, rate %g %s, "
            "warm-up %lld; compute %s", (long long)r->steps, (long long)r->batch, (long long)r->context, tokens / 1e6,
-           train.tokens ? tokens / (double)train.tokens : 0, kinds[r->optimizer.kind], r->schedule.peak,
+           epoch > 0 ? tokens / epoch : 0, kinds[r->optimizer.kind], r->schedule.peak,
            curves[r->schedule.kind], (long long)r->schedule.warmup, qn_dtype_get((qn_dtype)r->compute)->name);
     qn_log(QN_LOG_INFO, "memory  up to %.0f MB", (double)reserved_bytes() / 1e6);
     const bool known = t->step_seconds > 0;
@@ -385,7 +494,7 @@ static int fill_manifest(void *arg, qn_jw *w) {
     qn_recipe_put(&t->recipe, w);
     qn_jw_close(w);
     put_path(w, "data", t->data_path);
-    put_word(w, "data_fingerprint", qn_dataset_fingerprint(t->data));
+    put_word(w, "data_fingerprint", qn_training_fingerprint(t));
     put_path(w, "from", t->from);
     put_word(w, "prompt", t->prompt);
     put_path(w, "world", t->world);
@@ -472,9 +581,9 @@ static int put_end(qn_training *t, qn_run_end end, qn_buf *b) {
     QN_TRY(qn_buf_puts(b, end == QN_RUN_EARLY ? "; ended early, because it no longer got better" : ""));
     const char *best = qn_run_file(t->run, "best");
     const char *model = best && qn_is_dir(best) ? best : qn_run_file(t->run, "last");
-    QN_TRY(qn_buf_puts(b, "\n`quern generate "));
+    QN_TRY(qn_buf_puts(b, t->examples ? "\n`quern chat " : "\n`quern generate "));
     QN_TRY(qn_put_quoted(b, model ? model : ""));
-    return qn_buf_puts(b, " -p 'Once'` writes with it");
+    return qn_buf_puts(b, t->examples ? "` talks with it" : " -p 'Once'` writes with it");
 }
 
 static int tell_end(qn_training *t, qn_run_end end) {
@@ -515,6 +624,9 @@ void qn_training_drop(qn_training *t) {
     qn_run_close(t->run);
     qn_tok_free(t->tok);
     qn_dataset_close(t->data);
+    qn_examples_free(t->examples);
+    qn_chat_model_drop(&t->chat);
+    qn_buf_drop(&t->shown);
     qn_buf_drop(&t->tokenizer_json);
     qn_buf_drop(&t->tokenizer_config_json);
     qn_ids_drop(&t->prompt_ids);

@@ -1,4 +1,6 @@
-/* cli/training.h — what `train pretrain` and `train resume` have in common: a run from its recipe to its last line.
+/* cli/training.h — what `train pretrain`, `train sft` and `train resume` have in common: a run from its recipe to its
+ * last line. It learns from a prepared folder, or from examples, which then stand in RUN/data with the tokenizer and
+ * the chat template that made them.
  *
  *     qn_training t = {.c = c};
  *     … recipe, configuration, data …
@@ -14,7 +16,10 @@
 #include "eval/bits.h"
 #include "infer/generate.h"
 #include "kernels/peak.h"
+#include "model/chat_model.h"
 #include "train/train.h"
+
+#define QN_EXAMPLES_FILE "examples.bin"         /* in RUN/data */
 
 typedef struct {
     qn_cli *c;
@@ -29,7 +34,11 @@ typedef struct {
     bool compute_free;                  /* nobody said how to multiply: what the model to begin with records counts */
     char *data_path, *from;             /* of the prepared folder; of the model it began with, or NULL */
     /* what is open */
-    qn_dataset *data;
+    qn_dataset *data;                   /* or examples */
+    qn_examples *examples;
+    qn_chat_model chat;                 /* beside examples; its tokenizer is tok */
+    int64_t epoch_rows;                 /* of examples, packed */
+    int64_t rows, eos[QN_MAX_EOS], n_eos;   /* of a model that is tuned: of its embedding; what ends its answers */
     qn_tok *tok;
     qn_buf tokenizer_json, tokenizer_config_json;
     qn_model *model;
@@ -48,13 +57,21 @@ typedef struct {
     char *prompt;                       /* what samples begin with; NULL: nothing */
     char *world;                        /* whose bits by kind are measured at each evaluation; NULL: nobody's */
     qn_bits_set bits;                   /* of that world; read when it is built */
+    qn_buf shown;                       /* the beginning of samples, as text */
     qn_ids prompt_ids, held;
     qn_buf sample;
 } qn_training;
 
+/* Either kind. */
 int qn_training_open_data(qn_training *t, const char *dir);
+bool qn_training_has_examples(const char *dir);
+/* Puts examples, tokenizer and template into a new folder `dir`. */
+int qn_training_save_examples(const qn_training *t, const char *dir);
+const char *qn_training_fingerprint(const qn_training *t);      /* of its data */
 /* The special ids of a fresh model are its tokenizer's. */
 void qn_training_take_ids(qn_training *t);
+/* How many rows the embedding of a tuned model has, and what ends its answers. */
+void qn_training_tuned(qn_training *t, int64_t rows, const int64_t *eos, int64_t n_eos);
 /* Family and configuration of the model to begin with, and how it multiplies where nobody said; no weights yet. */
 int qn_training_look(qn_training *t, const char *from);
 /* QN_ENOMEM where the machine has less than configuration and recipe take at the very least. */

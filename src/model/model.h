@@ -98,6 +98,7 @@ typedef struct {
     int64_t max_context;
     double dropout;                 /* > 0: nodes that drop this share of what enters the residual stream, in runs that
                                      * ask for it (qn_batch.dropout) */
+    double neftune;                 /* > 0: a node that adds noise of this size to the embedding, likewise */
 } qn_graph_options;
 
 /* The body: ids [T] i32, positions [T] i32 → the last residual [T,D]. Values are named blk.3.attn.out and the like

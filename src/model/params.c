@@ -117,6 +117,7 @@ typedef struct {
     uint64_t seed;
     const qn_stored *from;              /* [slots], or NULL: fresh */
     char *raw;                          /* [workers][widest] numbers as they are stored */
+    float *mean;                        /* [slots][D] of the rows of a table that grows */
 } filling;
 
 /* Two normal numbers (Marsaglia 1964): a point of the unit disc, stretched. A point of the square around it misses the
@@ -158,6 +159,40 @@ static void decode(const filling *f, const qn_stored *st, int64_t row, int64_t n
     qn_dtype_get((qn_dtype)st->info->dtype)->decode_row(w, rows, n * st->dim[1]);
 }
 
+/* Rows of a table that the file has not begin as the mean of those that it has (Hewitt 2021): they are as likely as the
+ * others taken together, and no more. */
+static void fill_stored(const filling *f, const qn_slot *s, int64_t row, int64_t rows, int worker, float *w) {
+    const qn_stored *st = &f->from[s - f->p->slot];
+    const int64_t there = s->matrix ? QN_MIN(rows, QN_MAX(0, st->dim[0] - row)) : s->cols;
+    if (there > 0)
+        decode(f, st, row, there, worker, w);
+    for (int64_t r = there; s->matrix && r < rows; r++)
+        memcpy(w + r * s->cols, f->mean + (s - f->p->slot) * f->p->m->cfg.D, (size_t)s->cols * sizeof *w);
+}
+
+/* The means of all tables that grow, row after row. */
+static int find_means(filling *f) {
+    const qn_params *p = f->p;
+    const int64_t D = p->m->cfg.D;
+    f->mean = qn_zalloc(QN_MEM_SCRATCH, p->n * (size_t)D, sizeof *f->mean);
+    double *sum = qn_zalloc(QN_MEM_SCRATCH, (size_t)D, sizeof *sum);
+    for (size_t i = 0; f->mean && sum && i < p->n; i++) {
+        const int64_t stored = f->from[i].dim[0];
+        if (!p->slot[i].matrix || stored >= p->slot[i].rows)
+            continue;
+        memset(sum, 0, (size_t)D * sizeof *sum);
+        for (int64_t row = 0; row < stored; row++) {
+            decode(f, &f->from[i], row, 1, 0, f->room);
+            for (int64_t k = 0; k < D; k++)
+                sum[k] += (double)f->room[k];
+        }
+        for (int64_t k = 0; k < D; k++)
+            f->mean[(int64_t)i * D + k] = (float)(sum[k] / (double)QN_MAX(stored, 1));
+    }
+    qn_free(sum);
+    return f->mean && sum ? 0 : QN_ENOMEM;
+}
+
 static void fill_tile(void *arg, int64_t tile, int worker) {
     const filling *f = arg;
     int64_t row;
@@ -165,7 +200,7 @@ static void fill_tile(void *arg, int64_t tile, int worker) {
     float *w = f->room + (size_t)worker * (size_t)f->p->widest;
     const int64_t rows = qn_slot_tile_rows(s, row);
     if (f->from)
-        decode(f, &f->from[s - f->p->slot], row, s->matrix ? rows : s->cols, worker, w);
+        fill_stored(f, s, row, rows, worker, w);
     else if (s->matrix)
         fresh_matrix(f, s, row, w);
     else
@@ -178,9 +213,12 @@ static int fill_all(filling *f, qn_pool *pool) {
     f->room = qn_alloc(QN_MEM_SCRATCH, (size_t)qn_pool_threads(pool) * (size_t)f->p->widest * sizeof *f->room);
     if (f->from)
         f->raw = qn_alloc(QN_MEM_SCRATCH, (size_t)qn_pool_threads(pool) * raw_bytes(f));
-    const int rc = f->room && (f->raw || !f->from) ? 0 : QN_ENOMEM;
+    int rc = f->room && (f->raw || !f->from) ? 0 : QN_ENOMEM;
+    if (rc >= 0 && f->from && f->p->grow)
+        rc = find_means(f);
     if (rc >= 0)
         qn_parallel(pool, f->p->tiles, fill_tile, f);
+    qn_free(f->mean);
     qn_free(f->room);
     qn_free(f->raw);
     return rc;
@@ -224,7 +262,8 @@ static int bind_slot(const qn_params *p, const qn_source *s, const qn_config *c,
     QN_TRY(qn_stored_find(st, s, p->m->arch, c, slot->p, slot->layer));
     QN_TRY(qn_stored_check(st, s));
     const int64_t rows = slot->matrix ? slot->rows : slot->cols, cols = slot->matrix ? slot->cols : 1;
-    if (st->dim[0] == rows && st->dim[1] == cols)
+    const bool table = slot->p->id == QN_P_EMBED || slot->p->id == QN_P_HEAD;
+    if (st->dim[1] == cols && (st->dim[0] == rows || (p->grow && table && st->dim[0] < rows)))
         return 0;
     return qn_fail(QN_ESHAPE, "%s: tensor %.*s is %lld by %lld; what is trained is %lld by %lld", qn_source_path(s),
                    QN_STR_ARG(st->info->name), (long long)st->dim[0], (long long)st->dim[1], (long long)rows,

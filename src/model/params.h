@@ -40,6 +40,7 @@ typedef struct {
     int64_t tiles;                      /* of all slots */
     int64_t widest;                     /* most numbers of a tile: what room must hold */
     float *master;                      /* [numbers] or NULL: the panels are the masters */
+    bool grow;                          /* the caller's: a file may have fewer tokens than the model (qn_params_load) */
 } qn_params;
 
 /* Lists the parameters of a model whose matrices are all F32, or all BF16 (then masters are allocated, zero, and are
@@ -62,7 +63,8 @@ void qn_params_put(const qn_params *p, const qn_slot *s, int64_t row, const floa
 /* Fresh ones: norms 1, biases 0, matrices normal with deviation 0.02, those that write into the residual stream
  * (QN_RESIDUAL_OUT) with 0.02/√(2·layers). A draw depends on (seed, slot, index), so not on threads. QN_ENOMEM. */
 int qn_params_fresh(qn_params *p, uint64_t seed, qn_pool *pool);
-/* Those of a model on disk of the same family and shape, exactly, decoded from any stored dtype. Nothing is changed
+/* Those of a model on disk of the same family and shape, exactly, decoded from any stored dtype; where p->grow, rows of
+ * embedding and head that the file has not begin as the mean of those it has. Nothing is changed
  * before all is checked: QN_ESHAPE (another family or shape, a parameter too many), QN_ENOTFOUND (one too few), what
  * qn_source_config says, QN_ENOMEM. */
 int qn_params_load(qn_params *p, const qn_source *s, qn_pool *pool);

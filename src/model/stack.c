@@ -231,10 +231,15 @@ static qn_ref drop(build *b, const char *name, qn_ref x, int site) {
     return b->o->dropout > 0 ? node(b, &qn_op_dropout, name, &x, 1, 1, &attr) : x;
 }
 
+static qn_ref noise(build *b, qn_ref x) {
+    const qn_noise_attr attr = {b->o->neftune};
+    return b->o->neftune > 0 ? node(b, &qn_op_noise, "embed.noise", &x, 1, 1, &attr) : x;
+}
+
 static qn_ref body(build *b, qn_ref ids, qn_ref positions) {
     if (b->m->spec.position == QN_POS_ROPE)
         rope_table(b, positions);
-    qn_ref x = drop(b, "embed.drop", embed(b, ids, positions), -1);
+    qn_ref x = drop(b, "embed.drop", noise(b, embed(b, ids, positions)), -1);
     for (b->layer = 0; b->layer < b->m->cfg.layers && b->rc == 0; b->layer++) {
         qn_graph_anchor(b->g, x);
         const qn_ref a = norm(b, "attn.norm", x, QN_P_ATTN_NORM, QN_P_ATTN_NORM_BIAS);

@@ -49,6 +49,7 @@ typedef struct {
     const int32_t *row_segment;             /* [T] segment of each row */
     int64_t chunks;                         /* chunks of 256 keys that the longest segment reaches */
     uint64_t seed, step;                    /* for what is drawn in a training run (ops/dropout.c) */
+    bool noise;                             /* nodes that add noise do so in this run (ops/noise.c) */
     double dropout;                         /* 0: off in this run; else nodes drop with the p of their attribute */
     const int64_t *row_id;                  /* [T] the rows' numbers for those draws; NULL: 0, 1 … of this run */
 } qn_batch;

@@ -11,6 +11,7 @@
  *   act        x [T,F]                                       → [T,F]      an activation by itself
  *   glu        gate, up [T,F]                                → [T,F]      act(gate)·up
  *   add        a, b [T,D]                                    → [T,D]
+ *   noise      x [T,D]                                       → [T,D]      uniform noise added, in training runs
  *   dropout    x [T,D]                                       → [T,D]      some elements zero, in training runs
  *   rows       x [T,D], index [S]                            → [S,D]
  *   xent       x [T,K], W [V,K] (panels), target, weight [T] → [T]        head and cross entropy, never all logits
@@ -46,6 +47,7 @@ typedef struct { double eps; } qn_rmsnorm_attr, qn_layernorm_attr;
 typedef struct { qn_dtype weight; } qn_act_pack_attr;      /* the packed dtype of the weights that will read it */
 typedef struct { int n; int bias; } qn_linear_attr;        /* weights 1…3; bias: bit i = weight i has one */
 typedef struct { qn_act kind; } qn_glu_attr, qn_act_attr;
+typedef struct { double alpha; } qn_noise_attr;             /* ≥ 0: times what is divided by √(tokens · D) */
 typedef struct { double p; int64_t site; } qn_dropout_attr;  /* 0 ≤ p < 1; a number of its own for each node, < 2²⁰ */
 
 enum { QN_ROPE_MAX = 256 };             /* widest rotated part of a head */

@@ -90,7 +90,8 @@ out:
 }
 
 static int build(qn_engine *e, qn_dtype kv) {
-    const qn_graph_options o = {.kv = kv, .max_context = e->o.context, .dropout = e->o.dropout};
+    const qn_graph_options o = {.kv = kv, .max_context = e->o.context, .dropout = e->o.dropout,
+                                .neftune = e->o.neftune};
     const qn_exec_limits limits = {most_tokens(e), most_tokens(e), qn_pool_threads(e->pool)};
     QN_TRY(qn_graph_new(&e->graph));
     QN_TRY(qn_model_loss(e->p->m, e->graph, &o, &e->refs));
@@ -228,6 +229,7 @@ double qn_engine_run(qn_engine *e, const qn_row_data *row, int64_t n, double wei
     if (e->S == 0)                      /* nothing here is supervised: no loss, no gradient */
         return 0;
     e->batch.dropout = backward ? e->o.dropout : 0;
+    e->batch.noise = backward && e->o.neftune > 0;
     (backward ? qn_exec_run_walk : qn_exec_run)(e->exec, e->T, e->S, e->pool, &e->batch);
     const float *loss = qn_exec_value(e->exec, e->refs.loss)->data;
     for (int64_t i = 0; i < e->S; i++)

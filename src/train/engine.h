@@ -21,7 +21,8 @@ typedef struct {
     int64_t max_pieces;                 /* of a row */
     qn_recompute recompute;             /* what backward makes again rather than keep */
     double dropout;                     /* share of what enters the residual stream that is dropped; 0: none */
-    uint64_t seed;                      /* of what is dropped */
+    double neftune;                     /* size of the noise on the embedding in passes with a backward half; 0: none */
+    uint64_t seed;                      /* of what is dropped, and of the noise */
     bool gradients;                     /* false: losses only, and no memory for more */
 } qn_engine_options;
 

@@ -19,7 +19,7 @@ enum { REFUSED_MOST = 10 };             /* steps in a row before the run gives u
 static int rows_of(qn_trainer *t, qn_split split, qn_rows **out) {
     const qn_rows_options o = {.split = split, .packing = t->recipe.packing, .context = t->recipe.context,
                                .seed = t->recipe.seed, .ordered = split == QN_SPLIT_VALIDATION};
-    return qn_rows_new(out, t->s.data, &o);
+    return t->s.data ? qn_rows_new(out, t->s.data, &o) : qn_rows_of_examples(out, t->s.examples, &o);
 }
 
 /* Memory for the rows of one step. */
@@ -35,17 +35,18 @@ static int batch_new(qn_trainer *t) {
         t->row[i] = (qn_row_data){.ids = t->ids + 2 * i * context, .targets = t->ids + (2 * i + 1) * context,
                                   .piece = t->piece + i * pieces};
     const qn_engine_options o = {.context = context, .rows = t->pass, .max_pieces = pieces, .gradients = true,
-                                 .dropout = t->recipe.dropout, .seed = t->recipe.seed,
+                                 .dropout = t->recipe.dropout, .neftune = t->recipe.neftune, .seed = t->recipe.seed,
                                  .recompute = (qn_recompute)t->recipe.recompute};
     return qn_engine_new(&t->engine, t->s.params, t->s.kernels, t->s.pool, &o);
 }
 
 static int check(const qn_trainer *t) {
     const qn_config *c = &t->s.params->m->cfg;
-    if (qn_dataset_vocab(t->s.data) > c->V)
+    const int64_t vocab = t->s.data ? qn_dataset_vocab(t->s.data) : qn_examples_vocab(t->s.examples);
+    if (vocab > c->V)
         return qn_fail(QN_EINVAL, "%s: its tokenizer has %lld ids, the model's embedding %lld rows; prepare the data "
-                       "with the model's own tokenizer", qn_dataset_path(t->s.data),
-                       (long long)qn_dataset_vocab(t->s.data), (long long)c->V);
+                       "with the model's own tokenizer", t->s.data ? qn_dataset_path(t->s.data) : "the examples",
+                       (long long)vocab, (long long)c->V);
     if (t->recipe.context > c->context)
         return qn_fail(QN_EINVAL, "rows of %lld tokens do not fit into the model's context of %lld",
                        (long long)t->recipe.context, (long long)c->context);
@@ -54,7 +55,9 @@ static int check(const qn_trainer *t) {
 
 /* Damage to a shard is found before step 1, where reading all of them takes no time to speak of. */
 static int check_data(const qn_trainer *t) {
-    const int64_t size = qn_dataset_size(t->s.data);
+    const int64_t size = t->s.data ? qn_dataset_size(t->s.data) : 0;
+    if (!t->s.data)
+        return 0;
     if (size <= VERIFY_MOST)
         return qn_dataset_verify(t->s.data);
     qn_log(QN_LOG_DEBUG, "%s: %.1f GB are not read to verify their checksums; `quern data check` does that",
@@ -67,12 +70,17 @@ static void warn_of_gaps(const qn_trainer *t) {
     qn_rows_stats s;
     qn_rows_stats_get(t->rows, &s);
     const int64_t most = qn_rows_max_pieces(t->rows);
-    if (t->recipe.packing == QN_PACK_STREAM || s.rows < 2 || s.fill >= FILL_LEAST)
+    if (t->recipe.packing == QN_PACK_STREAM || !t->s.data || s.rows < 2 || s.fill >= FILL_LEAST)
         return;
     const bool many = (double)s.pieces > 0.9 * (double)most * (double)s.rows;
     qn_log(QN_LOG_WARN, "rows of %lld tokens are only %.0f %% full: %s; --packing stream fills them, %s", (long long)
            t->recipe.context, 100 * s.fill, many ? "documents are so short that a row holds the most pieces it can"
            : "few documents fit side by side", many ? "so does a shorter --context" : "so may another --context");
+}
+
+static bool has_validation(const qn_trainer *t) {
+    return t->s.data ? qn_dataset_info(t->s.data, QN_SPLIT_VALIDATION).tokens > 1
+                     : qn_examples_count(t->s.examples, QN_SPLIT_VALIDATION) > 0;
 }
 
 static int init(qn_trainer *t) {
@@ -81,7 +89,7 @@ static int init(qn_trainer *t) {
     t->pass = QN_MIN(t->recipe.rows, t->recipe.batch / t->recipe.shards);
     QN_TRY(rows_of(t, QN_SPLIT_TRAIN, &t->rows));
     warn_of_gaps(t);
-    if (qn_dataset_info(t->s.data, QN_SPLIT_VALIDATION).tokens > 1)
+    if (has_validation(t))
         QN_TRY(rows_of(t, QN_SPLIT_VALIDATION, &t->validation));
     QN_TRY(batch_new(t));
     QN_TRY(qn_trainer_shards_new(t));

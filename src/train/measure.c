@@ -6,7 +6,7 @@
 #include "num/math.h"
 
 int qn_trainer_measure(qn_trainer *t, qn_measured *m) {
-    const uint16_t *bytes = qn_dataset_token_bytes(t->s.data);
+    const uint16_t *bytes = t->s.data ? qn_dataset_token_bytes(t->s.data) : qn_examples_token_bytes(t->s.examples);
     const int64_t all = t->validation ? qn_rows_per_epoch(t->validation) : 0;
     const int64_t rows = t->recipe.eval_rows > 0 ? QN_MIN(t->recipe.eval_rows, all) : all;
     double sum = 0, of_text = 0;

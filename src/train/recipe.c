@@ -48,8 +48,10 @@ static const field fields[] = {
     {"keep", AT(keep), WHOLE, 1, 1e6, NULL},
     {"sample_every", AT(sample_every), WHOLE, 0, 1e12, NULL},
     {"patience", AT(patience), WHOLE, 0, 1e6, NULL},
+    {"neftune", AT(neftune), REAL, 0, 1e6, NULL},
 };
 #undef AT
+enum { FIRST_FIELDS = QN_LEN(fields) - 1 };     /* the others came later: where they are not said, they are 0 */
 
 void qn_recipe_init(qn_recipe *r, qn_optimizer_kind optimizer) {
     *r = (qn_recipe){
@@ -176,7 +178,7 @@ int qn_recipe_take(qn_recipe *r, qn_json *j) {
             seen[i] = true;
     }
     QN_TRY(more);
-    for (size_t i = 0; i < QN_LEN(fields); i++)
+    for (size_t i = 0; i < FIRST_FIELDS; i++)
         if (!seen[i] || !compute)
             return qn_json_fail(j, QN_EFORMAT, "the recipe lacks \"%s\"", seen[i] ? "compute" : fields[i].name);
     r->schedule.steps = r->steps;

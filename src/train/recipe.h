@@ -28,6 +28,7 @@ typedef struct {
     qn_optimizer_options optimizer;
     qn_schedule schedule;           /* its steps are the run's */
     double dropout;                 /* of what enters the residual stream */
+    double neftune;                 /* noise on the embedding, times √(tokens · width); 0: none */
     double clip;                    /* largest norm of the gradient; 0: any */
     qn_guard guard;                 /* what a step with a NaN or a spike is worth */
     double spike;                   /* a loss so many deviations above the last 128 is a spike; 0: none is */

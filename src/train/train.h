@@ -19,6 +19,7 @@
 
 #include <stdatomic.h>
 
+#include "data/examples.h"
 #include "record/record.h"
 #include "train/checkpoint.h"
 #include "train/engine.h"
@@ -57,7 +58,8 @@ typedef struct {
 typedef struct {
     const qn_recipe *recipe;
     qn_params *params;
-    const qn_dataset *data;
+    const qn_dataset *data;             /* a prepared folder, … */
+    const qn_examples *examples;        /* … or, where it is NULL, examples to tune with */
     const qn_kernels *kernels;
     qn_pool *pool;
     qn_run *run;                        /* NULL: nothing is recorded (tests, measurements) */

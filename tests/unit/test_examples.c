@@ -1,4 +1,4 @@
-/* test_examples.c — examples of every form into ids: what is taught, what is left out and said, how they lie in rows. */
+/* test_examples.c — examples of every form into ids: what is taught, what is left out, how they lie in rows. */
 #include "tok_load.h"
 
 #include <zlib.h>
@@ -205,7 +205,8 @@ TEST(long_examples_lose_their_end_or_go) {
 TEST(a_template_that_forgets_is_taught_turn_by_turn) {
     static const char forgets[] =
         "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.role == 'assistant' and loop.last %}<think>"
-        "{% endif %}{{ m.content }}<|im_end|>{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+        "{% endif %}{{ m.content }}<|im_end|>{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n"
+        "{% endif %}";
     rig r;
     rig_open(&r, QN_STR(forgets));
     CHECK_OK(rig_read(&r, fixture("messages.jsonl"), (qn_examples_options){0}));

@@ -1,0 +1,137 @@
+# tests/cli/sft.sh — examples looked at and taught: masks, plan, run, kill and resume to the same bits; refusals.
+. "$(dirname "$0")/lib.sh"
+cd "$scratch" || exit 1
+tiny
+
+i=0
+while [ $i -lt 40 ]; do
+    echo "{\"messages\": [{\"role\": \"user\", \"content\": \"say $i\"}," \
+        "{\"role\": \"assistant\", \"content\": \"$i it is\"}]}"
+    i=$((i + 1))
+done >chats.jsonl
+
+# What is taught is shown, and what is lost is said.
+run "$QUERN" data check --model tiny chats.jsonl --rows 1
+code 0
+out_has '── row 1: example, '
+out_has '⟦<|im_end|>⟧'
+out_has '›0 it is⟦<|im_end|>⟧‹'
+out_has 'form          chat messages; the model'
+out_has 'left out      nothing'
+run "$QUERN" data check --model tiny chats.jsonl --rows 1 --color always
+out_has '[2;36m<|im_start|>'
+cp chats.jsonl faulty.jsonl
+echo '{"messages": [{"role": "user", "content": "say"}, {"role": "assistant", "content": " "}]}' >>faulty.jsonl
+echo '{"messages": [{"content": "say"}, {"role": "assistant", "content": "a"}]}' >>faulty.jsonl
+run "$QUERN" data check --model tiny faulty.jsonl --rows 0 --json
+code 0
+out_has '"form": "chat messages"'
+out_has '"why": "an empty answer"'
+out_has '"why": "a message without a known role"'
+err_has '1 × an empty answer (row 41)'
+run "$QUERN" data check --model tiny faulty.jsonl --strict
+code 2
+err_has 'faulty.jsonl: row 41: an empty answer'
+run "$QUERN" data check chats.jsonl
+code 2
+err_has '--model is missing'
+echo '{"text": "another form"}' >>faulty.jsonl
+run "$QUERN" data check --model tiny faulty.jsonl
+code 5
+err_has 'row 43: its form is plain text'
+
+# Quantized numbers are not trained, unless they are taken for what they stand for.
+sft() { run "$QUERN" train sft "$@" --data chats.jsonl --context 64; }
+bare() { run "$QUERN" train sft "$@"; }
+sft tiny.gguf --out run
+code 2
+err_has 'weights are quantized'
+err_has -- '--weights f32'
+run ls
+out_lacks run
+bare tiny --data chats.jsonl
+code 2
+err_has 'needed: --data'
+bare tiny --out run
+code 2
+bare tiny --data chats.jsonl --out run --context 100000
+code 2
+err_has 'do not fit into the model'
+sft tiny.gguf --weights f32 --dry-run --epochs 2
+code 0
+err_has 'chat messages: 40 rows, 40 examples'
+err_has '2.0 epochs'
+run ls
+out_lacks run
+
+# A run to its end answers and stops; its template and tokenizer go with it.
+sft tiny --out run --epochs 3 --lr 1e-2 --neftune 5 --json
+code 0
+out_has '"state": "done"'
+err_has 'validation loss'
+err_has 'writes: '
+run ls run/last
+out_has tokenizer_config.json
+run "$QUERN" generate run/best --chat -p 'say 7' --tokens 30 --verbose
+code 0
+out_has 'it is'
+run grep -c neftune run/manifest.json
+code 0
+
+# Stopped anywhere, it ends with the same bits; threads are no matter.
+plan='--data chats.jsonl --context 64 --batch 4 --steps 24 --lr 1e-3 --neftune 5 --dropout 0.1 --checkpoint-every 1
+    --eval-every 5 --seed 5'
+run "$QUERN" train sft tiny $plan --out whole --threads 1 --quiet
+code 0
+"$QUERN" train sft tiny $plan --out cut --threads 2 --quiet >said 2>&1 &
+pid=$!
+while kill -0 $pid 2>/dev/null && [ ! -e cut/last ]; do sleep 0.02; done
+kill -9 $pid 2>/dev/null
+wait $pid 2>/dev/null
+mv chats.jsonl away.jsonl
+run "$QUERN" train resume cut --threads 2 --quiet
+code 0
+run cmp cut/last/model.safetensors whole/last/model.safetensors
+code 0
+run cmp cut/last/training_state.safetensors whole/last/training_state.safetensors
+code 0
+run cmp cut/last/config.json whole/last/config.json
+code 0
+mv away.jsonl chats.jsonl
+
+# Killed before its first checkpoint it begins again.
+rm -rf cut/last cut/best cut/checkpoints
+run "$QUERN" train resume cut --quiet
+code 0
+run cmp cut/last/model.safetensors whole/last/model.safetensors
+code 0
+
+# Passes of any size, and shards, make the same batch.
+run "$QUERN" train sft tiny $plan --micro-batch 1 --out ones --quiet
+code 0
+
+# A model that knows no chat gets ChatML, and rows for its tokens.
+i=0
+while [ $i -lt 60 ]; do echo "{\"text\": \"say $i and $i it is, said the miller\"}"; i=$((i + 1)); done >corpus.jsonl
+run "$QUERN" train tokenizer corpus.jsonl --vocab 300 --out tok --quiet
+code 0
+run "$QUERN" train pretrain --data corpus.jsonl --tokenizer tok --layers 1 --dim 32 --context 64 --batch 2 --steps 4 \
+    --out base --quiet
+code 0
+sft base/last --out chatty --steps 6
+code 0
+err_has 'ChatML, because the model has none'
+err_has 'tokens  2 are new'
+err_has 'vocabulary 302'
+run grep -c 'im_start' chatty/last/tokenizer_config.json
+code 0
+run "$QUERN" chat chatty/last --help
+run "$QUERN" generate chatty/last --chat -p 'say 7' --tokens 4
+code 0
+run "$QUERN" tokenize chatty/last '<|im_end|>'
+out_has '301'
+rm -rf chatty/last chatty/best chatty/checkpoints
+run "$QUERN" train resume chatty --quiet
+code 0
+
+done_testing
