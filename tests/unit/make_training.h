@@ -23,6 +23,8 @@ typedef struct {
     bool resumed;                       /* the folder is there */
     qn_train_hooks hooks;
     const qn_dataset *data;             /* NULL: the common one */
+    const qn_examples *examples;        /* instead of data */
+    double neftune;
 } make_options;
 
 /* Three heads of 16, one for keys where the family can; rows hold two to four documents. */
@@ -66,6 +68,7 @@ QN_UNUSED static qn_recipe made_recipe(const make_options *o) {
     r.schedule.kind = QN_LR_CONSTANT;
     r.schedule.peak = o->kind == QN_OPTIMIZER_SGD ? 10 * o->rate : o->rate;
     r.eval_every = o->every;
+    r.neftune = o->neftune;
     r.sample_every = o->samples;
     return r;
 }
@@ -105,7 +108,8 @@ QN_UNUSED static made make(const make_options *o) {
         CHECK_OK(qn_pool_new(&r.pool, o->threads));
     made_model(&r, o);
     made_records(&r, o);
-    const qn_train_setup s = {.recipe = &r.recipe, .params = r.p, .data = o->data ? o->data : made_data(),
+    const qn_train_setup s = {.recipe = &r.recipe, .params = r.p, .examples = o->examples,
+                              .data = o->examples ? NULL : o->data ? o->data : made_data(),
                               .kernels = r.k, .pool = r.pool, .run = r.run, .hooks = o->hooks};
     CHECK_OK(qn_trainer_new(&r.t, &s));
     return r;

@@ -112,9 +112,12 @@ TEST(a_missing_member_is_named) {
     put(&r, &text);
     for (; without(&text, n, &cut, name); n++) {
         snprintf(want, sizeof want, "lacks \"%s\"", name);
-        CHECK_FAIL(take(&back, cut.s, cut.n), QN_EFORMAT, want);
+        if (strcmp(name, "neftune") == 0)       /* came later: manifests without it are of runs without it */
+            CHECK_OK(take(&back, cut.s, cut.n));
+        else
+            CHECK_FAIL(take(&back, cut.s, cut.n), QN_EFORMAT, want);
     }
-    CHECK_INT(n, 33);
+    CHECK_INT(n, 34);
     qn_buf_drop(&text);
     qn_buf_drop(&cut);
 }
