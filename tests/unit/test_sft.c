@@ -1,5 +1,6 @@
 /* test_sft.c — steps over examples: what is not taught has no part in the loss, batches are cut into passes of any
- * size, noise on the embedding belongs to training alone. Gradients of masked batches against torch: test_gradients.c. */
+ * size, noise on the embedding belongs to training alone. Gradients of masked batches against torch:
+ * test_gradients.c. */
 #include "make_training.h"
 
 /* Questions of many lengths with answers of other lengths: rows differ in what of them is taught. */
