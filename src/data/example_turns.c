@@ -280,9 +280,10 @@ static int add_message(qn_turns *t, message *m, const char *place) {
     t->calls = t->calls || called;
     if (w == CALL && called)
         out.text = (qn_buf){0};
-    if (!called && (m->content.n == 0 || qn_str_is(m->content, "null")))
+    const char kind = m->content.n ? m->content.s[0] : 0;
+    if (!called && kind != '"' && kind != '[' && kind != '{')
         fault(t, QN_FAULT_CONTENT);
-    if (answer && !called && m->content.n && m->content.s[0] == '"' && qn_turns_is_blank(qn_buf_view(&out.text)))
+    if (answer && !called && kind == '"' && qn_turns_is_blank(qn_buf_view(&out.text)))
         fault(t, QN_FAULT_EMPTY);
     qn_buf own = {0};
     if (called && t->calls_as_text) {

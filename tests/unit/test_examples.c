@@ -164,6 +164,9 @@ TEST(files_that_are_none_say_so) {
         {"label.json", "[{\"prompt\":\"a\",\"completion\":\"b\",\"label\":7}]", "a label is true or false, not 7"},
         {"word.json", "[{\"messages\":[\"a\"]}]", "a message must be an object"},
         {"hh.json", "[{\"chosen\":\"a\",\"rejected\":\"b\"}]", "begin with \"\\n\\nHuman:\""},
+        {"number.json",
+         "[{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":5}]}]",
+         "1 × a message without content (row 1)"},
         {"faults.json", "[{\"prompt\":\"a\",\"completion\":\" \"}]", "not one of 1 rows can be used: 1 × an empty"},
     };
     rig r;
