@@ -99,7 +99,7 @@ static int make_model(job *j) {
     QN_TRY(qn_dial_shape(&d, gated, &c));
     QN_TRY(qn_model_blank(&j->model, arch, &c, NULL, j->compute));
     QN_TRY(qn_params_init(&j->params, j->model));
-    return qn_params_fresh(&j->params, 1, j->pool);
+    return qn_params_fresh(&j->params, 1, 0, j->pool);
 }
 
 static int make_rows(job *j) {

@@ -23,6 +23,7 @@ static const qn_opt opts[] = {
     QN_OPT_INT("", "kv-heads", NULL, 1, 1024, "key heads (without: as many)"),
     QN_OPT_INT("", "ff", NULL, 1, 131072, "width of the feed-forward layer"),
     QN_OPT_INT("", "window", "0", 0, 16777216, "llama: look back over N tokens only; 0: over all"),
+    QN_OPT_FLOAT("", "rope-theta", "10000", 1, 1e12, "llama: base of the rotations' wavelengths"),
     QN_OPT_INT("", "vocab", NULL, 2, 2097152, "rows of the embedding (without: as many as the tokenizer has ids)"),
     QN_OPT_FLAG("", "untied", "an output head of its own instead of the embedding"),
     QN_OPT_COUNT("", "steps", NULL, 1, 1e12, "steps"),
@@ -45,6 +46,7 @@ static const qn_opt opts[] = {
     QN_OPT_FLOAT("", "epsilon", NULL, 0, 1, "AdamW: added to the root of the mean of squares (default 1e-8)"),
     QN_OPT_FLOAT("", "momentum", NULL, 0, 1, "Muon, SGD: decay of the mean of gradients (default 0.95, SGD 0.9)"),
     QN_OPT_FLAG("", "nesterov", "SGD: look ahead along the momentum, as Muon does"),
+    QN_OPT_FLOAT("", "init-std", "0", 0, 100, "deviation of fresh matrices; 0: sqrt(2/(5*dim)), which is 0.02 at 1000"),
     QN_OPT_FLOAT("", "dropout", "0", 0, 0.99, "share of what enters the residual stream that is dropped"),
     QN_OPT_FLOAT("", "clip", "1", 0, 1e12, "largest norm of the gradient; 0: any"),
     QN_OPT_ENUM("", "compute", NULL, "f32|bf16", "how matrices multiply (without: bf16 where the CPU has its dots)"),
@@ -115,6 +117,7 @@ static void take_recipe(qn_training *t) {
     r->schedule.kind = (qn_lr_kind)qn_cli_enum(c, "schedule");
     r->schedule.floor = qn_cli_float(c, "min-lr-ratio");
     r->optimizer.nesterov |= qn_cli_flag(c, "nesterov");
+    r->init_std = qn_cli_float(c, "init-std");
     r->dropout = qn_cli_float(c, "dropout");
     r->clip = qn_cli_float(c, "clip");
     r->guard = (qn_guard)qn_cli_enum(c, "guard");
@@ -141,7 +144,7 @@ static void take_intervals(const qn_cli *c, qn_recipe *r) {
 
 static int check_names(const qn_cli *c) {
     static const char *const shapes[] = {"arch", "depth", "params", "dim", "layers", "heads", "kv-heads", "ff",
-                                         "window", "vocab", "untied"};
+                                         "window", "rope-theta", "vocab", "untied", "init-std"};
     const bool data = qn_cli_given(c, "data") || qn_cli_given(c, "source");
     if (!data || (!qn_cli_given(c, "out") && !qn_cli_flag(c, "dry-run")))
         return qn_fail(QN_EUSAGE, "needed: --data with texts or a prepared folder, and --out with a new folder");
@@ -241,6 +244,9 @@ static int shape(qn_training *t, qn_dial *d) {
     t->cfg.window = qn_cli_int(c, "window");
     if (t->cfg.window && !t->gated)
         return qn_fail(QN_EUSAGE, "--window: only the llama family can say that it looks back over so many tokens");
+    if (qn_cli_given(c, "rope-theta") && !t->gated)
+        return qn_fail(QN_EUSAGE, "--rope-theta: the family %s rotates nothing; leave it out", t->arch->name);
+    t->cfg.rope.base = qn_cli_float(c, "rope-theta");
     QN_TRY(qn_dial_shape(d, t->gated, &t->cfg));
     if (!t->gated && t->cfg.kv_heads != t->cfg.heads)
         return qn_fail(QN_EUSAGE, "--kv-heads %lld: the family %s has as many key heads as query heads (%lld); leave "

@@ -273,7 +273,7 @@ int qn_training_open_model(qn_training *t, const char *from) {
     if (from)
         rc = qn_params_load(&t->params, s, t->pool);
     else
-        rc = qn_params_fresh(&t->params, t->recipe.seed, t->pool);
+        rc = qn_params_fresh(&t->params, t->recipe.seed, t->recipe.init_std, t->pool);
 out:
     qn_source_close(s);
     return rc == QN_ENOMEM ? qn_fail_in(rc, DOES_NOT_FIT) : rc;

@@ -49,6 +49,7 @@ TEST(comes_back_member_by_member) {
     r.schedule = (qn_schedule){QN_LR_WSD, 1.0 / 3, 0.05, 17, 90, 1000};
     r.clip = 0.7;
     r.dropout = 0.25;
+    r.init_std = 0.03;
     r.guard = QN_GUARD_STOP;
     r.spike = 6.5;
     r.eval_every = 11, r.eval_rows = 12, r.checkpoint_every = 13, r.keep = 14, r.sample_every = 15, r.patience = 16;
@@ -58,6 +59,7 @@ TEST(comes_back_member_by_member) {
     CHECK(back.rows == r.rows && back.shards == r.shards && back.packing == r.packing && back.steps == r.steps);
     CHECK(back.recompute == r.recompute && back.clip == r.clip && back.guard == r.guard && back.spike == r.spike);
     CHECK(back.dropout == 0.25);
+    CHECK(back.init_std == 0.03);
     const qn_optimizer_options *a = &r.optimizer, *b = &back.optimizer;
     CHECK(a->kind == b->kind && a->beta1 == b->beta1 && a->beta2 == b->beta2 && a->eps == b->eps);
     CHECK(a->weight_decay == b->weight_decay && a->momentum == b->momentum && a->nesterov == b->nesterov);
@@ -114,7 +116,7 @@ TEST(a_missing_member_is_named) {
         snprintf(want, sizeof want, "lacks \"%s\"", name);
         CHECK_FAIL(take(&back, cut.s, cut.n), QN_EFORMAT, want);
     }
-    CHECK_INT(n, 33);
+    CHECK_INT(n, 34);
     qn_buf_drop(&text);
     qn_buf_drop(&cut);
 }
