@@ -7,12 +7,13 @@
  *     while ((more = qn_corpus_next(c, &piece)) > 0) { use piece.text; if (piece.ends) the document is over; }
  *
  * A file is one document, or several with lines between them that are exactly `separator` (the line break in front of
- * such a line belongs to it); of .jsonl and .ndjson each line is one, its text under `field`; of .json, which must
- * be an array, each item: a text, or an object with one under `field`. All of them may be packed (.gz, .zst). A folder
+ * such a line belongs to it); of .jsonl and .ndjson each line is one, its text under `field`; of .json, which must be
+ * an array, each item: a text, or an object with one under `field`. All of them may be packed (.gz, .zst). A folder
  * stands for its files, sub-folders included, in the order of their paths; hidden ones, links to folders, and what
- * cannot be text (other JSON than an array, too; said in a warning) are passed over. A byte order mark at the start of
- * a file goes. A line or an item whose `field` is not there or holds no text is left out, and that is said once, with
- * the first of them; where all are such, reading ends in an error. The order of documents depends on the names alone. */
+ * cannot be text (other JSON than an array, too) are passed over, the last with a warning. A byte order mark at the
+ * start of a file goes. A line or an item whose `field` is not there or holds no text is left out, and that is said
+ * once, with the first of them; where all are such, reading ends in an error. The order of documents depends on the
+ * names alone. */
 #ifndef QN_DATA_CORPUS_H
 #define QN_DATA_CORPUS_H
 
