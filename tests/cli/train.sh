@@ -177,6 +177,16 @@ out_has 'done'
 run grep -E '"(optimizer|steps)": ("muon"|[0-9]+)' timed/manifest.json
 out_has '"optimizer": "muon"'
 out_has '"steps": '
+# More time than four epochs take is said and left; steps that are asked for count.
+train --time 1h --dry-run
+code 0
+err_has '--time is enough for '
+err_has 'which is 4 epochs: more data help, --steps '
+err_has 'M tokens, 4.0 epochs'
+train --steps 100000 --dry-run
+code 0
+err_has 'run     100000 steps'
+err_lacks '4 epochs'
 printf 'data: data\nlearning_rat: 1\nbatchs: 4\n' >bad.yaml
 run "$QUERN" train pretrain --config bad.yaml --out x
 code 2
