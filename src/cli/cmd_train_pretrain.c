@@ -345,6 +345,19 @@ out:
     return rc;
 }
 
+/* Time that is left when all data were seen four times is given back: what more of the same text teaches is little. */
+static int64_t cap_steps(const qn_training *t, int64_t steps) {
+    const qn_recipe *r = &t->recipe;
+    const int64_t tokens = qn_dataset_info(t->data, QN_SPLIT_TRAIN).tokens, most = qn_dial_most_steps(r, tokens);
+    if (steps <= most)
+        return steps;
+    qn_log(QN_LOG_WARN, "--time is enough for %lld steps, %.1f epochs of these data; the run ends after %lld, which is "
+           "4 epochs: more data help, --steps %lld in place of --time trains on", (long long)steps,
+           (double)steps * (double)(r->batch * r->context) / (double)QN_MAX(tokens, 1), (long long)most,
+           (long long)steps);
+    return most;
+}
+
 /* --time: steps out of how long one takes here and now; from then on they are a number like any other. */
 static int resolve_time(qn_training *t, qn_dial *d) {
     double seconds;
@@ -352,7 +365,7 @@ static int resolve_time(qn_training *t, qn_dial *d) {
         return 0;
     QN_TRY(qn_trainer_time(t->trainer, &seconds));
     t->step_seconds = seconds / 0.88;           /* the update, evaluations and checkpoints take the rest */
-    d->steps = QN_MAX(1, (int64_t)(qn_cli_float(t->c, "time") / t->step_seconds));
+    d->steps = cap_steps(t, QN_MAX(1, (int64_t)(qn_cli_float(t->c, "time") / t->step_seconds)));
     qn_training_unbuild(t);
     QN_TRY(plan_run(t, d));
     return qn_training_build(t);

@@ -46,6 +46,7 @@ err_is() { verdict "$(holds test "$(cat "$scratch/err")" = "$1")" "stderr: $1"; 
 out_has() { verdict "$(holds grep -qF -- "$1" "$scratch/out")" "in stdout: $1"; }
 err_has() { verdict "$(holds grep -qF -- "$1" "$scratch/err")" "in stderr: $1"; }
 out_lacks() { verdict "$(holds test -z "$(grep -F -- "$1" "$scratch/out")")" "not in stdout: $1"; }
+err_lacks() { verdict "$(holds test -z "$(grep -F -- "$1" "$scratch/err")")" "not in stderr: $1"; }
 
 tiny() {
     "${MAKE_TINY:?MAKE_TINY must name the program}" "$scratch" || exit 1

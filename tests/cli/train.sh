@@ -177,6 +177,36 @@ out_has 'done'
 run grep -E '"(optimizer|steps)": ("muon"|[0-9]+)' timed/manifest.json
 out_has '"optimizer": "muon"'
 out_has '"steps": '
+# Characters with bytes behind them are a vocabulary that llama.cpp knows, by Llama 2's kind; with <unk> they are none.
+for fallback in byte unk; do
+    run "$QUERN" train tokenizer corpus.jsonl --kind char --fallback $fallback --vocab 400 --out chars-$fallback --quiet
+    code 0
+    run "$QUERN" train pretrain --data corpus.jsonl --tokenizer chars-$fallback $shape --steps 1 --quiet \
+        --out of-$fallback
+    code 0
+    run "$QUERN" convert of-$fallback/last $fallback.gguf
+    code 0
+    run "$QUERN" tokenize $fallback.gguf --ids 'The miller'
+    code 0
+    cp out $fallback.ids
+    run "$QUERN" tokenize chars-$fallback --ids 'The miller'
+    out_is "$(cat $fallback.ids)"
+    run "$QUERN" convert of-$fallback/last $fallback.gguf --force
+    if [ $fallback = byte ]; then err_lacks 'llama.cpp'; else err_has 'llama.cpp has no name for this tokenizer'; fi
+    run grep -aoc 'tokenizer.ggml.scores' $fallback.gguf
+    if [ $fallback = byte ]; then out_is 1; else out_is 0; fi
+done
+
+# More time than four epochs take is said and left; steps that are asked for count.
+train --time 1h --dry-run
+code 0
+err_has '--time is enough for '
+err_has 'which is 4 epochs: more data help, --steps '
+err_has 'M tokens, 4.0 epochs'
+train --steps 100000 --dry-run
+code 0
+err_has 'run     100000 steps'
+err_lacks '4 epochs'
 printf 'data: data\nlearning_rat: 1\nbatchs: 4\n' >bad.yaml
 run "$QUERN" train pretrain --config bad.yaml --out x
 code 2

@@ -243,6 +243,14 @@ static qn_recipe run_of(const qn_dial *d, int64_t corpus, qn_config *c) {
     return r;
 }
 
+TEST(four_times_over_the_data_is_the_most) {
+    const qn_recipe r = {.batch = 4, .context = 32};
+    CHECK_INT(qn_dial_most_steps(&r, 3200), 100);
+    CHECK_INT(qn_dial_most_steps(&r, 3231), 100);
+    CHECK_INT(qn_dial_most_steps(&r, 1), 1, "one step, whatever there is");
+    CHECK(qn_dial_most_steps(&r, INT64_MAX / 2) > INT64_MAX / 512);
+}
+
 TEST(a_run_follows_from_its_model_and_data) {
     qn_config c;
     qn_dial d;

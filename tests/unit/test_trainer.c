@@ -306,6 +306,34 @@ TEST(a_dead_model_replaces_no_checkpoint) {
     }
 }
 
+/* A second moment beyond f32, as the square of a large gradient leaves it, while the parameters are sound yet. */
+static int spoil(void *arg, QN_UNUSED const qn_step_report *report) {
+    *(float *)arg = INFINITY;
+    return 0;
+}
+
+TEST(a_dead_moment_replaces_no_checkpoint) {
+    make_options o = MAKE;
+    qn_optimizer_state moment[2];
+    qn_run_end end;
+    o.run = made_path("moment");
+    o.steps = 4;
+    made r = make(&o);
+    made_steps(&r, 1, NULL);
+    CHECK_OK(qn_checkpoint_write(o.run, r.p, r.t->optimizer, &r.t->state, &(qn_checkpoint_texts){0}, false));
+    CHECK_INT(qn_optimizer_states(r.t->optimizer, moment), 2);
+    const qn_slot *last = &r.p->slot[r.p->n - 1];
+    float *v = moment[1].data + last->at + last->rows * last->cols - 1;
+    r.t->recipe.checkpoint_every = 1;
+    r.t->s.hooks = (qn_train_hooks){.step = spoil, .arg = v};
+    CHECK_FAIL(qn_trainer_run(r.t, &end), QN_ELIMIT, "step 2: the run has diverged: moments of the optimizer are no");
+    CHECK_CONTAINS(qn_error_message(), "/last stands; a run with a lower --lr");
+    CHECK_OK(qn_trainer_take_up(r.t, made_path("moment/last")));
+    CHECK_INT(r.t->state.step, 1);
+    CHECK(isfinite(*v));
+    made_drop(&r);
+}
+
 typedef struct { int64_t first, last; } counting;
 
 static int count_calls(void *arg, const qn_step_report *r) {
