@@ -5,8 +5,8 @@
 
 The items, the reference scorer and its batches are those of tools/check_eval.py: one forward pass per choice, longest
 first, as lm-evaluation-harness does it. quern runs with its weights as they are and in f32. Loading counts on neither
-side. All three take each slice of items by turns; what was measured stays in WORK/eval, so that the same command goes on
-where it was stopped, and takes over what tools/check_eval.py measured with the same program and threads."""
+side. All three take each slice of items by turns; what was measured stays in WORK/eval, so that the same command goes
+on where it was stopped, and takes over what tools/check_eval.py measured with the same program and threads."""
 import json
 import pathlib
 import sys
