@@ -419,7 +419,7 @@ int qn_training_resumed(qn_training *t) {
     else
         qn_log(QN_LOG_INFO, "%s: goes on at step %lld of %lld", qn_run_path(t->run), (long long)step + 1,
                (long long)t->recipe.steps);
-    return qn_run_resumed(t->run, &work);
+    return qn_run_resumed(t->run, &work, step);
 }
 
 /* ---- to the end ---- */

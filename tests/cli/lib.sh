@@ -7,6 +7,7 @@
 #     out_has 'quern '; err_has 'did you mean'    a fixed string anywhere in it
 #     err_is ''
 #     tiny                                        models of known words in $scratch (make_tiny.c says which)
+#     shows '> ' 2                                waits: what feeds a terminal goes on when this stands there twice
 #     done_testing                                last line: says how many checks ran, fails if one did
 #
 # QUERN names the binary, MAKE_TINY the maker of models. QUERN_CPU beyond this machine skips the whole file (exit code
@@ -27,6 +28,15 @@ run() {
     if [ -t 0 ]; then exec </dev/null; fi
     "$@" >"$scratch/out" 2>"$scratch/err"
     status=$?
+}
+
+# Waits until a terminal's text, which goes to $scratch/out, has this in it, so many times; half a minute at the most.
+shows() {       # text, how often (1)
+    waited=0
+    until [ "$(grep -oF -- "$1" "$scratch/out" | wc -l)" -ge "${2:-1}" ] || [ $waited -gt 600 ]; do
+        sleep 0.05
+        waited=$((waited + 1))
+    done
 }
 
 verdict() {     # true|false, what was expected
