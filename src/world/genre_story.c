@@ -16,7 +16,7 @@ const qn_rule qn_rules_story[] = {
          " ^\"^I have lost my {adj} {s1:thing},\" {A.he} said to the {n2:folk} {at}."),
     RULE("story.more", " ^the {n1:folk} told {A.him} that {weather} {at}.",
          " ^\"^that is not my {s1:thing},\" said the {s2:folk}, \"but the {s3:folk} may want it.\"",
-         " ^{A.he} did not know whether the {n1:folk} {1.was} {mood} or only {mood}.", "{far}",
+         " ^{A.he} did not know whether the {n1:folk} {1.was} {mood} or only {mood}.", "3*{far}",
          " ^for {count} days {A.he} thought of the {adj} {n1:thing} {at}."),
     RULE("story.end", " ^so {A.he} went home to eat {food} with the {n1:folk}, and {A.he} was {mood}.",
          " ^and so the {adj} {s1:thing} stayed {at}, where the {n2:folk} found it.",
