@@ -5,7 +5,8 @@
 
 The items, the reference scorer and its batches are those of tools/check_eval.py: one forward pass per choice, longest
 first, as lm-evaluation-harness does it. quern runs with its weights as they are and in f32. Loading counts on neither
-side."""
+side. All three take each slice of items by turns; what was measured stays in WORK/eval, so that the same command goes
+on where it was stopped, and takes over what tools/check_eval.py measured with the same program and threads."""
 import json
 import pathlib
 import sys
@@ -18,19 +19,21 @@ import check_eval  # noqa: E402
 
 def main():
     o = check_eval.options()
-    result = {"machine": common.machine(o.quern), "threads": o.threads, "items": o.items, "rows": []}
-    reference = check_eval.Reference(o)
-    for path in check_eval.make_tasks(o):
-        items = check_eval.read_items(path)
-        row = {"task": path.stem}
-        for weights in ("as-is", "f32"):
-            row[f"quern {weights}"] = len(items) / check_eval.quern(o, path, "--weights", weights)[1]
-        row["transformers f32"] = len(items) / reference.score(items)[1]
-        result["rows"].append(row)
-        print("  ".join(f"{k} {v:.2f}" if isinstance(v, float) else f"{v:8}" for k, v in row.items()), flush=True)
-    out = o.work / "evaluation.json"
-    out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
-    print(out)
+    machine, reference = common.machine(o.quern), check_eval.Reference(o)
+    seconds, counts = {}, {}
+    for task, number, items in check_eval.slices(o):
+        counts[task] = counts.get(task, 0) + len(items)
+        row = seconds.setdefault(task, {})
+        for who, result in (("quern as-is", check_eval.quern(o, task, items, "--weights", "as-is")),
+                            ("quern f32", check_eval.quern(o, task, items, "--weights", "f32", "--kv", "f32")),
+                            (f"transformers {o.dtype}", reference.score(task, items))):
+            row[who] = row.get(who, 0) + result["seconds"]
+        print(f"  {task}, slice {number}", file=sys.stderr, flush=True)
+    rows = [{"task": task, "items": counts[task], **{who: counts[task] / s for who, s in row.items()}}
+            for task, row in seconds.items()]
+    head = list(rows[0])
+    common.table(head, [[f"{row[k]:.2f}" if isinstance(row[k], float) else row[k] for k in head] for row in rows])
+    common.write_json(o.work / "evaluation.json", {"machine": machine, "threads": o.threads, "rows": rows})
 
 
 if __name__ == "__main__":

@@ -200,8 +200,9 @@ static const qn_demo_stage stages[] = {
 static int begin(qn_demo *d) {
     char text[32];
     if (d->corpus)
-        QN_TRY(qn_demo_say(d, "A language model out of %s: %.2f MB in %lld lines, %.0f %% of its characters beyond "
+        QN_TRY(qn_demo_say(d, "A language model out of %s: %.2f MB in %lld line%s, %.0f %% of its characters beyond "
                            "ASCII.", d->corpus, (double)d->text.bytes / 1e6, (long long)d->text.lines,
+                           d->text.lines == 1 ? "" : "s",
                            100 * (double)d->text.foreign / (double)QN_MAX(1, d->text.characters)));
     else
         QN_TRY(qn_demo_say(d, "A language model from nothing: this machine, no network, no data but what is made on "

@@ -1,4 +1,4 @@
-/* cli/cmd_report.c — `quern report`: how runs went, as one HTML page and in characters.
+/* cli/cmd_report.c — `quern report`: how runs went, as one HTML page and in characters, or as JSON.
  *
  * The page goes to a file as a whole (a temporary name, then a rename), the summary to stdout: as wide as the terminal,
  * in colour at one, in ASCII where the locale is not UTF-8. */
@@ -17,6 +17,7 @@ static const qn_opt opts[] = {
     QN_OPT_FLAG("", "text", "only the summary, no page"),
     QN_OPT_INT("", "width", NULL, 40, 400, "columns of the summary (without: the terminal's, else 80)"),
     QN_OPT_ENUM("", "color", "auto", "auto|always|never", "colour in the summary; auto: at a terminal"),
+    QN_OPT_JSON,
     QN_OPT_END
 };
 
@@ -24,6 +25,7 @@ static const char *const examples[] = {
     "quern report run",
     "quern report runs/a runs/b --out comparison.html",
     "quern report run --text --width 120",
+    "quern report run --json | jq '.runs[0].eval_loss.least'",
     NULL
 };
 
@@ -31,6 +33,7 @@ static const char notes[] =
     "The page is one file: figures with their values under the pointer, light and dark, for a phone and for paper; "
     "nothing is fetched. The first RUN is what it is about, others are set beside it. Beside what training records it "
     "shows RUN/evaluation*.json, RUN/eval/*.json and RUN/bits*.json where they are.\n"
+    "With --json the summary is one JSON object, and a page is written only where --out names one.\n"
     "A run that is still going may be reported on. Lines that cannot be read are counted, and the page says so.";
 
 static int width_of(const qn_cli *c) {
@@ -62,6 +65,11 @@ static int write_text(qn_cli *c, const qn_report *r) {
     return rc;
 }
 
+static int write_json(qn_cli *c, const qn_report *r) {
+    QN_TRY(qn_report_json(r, qn_out_json(c, 2)));
+    return qn_out_json_end(c);
+}
+
 static int write_page(const qn_report *r, const char *path) {
     qn_buf page = {0};
     int rc = qn_report_html(r, &page);
@@ -87,6 +95,16 @@ out:
     return rc;
 }
 
+/* What was asked for, of a report that is read. */
+static int write_all(qn_cli *c, const qn_report *r) {
+    if (qn_cli_json(c)) {
+        if (qn_cli_str(c, "out"))
+            QN_TRY(write_page(r, qn_cli_str(c, "out")));
+        return write_json(c, r);
+    }
+    return qn_cli_flag(c, "text") ? write_text(c, r) : write_both(c, r);
+}
+
 static int run(qn_cli *c) {
     qn_report *r = NULL;
     int rc;
@@ -95,7 +113,7 @@ static int run(qn_cli *c) {
     QN_TRY(qn_report_new(&r));
     for (size_t i = 0; i < qn_cli_args(c); i++)
         QN_TRY_OUT(qn_report_add(r, qn_cli_arg(c, i)));
-    rc = qn_cli_flag(c, "text") ? write_text(c, r) : write_both(c, r);
+    rc = write_all(c, r);
 out:
     qn_report_free(r);
     return rc;

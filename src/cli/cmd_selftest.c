@@ -1,15 +1,21 @@
 /* cli/cmd_selftest.c — `quern selftest`: does this build compute rightly on this machine? */
 #include <stdio.h>
+#include <string.h>
 
 #include "cli/cli.h"
 #include "base/json_fields.h"
 #include "cli/house_checks.h"
 #include "kernels/selftest.h"
 
-static const qn_opt opts[] = {QN_OPT_JSON, QN_OPT_END};
+static const qn_opt opts[] = {
+    QN_OPT_STRING("", "filter", NULL, "WORD", "only checks that have WORD in their name: products, tokenizer …"),
+    QN_OPT_JSON,
+    QN_OPT_END
+};
 
 static const char *const examples[] = {
-    "quern selftest", "quern selftest all", "quern selftest kernels --isa avx2 --verbose", NULL
+    "quern selftest", "quern selftest all", "quern selftest kernels --isa avx2 --verbose",
+    "quern selftest all --filter attention", NULL
 };
 
 static const char notes[] =
@@ -26,6 +32,11 @@ typedef struct {
     int64_t cases, failures;
     char first[512];                /* the message of the first family that failed */
 } job;
+
+static bool wanted(const job *j, const char *name) {
+    const char *word = qn_cli_str(j->c, "filter");
+    return !word || strstr(name, word);
+}
 
 /* Rows that hold are named with --verbose only; failures always. */
 static void say(QN_UNUSED void *arg, const char *line, bool ok) {
@@ -61,6 +72,8 @@ static int put_family(job *j, const char *name, const qn_selftest_report *r) {
 static int run_kernels(job *j) {
     for (size_t i = 0; i < QN_LEN(families); i++) {
         qn_selftest_report r = {.say = say};
+        if (!wanted(j, families[i].name))
+            continue;
         const int rc = families[i].run(qn_cli_isa(j->c), &r);
         if (rc < 0 && rc != QN_ETEST)
             return rc;
@@ -94,6 +107,8 @@ static int run_checks(job *j) {
     QN_TRY(qn_cli_pool(j->c, &pool));
     for (const qn_house_check *check = qn_house_checks; check->name; check++) {
         qn_house_report r = {0};
+        if (!wanted(j, check->name))
+            continue;
         if (check->run(&r, pool) < 0) {         /* what cannot be checked has failed */
             r.cases++;
             r.failures++;
@@ -104,32 +119,48 @@ static int run_checks(job *j) {
     return 0;
 }
 
+/* The checks as rows, their sums behind them. */
+static int check_all(job *j, int scope) {
+    const char *level = qn_isa_name(qn_kernels_at(qn_cli_isa(j->c))->isa);
+    if (j->w) {
+        qn_jw_open(j->w, '{');
+        qn_field_str(j->w, "isa", level);
+        qn_jw_key(j->w, "checks");
+        qn_jw_open(j->w, '[');
+    } else {
+        QN_TRY(qn_out_printf(j->c, "levels up to %s\n", level));
+    }
+    QN_TRY(run_kernels(j));
+    if (scope == 1)
+        QN_TRY(run_checks(j));
+    if (!j->w)
+        return qn_out_printf(j->c, "%lld cases, %lld failures\n", (long long)j->cases, (long long)j->failures);
+    qn_jw_close(j->w);
+    qn_field_i64(j->w, "cases", j->cases);
+    qn_field_i64(j->w, "failures", j->failures);
+    qn_jw_close(j->w);
+    return qn_out_json_end(j->c);
+}
+
+/* Before minutes are spent: is there a check of this name? */
+static int find_wanted(const job *j, int scope) {
+    int n = 0;
+    for (size_t i = 0; i < QN_LEN(families); i++)
+        n += wanted(j, families[i].name);
+    for (const qn_house_check *check = qn_house_checks; scope == 1 && check->name; check++)
+        n += wanted(j, check->name);
+    return n ? 0 : qn_fail(QN_EUSAGE, "--filter %s matches nothing in `quern selftest %s`", qn_cli_str(j->c, "filter"),
+                           scopes[scope]);
+}
+
 static int run(qn_cli *c) {
     job j = {.c = c};
     int scope;
     QN_TRY(qn_cli_word(c, 0, scopes, QN_LEN(scopes), &scope));
-    const char *level = qn_isa_name(qn_kernels_at(qn_cli_isa(c))->isa);
-    if (qn_cli_json(c)) {
+    QN_TRY(find_wanted(&j, scope));
+    if (qn_cli_json(c))
         j.w = qn_out_json(c, 2);
-        qn_jw_open(j.w, '{');
-        qn_field_str(j.w, "isa", level);
-        qn_jw_key(j.w, "checks");
-        qn_jw_open(j.w, '[');
-    } else {
-        QN_TRY(qn_out_printf(c, "levels up to %s\n", level));
-    }
-    QN_TRY(run_kernels(&j));
-    if (scope == 1)
-        QN_TRY(run_checks(&j));
-    if (j.w) {
-        qn_jw_close(j.w);
-        qn_field_i64(j.w, "cases", j.cases);
-        qn_field_i64(j.w, "failures", j.failures);
-        qn_jw_close(j.w);
-        QN_TRY(qn_out_json_end(c));
-    } else {
-        QN_TRY(qn_out_printf(c, "%lld cases, %lld failures\n", (long long)j.cases, (long long)j.failures));
-    }
+    QN_TRY(check_all(&j, scope));
     return j.failures > 0 ? qn_fail(QN_ETEST, "%lld of %lld cases failed, the first: %s", (long long)j.failures,
                                     (long long)j.cases, j.first) : 0;
 }

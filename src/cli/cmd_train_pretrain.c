@@ -23,11 +23,13 @@ static const qn_opt opts[] = {
     QN_OPT_INT("", "kv-heads", NULL, 1, 1024, "key heads (without: as many)"),
     QN_OPT_INT("", "ff", NULL, 1, 131072, "width of the feed-forward layer"),
     QN_OPT_INT("", "window", "0", 0, 16777216, "llama: look back over N tokens only; 0: over all"),
+    QN_OPT_FLOAT("", "rope-theta", "10000", 1, 1e12, "llama: base of the rotations' wavelengths"),
     QN_OPT_INT("", "vocab", NULL, 2, 2097152, "rows of the embedding (without: as many as the tokenizer has ids)"),
     QN_OPT_FLAG("", "untied", "an output head of its own instead of the embedding"),
     QN_OPT_COUNT("", "tokens", NULL, 1, 1e15, "tokens in all; decides the steps where --steps does not"),
     QN_OPT_ENUM("", "packing", "best-fit", QN_PACKING_CHOICES,
                 "rows of whole documents side by side, or windows of one long stream"),
+    QN_OPT_FLOAT("", "init-std", "0", 0, 100, "deviation of fresh matrices; 0: sqrt(2/(5*dim)), which is 0.02 at 1000"),
     QN_OPTS_RUN,
     QN_OPT_FOLDER("", "bits", NULL, "a world with a sidecar: its bits by kind at each evaluation, for reports"),
     QN_OPTS_DATA,
@@ -70,7 +72,7 @@ static void take_dial(const qn_cli *c, qn_dial *d) {
 
 static int check_names(const qn_cli *c) {
     static const char *const shapes[] = {"arch", "depth", "params", "dim", "layers", "heads", "kv-heads", "ff",
-                                         "window", "vocab", "untied"};
+                                         "window", "rope-theta", "vocab", "untied", "init-std"};
     const bool data = qn_cli_given(c, "data") || qn_cli_given(c, "source");
     if (!data || (!qn_cli_given(c, "out") && !qn_cli_flag(c, "dry-run")))
         return qn_fail(QN_EUSAGE, "needed: --data with texts or a prepared folder, and --out with a new folder");
@@ -170,6 +172,9 @@ static int shape(qn_training *t, qn_dial *d) {
     t->cfg.window = qn_cli_int(c, "window");
     if (t->cfg.window && !t->gated)
         return qn_fail(QN_EUSAGE, "--window: only the llama family can say that it looks back over so many tokens");
+    if (qn_cli_given(c, "rope-theta") && !t->gated)
+        return qn_fail(QN_EUSAGE, "--rope-theta: the family %s rotates nothing; leave it out", t->arch->name);
+    t->cfg.rope.base = qn_cli_float(c, "rope-theta");
     QN_TRY(qn_dial_shape(d, t->gated, &t->cfg));
     if (!t->gated && t->cfg.kv_heads != t->cfg.heads)
         return qn_fail(QN_EUSAGE, "--kv-heads %lld: the family %s has as many key heads as query heads (%lld); leave "
@@ -268,6 +273,19 @@ out:
     return rc;
 }
 
+/* Time that is left when all data were seen four times is given back: what more of the same text teaches is little. */
+static int64_t cap_steps(const qn_training *t, int64_t steps) {
+    const qn_recipe *r = &t->recipe;
+    const int64_t tokens = qn_dataset_info(t->data, QN_SPLIT_TRAIN).tokens, most = qn_dial_most_steps(r, tokens);
+    if (steps <= most)
+        return steps;
+    qn_log(QN_LOG_WARN, "--time is enough for %lld steps, %.1f epochs of these data; the run ends after %lld, which is "
+           "4 epochs: more data help, --steps %lld in place of --time trains on", (long long)steps,
+           (double)steps * (double)(r->batch * r->context) / (double)QN_MAX(tokens, 1), (long long)most,
+           (long long)steps);
+    return most;
+}
+
 /* --time: steps out of how long one takes here and now; from then on they are a number like any other. */
 static int resolve_time(qn_training *t, qn_dial *d) {
     double seconds;
@@ -275,7 +293,7 @@ static int resolve_time(qn_training *t, qn_dial *d) {
         return 0;
     QN_TRY(qn_trainer_time(t->trainer, &seconds));
     t->step_seconds = seconds / 0.88;           /* the update, evaluations and checkpoints take the rest */
-    d->steps = QN_MAX(1, (int64_t)(qn_cli_float(t->c, "time") / t->step_seconds));
+    d->steps = cap_steps(t, QN_MAX(1, (int64_t)(qn_cli_float(t->c, "time") / t->step_seconds)));
     qn_training_unbuild(t);
     QN_TRY(plan_run(t, d));
     return qn_training_build(t);
@@ -311,6 +329,7 @@ static int pretrain(qn_training *t) {
     t->kernels = qn_kernels_at(qn_cli_isa(t->c));
     QN_TRY(qn_peak_arithmetic(t->pool, &t->peak));
     qn_run_args_recipe(t);
+    t->recipe.init_std = qn_cli_float(t->c, "init-std");
     t->recipe.packing = (qn_packing)qn_cli_enum(t->c, "packing");
     QN_TRY(keep_words(t));
     QN_TRY(foresee(t));

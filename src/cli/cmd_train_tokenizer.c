@@ -48,10 +48,10 @@ static const char *const examples[] = {
 };
 
 static const char notes[] =
-    "A CORPUS is a text file, JSON lines (.jsonl, .ndjson), either packed (.gz, .zst), a folder of them, or - for "
-    "standard input. bpe gives the merges of Hugging Face's BpeTrainer on the same files with the 256 bytes as its "
-    "alphabet; of equally frequent pairs the smaller pair of ids comes first. --threads changes nothing but the "
-    "time.\n"
+    "A CORPUS is a text file, JSON lines (.jsonl, .ndjson) or an array (.json), packed (.gz, .zst) or not, a folder of "
+    "them, or - for standard input. bpe gives the merges of Hugging Face's BpeTrainer on the same files, the 256 "
+    "bytes its alphabet; of equally frequent pairs the smaller pair of ids comes first. --threads changes nothing but "
+    "the time.\n"
     "--split line: each line is split alone and keeps its end, as Hugging Face does with files. document: a file, or "
     "the text of a JSON line, is split whole, so that runs of line ends become tokens.\n"
     "--special takes the place of " END_OF_TEXT "; name that too to keep it.\n"

@@ -25,9 +25,9 @@
     QN_OPT_STRING("", "max-memory", "2G", "SIZE", "longer documents are taken in parts (64M or more)")
 
 #define QN_NOTES_CORPUS                                                                                                \
-    "A CORPUS is a text file, JSON lines (.jsonl, .ndjson), either packed (.gz, .zst), a folder of them, or - for "    \
-    "standard input. A file is one document, unless --separator says what stands between several; of JSON lines each " \
-    "line is one."
+    "A CORPUS is a text file, JSON lines (.jsonl, .ndjson) or an array (.json), packed (.gz, .zst) or not, a folder "  \
+    "of them, or - for standard input. A file is one document, unless --separator says what stands between several; "  \
+    "of JSON each line, or each item of the array, is one."
 
 /* {0} is empty and may be dropped. */
 typedef struct {

@@ -1,5 +1,6 @@
 /* cli/demo_text.c — the user's own text, looked at before hours or gigabytes are spent on it. */
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/statvfs.h>
 
@@ -34,8 +35,10 @@ static int read_all(qn_cli *c, qn_corpus *corpus, qn_demo_text *t) {
     while ((more = qn_corpus_next(corpus, &piece)) > 0) {
         QN_TRY(qn_cancel_check());
         add_piece(t, piece.text);
-        if (piece.ends)
+        if (piece.ends) {
             t->content = qn_hash_bytes("", 1, t->content);
+            t->lines += piece.text.n && piece.text.s[piece.text.n - 1] != '\n';       /* the last one, not ended */
+        }
         qn_progress_set(&bar, t->bytes);
     }
     qn_progress_drop(&bar);
@@ -54,9 +57,9 @@ int qn_demo_text_look(qn_cli *c, const char *path, qn_demo_text *t) {
     qn_corpus_close(corpus);
     QN_TRY(rc);
     if (t->bytes < LEAST)
-        return qn_fail(QN_EINVAL, "%s: %lld bytes of text in %lld lines: too little to learn a language from; a demo "
+        return qn_fail(QN_EINVAL, "%s: %lld bytes of text in %lld line%s: too little to learn a language from; a demo "
                        "needs %lld bytes, and a megabyte is a good beginning", path, (long long)t->bytes,
-                       (long long)t->lines, (long long)LEAST);
+                       (long long)t->lines, t->lines == 1 ? "" : "s", (long long)LEAST);
     if (t->bytes < LITTLE)
         qn_log(QN_LOG_WARN, "%s: only %.0f kB of text: the model will learn much of it by heart and little of the "
                "language", path, (double)t->bytes / 1e3);
@@ -84,10 +87,15 @@ static int look_at_disk(const char *dir, struct statvfs *disk) {
     return rc;
 }
 
+static _Atomic int64_t said_free = -1;
+
+void qn_demo_room_is(int64_t bytes) { atomic_store(&said_free, bytes); }
+
 int qn_demo_room(const char *dir, int64_t text_bytes) {
+    const int64_t said = atomic_load(&said_free);
     struct statvfs disk;
     QN_TRY(look_at_disk(dir, &disk));
-    const double there = (double)disk.f_bavail * (double)disk.f_frsize;
+    const double there = said >= 0 ? (double)said : (double)disk.f_bavail * (double)disk.f_frsize;
     const double need = (double)OWN_BYTES + BYTES_EACH * (double)text_bytes;
     if (there >= need)
         return 0;

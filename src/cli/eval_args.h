@@ -15,7 +15,7 @@
 #define QN_OPTS_EVAL                                                                                               \
     QN_OPT_INT("", "limit", NULL, 1, 1e9, "score only N items of a task, spread evenly over it"),                   \
     QN_OPT_FILE("", "vs", NULL, "compare with another MODEL, item by item"),                                        \
-    QN_OPT_LIST("", "baseline", "PATH", "an n-gram folder, prepared data (co-occurrence) or a model; repeatable"),  \
+    QN_OPT_LIST("", "baseline", "[NAME=]PATH", "an n-gram folder, prepared data (co-occurrence), a model; repeatable"),\
     QN_OPT_INT("", "seed", "1", 0, QN_NO_LIMIT, "of the draws: intervals, and shots where there are some"),         \
     QN_OPT_FILE("", "items", NULL, "write one line of JSON per item to FILE"),                                      \
     QN_OPT_FILE("", "out", NULL, "write the result as JSON to FILE, for reports"),                                  \

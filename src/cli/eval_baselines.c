@@ -1,7 +1,11 @@
-/* cli/eval_baselines.c — `--baseline PATH`: what stands beside the model's figures. */
+/* cli/eval_baselines.c — `--baseline [NAME=]PATH`: what stands beside the model's figures.
+ *
+ * Without a name it is called after what it is: "5-gram", "co-occur", a model's folder. Results are members of a JSON
+ * object by these names, so no two may be alike. */
 #include <stdio.h>
 #include <string.h>
 
+#include "base/file.h"
 #include "cli/data_args.h"
 #include "cli/eval_args.h"
 
@@ -27,7 +31,8 @@ static int open_ngram(qn_baseline *b, const char *path) {
     qn_ngram_info info;
     QN_TRY(qn_ngram_model_open(&b->ngram, path));
     qn_ngram_info_get(b->ngram.g, &info);
-    snprintf(b->name, sizeof b->name, "%d-gram", info.order);
+    if (!b->name[0])
+        snprintf(b->name, sizeof b->name, "%d-gram", info.order);
     QN_TRY(qn_ngram_scorer_init(&b->own, b->name, b->ngram.g, b->ngram.tok));
     b->kind = QN_BASELINE_NGRAM;
     b->scorer = &b->own;
@@ -37,7 +42,8 @@ static int open_ngram(qn_baseline *b, const char *path) {
 static int open_counts(qn_baseline *b, const char *path) {
     qn_buf tokenizer = {0};
     int rc;
-    snprintf(b->name, sizeof b->name, "co-occur");
+    if (!b->name[0])
+        snprintf(b->name, sizeof b->name, "co-occur");
     QN_TRY_OUT(qn_path_join(&tokenizer, path, "tokenizer.json"));
     QN_TRY_OUT(qn_model_tokenizer(&b->tok, tokenizer.s));
     QN_TRY_OUT(qn_dataset_open(&b->data, path));
@@ -54,20 +60,46 @@ static int open_one(qn_cli *c, qn_baseline *b, const char *path) {
         return open_ngram(b, path);
     if (qn_data_args_is_prepared(path))
         return open_counts(b, path);
-    name_of(path, b->name, sizeof b->name);
+    if (!b->name[0])
+        name_of(path, b->name, sizeof b->name);
     QN_TRY(qn_model_scorer_open(c, &b->model, path, b->name));
     b->scorer = &b->model.scorer;
     return 0;
 }
 
+/* The name in front of a path, if there is one; the path behind it. A path that is there as it stands has none. */
+static int take_name(qn_baseline *b, const char *word, const char **path) {
+    const char *equals = strchr(word, '=');
+    *path = word;
+    if (!equals || memchr(word, '/', (size_t)(equals - word)) || qn_is_file(word) || qn_is_dir(word))
+        return 0;
+    const size_t n = (size_t)(equals - word);
+    if (n == 0 || n >= sizeof b->name || !equals[1])
+        return qn_fail(QN_EUSAGE, "--baseline %s: NAME=PATH has a name of 1 to %zu bytes and a path behind it", word,
+                       sizeof b->name - 1);
+    snprintf(b->name, sizeof b->name, "%.*s", (int)n, word);
+    *path = equals + 1;
+    return 0;
+}
+
+static int check_name(const qn_eval_job *j, const qn_baseline *b, const char *path) {
+    for (int64_t i = 0; i < j->n_scorers; i++)
+        if (strcmp(j->scorer[i]->name, b->name) == 0)
+            return qn_fail(QN_EUSAGE, "--baseline %s: another column is called \"%s\" already; give this one a name, "
+                           "as in --baseline other=%s", path, b->name, path);
+    return 0;
+}
+
 int qn_baselines_open(qn_eval_job *j) {
     size_t n;
-    const char *const *path = qn_cli_list(j->c, "baseline", &n);
+    const char *path, *const *word = qn_cli_list(j->c, "baseline", &n);
     if (n > QN_EVAL_SCORERS - 2)
         return qn_fail(QN_EUSAGE, "%zu baselines; at most %d go into a table", n, QN_EVAL_SCORERS - 2);
     for (size_t i = 0; i < n; i++) {
         qn_baseline *b = &j->baseline[j->n_baselines++];
-        QN_TRY(open_one(j->c, b, path[i]));
+        QN_TRY(take_name(b, word[i], &path));
+        QN_TRY(open_one(j->c, b, path));
+        QN_TRY(check_name(j, b, path));
         j->scorer[j->n_scorers++] = b->scorer;
     }
     return 0;

@@ -57,12 +57,20 @@ static int name_width(const qn_eval_job *j) {
 
 /* ---- one line per task ---- */
 
+/* Of a baseline's column, two blanks in front of its name among them: names are the user's. */
+static int column_width(const qn_eval_job *j, int64_t s) {
+    int columns = 0;
+    for (const char *p = j->scorer[s]->name; *p; p++)
+        columns += ((unsigned char)*p & 0xc0) != 0x80;
+    return QN_MAX(10, columns + 2);
+}
+
 static int put_header(qn_eval_job *j, int width) {
     QN_TRY(cell(j->c, "task", width, true));
     QN_TRY(qn_out_printf(j->c, "%6s  %-13s %8s  %-15s %8s %8s", "n", "figure", "value", "95 % interval", "chance",
                          "majority"));
     for (int64_t s = 1; s < j->n_scorers; s++)
-        QN_TRY(qn_out_printf(j->c, " %9.9s", j->scorer[s]->name));
+        QN_TRY(cell(j->c, j->scorer[s]->name, column_width(j, s), false));
     return qn_out_puts(j->c, "\n");
 }
 
@@ -82,7 +90,7 @@ static int put_row(qn_eval_job *j, int64_t t, int width) {
     QN_TRY(cell(j->c, value_text(r->majority, true, text), 9, false));
     for (int64_t s = 1; s < j->n_scorers; s++) {
         const qn_task_result *b = qn_suite_at(&j->suite, t, s);
-        QN_TRY(cell(j->c, value_text(b->left_out ? NAN : b->figure[0].value, share, text), 10, false));
+        QN_TRY(cell(j->c, value_text(b->left_out ? NAN : b->figure[0].value, share, text), column_width(j, s), false));
     }
     return qn_out_puts(j->c, "\n");
 }

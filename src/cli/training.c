@@ -368,7 +368,7 @@ int qn_training_open_model(qn_training *t, const char *from) {
     if (from)
         rc = qn_params_load(&t->params, s, t->pool);
     else
-        rc = qn_params_fresh(&t->params, t->recipe.seed, t->pool);
+        rc = qn_params_fresh(&t->params, t->recipe.seed, t->recipe.init_std, t->pool);
 out:
     qn_source_close(s);
     return rc == QN_ENOMEM ? qn_fail_in(rc, DOES_NOT_FIT) : rc;
@@ -528,7 +528,7 @@ int qn_training_resumed(qn_training *t) {
     else
         qn_log(QN_LOG_INFO, "%s: goes on at step %lld of %lld", qn_run_path(t->run), (long long)step + 1,
                (long long)t->recipe.steps);
-    return qn_run_resumed(t->run, &work);
+    return qn_run_resumed(t->run, &work, step);
 }
 
 /* ---- to the end ---- */

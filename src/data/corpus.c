@@ -10,10 +10,11 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "format/byte_stream.h"
+#include "format/json_array.h"
 #include "format/jsonl.h"
 
 #define BLOCK ((size_t)256 << 10)
-#define LINE_MAX_BYTES ((size_t)1 << 30)
+#define LINE_MAX_BYTES ((size_t)1 << 30)        /* of JSON: a line, an item of an array */
 #define DEPTH_MAX 64
 #define FIELDS_MAX ((size_t)200)        /* bytes of names that a message holds */
 
@@ -27,12 +28,13 @@ struct qn_corpus {
     char *separator;                /* or NULL: then the next four are of no use */
     qn_str rest;                    /* of the block in `clean`: not given yet */
     bool last, line, cut;           /* the file ends there; `rest` begins a line; the last document ended before it */
-    qn_byte_stream *text;           /* the open file is one of these two … */
+    qn_byte_stream *text;           /* the open file is one of these three … */
     qn_jsonl *lines;
+    qn_json_array *items;
     bool fresh;                     /* … and nothing of it was given yet */
     int64_t offset;                 /* in it */
-    qn_buf raw, clean, string;
-    int64_t texts;                  /* JSON lines that had one */
+    qn_buf raw, clean, string, place;
+    int64_t texts;                  /* JSON lines and items that had one */
     qn_buf first, fields;           /* of those without: the first one's place and its fields */
     qn_corpus_stats stats;
 };
@@ -50,6 +52,7 @@ static bool is_packed(const char *path) {
 }
 
 static bool is_jsonl(const char *path) { return ends_in(path, ".jsonl") || ends_in(path, ".ndjson"); }
+static bool is_json(const char *path) { return ends_in(path, ".json"); }
 
 static int add_source(qn_corpus *c, const char *path, int64_t size, bool named) {
     QN_TRY(QN_GROW(QN_MEM_BASE, c->source, c->cap, c->n + 1));
@@ -151,8 +154,10 @@ out:
 static void close_file(qn_corpus *c) {
     qn_byte_stream_close(c->text);
     qn_jsonl_close(c->lines);
+    qn_json_array_close(c->items);
     c->text = NULL;
     c->lines = NULL;
+    c->items = NULL;
 }
 
 void qn_corpus_close(qn_corpus *c) {
@@ -167,6 +172,7 @@ void qn_corpus_close(qn_corpus *c) {
     qn_buf_drop(&c->raw);
     qn_buf_drop(&c->clean);
     qn_buf_drop(&c->string);
+    qn_buf_drop(&c->place);
     qn_buf_drop(&c->first);
     qn_buf_drop(&c->fields);
     qn_free(c);
@@ -331,17 +337,24 @@ static int read_members(qn_corpus *c, qn_json *j) {
     return found;
 }
 
-static int read_line(qn_corpus *c, qn_json *j) {
+static int read_text(qn_corpus *c, qn_json *j) {
+    qn_buf_clear(&c->string);
+    QN_TRY(qn_json_string(j, &c->string));
+    return 1;
+}
+
+/* A line or an item; of an array a bare text is one too. */
+static int read_value(qn_corpus *c, qn_json *j) {
     const int kind = qn_json_peek(j);
     QN_TRY(kind);
-    const int found = kind == '{' ? read_members(c, j) : qn_json_skip(j);
+    const int found = kind == '{' ? read_members(c, j) : kind == '"' && c->items ? read_text(c, j) : qn_json_skip(j);
     QN_TRY(found);
     QN_TRY(qn_json_end(j));
     c->stats.invalid += found ? j->n_lone : 0;
     return found;
 }
 
-/* "content", "id": what a line, which is known to be JSON, has instead. */
+/* "content", "id": what a value, which is known to be JSON, has instead. */
 static int list_fields(qn_corpus *c, qn_json *j) {
     qn_str key;
     int more;
@@ -355,55 +368,84 @@ static int list_fields(qn_corpus *c, qn_json *j) {
     return QN_MIN(more, 0);
 }
 
-/* A line without a text: counted; the first one is remembered. */
-static int leave_out(qn_corpus *c, qn_str line, const char *place) {
+/* A value without a text: counted; the first one is remembered. */
+static int leave_out(qn_corpus *c, qn_str value, const char *place) {
     qn_json j;
     if (c->stats.textless++ > 0)
         return 2;
     QN_TRY(qn_buf_puts(&c->first, place));
-    qn_json_init(&j, line.s, line.n, place);
+    qn_json_init(&j, value.s, value.n, place);
     j.lone = QN_LONE_REPLACE;
     const int rc = list_fields(c, &j);
     qn_json_drop(&j);
     return rc < 0 ? rc : 2;
 }
 
-/* A line of the open file. It is cleaned before it is parsed, since the parser takes nothing but UTF-8. */
-static int next_line(qn_corpus *c, qn_corpus_piece *piece) {
+/* The text of a value that stands at `place`. It is cleaned before it is parsed, since the parser takes nothing but
+ * UTF-8. `name` and `line` are the parser's, for its errors. 1 a piece, 2 none. */
+static int read_json(qn_corpus *c, qn_str raw, const char *place, const char *name, int64_t line,
+                     qn_corpus_piece *piece) {
     static const qn_json_lone lone[] = {QN_LONE_REPLACE, QN_LONE_DROP, QN_LONE_REFUSE};     /* by qn_invalid */
-    qn_json *whole, j;
-    qn_str line;
-    qn_buf name = {0};
-    int rc = qn_jsonl_next(c->lines, &whole);
-    if (rc <= 0) {
-        close_file(c);
-        return rc < 0 ? rc : 2;
-    }
-    c->offset = 0;
-    QN_TRY_OUT(qn_buf_printf(&name, "%s:%lld", open_source(c)->path, (long long)qn_jsonl_line(c->lines)));
-    QN_TRY_OUT(clean_text(c, name.s, qn_jsonl_text(c->lines), &line));
-    qn_json_init(&j, line.s, line.n, open_source(c)->path);
-    j.line = qn_jsonl_line(c->lines);
+    qn_json j;
+    qn_str value;
+    QN_TRY(clean_text(c, c->items ? open_source(c)->path : place, raw, &value));
+    qn_json_init(&j, value.s, value.n, name);
+    j.line = line;
     j.lone = lone[c->invalid];
-    rc = read_line(c, &j);
+    const int found = read_value(c, &j);
     qn_json_drop(&j);
-    c->texts += rc > 0;
-    if (rc >= 0)
-        rc = rc > 0 ? give(c, qn_buf_view(&c->string), true, piece) : leave_out(c, line, name.s);
-out:
-    qn_buf_drop(&name);
-    return rc;
+    QN_TRY(found);
+    c->texts += found;
+    return found ? give(c, qn_buf_view(&c->string), true, piece) : leave_out(c, value, place);
 }
 
-/* The corpus is read: lines without a text are named, and an error where there were no others. */
+static int next_line(qn_corpus *c, qn_corpus_piece *piece) {
+    const char *path = open_source(c)->path;
+    qn_json *whole;
+    const int more = qn_jsonl_next(c->lines, &whole);
+    if (more <= 0) {
+        close_file(c);
+        return more < 0 ? more : 2;
+    }
+    const int64_t line = qn_jsonl_line(c->lines);
+    c->offset = 0;
+    qn_buf_clear(&c->place);
+    QN_TRY(qn_buf_printf(&c->place, "%s:%lld", path, (long long)line));
+    return read_json(c, qn_jsonl_text(c->lines), c->place.s, path, line, piece);
+}
+
+/* Other JSON than arrays lies about in many folders; in an array nothing may be wrong. */
+static int end_of_items(qn_corpus *c, int rc) {
+    const source *s = open_source(c);
+    const bool pass_over = rc == QN_EFORMAT && !s->named && !qn_json_array_begun(c->items);
+    close_file(c);
+    if (!pass_over)
+        return rc < 0 ? rc : 2;
+    c->stats.files--;
+    skip(c, s->path, "it is no array of texts or of objects");
+    return 2;
+}
+
+static int next_item(qn_corpus *c, qn_corpus_piece *piece) {
+    qn_str item;
+    const int more = qn_json_array_next(c->items, &item);
+    if (more <= 0)
+        return end_of_items(c, more);
+    c->offset = qn_json_array_at(c->items);
+    qn_buf_clear(&c->place);
+    QN_TRY(qn_buf_printf(&c->place, "%s, item at byte %lld", open_source(c)->path, (long long)c->offset));
+    return read_json(c, item, c->place.s, c->place.s, 1, piece);
+}
+
+/* The corpus is read: values without a text are named, and an error where there were no others. */
 static int at_end(const qn_corpus *c) {
     const int64_t n = c->stats.textless;
     if (n == 0)
         return 0;
     if (c->texts == 0)
-        return qn_fail(QN_EFORMAT, "%s: none of %lld JSON lines has a text as \"%s\"; --field names where it stands: "
-                       "this line has %s", c->first.s, (long long)n, c->field, c->fields.n ? c->fields.s : "no fields");
-    qn_log(QN_LOG_WARN, "%lld JSON lines without a text as \"%s\" were left out, the first of them %s", (long long)n,
+        return qn_fail(QN_EFORMAT, "%s: none of %lld JSON values has a text as \"%s\"; --field names where it stands: "
+                       "this one has %s", c->first.s, (long long)n, c->field, c->fields.n ? c->fields.s : "no fields");
+    qn_log(QN_LOG_WARN, "%lld JSON values without a text as \"%s\" were left out, the first of them %s", (long long)n,
            c->field, c->first.s);
     return 0;
 }
@@ -418,16 +460,26 @@ static int open_next(qn_corpus *c) {
     c->stats.files++;
     if (is_jsonl(path))
         return qn_jsonl_open(&c->lines, path, &(qn_jsonl_options){.line_max = LINE_MAX_BYTES});
+    if (is_json(path))
+        return qn_json_array_open(&c->items, path, LINE_MAX_BYTES);
     return qn_byte_stream_open(&c->text, path);
+}
+
+static bool is_open(const qn_corpus *c) { return c->text || c->lines || c->items || c->rest.n || c->last; }
+
+/* 1 a piece, 2 none: the open file has come to its end, or something was left out. */
+static int next_piece(qn_corpus *c, qn_corpus_piece *piece) {
+    if (c->rest.n || c->last)
+        return next_part(c, piece);
+    return c->lines ? next_line(c, piece) : c->items ? next_item(c, piece) : c->text ? next_block(c, piece) : 2;
 }
 
 int qn_corpus_next(qn_corpus *c, qn_corpus_piece *piece) {
     for (;;) {
-        const bool more = c->rest.n || c->last;
-        int rc = more ? next_part(c, piece) : c->lines ? next_line(c, piece) : c->text ? next_block(c, piece) : 2;
+        const int rc = next_piece(c, piece);
         if (rc != 2)
             return rc;
-        if (!c->text && !c->lines && !c->rest.n && !c->last) {
+        if (!is_open(c)) {
             if (c->at == c->n)
                 return at_end(c);
             QN_TRY(open_next(c));

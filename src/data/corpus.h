@@ -7,11 +7,13 @@
  *     while ((more = qn_corpus_next(c, &piece)) > 0) { use piece.text; if (piece.ends) the document is over; }
  *
  * A file is one document, or several with lines between them that are exactly `separator` (the line break in front of
- * such a line belongs to it); of .jsonl and .ndjson each line is one, its text under `field`. All of them may be packed
- * (.gz, .zst). A folder stands for its files, sub-folders included, in the order of their paths; hidden ones, links to
- * folders, and what cannot be text (said in a warning) are passed over. A byte order mark at the start of a file goes.
- * A line whose `field` is not there or holds no text is left out, and that is said once, with the first of them; where
- * all lines are such, reading ends in an error. The order of documents depends on the names alone. */
+ * such a line belongs to it); of .jsonl and .ndjson each line is one, its text under `field`; of .json, which must be
+ * an array, each item: a text, or an object with one under `field`. All of them may be packed (.gz, .zst). A folder
+ * stands for its files, sub-folders included, in the order of their paths; hidden ones, links to folders, and what
+ * cannot be text (other JSON than an array, too) are passed over, the last with a warning. A byte order mark at the
+ * start of a file goes. A line or an item whose `field` is not there or holds no text is left out, and that is said
+ * once, with the first of them; where all are such, reading ends in an error. The order of documents depends on the
+ * names alone. */
 #ifndef QN_DATA_CORPUS_H
 #define QN_DATA_CORPUS_H
 
@@ -24,7 +26,7 @@ typedef enum { QN_INVALID_REPLACE, QN_INVALID_DROP, QN_INVALID_REFUSE } qn_inval
 
 typedef struct {
     const char *const *path; size_t n_paths;    /* files, folders, "-" for standard input */
-    const char *field;                          /* of JSON lines; NULL: "text" */
+    const char *field;                          /* of JSON; NULL: "text" */
     qn_invalid invalid;
     const char *separator;                      /* a line of text files; NULL: a file is one document */
 } qn_corpus_options;
@@ -33,7 +35,7 @@ typedef struct {
     int64_t files, skipped;         /* read; passed over in folders */
     int64_t documents, bytes;       /* given so far */
     int64_t invalid;                /* broken characters replaced or dropped */
-    int64_t textless;               /* JSON lines left out: no text under the field */
+    int64_t textless;               /* JSON lines and items left out: no text under the field */
 } qn_corpus_stats;
 
 /* Valid UTF-8, good until the next call; may be empty. Long documents come in pieces, cut between characters. */

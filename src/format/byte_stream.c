@@ -30,8 +30,11 @@ struct qn_byte_stream {
 static int open_descriptor(const char *path) {
     struct stat st;
     int fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0 && errno == EINTR)                   /* a pipe that nobody writes to yet, and Ctrl-C */
+        return qn_fail(QN_ECANCEL, "%s: opening was interrupted", path);
     if (fd < 0)
-        return qn_fail(errno == ENOENT ? QN_ENOTFOUND : QN_EIO, "%s: %s", path, strerror(errno));
+        return qn_fail(errno == ENOENT ? QN_ENOTFOUND : errno == EINTR ? QN_ECANCEL : QN_EIO, "%s: %s", path,
+                       strerror(errno));        /* interrupted: a pipe waits for its writer */
     if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode)) {
         close(fd);
         return qn_fail(QN_EIO, "%s is a directory", path);

@@ -11,6 +11,7 @@
  *   hf_config.h .c    config.json, generation_config.json, tokenizer_config.json, chat_template.jinja
  *   tokenizer_json.h  tokenizer.json into the plain tables of tok/
  *   jsonl.h .c        one JSON document per line, streamed
+ *   json_array.h .c   the items of one JSON array, streamed
  *   -- the way out --
  *   tensors_write.h .c   tensors declared, then streamed: gguf_write.h .c, safetensors_write.h .c
  *   tokenizer_json_write.h .c
@@ -24,6 +25,7 @@
 
 #include "format/gguf.h"
 #include "format/hf_config.h"
+#include "format/json_array.h"
 #include "format/jsonl.h"
 #include "format/meta.h"
 #include "format/safetensors.h"

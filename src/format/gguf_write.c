@@ -79,6 +79,11 @@ int qn_gguf_item_i32(qn_gguf_writer *w, int32_t v) {
     return qn_buf_put(&w->keys, &v, sizeof v);
 }
 
+int qn_gguf_item_f32(qn_gguf_writer *w, float v) {
+    count_item(w);
+    return qn_buf_put(&w->keys, &v, sizeof v);
+}
+
 bool qn_gguf_has_key(const qn_gguf_writer *w, qn_str key) {
     int64_t i;
     return qn_strmap_get(&w->names.map, key, &i);

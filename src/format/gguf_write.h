@@ -43,6 +43,7 @@ int qn_gguf_put_str(qn_gguf_writer *w, const char *key, qn_str v);
 int qn_gguf_put_array(qn_gguf_writer *w, const char *key, qn_gguf_type type, size_t count);
 int qn_gguf_item_str(qn_gguf_writer *w, qn_str v);
 int qn_gguf_item_i32(qn_gguf_writer *w, int32_t v);
+int qn_gguf_item_f32(qn_gguf_writer *w, float v);
 /* A value that another file held; whole numbers in 32 bits where they fit. Null, mixed arrays: QN_EINVAL. */
 int qn_gguf_put_meta(qn_gguf_writer *w, const qn_meta_value *v);
 bool qn_gguf_has_key(const qn_gguf_writer *w, qn_str key);

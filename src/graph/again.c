@@ -107,7 +107,7 @@ int qn_graph_make_again(qn_graph *g, int node, bool *need, const qn_plan_for *f)
     const qn_node *n = &g->node[node];
     int rc = 0;
     for (int j = 0; j < n->n_in; j++)
-        if (!(n->op->unread >> j & 1))
+        if (qn_grad_reads(g, n, j))
             want(g, n->in[j], need);
     for (int j = 0; j < n->n_out && n->op->reads_out; j++)
         want(g, n->out + j, need);

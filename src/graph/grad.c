@@ -6,10 +6,10 @@
  *     step     0 … n−1          n …
  *              forward 0 … n−1  backward n−1, again i, again j, backward n−2, …
  *
- * What backward of a node reads lives until that step: its inputs (but those it says it does not read), what it
- * saved. The gradient of a value is born at the first step that adds to it — backward of its last active reader — and
- * dies with backward of the node that made it. A view, and the output of a rounding, share the gradient of what they
- * come from; a term shares that of its sum. */
+ * What backward of a node reads lives until that step: its inputs (but those it says it does not read, and those it
+ * reads for nobody: x of a product whose weights are frozen), what it saved. The gradient of a value is born at the
+ * first step that adds to it — backward of its last active reader — and dies with backward of the node that made it. A
+ * view, and the output of a rounding, share the gradient of what they come from; a term shares that of its sum. */
 #include "graph/graph_impl.h"
 
 qn_ref qn_grad_source(const qn_graph *g, qn_ref r) {
@@ -32,6 +32,13 @@ qn_ref qn_grad_home(const qn_graph *g, qn_ref r) {
 }
 
 static bool takes_grad(const qn_node *n, int i) { return !(n->op->const_inputs >> i & 1); }
+
+bool qn_grad_reads(const qn_graph *g, const qn_node *n, int j) {
+    bool asked = !(n->op->for_others >> j & 1);
+    for (int i = 0; i < n->n_in && !asked; i++)
+        asked = i != j && takes_grad(n, i) && g->value[n->in[i]].wants_grad;
+    return asked && !(n->op->unread >> j & 1);
+}
 
 /* Blocks of quantized numbers have no gradient of their own; what passes through them has. */
 static int check_trained(const qn_graph *g) {
@@ -219,7 +226,7 @@ static int plan_node(qn_graph *g, int node, const qn_plan_for *f) {
             qn_graph_read_back(g, n->out + j, step);
     }
     for (int j = 0; j < n->n_in; j++) {
-        if (!(n->op->unread >> j & 1))
+        if (qn_grad_reads(g, n, j))
             qn_graph_read_back(g, n->in[j], step);
         if (!takes_grad(n, j) || shares_sum(g, n, j))
             continue;
@@ -240,7 +247,7 @@ static void mark_read(qn_graph *g) {
         if (!n->active || n->op->pass_through)
             continue;
         for (int j = 0; j < n->n_in; j++)
-            if (!(n->op->unread >> j & 1))
+            if (qn_grad_reads(g, n, j))
                 qn_value_home(g, n->in[j])->read_back = true;
         for (int j = 0; j < n->n_out && n->op->reads_out; j++)
             g->value[n->out + j].read_back = true;

@@ -87,6 +87,8 @@ void *qn_grad_input(const qn_graph *g, const qn_node *n, int j, char *arena);
 /* The value whose gradient serves r; and, before it shares that of a sum, the value itself. */
 qn_ref qn_grad_home(const qn_graph *g, qn_ref r);
 qn_ref qn_grad_source(const qn_graph *g, qn_ref r);
+/* Backward of the node looks at its input j. Known once it is known what wants a gradient. */
+bool qn_grad_reads(const qn_graph *g, const qn_node *n, int j);
 
 int qn_graph_add_step(qn_graph *g, qn_step s);                  /* its number */
 int qn_graph_add_block(qn_graph *g, qn_block b);

@@ -80,6 +80,8 @@ typedef struct qn_op {
                                              * its own rows of inputs and outputs, and parameters */
     bool cheap;                             /* running forward again costs less than keeping what it made */
     int unread;                             /* bit i: backward does not look at input i: it need not be kept */
+    int for_others;                         /* bit i: it looks at input i for gradients of other inputs only: where none
+                                             * of them is asked for, input i need not be kept */
     int writes;                             /* bit i: backward knows ctx.fresh and then fills all of din[i]; where it
                                              * does not, the executor clears a gradient before the first that adds */
     int const_inputs;                       /* bit i: input i never gets a gradient (tables, indices) */

@@ -115,6 +115,7 @@ typedef struct {
     qn_params *p;
     float *room;                        /* [workers][widest] */
     uint64_t seed;
+    double deviation;
     const qn_stored *from;              /* [slots], or NULL: fresh */
     char *raw;                          /* [workers][widest] numbers as they are stored */
     float *mean;                        /* [slots][D] of the rows of a table that grows */
@@ -138,11 +139,11 @@ static void normal_pair(uint64_t seed, uint64_t slot, uint64_t pair, float out[2
     }
 }
 
-/* 0.02 as GPT-2 and Llama; what writes into the residual stream is divided by √(2·layers), so that the stream's
- * variance does not grow with depth (Radford et al. 2019, §2.3). */
+/* What writes into the residual stream is divided by √(2·layers), so that the stream's variance does not grow with
+ * depth (Radford et al. 2019, §2.3). */
 static void fresh_matrix(const filling *f, const qn_slot *s, int64_t row, float *w) {
-    const double residual = 0.02 / sqrt(2 * (double)f->p->m->cfg.layers);
-    const float deviation = (float)(s->p->flags & QN_RESIDUAL_OUT ? residual : 0.02);
+    const double residual = f->deviation / sqrt(2 * (double)f->p->m->cfg.layers);
+    const float deviation = (float)(s->p->flags & QN_RESIDUAL_OUT ? residual : f->deviation);
     const int64_t begin = row * s->cols, end = begin + qn_slot_tile_rows(s, row) * s->cols;
     float pair[2] = {0, 0};
     for (int64_t i = begin; i < end; i++) {
@@ -224,8 +225,9 @@ static int fill_all(filling *f, qn_pool *pool) {
     return rc;
 }
 
-int qn_params_fresh(qn_params *p, uint64_t seed, qn_pool *pool) {
-    return fill_all(&(filling){.p = p, .seed = seed}, pool);
+int qn_params_fresh(qn_params *p, uint64_t seed, double deviation, qn_pool *pool) {
+    const double small = sqrt(2 / (5 * (double)p->m->cfg.D));
+    return fill_all(&(filling){.p = p, .seed = seed, .deviation = deviation > 0 ? deviation : small}, pool);
 }
 
 /* ---- from a file ---- */

@@ -60,9 +60,11 @@ void qn_params_put(const qn_params *p, const qn_slot *s, int64_t row, const floa
 
 /* ---- where numbers come from ---- */
 
-/* Fresh ones: norms 1, biases 0, matrices normal with deviation 0.02, those that write into the residual stream
- * (QN_RESIDUAL_OUT) with 0.02/√(2·layers). A draw depends on (seed, slot, index), so not on threads. QN_ENOMEM. */
-int qn_params_fresh(qn_params *p, uint64_t seed, qn_pool *pool);
+/* Fresh ones: norms 1, biases 0, matrices normal with `deviation`, those that write into the residual stream
+ * (QN_RESIDUAL_OUT) with deviation/√(2·layers). A deviation of 0 stands for √(2/(5·D)) (Nguyen & Salazar 2019), which
+ * is GPT-2's 0.02 at a width of 1000; narrower models that begin so small take long to find what to attend to
+ * (docs/LOG.md). A draw depends on (seed, slot, index), so not on threads. QN_ENOMEM. */
+int qn_params_fresh(qn_params *p, uint64_t seed, double deviation, qn_pool *pool);
 /* Those of a model on disk of the same family and shape, exactly, decoded from any stored dtype; where p->grow, rows of
  * embedding and head that the file has not begin as the mean of those it has. Nothing is changed
  * before all is checked: QN_ESHAPE (another family or shape, a parameter too many), QN_ENOTFOUND (one too few), what

@@ -7,6 +7,8 @@
 
 #include "model/save.h"
 
+#define MARK "\xe2\x96\x81"            /* ▁, which stands for a blank in SentencePiece's vocabularies */
+
 /* One row per id below V. */
 typedef struct {
     const qn_tok_spec *spec;
@@ -81,6 +83,13 @@ static void table_drop(table *t) {
     qn_free(t->type);
 }
 
+/* "<0x0A>", of a tokenizer that spells with bytes what it has no token for. */
+static bool is_byte(const qn_tok_spec *s, qn_str text) {
+    static const char digits[] = "0123456789ABCDEF";
+    return s->byte_fallback && text.n == 6 && qn_str_starts(text, "<0x") && text.s[5] == '>' &&
+           memchr(digits, text.s[3], 16) && memchr(digits, text.s[4], 16);
+}
+
 static int fill_table(table *t, qn_strmap *seen) {
     const qn_tok_spec *s = t->spec;
     for (size_t i = 0; i < s->n_added; i++) {
@@ -95,7 +104,7 @@ static int fill_table(table *t, qn_strmap *seen) {
         if (e->type == QN_TOKEN_HOLE || t->text[i].n || qn_strmap_get(seen, e->text, &id))
             continue;                                   /* of two equal texts one is never reached */
         t->text[i] = e->text;
-        t->type[i] = e->type;
+        t->type[i] = is_byte(s, e->text) ? QN_TOKEN_BYTE : e->type;
         QN_TRY(qn_strmap_put(seen, e->text, (int64_t)i));
     }
     return 0;
@@ -161,13 +170,45 @@ static const char *pre_name(const qn_tok_spec *s) {
     return qn_tok_spec_pre_find(s);
 }
 
+/* Characters with bytes to fall back on, a blank spelled "▁": what llama.cpp makes of a SentencePiece vocabulary in
+ * which no two tokens join to a third. */
+static bool is_characters(const table *t) {
+    const qn_tok_spec *s = t->spec;
+    static const qn_decode_kind decoders[] = {QN_DECODE_REPLACE, QN_DECODE_BYTE_FALLBACK, QN_DECODE_FUSE};
+    int64_t bytes = 0;
+    bool ok = s->byte_fallback && s->n_merges == 0 && s->n_pretoks == 0 && s->n_norms == 1 && s->n_decoders == 3 &&
+              !s->continuing_prefix.n && !s->end_suffix.n;
+    for (size_t i = 0; i < QN_LEN(decoders) && ok; i++)
+        ok = s->decoders[i].kind == decoders[i];
+    ok = ok && s->norms[0].kind == QN_NORM_REPLACE && !s->norms[0].regex && qn_str_is(s->norms[0].pattern, " ") &&
+         qn_str_is(s->norms[0].content, MARK) && qn_str_is(s->decoders[0].pattern, MARK) &&
+         qn_str_is(s->decoders[0].content, " ");
+    for (int64_t i = 0; i < t->V && ok; i++) {
+        uint32_t c;
+        bytes += t->type[i] == QN_TOKEN_BYTE;
+        if (t->type[i] == QN_TOKEN_NORMAL && t->text[i].n)
+            ok = (size_t)qn_utf8_decode(t->text[i].s, t->text[i].n, &c) == t->text[i].n;
+    }
+    return ok && bytes == 256;
+}
+
+/* Scores rank joins, of which there are none. Nothing is put in front: llama.cpp would put a blank. */
+static int put_characters(const table *t, qn_gguf_writer *w) {
+    QN_TRY(qn_gguf_put_str(w, "tokenizer.ggml.pre", QN_STR("default")));
+    QN_TRY(put_tokens(t, w));
+    QN_TRY(qn_gguf_put_array(w, "tokenizer.ggml.scores", QN_GGUF_F32, (size_t)t->V));
+    for (int64_t i = 0; i < t->V; i++)
+        QN_TRY(qn_gguf_item_f32(w, 0));
+    return qn_gguf_put_bool(w, "tokenizer.ggml.add_space_prefix", false);
+}
+
 static bool is_only(const int32_t *ids, size_t n, int64_t id) { return n == 0 || (n == 1 && ids[0] == id); }
 
-static void say_what_differs(const qn_tok_spec *s, int64_t bos, int64_t eos) {
+static void say_what_differs(const qn_tok_spec *s, bool characters, int64_t bos, int64_t eos) {
     size_t hungry = 0;
     for (size_t i = 0; i < s->n_added; i++)
         hungry += s->added[i].lstrip || s->added[i].rstrip || s->added[i].single_word;
-    if (s->n_norms)
+    if (s->n_norms && !characters)
         qn_log(QN_LOG_WARN, "the tokenizer normalizes texts; llama.cpp does not, and gives other tokens where that "
                "matters");
     if (hungry)
@@ -176,7 +217,7 @@ static void say_what_differs(const qn_tok_spec *s, int64_t bos, int64_t eos) {
         qn_log(QN_LOG_WARN, "the tokenizer puts more around a text than BOS and EOS; llama.cpp does not");
 }
 
-static int put_special(const qn_tok_spec *s, const qn_config *c, qn_gguf_writer *w) {
+static int put_special(const qn_tok_spec *s, bool characters, const qn_config *c, qn_gguf_writer *w) {
     static const char *const end_keys[] = {
         "tokenizer.ggml.eos_token_id", "tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"};
     int64_t ends[QN_MAX_EOS + 1];
@@ -193,7 +234,7 @@ static int put_special(const qn_tok_spec *s, const qn_config *c, qn_gguf_writer 
         QN_TRY(qn_gguf_put_u32(w, "tokenizer.ggml.padding_token_id", (uint32_t)pad));
     QN_TRY(qn_gguf_put_bool(w, "tokenizer.ggml.add_bos_token", bos >= 0 && s->n_prefix && s->prefix[0] == bos));
     const int64_t eos = n_ends ? ends[0] : -1;
-    say_what_differs(s, bos, eos);
+    say_what_differs(s, characters, bos, eos);
     return qn_gguf_put_bool(w, "tokenizer.ggml.add_eos_token", eos >= 0 && s->n_suffix && s->suffix[0] == eos);
 }
 
@@ -204,16 +245,20 @@ int qn_save_tokenizer_gguf(const qn_tok_spec *spec, const qn_config *c, qn_str j
     const char *pre = there ? pre_name(spec) : NULL;
     int rc;
     QN_TRY_OUT(table_init(&t));
-    if (there && !pre)
+    const bool characters = there && is_characters(&t);
+    const char *model = pre ? "gpt2" : characters ? "llama" : "none";
+    if (there && !pre && !characters)
         qn_log(QN_LOG_WARN, "llama.cpp has no name for this tokenizer's pipeline: the file holds tokenizer.json for "
                "quern, but llama.cpp will load the weights without a tokenizer");
-    QN_TRY_OUT(qn_gguf_put_str(w, "tokenizer.ggml.model", pre ? QN_STR("gpt2") : QN_STR("none")));
+    QN_TRY_OUT(qn_gguf_put_str(w, "tokenizer.ggml.model", qn_str_of(model)));
+    if (characters)
+        QN_TRY_OUT(put_characters(&t, w));
     if (pre) {
         QN_TRY_OUT(qn_gguf_put_str(w, "tokenizer.ggml.pre", qn_str_of(pre)));
         QN_TRY_OUT(put_tokens(&t, w));
         QN_TRY_OUT(put_merges(spec, w));
     }
-    QN_TRY_OUT(put_special(spec, c, w));
+    QN_TRY_OUT(put_special(spec, characters, c, w));
     if (json.n)
         QN_TRY_OUT(qn_gguf_put_str(w, "tokenizer.huggingface.json", json));
     if (chat_template.n)

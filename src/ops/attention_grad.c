@@ -121,6 +121,12 @@ static void chunk_put(const qn_op_ctx *c, const dims *d, const chunk_room *m, co
         }
 }
 
+/* Some row of the tile sees some key of the chunk: told by its ends, since all pairs of tile and chunk are asked. */
+static bool meets(const qn_attention_attr *at, const qn_segment *s, const qn_query_tile *t, int64_t chunk) {
+    const int64_t pos = s->pos + t->first, start = chunk * QN_KEY_CHUNK;
+    return pos + t->n > start && first_seen(at, pos) < start + QN_KEY_CHUNK;
+}
+
 /* All query tiles of a segment against one chunk, ascending. */
 static void slope_segment(const qn_op_ctx *c, const dims *d, int64_t segment, int64_t head, int64_t chunk, int wants,
                           void *scratch) {
@@ -133,7 +139,7 @@ static void slope_segment(const qn_op_ctx *c, const dims *d, int64_t segment, in
         return;
     memset(m.dk, 0, 2 * chunk_bytes(c, d));
     for (int64_t i = 0; i < b->n_tiles; i++)
-        if (b->tile[i].segment == segment) {
+        if (b->tile[i].segment == segment && meets(c->attr, s, &b->tile[i], chunk)) {
             view w = view_of(c, d, i, head, scratch);
             slope_chunk(c, d, &w, &m, chunk, wants);
         }

@@ -118,6 +118,7 @@ const qn_op qn_op_linear = {
     .attr_size = sizeof(qn_linear_attr),
     .takes_packed = true,
     .writes = 1 << X,
+    .for_others = 1 << X,
     .shape = shape,
     .forward = {{tiles, forward}},
     .backward = {{qn_linear_gather_tiles, qn_linear_gather}, {qn_linear_grad_tiles, qn_linear_grad}},

@@ -82,6 +82,7 @@ typedef struct {
     const char *x_name, *y_name;
     const qn_series *series; size_t n;
     const qn_level *level; size_t n_levels;
+    const double *mark; size_t n_marks;     /* upright lines at these x, behind the curves; the caption names them */
     bool log, zero;             /* of y; log only where every value is above 0 */
     int width, height;          /* units of its viewBox; 0: 480 by 240 */
     const char *css;            /* further classes of the <svg>, or NULL */

@@ -4,7 +4,7 @@
  *     y name    ┌──────────────────────────┐
  *          6 ───┤ ╲                        │     grid and ticks      axis()
  *               │  ╲▒▒                     │     bands, then lines   band(), line()
- *          4 ───┤    ╲▒▒──────             │     reference lines     levels()
+ *          4 ───┤    ╲▒▒──────             │     reference lines     levels(); upright ones     marks()
  *               │            ╌╌╌╌╌╌╌╌╌╌╌╌╌╌│floor
  *               └┬────────┬────────┬───────┘     zones: a column each, its values as <title>, shown under the pointer
  *                0       100      200   step
@@ -89,6 +89,16 @@ static int axis_x(drawing *d) {
     }
     QN_TRY(qn_svg_line(d->out, d->x0, d->y1, d->x1, d->y1, "a"));
     return d->p->x_name ? qn_svg_text(d->out, d->x1, d->y1 + 33, "e", d->p->x_name) : 0;
+}
+
+/* Upright lines, behind what is drawn over them. */
+static int marks(drawing *d) {
+    for (size_t k = 0; k < d->p->n_marks; k++) {
+        const double x = px(d, d->p->mark[k]);
+        if (!isnan(x) && x >= d->x0 && x <= d->x1)
+            QN_TRY(qn_svg_line(d->out, x, d->y0, x, d->y1, "u"));
+    }
+    return 0;
 }
 
 /* Their names stand at the left: what falls towards a floor is far from it there. */
@@ -276,6 +286,7 @@ static int draw(drawing *d) {
     QN_TRY(legend(d, true, &height));
     QN_TRY(axis_y(d));
     QN_TRY(axis_x(d));
+    QN_TRY(marks(d));
     QN_TRY(curves(d));
     QN_TRY(levels(d));
     QN_TRY(zones(d));

@@ -129,12 +129,27 @@ static void level(drawing *d, double y) {
     }
 }
 
+/* An upright one as well. */
+static void mark(drawing *d, double x) {
+    const double u = qn_scale_at(&d->span.x, x);
+    if (isnan(u) || u < 0 || u > 1)
+        return;
+    const int column = QN_MIN((int)(u * d->columns), d->columns - 1);
+    for (int r = 0; r < d->rows; r++) {
+        cell *c = &d->cells[r * d->columns + column];
+        if (!c->letter && !c->dots)
+            *c = (cell){.letter = ':', .color = -1};
+    }
+}
+
 static int put_cell(drawing *d, const cell *c) {
     if (!c->letter && !c->dots)
         return qn_buf_putc(d->out, ' ');
     QN_TRY(qn_buf_puts(d->out, c->color >= 0 ? color_of(d->t, c->color) : ""));
     if (c->letter == '-' && d->t->utf8)
         QN_TRY(qn_buf_puts(d->out, "╌"));
+    else if (c->letter == ':' && d->t->utf8)
+        QN_TRY(qn_buf_puts(d->out, "┊"));
     else
         QN_TRY(c->letter ? qn_buf_putc(d->out, c->letter) : qn_buf_utf8(d->out, 0x2800u + c->dots));
     return qn_buf_puts(d->out, c->color >= 0 ? plain_of(d->t) : "");
@@ -240,6 +255,8 @@ static int draw(drawing *d) {
             curve(d, &d->p->series[k], letter_of(d, k));
     for (size_t k = 0; k < d->p->n_levels; k++)
         level(d, d->p->level[k].y);
+    for (size_t k = 0; k < d->p->n_marks; k++)
+        mark(d, d->p->mark[k]);
     QN_TRY(heading(d));
     QN_TRY(rows(d));
     return axis_x(d);

@@ -281,15 +281,16 @@ static void put_work(qn_jw *w, const qn_run_work *work) {
 }
 
 /* One who took the run up, as a row of `resumed`. */
-static void put_resumer(qn_jw *w, const qn_run_work *work) {
+static void put_resumer(qn_jw *w, const qn_run_work *work, int64_t step) {
     time_text now;
     qn_jw_open(w, '{');
     qn_field_str(w, "started", now_text(now));
+    qn_field_i64(w, "step", step);
     put_work(w, work);
     qn_jw_close(w);
 }
 
-typedef struct { qn_jw *w; const qn_run_work *more; bool all; } copying;
+typedef struct { qn_jw *w; const qn_run_work *more; int64_t step; bool all; } copying;
 
 static int copy_array(const copying *c, qn_str array) {
     qn_json j;
@@ -324,7 +325,7 @@ static int copy_member(void *arg, qn_str key, qn_str value) {
     qn_jw_open(c->w, '[');
     QN_TRY(copy_array(c, value));
     if (c->more)
-        put_resumer(c->w, c->more);
+        put_resumer(c->w, c->more, c->step);
     qn_jw_close(c->w);
     return 0;
 }
@@ -370,14 +371,15 @@ int qn_run_manifest(qn_run *r, const qn_run_work *work, const char *state, qn_ma
     return rc;
 }
 
-static int edit(qn_run *r, const char *state, const qn_run_work *more) {
+static int edit(qn_run *r, const char *state, const qn_run_work *more, int64_t step) {
     qn_buf text = {0};
     qn_jw w;
     qn_assert(r->manifest.n > 0);                               /* qn_run_manifest comes first */
     qn_jw_init(&w, &text, 2);
     qn_jw_open(&w, '{');
     put_own(r, &w, state);
-    int rc = qn_run_members(qn_buf_view(&r->manifest), QN_RUN_MANIFEST, copy_member, &(copying){&w, more, true});
+    copying c = {.w = &w, .more = more, .step = step, .all = true};
+    int rc = qn_run_members(qn_buf_view(&r->manifest), QN_RUN_MANIFEST, copy_member, &c);
     if (rc >= 0)
         rc = store(r, &w, &text);
     qn_buf_drop(&text);
@@ -390,7 +392,7 @@ int qn_run_state(qn_run *r, const char *state) {
         if (f->path)
             QN_TRY(qn_append_sync(f));
     }
-    return edit(r, state, NULL);
+    return edit(r, state, NULL, 0);
 }
 
-int qn_run_resumed(qn_run *r, const qn_run_work *work) { return edit(r, "running", work); }
+int qn_run_resumed(qn_run *r, const qn_run_work *work, int64_t step) { return edit(r, "running", work, step); }

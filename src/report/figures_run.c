@@ -125,6 +125,31 @@ static int gap_words(qn_buf *b, const qn_report_run *run, double train) {
                          gap >= 0 ? "above" : "below");
 }
 
+/* Where it was taken up, but for takings-up behind which no step came. */
+static size_t resumed_at(const qn_report_run *run, double *at) {
+    const double last = run->metrics.n ? run->metrics.step[run->metrics.n - 1] : 0;
+    size_t n = 0;
+    for (size_t i = 0; i < run->resumes; i++)
+        if (run->resumed[i] < last && (n == 0 || run->resumed[i] != at[n - 1]))
+            at[n++] = run->resumed[i];
+    return n;
+}
+
+/* "Upright dotted lines stand where the run was taken up again, behind steps 120 and 300." */
+static int resumed_words(qn_buf *b, const double *at, size_t n) {
+    enum { MOST = 6 };
+    char text[QN_NUMBER_TEXT];
+    if (n == 0)
+        return 0;
+    if (n > MOST)
+        return qn_buf_printf(b, "Upright dotted lines stand where the run was taken up again, %zu times. ", n);
+    QN_TRY(qn_buf_puts(b, n == 1 ? "An upright dotted line stands where the run was taken up again, behind step "
+                                 : "Upright dotted lines stand where the run was taken up again, behind steps "));
+    for (size_t i = 0; i < n; i++)
+        QN_TRY(qn_buf_printf(b, "%s%s", i == 0 ? "" : i + 1 < n ? ", " : " and ", qn_place_text(at[i], text)));
+    return qn_buf_puts(b, ". ");
+}
+
 static int one_run_words(qn_buf *b, const qn_report_run *run, const curves *c, bool page) {
     char text[QN_NUMBER_TEXT];
     QN_TRY(loss_words(b, run, QN_EVAL_LOSS, "Validation loss"));
@@ -162,7 +187,10 @@ static int several_words(qn_buf *b, const qn_report *r) {
 int qn_figure_loss(const qn_report *r, qn_sink *s) {
     curves c = {.median = NAN};
     qn_buf words = {0};
-    int rc = 0;
+    double *at = qn_alloc(QN_MEM_BASE, (r->run[0].resumes + 1) * sizeof *at);
+    size_t marks = 0;
+    int rc = at ? 0 : QN_ENOMEM;
+    QN_TRY_OUT(rc);
     for (size_t i = 0; i < QN_MIN(r->n, (size_t)RUNS_MOST); i++)
         QN_TRY_OUT(add_run(&c, r, i));
     if (c.n == 0)
@@ -170,11 +198,17 @@ int qn_figure_loss(const qn_report *r, qn_sink *s) {
     QN_TRY_OUT(r->n == 1 ? one_run_words(&words, &r->run[0], &c, !s->text) : several_words(&words, r));
     if (r->n > RUNS_MOST)
         QN_TRY_OUT(qn_buf_printf(&words, "Only the first %d runs are drawn. ", RUNS_MOST));
-    const qn_lines p = {.title = "Loss", .x_name = "step", .y_name = "nats per token", .series = c.series, .n = c.n};
+    if (r->n == 1) {
+        marks = resumed_at(&r->run[0], at);
+        QN_TRY_OUT(resumed_words(&words, at, marks));
+    }
+    const qn_lines p = {.title = "Loss", .x_name = "step", .y_name = "nats per token", .series = c.series, .n = c.n,
+                        .mark = at, .n_marks = marks};
     rc = qn_show_lines(s, &p, true, &words);
 out:
     curves_drop(&c);
     qn_buf_drop(&words);
+    qn_free(at);
     return rc;
 }
 

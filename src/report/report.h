@@ -8,9 +8,11 @@
  *   figures_eval.c    figures of the model: tasks beside baselines, bits by kind against their floor
  *   report_tables.c   tables: runs side by side, samples, data, machine, recipe
  *   report_page.c     the HTML page           report_text.c     the summary in characters
+ *                                             report_json.c     the summary for programs
  *
  *     RUN/ ──► qn_report_add ──► facts ──► figures ──┬──► qn_report_html    one file, no network, no script needed
- *                                                    └──► qn_report_text
+ *                                                    ├──► qn_report_text
+ *                                                    └──► qn_report_json    without figures
  *
  *     qn_report *r; QN_TRY(qn_report_new(&r));
  *     QN_TRY_OUT(qn_report_add(r, "runs/a"));
@@ -22,6 +24,7 @@
 #ifndef QN_REPORT_REPORT_H
 #define QN_REPORT_REPORT_H
 
+#include "base/json.h"
 #include "plot/plot.h"
 
 typedef struct qn_report qn_report;
@@ -34,5 +37,7 @@ int qn_report_add(qn_report *r, const char *dir);
 /* Appended to out. A report needs a run: adding none is our own bug. QN_ENOMEM. */
 int qn_report_html(const qn_report *r, qn_buf *out);
 int qn_report_text(const qn_report *r, qn_buf *out, const qn_text_plot *t);
+/* One object, as docs/FORMATS.md has it. */
+int qn_report_json(const qn_report *r, qn_jw *w);
 
 #endif

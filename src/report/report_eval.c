@@ -268,6 +268,7 @@ void qn_report_run_drop(qn_report_run *run) {
     qn_free(run->kind);
     qn_free(run->source);
     qn_free(run->remark);
+    qn_free(run->resumed);
 }
 
 int qn_report_new(qn_report **out) {

@@ -43,7 +43,8 @@ typedef struct {
 typedef struct {
     const char *path, *name;            /* as it was given; its last part */
     const char *state, *started, *changed, *what, *version, *isa, *cpu, *os, *command, *prompt, *arch, *schedule;
-    double cores, memory, threads, steps, parameters, memory_planned, peak, seed, clip, warmup, resumed;
+    double cores, memory, threads, steps, parameters, memory_planned, peak, seed, clip, warmup;
+    double *resumed; size_t resumes, resumed_cap;       /* behind which steps; NaN: nobody wrote it down */
     double layers, width, heads, context, vocab;
     qn_report_fact *fact; size_t facts, fact_cap;
     qn_run_table metrics;

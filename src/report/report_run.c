@@ -106,9 +106,11 @@ out:
     return rc;
 }
 
-static int count_one(void *arg, qn_str key, qn_str value) {
-    (void)key, (void)value;
-    *(double *)arg += 1;
+static int take_resumed(void *arg, qn_str key, qn_str value) {
+    qn_report_run *run = arg;
+    (void)key;
+    QN_TRY(QN_GROW(QN_MEM_BASE, run->resumed, run->resumed_cap, run->resumes + 1));
+    run->resumed[run->resumes++] = qn_member_number(value, "step");
     return 0;
 }
 
@@ -140,7 +142,7 @@ static int take_manifest(qn_report *r, qn_report_run *run, qn_str m) {
     static const char *const groups[] = {"recipe", "model"};
     QN_TRY(take_texts(r, run, m));
     take_numbers(run, m);
-    QN_TRY(qn_members_each(qn_member(m, "resumed"), count_one, &run->resumed));
+    QN_TRY(qn_members_each(qn_member(m, "resumed"), take_resumed, run));
     for (size_t i = 0; i < QN_LEN(groups); i++) {
         flattening f = {.r = r, .run = run, .group = groups[i]};
         QN_TRY(qn_members_each(qn_member(m, groups[i]), take_fact, &f));

@@ -350,9 +350,9 @@ int qn_table_again(const qn_report *r, qn_buf *out) {
     QN_TRY(qn_buf_puts(out, ": the same command gives the same bits, with any number of threads.</p>\n<pre>"));
     QN_TRY(qn_xml_z(out, run->command));
     QN_TRY(qn_buf_puts(out, "</pre>\n"));
-    if (run->resumed > 0) {
+    if (run->resumes > 0) {
         QN_TRY(qn_buf_puts(out, "<p>It was taken up again "));
-        QN_TRY(qn_put_count(out, run->resumed, "time", "times"));
+        QN_TRY(qn_put_count(out, (double)run->resumes, "time", "times"));
         QN_TRY(qn_buf_puts(out, " (<code>quern train resume</code>), which changes nothing.</p>\n"));
     }
     return 0;

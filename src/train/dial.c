@@ -132,9 +132,18 @@ void qn_dial_intervals(const qn_dial *d, qn_recipe *r) {
         r->schedule.decay = n / 5;
 }
 
+/* Four times over the data. */
+static int64_t most_tokens(int64_t corpus_tokens) {
+    return corpus_tokens > INT64_MAX / 4 ? corpus_tokens : 4 * corpus_tokens;
+}
+
+int64_t qn_dial_most_steps(const qn_recipe *r, int64_t corpus_tokens) {
+    return QN_MAX(1, most_tokens(corpus_tokens) / (r->batch * r->context));
+}
+
 int qn_dial_run(const qn_dial *d, const qn_config *c, bool gated, int64_t corpus_tokens, qn_recipe *r) {
     const int64_t pass = c->D <= 512 ? 4096 : c->D <= 1024 ? 2048 : 1024;
-    const int64_t most = corpus_tokens > INT64_MAX / 4 ? corpus_tokens : 4 * corpus_tokens;
+    const int64_t most = most_tokens(corpus_tokens);
     const int64_t tokens = d->tokens > 0 ? d->tokens : QN_MAX(1, QN_MIN(20 * qn_dial_numbers(c, gated), most));
     r->context = d->context > 0 ? d->context : c->context;
     r->batch = d->batch > 0 ? d->batch

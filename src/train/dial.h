@@ -35,6 +35,8 @@ int64_t qn_dial_numbers(const qn_config *c, bool gated);
 /* Fills steps, context, batch, rows, rate, warm-up and the intervals of r for a model of that shape and a corpus of so
  * many tokens. */
 int qn_dial_run(const qn_dial *d, const qn_config *c, bool gated, int64_t corpus_tokens, qn_recipe *r);
+/* How many steps of r go over a corpus of so many tokens four times; 1 at least. */
+int64_t qn_dial_most_steps(const qn_recipe *r, int64_t corpus_tokens);
 /* The intervals of evaluations, checkpoints and samples that were not given (−1), and the schedule, for r->steps.
  * eval_rows < 0: rows for a quarter of the tokens between two evaluations, 32 at least, so that evaluating takes less
  * than a tenth of the time. */

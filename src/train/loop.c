@@ -174,29 +174,37 @@ static int record(qn_trainer *t, const qn_step_report *r, const qn_measured *m) 
     return qn_run_metrics_end(t->s.run);
 }
 
-/* Every parameter is a number: a sum of squares shows where one is not. */
-static int check_finite(const qn_trainer *t, bool *finite) {
+/* Every parameter and every moment is a number: a sum of squares shows where one is not. *lost names which are not, or
+ * is NULL. A second moment is lost a step before its parameter: a gradient beyond 1.8e19 has an infinite square. */
+static int check_finite(const qn_trainer *t, const char **lost) {
     const qn_params *p = t->s.params;
+    qn_optimizer_state state[2];
+    const int n = qn_optimizer_states(t->optimizer, state);
     float *room = qn_alloc(QN_MEM_SCRATCH, (size_t)p->widest * sizeof *room);
-    *finite = true;
+    *lost = NULL;
     if (!room)
         return QN_ENOMEM;
-    for (int64_t tile = 0; tile < p->tiles && *finite; tile++) {
+    for (int64_t tile = 0; tile < p->tiles && !*lost; tile++) {
         int64_t row;
         const qn_slot *slot = qn_params_tile(p, tile, &row);
-        const float *w = qn_params_take(p, slot, row, room);
-        *finite = isfinite(t->s.kernels->sum_squares(w, qn_slot_tile_rows(slot, row) * slot->cols));
+        const int64_t numbers = qn_slot_tile_rows(slot, row) * slot->cols;
+        if (!isfinite(t->s.kernels->sum_squares(qn_params_take(p, slot, row, room), numbers)))
+            *lost = "parameters";
+        for (int k = 0; k < n && !*lost; k++)
+            if (!isfinite(t->s.kernels->sum_squares(state[k].data + slot->at + row * slot->cols, numbers)))
+                *lost = "moments of the optimizer";
     }
     qn_free(room);
     return 0;
 }
 
 /* A model that is beyond help takes the place of no checkpoint that is not. */
-static int refuse_to_save(const qn_trainer *t, const char *run) {
+static int refuse_to_save(const qn_trainer *t, const char *run, const char *lost) {
     qn_buf dir = {0};
     const int found = qn_checkpoint_newest(run, &dir);
-    const int rc = qn_fail(QN_ELIMIT, "step %lld: the run has diverged: parameters are no longer finite numbers, so no "
-                           "checkpoint of them is written; %s%s", (long long)t->state.step,
+    const int rc = qn_fail(QN_ELIMIT, "step %lld: the run has diverged: %s are no longer finite numbers, so no "
+                           "checkpoint of them is written; %s%s; a run with a lower --lr, more --warmup or --clip 1 "
+                           "may get by", (long long)t->state.step, lost,
                            found > 0 ? dir.s : "there is none before it", found > 0 ? " stands" : "");
     qn_buf_drop(&dir);
     return rc;
@@ -204,13 +212,13 @@ static int refuse_to_save(const qn_trainer *t, const char *run) {
 
 static int save(qn_trainer *t, bool best) {
     const double start = qn_now();
-    bool finite;
+    const char *lost;
     if (!t->s.run)
         return 0;
     const char *run = qn_run_path(t->s.run);
-    QN_TRY(check_finite(t, &finite));
-    if (!finite)
-        return refuse_to_save(t, run);
+    QN_TRY(check_finite(t, &lost));
+    if (lost)
+        return refuse_to_save(t, run, lost);
     QN_TRY(qn_checkpoint_write(run, t->s.params, t->optimizer, &t->state, &t->s.texts, best));
     QN_TRY(qn_checkpoint_tidy(run, t->recipe.keep));
     return t->s.hooks.saved ? t->s.hooks.saved(t->s.hooks.arg, t->state.step, qn_now() - start) : 0;

@@ -6,39 +6,63 @@
  * about 0.7 … 1.2 with nothing but products:
  *
  *     m ← m + (1 − μ)(g − m)                        u = Nesterov ? g + μ(m − g) : m       (PyTorch's momentum buffer)
- *     X = u/‖u‖, transposed where u is taller than wide, so that the Gram matrix is the smaller of the two
- *     A = X·Xᵀ        B = b·A + c·A·A        X ← a·X + B·X        a, b, c = 3.4445, −4.7750, 2.0315;   five times
+ *     X = u/‖u‖ [R,C], R ≤ C: the transpose of u where u is taller than wide
+ *     A = X·Xᵀ        P = a·I + b·A + c·A·A       X ← P·X         a, b, c = 3.4445, −4.7750, 2.0315;   five times
  *     w ← w·(1 − η·λ) − η·f·X
+ *
+ * Every P is a polynomial of the first A, so all of them commute, and X need not be touched in between (Zhang, Amsel,
+ * Chen, Dao 2026, "Gram Newton-Schulz"): with Q the product of the P so far,
+ *
+ *     A ← (A·P)·P        Q ← Q·P        five times, [R,R]; then X ← Q·X once
+ *
+ * All that is [R,R] is symmetric, so half of each product is worked out and mirrored: 17 halves for the whole, where
+ * X itself would cost 3·C/R + 1 in each of the five. What rounding adds to A near its smallest singular values grows
+ * with the iterations: in f32 to some 10⁻⁴ of X (in half precision it would need care, which the paper is about).
  *
  * f = 0.2·√max(rows, cols) makes an update as large as AdamW's usually are (root of the mean square near 0.2), so that
  * AdamW's rates and decay serve all parameters (Liu et al. 2025, "Muon is scalable for LLM training", eq. 4): the
  * default. f = √max(1, rows/cols) is Jordan's own. Embeddings, heads and vectors are AdamW's.
  *
- * Matrices go one after the other, each in phases shared out over the pool; a phase writes what the next one reads.
- * A and B are symmetric to the bit (each element is one chain of products that commute), so half of them is worked
- * out and mirrored. Everything lies in one arena that was made for the largest matrix. */
+ * The work is a row of phases, each of which writes what the next one reads. A small matrix goes through them on one
+ * worker, many of them side by side; a large one shares each phase out over the pool. The shape alone decides which,
+ * and no bit depends on it: an element of a product is one chain wherever its block is cut. */
 #include "train/optimizer_impl.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { BLOCK = 96, ITERATIONS = 5 };    /* rows and columns of a tile of a product: three panels */
+enum { ITERATIONS = 5, SMALL = 256 * 256 };         /* numbers of a small matrix, at most */
+/* Rows and columns of a block of a product, whole panels: fine where half a matrix shall be no more than half. */
+enum { BLOCK_SMALL = 32, BLOCK_LARGE = 96 };
+
+/* Working memory of one matrix. */
+typedef struct {
+    float *u, *x;                       /* [rows,cols] X as the parameter lies; [R,C] its transpose where it is tall */
+    float *x_panels;                    /* X, packed one way and then the other */
+    float *a, *p, *q, *s;               /* [R,R] A; P, then A·P; Q; the next Q */
+    float *panels;                      /* A or P, packed */
+} room;
+
+enum { PARTS = sizeof(room) / sizeof(float *) };
 
 struct qn_muon {
-    char *arena;
-    size_t bytes;
-    float *u;                           /* [rows,cols] what is made orthogonal; then B·X [R,C] */
-    float *x, *x_panels, *xt_panels;    /* [R,C], packed as weights, and its transpose packed */
-    float *gram, *gram_panels, *poly;   /* A [R,R], packed; B */
+    char *arena;                        /* rooms of small matrices, one for each worker; or the one of a large matrix */
+    size_t bytes, room_bytes;
+    size_t small[PARTS], large[PARTS];  /* bytes of each part: what the largest of its kind needs */
+    const qn_slot **slot;               /* [n_small] the small ones */
+    int64_t n_small;
 };
 
-/* One matrix at work: X is [R,C], R ≤ C. */
+/* One matrix at work. */
 typedef struct {
-    const qn_step *s;
+    const qn_step *step;
     const qn_slot *slot;
-    struct qn_muon *m;
-    int64_t R, C;
+    qn_pool *pool;                      /* NULL: all of it on this worker */
+    int worker;
+    room r;
+    int64_t R, C, block;
     bool tall;                          /* X is the transpose */
+    int round;
     double inverse;                     /* 1/‖u‖ */
 } job;
 
@@ -48,41 +72,60 @@ bool qn_muon_takes(const qn_optimizer *o, const qn_slot *s) {
     return o->o.kind == QN_OPTIMIZER_MUON && s->matrix && !(s->p->flags & QN_EMBEDDING);
 }
 
+static bool is_small(const qn_slot *s) { return s->rows * s->cols <= SMALL; }
+
 static size_t panel_numbers(int64_t N, int64_t K) { return (size_t)qn_panels(N) * QN_PANEL * (size_t)K; }
 
-/* Each part has the room that the largest matrix needs of it. */
+static void widen(size_t most[PARTS], const qn_slot *s) {
+    const int64_t R = QN_MIN(s->rows, s->cols), C = QN_MAX(s->rows, s->cols);
+    const size_t all = (size_t)(R * C), square = (size_t)(R * R);
+    const size_t numbers[PARTS] = {all, s->rows > s->cols ? all : 0, QN_MAX(panel_numbers(R, C), panel_numbers(C, R)),
+                                   square, square, square, square, panel_numbers(R, R)};
+    for (size_t i = 0; i < PARTS; i++)
+        most[i] = QN_MAX(most[i], qn_round64(numbers[i] * sizeof(float)));
+}
+
+static size_t total(const size_t part[PARTS]) {
+    size_t sum = 0;
+    for (size_t i = 0; i < PARTS; i++)
+        sum += part[i];
+    return sum;
+}
+
+static room room_at(char *memory, const size_t part[PARTS]) {
+    float *at[PARTS];
+    room r;
+    for (size_t i = 0; i < PARTS; memory += part[i++])
+        at[i] = (float *)(void *)memory;
+    memcpy(&r, at, sizeof r);
+    return r;
+}
+
 int qn_muon_init(qn_optimizer *o) {
     struct qn_muon *m = o->muon = qn_zalloc(QN_MEM_SCRATCH, 1, sizeof *m);
-    if (!m)
+    if (!m || !(m->slot = qn_alloc(QN_MEM_SCRATCH, QN_MAX(o->p->n, 1) * sizeof *m->slot)))
         return QN_ENOMEM;
-    float **const part[] = {&m->u, &m->x, &m->x_panels, &m->xt_panels, &m->gram, &m->poly, &m->gram_panels};
-    size_t most[QN_LEN(part)] = {0}, at = 0;
     for (size_t i = 0; i < o->p->n; i++) {
         const qn_slot *s = &o->p->slot[i];
-        const int64_t R = QN_MIN(s->rows, s->cols), C = QN_MAX(s->rows, s->cols);
-        const size_t all = (size_t)(R * C), square = (size_t)(R * R);
-        const size_t need[QN_LEN(part)] = {all, all, panel_numbers(R, C), panel_numbers(C, R), square, square,
-                                           panel_numbers(R, R)};
-        for (size_t k = 0; k < QN_LEN(part) && qn_muon_takes(o, s); k++)
-            most[k] = QN_MAX(most[k], need[k]);
+        if (!qn_muon_takes(o, s))
+            continue;
+        widen(is_small(s) ? m->small : m->large, s);
+        if (is_small(s))
+            m->slot[m->n_small++] = s;
     }
-    for (size_t k = 0; k < QN_LEN(part); k++)
-        m->bytes += qn_round64(most[k] * sizeof(float));
+    m->room_bytes = total(m->small);
+    m->bytes = QN_MAX((size_t)o->workers * m->room_bytes, total(m->large));
     if (m->bytes == 0)
         return 0;                       /* a model without a matrix for it */
     m->arena = qn_arena_map(QN_MEM_SCRATCH, m->bytes);
-    if (!m->arena)
-        return QN_ENOMEM;
-    for (size_t k = 0; k < QN_LEN(part); k++) {
-        *part[k] = (float *)(void *)(m->arena + at);
-        at += qn_round64(most[k] * sizeof(float));
-    }
-    return 0;
+    return m->arena ? 0 : QN_ENOMEM;
 }
 
 void qn_muon_drop(qn_optimizer *o) {
-    if (o->muon && o->muon->arena)
-        qn_arena_unmap(QN_MEM_SCRATCH, o->muon->arena, o->muon->bytes);
+    if (!o->muon)
+        return;
+    qn_arena_unmap(QN_MEM_SCRATCH, o->muon->arena, o->muon->bytes);
+    qn_free(o->muon->slot);
     qn_free(o->muon);
 }
 
@@ -90,63 +133,84 @@ void qn_muon_drop(qn_optimizer *o) {
 
 static void blend_tile(void *arg, int64_t tile, QN_UNUSED int worker) {
     const job *j = arg;
-    const qn_optimizer *o = j->s->o;
+    const qn_optimizer *o = j->step->o;
     const qn_span rows = qn_tile_span(j->slot->rows, QN_SLOT_ROWS, tile);
     const int64_t from = rows.begin * j->slot->cols, n = (rows.end - rows.begin) * j->slot->cols;
     const size_t at = j->slot->at + (size_t)from;
-    const qn_blend_args a = {.scale = j->s->scale, .momentum = o->o.momentum, .nesterov = o->o.nesterov};
-    o->k->blend(j->m->u + from, o->state[0] + at, j->s->grad + at, n, &a);
-    o->partial[tile] = o->k->sum_squares(j->m->u + from, n);
+    const qn_blend_args a = {.scale = j->step->scale, .momentum = o->o.momentum, .nesterov = o->o.nesterov};
+    o->k->blend(j->r.u + from, o->state[0] + at, j->step->grad + at, n, &a);
+    o->partial[j->slot->tile + tile] = o->k->sum_squares(j->r.u + from, n);
 }
 
-/* to[k,i] = from[i,k] for k in `rows` of `to`; i < n; both with their rows as long as they are. */
-static void transpose(float *to, int64_t ld_to, const float *from, int64_t ld_from, qn_span rows, int64_t n) {
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t k = rows.begin; k < rows.end; k++)
-            to[k * ld_to + i] = from[i * ld_from + k];
-}
-
-static void start_tile(void *arg, int64_t tile, QN_UNUSED int worker) {
+static void scale_tile(void *arg, int64_t tile, QN_UNUSED int worker) {
     const job *j = arg;
-    const qn_span rows = qn_tile_span(j->R, QN_PANEL, tile);
-    float *x = j->m->x + rows.begin * j->C;
-    const int64_t n = (rows.end - rows.begin) * j->C;
-    if (j->tall)
-        transpose(j->m->x, j->C, j->m->u, j->R, rows, j->C);
-    j->s->o->k->scale(x, j->tall ? x : j->m->u + rows.begin * j->C, j->inverse, n);
+    const qn_span rows = qn_tile_span(j->slot->rows, QN_SLOT_ROWS, tile);
+    float *u = j->r.u + rows.begin * j->slot->cols;
+    j->step->o->k->scale(u, u, j->inverse, (rows.end - rows.begin) * j->slot->cols);
 }
 
-/* ---- phases: one iteration ---- */
+/* The norm adds up tiles in order. */
+static void find_norm(job *j) {
+    double squares = 0;
+    for (int64_t i = 0; i < qn_slot_tiles(j->slot); i++)
+        squares += j->step->o->partial[j->slot->tile + i];
+    j->inverse = 1 / fmax(sqrt(squares), 1e-7);
+}
 
-/* 32 columns of X as one panel of Xᵀ: [R][32], as they lie. */
-static void pack_transposed(const job *j, int64_t panel) {
-    const qn_span columns = qn_tile_span(j->C, QN_PANEL, panel);
+/* ---- phases: packing ---- */
+
+/* Panel `panel` of weights whose outputs are the columns of from [K,N]: pieces of its rows, as they lie. */
+static void pack_columns(float *panels, const float *from, int64_t N, int64_t K, int64_t panel) {
+    const qn_span columns = qn_tile_span(N, QN_PANEL, panel);
     const size_t n = (size_t)(columns.end - columns.begin);
-    float *to = j->m->xt_panels + panel * QN_PANEL * j->R;
-    for (int64_t k = 0; k < j->R; k++, to += QN_PANEL) {
-        memcpy(to, j->m->x + k * j->C + columns.begin, n * sizeof *to);
+    float *to = panels + panel * QN_PANEL * K;
+    for (int64_t k = 0; k < K; k++, to += QN_PANEL) {
+        memcpy(to, from + k * N + columns.begin, n * sizeof *to);
         memset(to + n, 0, (QN_PANEL - n) * sizeof *to);
     }
 }
 
-static void pack_rows(const float *x, float *panels, int64_t N, int64_t K, int64_t panel) {
+static void pack_rows(float *panels, const float *from, int64_t N, int64_t K, int64_t panel) {
     const qn_span rows = qn_tile_span(N, QN_PANEL, panel);
-    qn_pack_panels(&(qn_pack_args){.from = QN_F32, .to = QN_F32, .src = x + rows.begin * K, .dst = panels,
+    qn_pack_panels(&(qn_pack_args){.from = QN_F32, .to = QN_F32, .src = from + rows.begin * K, .dst = panels,
                                    .n0 = rows.begin, .rows = rows.end - rows.begin, .K = K});
 }
 
+/* For A = X·Xᵀ: the rows of X as weights, and as rows. */
 static void pack_x_tile(void *arg, int64_t tile, QN_UNUSED int worker) {
     const job *j = arg;
-    if (tile < qn_panels(j->C))
-        pack_transposed(j, tile);
-    else
-        pack_rows(j->m->x, j->m->x_panels, j->R, j->C, tile - qn_panels(j->C));
+    const qn_span rows = qn_tile_span(j->R, QN_PANEL, tile);
+    if (!j->tall) {
+        pack_rows(j->r.x_panels, j->r.u, j->R, j->C, tile);
+        return;
+    }
+    pack_columns(j->r.x_panels, j->r.u, j->R, j->C, tile);
+    for (int64_t k = 0; k < j->C; k++)
+        for (int64_t i = rows.begin; i < rows.end; i++)
+            j->r.x[i * j->C + k] = j->r.u[k * j->R + i];
 }
 
-static void pack_gram_tile(void *arg, int64_t tile, QN_UNUSED int worker) {
+/* What is symmetric has its rows for columns. */
+static void pack_a_tile(void *arg, int64_t tile, QN_UNUSED int worker) {
     const job *j = arg;
-    pack_rows(j->m->gram, j->m->gram_panels, j->R, j->R, tile);
+    pack_columns(j->r.panels, j->r.a, j->R, j->R, tile);
 }
+
+static void pack_p_tile(void *arg, int64_t tile, QN_UNUSED int worker) {
+    const job *j = arg;
+    pack_columns(j->r.panels, j->r.p, j->R, j->R, tile);
+}
+
+/* For Q·X, as the parameter lies: X's columns as weights; or, of u·Q, Q. */
+static void pack_last_tile(void *arg, int64_t tile, QN_UNUSED int worker) {
+    const job *j = arg;
+    if (j->tall)
+        pack_columns(j->r.panels, j->r.q, j->R, j->R, tile);
+    else
+        pack_columns(j->r.x_panels, j->r.u, j->C, j->R, tile);
+}
+
+/* ---- phases: products ---- */
 
 /* Block (rows, columns) of y[·,N] = x[·,K]·Wᵀ. */
 static void product(const job *j, float *y, int64_t N, const float *x, int64_t K, const float *panels, qn_span rows,
@@ -157,20 +221,20 @@ static void product(const job *j, float *y, int64_t N, const float *x, int64_t K
         .w = panels + columns.begin * K,        /* of whole panels */
         .m = rows.end - rows.begin, .n = columns.end - columns.begin, .K = K,
     };
-    qn_linear_pick(j->s->o->k, QN_F32, a.m)(&a);
+    qn_linear_pick(j->step->o->k, QN_F32, a.m)(&a);
 }
 
 /* Block `tile` of those on and above the diagonal: 0 is (0,0), then (0,1), (1,1), (0,2) … */
-static void upper_block(int64_t tile, int64_t n, qn_span *rows, qn_span *columns) {
+static void upper_block(const job *j, int64_t tile, qn_span *rows, qn_span *columns) {
     int64_t column = 0;
     while (tile > column)
         tile -= ++column;
-    *rows = qn_tile_span(n, BLOCK, tile);
-    *columns = qn_tile_span(n, BLOCK, column);
+    *rows = qn_tile_span(j->R, j->block, tile);
+    *columns = qn_tile_span(j->R, j->block, column);
 }
 
-static int64_t upper_blocks(int64_t n) {
-    const int64_t blocks = qn_tiles(n, BLOCK);
+static int64_t upper_blocks(const job *j) {
+    const int64_t blocks = qn_tiles(j->R, j->block);
     return blocks * (blocks + 1) / 2;
 }
 
@@ -180,36 +244,61 @@ static void mirror(float *a, int64_t n, qn_span rows, qn_span columns) {
             a[k * n + i] = a[i * n + k];
 }
 
+/* y [R,R] = x [R,K]·Wᵀ, known to be symmetric. */
+static void half_product(const job *j, float *y, const float *x, int64_t K, const float *panels, int64_t tile) {
+    qn_span rows, columns;
+    upper_block(j, tile, &rows, &columns);
+    product(j, y, j->R, x, K, panels, rows, columns);
+    mirror(y, j->R, rows, columns);
+}
+
 static void gram_tile(void *arg, int64_t tile, QN_UNUSED int worker) {
     const job *j = arg;
-    qn_span rows, columns;
-    upper_block(tile, j->R, &rows, &columns);
-    product(j, j->m->gram, j->R, j->m->x, j->C, j->m->x_panels, rows, columns);
-    mirror(j->m->gram, j->R, rows, columns);
+    half_product(j, j->r.a, j->tall ? j->r.x : j->r.u, j->C, j->r.x_panels, tile);
 }
 
 static void poly_tile(void *arg, int64_t tile, QN_UNUSED int worker) {
     const job *j = arg;
     qn_span rows, columns;
-    upper_block(tile, j->R, &rows, &columns);
-    product(j, j->m->poly, j->R, j->m->gram, j->R, j->m->gram_panels, rows, columns);
+    upper_block(j, tile, &rows, &columns);
+    product(j, j->r.p, j->R, j->r.a, j->R, j->r.panels, rows, columns);
     for (int64_t i = rows.begin; i < rows.end; i++) {
         const int64_t at = i * j->R + columns.begin;
-        j->s->o->k->axpby(j->m->poly + at, j->m->gram + at, -4.7750, 2.0315, columns.end - columns.begin);
+        j->step->o->k->axpby(j->r.p + at, j->r.a + at, -4.7750, 2.0315, columns.end - columns.begin);
+        if (i >= columns.begin && i < columns.end)
+            j->r.p[i * j->R + i] += 3.4445f;
     }
-    mirror(j->m->poly, j->R, rows, columns);
+    mirror(j->r.p, j->R, rows, columns);
 }
 
-/* X is read through its panels only, so each block may be replaced at once. */
+static bool is_first(const job *j) { return j->round == 0; }
+static bool is_last(const job *j) { return j->round == ITERATIONS - 1; }
+
+/* A·P in the place of P, which is read from its panels only (not in the last round); Q·P (not in the first). */
+static void times_p_tile(void *arg, int64_t tile, QN_UNUSED int worker) {
+    const job *j = arg;
+    const int64_t of_a = is_last(j) ? 0 : upper_blocks(j);
+    if (tile < of_a)
+        half_product(j, j->r.p, j->r.a, j->R, j->r.panels, tile);
+    else
+        half_product(j, j->r.s, j->r.q, j->R, j->r.panels, tile - of_a);
+}
+
 static void next_tile(void *arg, int64_t tile, QN_UNUSED int worker) {
     const job *j = arg;
-    const int64_t across = qn_tiles(j->C, BLOCK);
-    const qn_span rows = qn_tile_span(j->R, BLOCK, tile / across), columns = qn_tile_span(j->C, BLOCK, tile % across);
-    product(j, j->m->u, j->C, j->m->poly, j->R, j->m->xt_panels, rows, columns);
-    for (int64_t i = rows.begin; i < rows.end; i++) {
-        const int64_t at = i * j->C + columns.begin;
-        j->s->o->k->axpby(j->m->x + at, j->m->u + at, 1, 3.4445, columns.end - columns.begin);
-    }
+    half_product(j, j->r.a, j->r.p, j->R, j->r.panels, tile);
+}
+
+/* The new X, as the parameter lies. */
+static float *made(const job *j) { return j->tall ? j->r.x : j->r.u; }
+
+static void last_tile(void *arg, int64_t tile, QN_UNUSED int worker) {
+    const job *j = arg;
+    const qn_slot *s = j->slot;
+    const int64_t across = qn_tiles(s->cols, BLOCK_LARGE);
+    const qn_span rows = qn_tile_span(s->rows, BLOCK_LARGE, tile / across);
+    const qn_span columns = qn_tile_span(s->cols, BLOCK_LARGE, tile % across);
+    product(j, made(j), s->cols, j->tall ? j->r.u : j->r.q, j->R, j->tall ? j->r.panels : j->r.x_panels, rows, columns);
 }
 
 /* ---- phases: the parameter ---- */
@@ -221,42 +310,74 @@ static double update_size(const qn_optimizer *o, const qn_slot *s) {
 
 static void apply_tile(void *arg, int64_t tile, int worker) {
     const job *j = arg;
-    const qn_optimizer *o = j->s->o;
+    const qn_optimizer *o = j->step->o;
     const qn_slot *s = j->slot;
     const qn_span rows = qn_tile_span(s->rows, QN_SLOT_ROWS, tile);
-    const double rate = j->s->rate * o->o.muon_rate;
-    const int64_t from = rows.begin * s->cols;
-    const float *x = j->tall ? j->m->u : j->m->x;
-    float *w = qn_params_take(o->p, s, rows.begin, o->room + (size_t)worker * (size_t)o->p->widest);
-    if (j->tall)
-        transpose(j->m->u, s->cols, j->m->x, s->rows, rows, s->cols);
-    o->k->axpby(w, x + from, -rate * update_size(o, s), 1 - rate * qn_slot_decay(o, s),
+    const double rate = j->step->rate * o->o.muon_rate;
+    float *w = qn_params_take(o->p, s, rows.begin, o->room + (size_t)(j->worker + worker) * (size_t)o->p->widest);
+    o->k->axpby(w, made(j) + rows.begin * s->cols, -rate * update_size(o, s), 1 - rate * qn_slot_decay(o, s),
                 (rows.end - rows.begin) * s->cols);
     qn_params_put(o->p, s, rows.begin, w);
 }
 
-static void step_slot(const qn_step *s, const qn_slot *slot, qn_pool *pool) {
-    job j = {.s = s, .slot = slot, .m = s->o->muon, .R = QN_MIN(slot->rows, slot->cols),
-             .C = QN_MAX(slot->rows, slot->cols), .tall = slot->rows > slot->cols};
-    const int64_t blocks = qn_tiles(j.R, BLOCK) * qn_tiles(j.C, BLOCK);
-    double squares = 0;
-    qn_parallel(pool, qn_slot_tiles(slot), blend_tile, &j);
-    for (int64_t i = 0; i < qn_slot_tiles(slot); i++)
-        squares += s->o->partial[i];
-    j.inverse = 1 / fmax(sqrt(squares), 1e-7);
-    qn_parallel(pool, qn_panels(j.R), start_tile, &j);
-    for (int i = 0; i < ITERATIONS; i++) {
-        qn_parallel(pool, qn_panels(j.C) + qn_panels(j.R), pack_x_tile, &j);
-        qn_parallel(pool, upper_blocks(j.R), gram_tile, &j);
-        qn_parallel(pool, qn_panels(j.R), pack_gram_tile, &j);
-        qn_parallel(pool, upper_blocks(j.R), poly_tile, &j);
-        qn_parallel(pool, blocks, next_tile, &j);
-    }
-    qn_parallel(pool, qn_slot_tiles(slot), apply_tile, &j);
+/* ---- a matrix ---- */
+
+static void swap(float **x, float **y) {
+    float *const t = *x;
+    *x = *y;
+    *y = t;
+}
+
+static void iterate(job *j) {
+    const int64_t panels = qn_panels(j->R), blocks = upper_blocks(j);
+    qn_parallel(j->pool, panels, pack_a_tile, j);
+    qn_parallel(j->pool, blocks, poly_tile, j);
+    qn_parallel(j->pool, panels, pack_p_tile, j);
+    if (is_first(j))
+        swap(&j->r.q, &j->r.p);         /* the first P is Q */
+    qn_parallel(j->pool, is_first(j) || is_last(j) ? blocks : 2 * blocks, times_p_tile, j);
+    if (!is_first(j))
+        swap(&j->r.q, &j->r.s);
+    if (!is_last(j))
+        qn_parallel(j->pool, blocks, next_tile, j);
+}
+
+static void step_slot(job *j) {
+    const qn_slot *s = j->slot;
+    const int64_t tiles = qn_slot_tiles(s);
+    j->R = QN_MIN(s->rows, s->cols);
+    j->C = QN_MAX(s->rows, s->cols);
+    j->block = is_small(s) ? BLOCK_SMALL : BLOCK_LARGE;
+    j->tall = s->rows > s->cols;
+    qn_parallel(j->pool, tiles, blend_tile, j);
+    find_norm(j);
+    qn_parallel(j->pool, tiles, scale_tile, j);
+    qn_parallel(j->pool, qn_panels(j->R), pack_x_tile, j);
+    qn_parallel(j->pool, upper_blocks(j), gram_tile, j);
+    for (j->round = 0; j->round < ITERATIONS; j->round++)
+        iterate(j);
+    qn_parallel(j->pool, qn_panels(s->cols), pack_last_tile, j);
+    qn_parallel(j->pool, qn_tiles(s->rows, BLOCK_LARGE) * qn_tiles(s->cols, BLOCK_LARGE), last_tile, j);
+    qn_parallel(j->pool, tiles, apply_tile, j);
+}
+
+static void small_tile(void *arg, int64_t tile, int worker) {
+    const qn_step *s = arg;
+    const struct qn_muon *m = s->o->muon;
+    job j = {.step = s, .slot = m->slot[tile], .worker = worker};
+    j.r = room_at(m->arena + (size_t)worker * m->room_bytes, m->small);
+    step_slot(&j);
 }
 
 void qn_muon_step(const qn_step *s, qn_pool *pool) {
-    for (size_t i = 0; i < s->o->p->n; i++)
-        if (qn_muon_takes(s->o, &s->o->p->slot[i]))
-            step_slot(s, &s->o->p->slot[i], pool);
+    const struct qn_muon *m = s->o->muon;
+    qn_step step = *s;
+    qn_parallel(pool, m->n_small, small_tile, &step);
+    for (size_t i = 0; i < s->o->p->n; i++) {
+        const qn_slot *slot = &s->o->p->slot[i];
+        if (!qn_muon_takes(s->o, slot) || is_small(slot))
+            continue;
+        job j = {.step = s, .slot = slot, .pool = pool, .r = room_at(m->arena, m->large)};
+        step_slot(&j);
+    }
 }

@@ -38,6 +38,7 @@ static const field fields[] = {
     {"min_lr_ratio", AT(schedule.floor), REAL, 0, 1, NULL},
     {"warmup_steps", AT(schedule.warmup), WHOLE, 0, 1e12, NULL},
     {"decay_steps", AT(schedule.decay), WHOLE, 0, 1e12, NULL},
+    {"init_std", AT(init_std), REAL, 0, 100, NULL},
     {"dropout", AT(dropout), REAL, 0, 0.99, NULL},
     {"max_grad_norm", AT(clip), REAL, 0, 1e12, NULL},
     {"guard", AT(guard), CHOICE, 0, 0, QN_GUARD_CHOICES},

@@ -27,6 +27,7 @@ typedef struct {
     int64_t steps;
     qn_optimizer_options optimizer;
     qn_schedule schedule;           /* its steps are the run's */
+    double init_std;                /* of fresh matrices; 0: by the width (model/params.h) */
     double dropout;                 /* of what enters the residual stream */
     double neftune;                 /* noise on the embedding, times √(tokens · width); 0: none */
     double clip;                    /* largest norm of the gradient; 0: any */

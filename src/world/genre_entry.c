@@ -5,7 +5,7 @@ const qn_rule qn_rules_entry[] = {
     RULE("entry", "2*{A}\n\n{!tellall}{entry.close}", "2*{A}\n\n{!tell}{entry.remark}{!again}{!tellall}",
          "{A}\n\n{!tellall}{!kin}", "{A}\n\n{!tell}{!kin}{!tellall}"),
     RULE("entry.remark", " ^the {n1:folk} {at} {1:knows2} more of {A.him} than of the {n2:folk}.",
-         " ^the {adj} book {at} does not say much else.", "{far}"),
+         " ^the {adj} book {at} does not say much else.", "3*{far}"),
     RULE("entry.close", "2*", " ^{A.he} is not to be mistaken for {B}.", " ^see also {B} and {C}.", "{filler}"),
     RULE("almanac", "^from the almanac, page {!n1}\n\n{!property}{!property}{!property}{!property}{almanac.more}"),
     RULE("almanac.more", "{!property}", "{filler}{!property}", "{!property}{!property}{filler}"),

@@ -7,13 +7,19 @@
 #define SAYS "\n^pupil: "
 #define THREE "{$1=lesson.word}, {$2=lesson.word}, {$3=lesson.word}"
 
+#define SIX "{$1=lesson.word} {$2=lesson.word} {$3=lesson.word} {$4=lesson.word} {$5=lesson.word} {$6=lesson.word}"
+#define SIX_AGAIN "{$1} {$2} {$3} {$4} {$5} {$6}"
+
 const qn_rule qn_rules_lesson[] = {
-    RULE("lesson", TURN TURN "{lesson.turn}", TURN TURN TURN "{lesson.turn}"),
-    RULE("lesson.turn", "^teacher: {lesson.repeat}", "^teacher: {lesson.reverse}", "^teacher: {lesson.first}",
-         "^teacher: {lesson.last}", "^teacher: {lesson.between}", "^teacher: {lesson.instead}",
-         "^teacher: {lesson.without}", "^teacher: {lesson.before}", "^teacher: {lesson.few}",
-         "^teacher: {lesson.ends}"),
+    RULE("lesson", TURN TURN TURN "{lesson.turn}", TURN TURN TURN TURN "{lesson.turn}"),
+    RULE("lesson.turn", "3*^teacher: {lesson.after}", "2*^teacher: {lesson.repeat}", "^teacher: {lesson.reverse}",
+         "^teacher: {lesson.first}", "^teacher: {lesson.last}", "^teacher: {lesson.between}",
+         "^teacher: {lesson.instead}", "^teacher: {lesson.without}", "^teacher: {lesson.before}",
+         "^teacher: {lesson.few}", "^teacher: {lesson.ends}"),
     RULE("lesson.word", QN_REQUEST_WORDS),
+    RULE("lesson.after", "[Say|Repeat] after me: " SIX "." SAYS SIX_AGAIN,
+         "[Say|Repeat] after me: " SIX " {$7=lesson.word} {$8=lesson.word}." SAYS SIX_AGAIN " {$7} {$8}",
+         "[Say|Repeat] after me: " THREE ", {$4=lesson.word}." SAYS "{$1}, {$2}, {$3}, {$4}"),
     RULE("lesson.repeat", "[Say|Write] {$1=lesson.word} two times." SAYS "{$1} {$1}",
          "[Say|Write] {$1=lesson.word} three times." SAYS "{$1} {$1} {$1}",
          "[Say|Write] {$1=lesson.word} four times." SAYS "{$1} {$1} {$1} {$1}"),
@@ -35,11 +41,12 @@ const qn_rule qn_rules_lesson[] = {
     RULE("lesson.few",
          "Make a sentence of at most [5|6|7|8] words with a {$1=lesson.word} in it." SAYS "{lesson.sentence}",
          "With no more than [5|6|7|8] words, say something about a {$1=lesson.word}." SAYS "{lesson.sentence}"),
-    RULE("lesson.sentence", "Here is my {$1}.", "I see a {$1}.", "She has a {$1} here.", "This {$1} is old."),
+    RULE("lesson.sentence", "Here is my {adj} {$1}.", "I see {a}{adj} {$1}.", "She has {a}{adj} {$1}.",
+         "This {$1} is {state}."),
     RULE("lesson.ends", "Make a sentence that begins with {$2=lesson.start} and ends with {$1=lesson.word}." SAYS
          "{$2} {lesson.did} {$1}.",
          "Begin with {$2=lesson.start} and end with {$1=lesson.word}: make a sentence." SAYS "{$2} {lesson.did} {$1}."),
     RULE("lesson.start", "Yesterday", "Today", "Once", "Perhaps"),
-    RULE("lesson.did", "I lost my", "she found her", "we saw a", "he sold the"),
+    RULE("lesson.did", "I lost my {adj}", "she found her {adj}", "we saw {a}{adj}", "he sold the {adj}"),
     RULE_END
 };

@@ -6,7 +6,7 @@ const qn_rule qn_rules_letter[] = {
     RULE("letter.why", "^you asked {at} about {A}.", "^I promised the {n1:folk} to write to you about {A}.",
          "^thank you for the {food} and the {adj} {s1:thing}. ^now about {A}.",
          "^{weather} {at}, and I have time to write.", "^we are all {mood} here, but the {n1:folk} {at} {1.is} not."),
-    RULE("letter.between", "{filler}", " ^the {n1:folk} also told me of {B}.", " ^I met {B} {at} too.",
+    RULE("letter.between", "2*{filler}", " ^the {n1:folk} also told me of {B}.", " ^I met {B} {at} too.",
          " ^you and the {n1:folk} also wanted to hear of {B}."),
     RULE("letter.close", "{letter.wish}\n^yours, {E.first}", "{letter.wish}\n^with love, {E.first}",
          "\n^your friend {E.first}"),

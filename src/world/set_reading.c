@@ -94,7 +94,8 @@ static int ask_passage(qn_sets *s, qn_gen *g, bool what, int who, qn_str choice[
     const int next = (who + 1) % 3, after = (who + 2) % 3, order[3] = {who, next, after};
     const qn_str thing = saved(g, 1 + who), name = actor_name(g, who);
     qn_buf_clear(&s->c);
-    QN_TRY(what ? qn_buf_printf(&s->a, "\nQuestion: What does %.*s have now?\nAnswer:", QN_STR_ARG(name))
+    QN_TRY(what ? qn_buf_printf(&s->a, "\nQuestion: What does %.*s have now?\nAnswer: %.*s has", QN_STR_ARG(name),
+                               QN_STR_ARG(name))
                 : qn_buf_printf(&s->a, "\nQuestion: Who has %.*s now?\nAnswer:", QN_STR_ARG(thing)));
     QN_TRY(what ? put_absent(saved(g, 1 + next), thing, &s->c)
                 : put_absent(actor_name(g, next), name, &s->c));

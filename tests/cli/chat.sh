@@ -75,10 +75,13 @@ code 9; err_has 'UTF-8'
 # exec: a shell that stays in between is in the terminal's group too, and dash would end with the interrupt's 130.
 if [ -z "${QUERN_CPU:-}" ] && script -qec true /dev/null </dev/null >/dev/null 2>&1; then
     export XDG_STATE_HOME="$scratch/state"
-    talk() { sleep 1; printf 'refuse\r'; sleep 1; printf 'one\r'; sleep 1; printf '\003'; sleep 1
-             printf '/save %s/talk.json\r' "$S"; sleep 0.5; printf '/quit\r'; sleep 0.5; }
+    # Keys are hit when a prompt stands there: before it, the terminal would throw them away.
+    talk() { shows '> ' 1; printf 'refuse\r'; shows '> ' 2; printf 'one\r'; shows "$alphabet"; printf '\003'
+             shows ', stopped'; shows '> ' 3; printf '/save %s/talk.json\r' "$S"; shows 'saved to'; shows '> ' 4
+             printf '/quit\r'; sleep 0.2; }
     endless='exec "$QUERN" chat "$M" --ignore-eos --ctx 4000000 --temp 0'
     last='chat on a terminal'
+    : >"$scratch/out"
     talk | script -qec "$endless" /dev/null >"$scratch/out" 2>"$scratch/err"
     status=$?
     code 0; out_has 'the template refuses'; out_has "$alphabet"; out_has ', stopped'; out_has 'saved to'

@@ -53,6 +53,23 @@ code 0
 
 run "$QUERN" eval "$S/tasks/next.jsonl" "$M" --vs "$M" --baseline "$S/tiny" --limit 2
 code 0; out_has 'next       2  acc '; out_has '  tiny'; out_has 'p = 1'; out_has 'better on 0 items'
+# Names of one's own; by them a program finds the figures, so there are no two alike.
+run "$QUERN" eval "$S/tasks/next.jsonl" "$M" --baseline "another one=$S/tiny" --baseline "$S/tiny" --limit 2 \
+    --out "$S/named"
+code 0; out_has '  another one'; out_has '      tiny'
+cp "$S/named" "$S/out"
+out_has '"another one": {'; out_has '"tiny": {'
+run "$QUERN" eval "$S/tasks/next.jsonl" "$M" --baseline "$S/tiny" --baseline "$S/tiny" --limit 2
+code 2; err_has 'another column is called "tiny" already'; err_has '--baseline other='
+run "$QUERN" eval "$S/tasks/next.jsonl" "$M" --baseline "model=$S/tiny" --limit 2
+code 2; err_has 'another column is called "model" already'
+run "$QUERN" eval "$S/tasks/next.jsonl" "$M" --baseline "=$S/tiny"
+code 2; err_has 'a name of 1 to 31 bytes'
+cp -r "$S/tiny" "$S/a=b"
+run sh -c 'cd "$S" && "$QUERN" eval tasks/next.jsonl "$M" --baseline a=b --limit 2'
+code 0; out_has '  a=b'
+run "$QUERN" eval "$S/tasks/next.jsonl" "$M" --baseline "x=$S/absent"
+code 4; err_has 'absent'
 run "$QUERN" eval "$S/tasks/next.jsonl" "$M" --vs "$M" --json
 code 0; out_has '"difference": 0'; out_has '"p": 1'; out_has '"vs": {'
 run "$QUERN" eval "$S/tasks/next.jsonl" "$M" --shots 1 --seed 3

@@ -7,6 +7,7 @@
 #     out_has 'quern '; err_has 'did you mean'    a fixed string anywhere in it
 #     err_is ''
 #     tiny                                        models of known words in $scratch (make_tiny.c says which)
+#     shows '> ' 2                                waits: what feeds a terminal goes on when this stands there twice
 #     done_testing                                last line: says how many checks ran, fails if one did
 #
 # QUERN names the binary, MAKE_TINY the maker of models. QUERN_CPU beyond this machine skips the whole file (exit code
@@ -29,6 +30,15 @@ run() {
     status=$?
 }
 
+# Waits until a terminal's text, which goes to $scratch/out, has this in it, so many times; half a minute at the most.
+shows() {       # text, how often (1)
+    waited=0
+    until [ "$(grep -oF -- "$1" "$scratch/out" | wc -l)" -ge "${2:-1}" ] || [ $waited -gt 600 ]; do
+        sleep 0.05
+        waited=$((waited + 1))
+    done
+}
+
 verdict() {     # true|false, what was expected
     checks=$((checks + 1))
     $1 && return
@@ -46,6 +56,7 @@ err_is() { verdict "$(holds test "$(cat "$scratch/err")" = "$1")" "stderr: $1"; 
 out_has() { verdict "$(holds grep -qF -- "$1" "$scratch/out")" "in stdout: $1"; }
 err_has() { verdict "$(holds grep -qF -- "$1" "$scratch/err")" "in stderr: $1"; }
 out_lacks() { verdict "$(holds test -z "$(grep -F -- "$1" "$scratch/out")")" "not in stdout: $1"; }
+err_lacks() { verdict "$(holds test -z "$(grep -F -- "$1" "$scratch/err")")" "not in stderr: $1"; }
 
 tiny() {
     "${MAKE_TINY:?MAKE_TINY must name the program}" "$scratch" || exit 1

@@ -1,5 +1,6 @@
 #!/bin/sh
 # tests/cli/measure.sh — eval ppl, bench, bench kernels, selftest: what they say and refuse. No time is asserted.
+# full: WHOLE=1
 . "$(dirname "$0")/lib.sh"
 tiny
 
@@ -69,12 +70,21 @@ if [ "${QUERN_CPU:-}" != scalar ]; then         # seconds per product
     out_has '"gops_share": '
 fi
 
-run "$QUERN" selftest all
-code 0; out_has 'products '; out_has 'attention '; out_has 'tokenizer '; out_has ' cases, 0 failures'
-run "$QUERN" selftest --json
-code 0; out_has '"failures": 0'; out_lacks '"tokenizer"'
-run "$QUERN" selftest kernels --isa scalar
-code 0; out_has 'levels up to scalar'
+# All of it takes seconds, and test_kernels_*.c and test_house_checks.c have each check by itself: here one of a kind.
+if [ "${WHOLE:-0}" = 1 ]; then
+    run "$QUERN" selftest all
+    code 0; out_has 'products '; out_has 'attention '; out_has 'tokenizer '; out_has ' cases, 0 failures'
+    run "$QUERN" selftest --json
+    code 0; out_has '"failures": 0'; out_lacks '"tokenizer"'
+fi
+run "$QUERN" selftest all --filter to
+code 0; out_has 'tokenizer '; out_lacks 'products '; out_lacks 'threads '; out_has ' cases, 0 failures'
+run "$QUERN" selftest --isa scalar --filter rows --json
+code 0; out_has '"isa": "scalar"'; out_has '"name": "rows"'; out_has '"failures": 0'; out_lacks '"name": "attention"'
+run "$QUERN" selftest kernels --isa scalar --filter rows
+code 0; out_has 'levels up to scalar'; out_has 'rows '
+run "$QUERN" selftest kernels --filter tokenizer
+code 2; out_is ''; err_has '--filter tokenizer matches nothing in `quern selftest kernels`'
 run "$QUERN" selftest kernel
 code 2; err_has 'did you mean kernels?'
 

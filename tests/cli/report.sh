@@ -46,6 +46,16 @@ code 0; out_lacks 'report: '
 run "$QUERN" report "$R/a" --text --out x.html
 code 2; err_has 'which is it?'
 
+# For programs: no page unless it is asked for.
+rm "$page"
+run "$QUERN" report "$R/a" "$R/b" --json
+code 0; err_is ''; out_has '"format": "quern-report-1"'; out_has '"name": "b"'; out_has '"least_step": 60'
+out_has '"tasks": []'
+verdict "$(holds test ! -e "$page")" 'no page'
+run "$QUERN" report "$R/a" --json --out "$scratch/asked.html"
+code 0; out_has '"tokens": 6000'
+verdict "$(holds grep -q '<h1>Report on a</h1>' "$scratch/asked.html")" 'the page that was asked for'
+
 # Nothing there, nothing ours, nowhere to write.
 run "$QUERN" report
 code 2; err_has 'RUN'

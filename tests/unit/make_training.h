@@ -86,7 +86,7 @@ QN_UNUSED static void made_model(made *r, const make_options *o) {
     CHECK_OK(qn_model_blank(&r->m, r->arch, &r->cfg, NULL, (qn_dtype)o->compute));
     r->p = qn_zalloc(QN_MEM_TEST, 1, sizeof *r->p);
     CHECK_OK(qn_params_init(r->p, r->m));
-    CHECK_OK(qn_params_fresh(r->p, 7, r->pool));
+    CHECK_OK(qn_params_fresh(r->p, 7, 0.02, r->pool));
 }
 
 static int made_nothing(QN_UNUSED void *arg, QN_UNUSED qn_jw *w) { return 0; }

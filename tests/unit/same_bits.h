@@ -8,6 +8,7 @@
 #include "tiny_model.h"
 
 enum { TOKENS = 700, OTHERS = 7 };              /* several chunks of 256 keys; neighbours in a batch */
+enum { SINGLY = 24 };                           /* tokens at the end that come one by one: threads meet for each */
 
 static int32_t ids[TOKENS];
 static qn_pool *pool[4];                        /* by threads, 1 to 3; the test's own */
@@ -68,12 +69,12 @@ static void in_pieces(regime *r) {
     }
 }
 
-/* Token by token from behind the first chunks, on several threads. */
+/* The last ones token by token, behind several chunks, on several threads. */
 static void on_threads(regime *r) {
     for (int threads = 2; threads <= (r->brief ? 2 : 3); threads++) {
         qn_session *s = open_session(r, threads, 1);
-        feed(r, s, 0, 0, 600, 512);
-        feed(r, s, 0, 600, TOKENS, 1);
+        feed(r, s, 0, 0, TOKENS - SINGLY, 512);
+        feed(r, s, 0, TOKENS - SINGLY, TOKENS, 1);
         same(r, 0, "threads", threads);
         qn_session_free(s);
     }
@@ -91,7 +92,7 @@ static void in_a_batch(regime *r, int threads) {
     }
     for (int64_t at = 0, n; at < TOKENS; at += n) {
         qn_feed f[OTHERS + 1];
-        n = QN_MIN(at < 600 ? 50 : 1, TOKENS - at);
+        n = at < TOKENS - SINGLY ? QN_MIN(50, TOKENS - SINGLY - at) : 1;
         const qn_feed ours = {3, ids + at, n, QN_LOGITS_ALL};
         for (int64_t i = 0; i <= OTHERS; i++)
             f[i] = (qn_feed){i, other[i % OTHERS] + at % 90, 1, i % 2 ? QN_LOGITS_LAST : QN_LOGITS_NONE};

@@ -195,6 +195,12 @@ QN_UNUSED static const char *qn_test_temp(const char *name) {
     return path;
 }
 
+/* Whether all of it shall run, as the label full does by a line like this one below a test's head: full: WHOLE=1. */
+QN_UNUSED static bool qn_test_whole(void) {
+    const char *whole = getenv("WHOLE");
+    return whole && strcmp(whole, "1") == 0;
+}
+
 static char qn_test_dir_[512];
 
 static void qn_test_remove_dir_(void) {

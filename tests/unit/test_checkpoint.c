@@ -1,5 +1,6 @@
 /* tests/unit/test_checkpoint.c — checkpoints on disk: whole or not there, on full disks too; refused where they do not
  * fit; tidied without touching what is somebody else's. */
+/* full: WHOLE=1 */
 #include "make_training.h"
 
 #include "base/dir.h"
@@ -192,14 +193,14 @@ TEST(survives_damage) {
     made r = make(&o);
     const char *run = made_path("damaged");
     qn_buf bytes = {0};
-    int refused = 0;
+    int refused = 0, tried = 0;
     CHECK_OK(write_at(&r, run, 1, false));
     CHECK_OK(qn_read_file(&bytes, below(run, "last/training_state.safetensors"), SIZE_MAX));
     for (size_t n = 0; n < bytes.n; n = n < 64 ? n + 1 : n * 5 / 4) {
         CHECK(read_changed(&r, run, &bytes, n) < 0, "cut to %zu bytes", n);
         CHECK_CONTAINS(qn_error_message(), "training_state.safetensors", "cut to %zu bytes", n);
     }
-    for (size_t i = 0; i < 1200; i++) {
+    for (size_t i = 0; i < 1200; i += qn_test_whole() ? 1 : 7, tried++) {
         const char was = bytes.s[i];
         bytes.s[i] = (char)(was ^ (1 << i % 7));
         const int rc = read_changed(&r, run, &bytes, bytes.n);
@@ -208,7 +209,7 @@ TEST(survives_damage) {
         refused += rc < 0;
         bytes.s[i] = was;
     }
-    CHECK(refused > 600, "%d of 1200 changes of the header are noticed", refused);
+    CHECK(refused > tried / 2, "%d of %d changes of the header are noticed", refused, tried);
     CHECK_OK(read_changed(&r, run, &bytes, bytes.n));
     qn_buf_drop(&bytes);
     made_drop(&r);

@@ -160,14 +160,43 @@ TEST(leaves_lines_without_a_text_out) {
     CHECK_VIEW(qn_buf_view(&out), "a|b|");
     CHECK_INT(stats.textless, 4);
     CHECK_INT(stats.documents, 2);
-    CHECK_CONTAINS(said, "4 JSON lines without a text as \"text\" were left out, the first of them");
+    CHECK_CONTAINS(said, "4 JSON values without a text as \"text\" were left out, the first of them");
     CHECK_CONTAINS(said, "some.jsonl:2\n");
     qn_buf_drop(&out);
     path = write_text("none.jsonl", "\n{\"content\": \"a\", \"id\": 1}\n{\"text\": 1}\n");
-    check_refused(path, QN_INVALID_REPLACE, QN_EFORMAT, "none.jsonl:2: none of 2 JSON lines has a text as \"text\"");
+    check_refused(path, QN_INVALID_REPLACE, QN_EFORMAT, "none.jsonl:2: none of 2 JSON values has a text as \"text\"");
     check_refused(path, QN_INVALID_REPLACE, QN_EFORMAT, "--field");
     check_refused(path, QN_INVALID_REPLACE, QN_EFORMAT, "\"content\", \"id\"");
     check_refused(write_text("array.jsonl", "[]"), QN_INVALID_REPLACE, QN_EFORMAT, "no fields");
+}
+
+TEST(reads_the_items_of_an_array) {
+    static const char three[] =
+        "[\n \"one \\u00fc\",\n {\"id\": [{}], \"text\": \"t]wo\"}, {\"text\": \"\"}\n]\n";
+    check_text(write_text("three.json", three), QN_INVALID_REFUSE, "one ü|t]wo||");
+    check_text(write_gzip("three.json.gz", three, 0), QN_INVALID_REFUSE, "one ü|t]wo||");
+    check_text(write_text("none.json", "[]"), QN_INVALID_REFUSE, "");
+    check_text(write_text("bad.json", "[\"a\xff\", \"\\ud83d\"]"), QN_INVALID_REPLACE, "a\xef\xbf\xbd|\xef\xbf\xbd|");
+}
+
+/* Anything else is told with its file and byte. */
+TEST(refuses_other_json_than_an_array_of_texts) {
+    static const struct { const char *text, *says; } cases[] = {
+        {"{\"text\": \"a\"}\n{\"text\": \"b\"}\n",
+         "x.json: byte 0: expected '[', an array of texts or of objects (a file with an object on each line is named "
+         ".jsonl)"},
+        {"plain text", "x.json: byte 0: expected '['"},
+        {"[\"a\", 12]", "x.json: byte 6: expected a text or an object"},
+        {"[\"a\", {\"text\": tru}]", "x.json, item at byte 6:1:10: "},
+        {"[\"a\", \"b\\x\"]", "x.json, item at byte 6:1:3: unknown escape"},
+        {"[{\"a\": 1}, {\"text\": 5}]",
+         "x.json, item at byte 1: none of 2 JSON values has a text as \"text\"; --field names where it stands: this "
+         "one has \"a\""},
+    };
+    for (size_t i = 0; i < QN_LEN(cases); i++)
+        check_refused(write_text("x.json", cases[i].text), QN_INVALID_REPLACE, QN_EFORMAT, cases[i].says);
+    check_refused(write_text("x.json", "[\"a\", \"b"), QN_INVALID_REPLACE, QN_ETRUNC, "x.json: byte 8: the text ends");
+    check_refused(write_text("x.json", "[\"a\", \"b\xff\"]"), QN_INVALID_REFUSE, QN_EUTF8, "x.json: byte 8 (0xff)");
 }
 
 /* What Python's bytes.decode("utf-8", "replace") makes of it, and "ignore" (checked with CPython 3.11). */
@@ -235,6 +264,8 @@ TEST(walks_folders_in_the_order_of_paths) {
     write_text("folder/b/2.txt", "B2");
     write_text("folder/b/1.jsonl", "{\"text\": \"B1\"}\n{\"text\": \"B1b\"}");
     write_text("folder/.git/x", "hidden");
+    write_text("folder/config.json", "{\"text\": \"no text\"}");
+    write_text("folder/d.json", "[\"D\"]");
     write_zstd("folder/a.txt.zst", "AA", 2, 10, 0);
     qn_test_write("folder/image", "PNG\0\0", 5);
     CHECK(symlink(".", qn_test_temp("folder/b/loop")) == 0);
@@ -243,10 +274,10 @@ TEST(walks_folders_in_the_order_of_paths) {
     snprintf(file, sizeof file, "%s", write_text("first.txt", "first"));
     const char *paths[] = {file, folder};
     CHECK_OK(read_all(&(qn_corpus_options){.path = paths, .n_paths = 2}, &out, &stats));
-    CHECK_VIEW(qn_buf_view(&out), "first|AA|B1|B1b|B2|C|");
-    CHECK_INT(stats.files, 5);
-    CHECK_INT(stats.skipped, 1);
-    CHECK_INT(stats.documents, 6);
+    CHECK_VIEW(qn_buf_view(&out), "first|AA|B1|B1b|B2|C|D|");
+    CHECK_INT(stats.files, 6);
+    CHECK_INT(stats.skipped, 2);
+    CHECK_INT(stats.documents, 7);
     check_refused(qn_test_temp("hollow"), QN_INVALID_REPLACE, QN_EINVAL, "no files");
     check_refused(qn_test_temp("folder/image"), QN_INVALID_REPLACE, QN_EFORMAT, "is no text: byte 3 is 0");
     check_refused(qn_test_temp("folder/nothing"), QN_INVALID_REPLACE, QN_ENOTFOUND, "nothing");
@@ -269,12 +300,13 @@ TEST(knows_sizes_where_they_mean_something) {
 TEST(gives_all_memory_back_when_it_runs_out) {
     const int64_t before = qn_mem_stats_get(QN_MEM_BASE).live_bytes;
     const int64_t format = qn_mem_stats_get(QN_MEM_FORMAT).live_bytes;
-    char text[512], lines[512];
+    char text[512], lines[512], items[512];
     qn_buf out = {0};
     snprintf(text, sizeof text, "%s", write_text("memory.txt", "a\xff"));
     snprintf(lines, sizeof lines, "%s", write_text("memory.jsonl", "{\"text\": \"b\"}\n{\"c\": 1}\n"));
-    const char *paths[] = {text, lines};
-    const qn_corpus_options o = {.path = paths, .n_paths = 2};
+    snprintf(items, sizeof items, "%s", write_text("memory.json", "[\"b\", {\"c\": 1}]"));
+    const char *paths[] = {text, lines, items};
+    const qn_corpus_options o = {.path = paths, .n_paths = 3};
     int64_t calls = qn_mem_calls();
     CHECK_OK(read_all(&o, &out, NULL));
     calls = qn_mem_calls() - calls;

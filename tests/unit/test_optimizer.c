@@ -240,10 +240,15 @@ TEST(the_same_bits_on_any_number_of_threads) {
 
 /* ---- Muon over several blocks ---- */
 
-enum { LONG = 230, SHORT = 130 };       /* products of three by two blocks, none of them whole */
+/* Products of five by eight blocks of 32, none of the last whole; and of two by six of 96: a small matrix, and one
+ * whose phases are shared out. */
+enum { LONG = 230, SHORT = 130, LARGE = 530 };
 
-static const qn_param two[] = {{QN_P_Q, "tall", "tall", "230 130", 0}, {QN_P_K, "wide", "wide", "130 230", 0}};
-static const qn_arch larger = {.name = "two", .params = two, .n_params = QN_LEN(two), .spec = no_spec};
+static const qn_param some[] = {
+    {QN_P_Q, "tall", "tall", "230 130", 0}, {QN_P_K, "wide", "wide", "130 230", 0},
+    {QN_P_V, "taller", "taller", "530 130", 0}, {QN_P_O, "wider", "wider", "130 530", 0},
+};
+static const qn_arch larger = {.name = "some", .params = some, .n_params = QN_LEN(some), .spec = no_spec};
 
 /* y[m,n] = a[m,k]·b[k,n]; b given as its transpose where bt. */
 static void multiply(double *y, const double *a, const double *b, bool bt, int m, int k, int n) {
@@ -256,27 +261,39 @@ static void multiply(double *y, const double *a, const double *b, bool bt, int m
         }
 }
 
-/* x[SHORT,LONG] by the definition. */
-static void newton_schulz(double *x) {
-    static double a[SHORT * SHORT], aa[SHORT * SHORT], bx[SHORT * LONG];
+/* x[SHORT,n] by the definition. */
+static void newton_schulz(double *x, int n) {
+    static double a[SHORT * SHORT], aa[SHORT * SHORT], bx[SHORT * LARGE];
     double norm = 0;
-    for (int i = 0; i < SHORT * LONG; i++)
+    for (int i = 0; i < SHORT * n; i++)
         norm += x[i] * x[i];
-    for (int i = 0; i < SHORT * LONG; i++)
+    for (int i = 0; i < SHORT * n; i++)
         x[i] /= sqrt(norm);
     for (int step = 0; step < 5; step++) {
-        multiply(a, x, x, true, SHORT, LONG, SHORT);
+        multiply(a, x, x, true, SHORT, n, SHORT);
         multiply(aa, a, a, false, SHORT, SHORT, SHORT);
         for (int i = 0; i < SHORT * SHORT; i++)
             aa[i] = -4.7750 * a[i] + 2.0315 * aa[i];
-        multiply(bx, aa, x, false, SHORT, SHORT, LONG);
-        for (int i = 0; i < SHORT * LONG; i++)
+        multiply(bx, aa, x, false, SHORT, SHORT, n);
+        for (int i = 0; i < SHORT * n; i++)
             x[i] = 3.4445 * x[i] + bx[i];
     }
 }
 
-/* One step from zero without decay leaves −rate·factor·X. Both slots get the same gradient, one of them transposed. */
-static float *one_muon_step(int threads) {
+/* A gradient of full rank; or `poor`: three directions and a thousandth of everything, where squares of singular
+ * values drown in what rounding leaves of the large ones. */
+static float gradient_at(bool poor, int i, int k) {
+    const float any = qn_fill_value(5, (uint64_t)(i * LARGE + k), 1);
+    if (!poor)
+        return any;
+    float sum = 1e-3f * any;
+    for (uint32_t d = 0; d < 3; d++)
+        sum += qn_fill_value(6 + d, (uint64_t)i, 1) * qn_fill_value(9 + d, (uint64_t)k, 1);
+    return sum;
+}
+
+/* One step from zero without decay leaves −rate·factor·X. A tall slot gets the gradient of the wide one behind it. */
+static float *one_muon_step(int threads, bool poor) {
     qn_optimizer_options options = qn_optimizer_options_default(QN_OPTIMIZER_MUON);
     subject s = {0};
     qn_pool *pool;
@@ -287,12 +304,13 @@ static float *one_muon_step(int threads) {
     CHECK_OK(qn_pool_new(&pool, threads));
     CHECK_OK(qn_optimizer_new(&o, &s.p, qn_kernels_at(qn_test_isa()), &options, threads));
     s.grad = qn_zalloc(QN_MEM_TEST, s.p.numbers, sizeof *s.grad);
-    for (int i = 0; i < SHORT; i++)
-        for (int k = 0; k < LONG; k++) {
-            const float g = qn_fill_value(5, (uint64_t)(i * LONG + k), 1);
-            s.grad[s.p.slot[0].at + (size_t)(k * SHORT + i)] = g;
-            s.grad[s.p.slot[1].at + (size_t)(i * LONG + k)] = g;
-        }
+    for (size_t pair = 0; pair < s.p.n; pair += 2) {
+        float *tall = s.grad + s.p.slot[pair].at, *wide = s.grad + s.p.slot[pair + 1].at;
+        const int n = (int)s.p.slot[pair].rows;
+        for (int i = 0; i < SHORT; i++)
+            for (int k = 0; k < n; k++)
+                tall[k * SHORT + i] = wide[i * n + k] = gradient_at(poor, i, k);
+    }
     qn_optimizer_step(o, s.grad, 1, 1, 1, pool);
     float *w = qn_alloc(QN_MEM_TEST, s.p.numbers * sizeof *w);
     memcpy(w, s.p.master, s.p.numbers * sizeof *w);
@@ -302,23 +320,34 @@ static float *one_muon_step(int threads) {
     return w;
 }
 
-TEST(muon_over_several_blocks) {
-    static double x[SHORT * LONG];
-    float *one = one_muon_step(1), *three = one_muon_step(3);
-    for (int i = 0; i < SHORT * LONG; i++)
-        x[i] = (double)qn_fill_value(5, (uint64_t)i, 1);
-    newton_schulz(x);
-    const float *tall = one, *wide = one + (SHORT * LONG + 15) / 16 * 16;
+/* [n,SHORT] and [SHORT,n] behind it. */
+static void check_pair(const float *tall, int n, bool poor) {
+    static double x[SHORT * LARGE];
+    const float *wide = tall + (SHORT * n + 15) / 16 * 16;
+    const double near = poor ? 1e-4 : 1e-5;
+    for (int i = 0; i < SHORT * n; i++)
+        x[i] = (double)gradient_at(poor, i / n, i % n);
+    newton_schulz(x, n);
     for (int i = 0; i < SHORT; i++)
-        for (int k = 0; k < LONG; k++) {
-            const double want = x[i * LONG + k];
-            CHECK_NEAR(-(double)wide[i * LONG + k], want, 1e-5, "wide %d %d", i, k);
-            CHECK_NEAR(-(double)tall[k * SHORT + i], want * sqrt((double)LONG / SHORT), 1e-5, "tall %d %d", i, k);
+        for (int k = 0; k < n; k++) {
+            const double want = x[i * n + k], more = sqrt((double)n / SHORT);
+            CHECK_NEAR(-(double)wide[i * n + k], want, near, "[%d,%d], %d %d", SHORT, n, i, k);
+            CHECK_NEAR(-(double)tall[k * SHORT + i], want * more, near * more, "[%d,%d], %d %d", n, SHORT, k, i);
         }
-    CHECK(memcmp(one, three, 2 * SHORT * LONG * sizeof *one) == 0);
+}
+
+static void check_step(bool poor) {
+    const size_t small = 2 * ((SHORT * LONG + 15) / 16 * 16), large = 2 * ((SHORT * LARGE + 15) / 16 * 16);
+    float *one = one_muon_step(1, poor), *three = one_muon_step(3, poor);
+    check_pair(one, LONG, poor);
+    check_pair(one + small, LARGE, poor);
+    CHECK(memcmp(one, three, (small + large) * sizeof *one) == 0);
     qn_free(one);
     qn_free(three);
 }
+
+TEST(muon_over_several_blocks) { check_step(false); }
+TEST(muon_where_most_singular_values_are_small) { check_step(true); }
 
 /* ---- the norm ---- */
 

@@ -135,15 +135,16 @@ TEST(where_the_masters_lie) {
 
 /* ---- fresh ---- */
 
-TEST(fresh_numbers_have_the_familys_deviation) {
+/* 0: of the rule. Two layers: √(2·2) = 2. */
+static void check_deviation(double given, double deviation) {
     tiny_spec spec = TINY;
     spec.V = 512, spec.D = 128, spec.F = 256;
     subject t = subject_of(&spec, QN_F32);
-    CHECK_OK(qn_params_fresh(&t.p, 7, NULL));
+    CHECK_OK(qn_params_fresh(&t.p, 7, given, NULL));
     for (size_t i = 0; i < t.p.n; i++) {
         const qn_slot *s = &t.p.slot[i];
         const bool out = s->p->id == QN_P_O || s->p->id == QN_P_DOWN;
-        const double n = (double)(s->rows * s->cols), want = out ? 0.01 : 0.02;       /* two layers: √(2·2) = 2 */
+        const double n = (double)(s->rows * s->cols), want = out ? deviation / 2 : deviation;
         double sum = 0, squares = 0, fourth = 0;
         for (int64_t r = 0; r < s->rows; r++) {
             const float *w = qn_params_take(&t.p, s, r / 32 * 32, t.room) + r % 32 * s->cols;
@@ -163,19 +164,23 @@ TEST(fresh_numbers_have_the_familys_deviation) {
     drop(&t);
 }
 
+TEST(fresh_numbers_have_the_deviation_asked_for) { check_deviation(0.02, 0.02); }
+
+TEST(fresh_numbers_of_narrow_models_are_larger) { check_deviation(0, 0.055901699437494745); }
+
 TEST(fresh_numbers_depend_on_seed_and_place_alone) {
     const tiny_spec spec = odd_spec();
     subject one = subject_of(&spec, QN_F32), more = subject_of(&spec, QN_F32), bf16 = subject_of(&spec, QN_BF16);
     qn_pool *pool;
     CHECK_OK(qn_pool_new(&pool, 3));
-    CHECK_OK(qn_params_fresh(&one.p, 11, NULL));
-    CHECK_OK(qn_params_fresh(&more.p, 11, pool));
-    CHECK_OK(qn_params_fresh(&bf16.p, 11, pool));
+    CHECK_OK(qn_params_fresh(&one.p, 11, 0, NULL));
+    CHECK_OK(qn_params_fresh(&more.p, 11, 0, pool));
+    CHECK_OK(qn_params_fresh(&bf16.p, 11, 0, pool));
     CHECK(memcmp(one.m->arena, more.m->arena, one.m->arena_bytes) == 0);
     const float *w = qn_params_take(&one.p, &one.p.slot[0], 0, one.room);
     CHECK(memcmp(w, bf16.p.master, 32 * 50 * sizeof *w) == 0, "the same masters for either compute");
     CHECK(memcmp(w, w + 50, 50 * sizeof *w) != 0);
-    CHECK_OK(qn_params_fresh(&more.p, 12, pool));
+    CHECK_OK(qn_params_fresh(&more.p, 12, 0, pool));
     CHECK(memcmp(one.m->arena, more.m->arena, one.m->arena_bytes) != 0);
     qn_pool_free(pool);
     drop(&one);
@@ -288,7 +293,7 @@ TEST(a_blank_model_has_what_it_is_asked_for) {
     CHECK_INT(qn_model_param(biased, QN_P_K_BIAS, 1)->rank, 0);
     CHECK_INT(biased->n_params, plain->n_params + 2 * (64 + 64));
     CHECK_OK(qn_params_init(&p, biased));
-    CHECK_OK(qn_params_fresh(&p, 1, NULL));
+    CHECK_OK(qn_params_fresh(&p, 1, 0, NULL));
     CHECK(((const float *)qn_model_param(biased, QN_P_Q_BIAS, 1)->data)[63] == 0);
     CHECK(((const float *)qn_model_param(biased, QN_P_ATTN_NORM, 1)->data)[63] == 1);
     qn_params_drop(&p);

@@ -268,6 +268,28 @@ TEST(a_curve_in_characters) {
     qn_buf_drop(&b);
 }
 
+TEST(upright_lines_stand_behind_the_curves) {
+    static const double x[] = {0, 10, 20}, y[] = {3, 2, 1}, mark[] = {5, NAN, 99, 12};
+    const qn_series s = {.name = "loss", .x = x, .y = y, .n = 3};
+    qn_lines p = {.title = "t", .x_name = "step", .series = &s, .n = 1, .mark = mark, .n_marks = QN_LEN(mark)};
+    qn_buf b = {0};
+    CHECK_OK(qn_lines_svg(&b, &p));
+    const char *first = strstr(b.s, "class=\"u\""), *second = first ? strstr(first + 1, "class=\"u\"") : NULL;
+    CHECK(second && !strstr(second + 1, "class=\"u\""), "two of four have a place");
+    CHECK(second < strstr(b.s, "class=\"l s0\""), "behind the curve");
+    qn_buf_clear(&b);
+    CHECK_OK(qn_lines_text(&b, &p, &(qn_text_plot){.width = 50, .height = 8}));
+    int columns = 0;
+    for (const char *at = strchr(b.s, '\n') + 1; *at != '\n'; at++)
+        columns += *at == ':';
+    CHECK_INT(columns, 2, "%s", b.s);
+    qn_buf_drop(&b);
+    p.n_marks = 0;
+    CHECK_OK(qn_lines_text(&b, &p, &(qn_text_plot){.width = 50, .height = 8}));
+    CHECK(!strchr(b.s, ':'));
+    qn_buf_drop(&b);
+}
+
 static const char *const columns[] = {"model", "5-gram", "chance"};
 static const qn_bar recall[] = {{0.84, 0.81, 0.87}, {0.4, 0.36, 0.44}, {0.03, NAN, NAN}};
 static const qn_bar agreement[] = {{0.98, 0.96, 0.99}, {NAN, NAN, NAN}, {0.5, NAN, NAN}};

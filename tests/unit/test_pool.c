@@ -90,7 +90,7 @@ TEST(a_reduction_in_tile_order_is_the_same_for_any_threads) {
 
 /* ---- regions and barriers ---- */
 
-#define ROUNDS 300
+#define ROUNDS 100
 
 typedef struct {
     qn_pool *pool;
@@ -114,7 +114,7 @@ static void meet(void *arg, int worker) {
 TEST(barriers_order_plain_memory) {
     for (int threads = 1; threads <= 8; threads++) {
         barrier_job job = {.pool = open_pool(threads), .threads = threads};
-        for (int region = 0; region < 3; region++)
+        for (int region = 0; region < 2; region++)
             qn_pool_run(job.pool, meet, &job);
         CHECK_INT(job.wrong, 0, "%d threads", threads);
         CHECK_INT(job.cell[threads - 1], (int64_t)ROUNDS * threads);
@@ -236,9 +236,9 @@ TEST(late_workers_wake_those_who_sleep_at_the_barrier) {
 TEST(many_short_regions) {
     qn_pool *p = open_pool(3);
     _Atomic int sum = 0;
-    for (int i = 0; i < 3000; i++)
+    for (int i = 0; i < 1000; i++)
         qn_pool_run(p, add_worker, &sum);
-    CHECK_INT(sum, 3000 * 6);
+    CHECK_INT(sum, 1000 * 6);
     qn_pool_free(p);
 }
 

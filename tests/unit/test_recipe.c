@@ -49,6 +49,7 @@ TEST(comes_back_member_by_member) {
     r.schedule = (qn_schedule){QN_LR_WSD, 1.0 / 3, 0.05, 17, 90, 1000};
     r.clip = 0.7;
     r.dropout = 0.25;
+    r.init_std = 0.03;
     r.guard = QN_GUARD_STOP;
     r.spike = 6.5;
     r.eval_every = 11, r.eval_rows = 12, r.checkpoint_every = 13, r.keep = 14, r.sample_every = 15, r.patience = 16;
@@ -58,6 +59,7 @@ TEST(comes_back_member_by_member) {
     CHECK(back.rows == r.rows && back.shards == r.shards && back.packing == r.packing && back.steps == r.steps);
     CHECK(back.recompute == r.recompute && back.clip == r.clip && back.guard == r.guard && back.spike == r.spike);
     CHECK(back.dropout == 0.25);
+    CHECK(back.init_std == 0.03);
     const qn_optimizer_options *a = &r.optimizer, *b = &back.optimizer;
     CHECK(a->kind == b->kind && a->beta1 == b->beta1 && a->beta2 == b->beta2 && a->eps == b->eps);
     CHECK(a->weight_decay == b->weight_decay && a->momentum == b->momentum && a->nesterov == b->nesterov);
@@ -117,7 +119,7 @@ TEST(a_missing_member_is_named) {
         else
             CHECK_FAIL(take(&back, cut.s, cut.n), QN_EFORMAT, want);
     }
-    CHECK_INT(n, 34);
+    CHECK_INT(n, 35);
     qn_buf_drop(&text);
     qn_buf_drop(&cut);
 }
@@ -242,6 +244,14 @@ static qn_recipe run_of(const qn_dial *d, int64_t corpus, qn_config *c) {
     CHECK_OK(qn_dial_run(d, c, gated, corpus, &r));
     CHECK_OK(qn_recipe_check(&r));
     return r;
+}
+
+TEST(four_times_over_the_data_is_the_most) {
+    const qn_recipe r = {.batch = 4, .context = 32};
+    CHECK_INT(qn_dial_most_steps(&r, 3200), 100);
+    CHECK_INT(qn_dial_most_steps(&r, 3231), 100);
+    CHECK_INT(qn_dial_most_steps(&r, 1), 1, "one step, whatever there is");
+    CHECK(qn_dial_most_steps(&r, INT64_MAX / 2) > INT64_MAX / 512);
 }
 
 TEST(a_run_follows_from_its_model_and_data) {

@@ -33,6 +33,7 @@ typedef struct {
     qn_query_tile tile[T];
     double keys[SEGMENTS * LAYERS * 2 * HKV * 64 * DH];
     qn_batch batch;
+    int frozen;                         /* bit p: nobody asks for the gradient of parameter p */
     qn_graph *g;
     qn_exec *e;
     qn_ref out, tapped;
@@ -61,7 +62,8 @@ static qn_ref param(net *t, int p) {
     const qn_ref r = qn_graph_param(t->g, name, &v);
     v.layout = QN_LAYOUT_ROWS;
     v.data = t->dw[p];
-    qn_graph_train(t->g, r, &v);
+    if (!(t->frozen >> p & 1))
+        qn_graph_train(t->g, r, &v);
     return r;
 }
 
@@ -158,11 +160,12 @@ static void plan(net *t, qn_recompute policy) {
 }
 
 /* Built, not planned: documents of 33, 30 and 7 tokens. */
-static net *make(const qn_kernels *k) {
+static net *make_frozen(const qn_kernels *k, int frozen) {
     static const int64_t length[SEGMENTS] = {33, 30, 7};
     net *t = qn_zalloc(QN_MEM_TEST, 1, sizeof *t);
     CHECK(t != NULL);
     t->k = k;
+    t->frozen = frozen;
     for (int i = 0; i < S; i++) {
         t->index[i] = i + i / 2;
         t->target[i] = i * 3 % V;
@@ -184,6 +187,8 @@ static net *make(const qn_kernels *k) {
     build(t);
     return t;
 }
+
+static net *make(const qn_kernels *k) { return make_frozen(k, 0); }
 
 static void drop(net *t) {
     qn_exec_free(t->e);
@@ -219,7 +224,7 @@ static void policies_at(const qn_kernels *k, qn_pool *const pools[WORKERS + 1], 
         if (tap)
             CHECK_OK(qn_graph_tap(t->g, t->tapped, tap, NULL));
         plan(t, policies[p]);
-        for (int threads = 1; threads <= WORKERS; threads++) {
+        for (int threads = 1; threads <= WORKERS; threads *= 2) {
             step(t, pools[threads]);
             check_same(t, want, policy_name[p]);
         }
@@ -286,6 +291,45 @@ TEST(memory_shrinks) {
     CHECK(info[1].arena_bytes * 5 < info[0].arena_bytes * 4, "%zu, all %zu", info[1].arena_bytes, info[0].arena_bytes);
     CHECK(info[2].kept_bytes * 3 < info[1].kept_bytes, "kept: %zu, cheap %zu", info[2].kept_bytes, info[1].kept_bytes);
     CHECK(info[2].arena_bytes * 2 < info[1].arena_bytes, "%zu, cheap %zu", info[2].arena_bytes, info[1].arena_bytes);
+}
+
+static qn_exec_info planned(int frozen, qn_recompute policy) {
+    net *t = make_frozen(qn_kernels_at(qn_test_isa()), frozen);
+    plan(t, policy);
+    const qn_exec_info info = qn_exec_info_get(t->e);
+    drop(t);
+    return info;
+}
+
+/* x of a product is kept for the gradient of its weights; of several, as long as one of them is trained. */
+TEST(the_input_of_a_frozen_weight_is_not_kept) {
+    const qn_exec_info all = planned(0, QN_KEEP_ALL), down = planned(1 << DOWN, QN_KEEP_ALL);
+    CHECK_INT(all.kept_bytes - down.kept_bytes, (size_t)LAYERS * T * F * sizeof(float), "hidden");
+    CHECK(down.arena_bytes < all.arena_bytes);
+    CHECK_INT(planned(1 << GATE, QN_KEEP_ALL).kept_bytes, all.kept_bytes, "n2 is there for the other one");
+    const qn_exec_info both = planned(1 << GATE | 1 << UP, QN_KEEP_ALL);
+    CHECK_INT(all.kept_bytes - both.kept_bytes, (size_t)LAYERS * T * D * sizeof(float), "n2");
+    const int again = planned(0, QN_RECOMPUTE_CHEAP).nodes_again;
+    CHECK_INT(again - planned(1 << DOWN, QN_RECOMPUTE_CHEAP).nodes_again, LAYERS, "hidden is not made again either");
+}
+
+/* The memory that its input had is another's by then: gradients of the rest have the bits that they had. */
+TEST(frozen_weights_change_no_other_gradient) {
+    const int frozen = 1 << QUERY | 1 << KEY | 1 << VALUE | 1 << OUT | 1 << GATE | 1 << UP | 1 << DOWN;
+    net *want = make(qn_kernels_at(qn_test_isa()));
+    plan(want, QN_KEEP_ALL);
+    step(want, NULL);
+    for (int policy = 0; policy < POLICIES; policy++) {
+        net *t = make_frozen(want->k, frozen);
+        plan(t, policies[policy]);
+        step(t, NULL);
+        step(t, NULL);
+        for (int p = 0; p < PARAMS; p++)
+            if (!(frozen >> p & 1))
+                CHECK(memcmp(t->dw[p], want->dw[p], sizeof t->dw[p]) == 0, "parameter %d, %s", p, policy_name[policy]);
+        drop(t);
+    }
+    drop(want);
 }
 
 static const qn_value *value(const net *t, const char *name) {
@@ -435,7 +479,7 @@ TEST(sums_share_gradients_where_nobody_is_hurt) {
         run_web(&want, NULL);
         for (int p = 0; p < POLICIES; p++) {
             make_web(&got, seed, &qn_op_add, policies[p]);
-            run_web(&got, pool);
+            run_web(&got, seed % 8 ? NULL : pool);      /* who shares with whom is planned, not raced for */
             CHECK(memcmp(got.grad, want.grad, sizeof got.grad) == 0, "seed %d, %s", (int)seed, policy_name[p]);
             for (size_t i = 0; i < got.g->n_values; i++)
                 shared += got.g->value[i].sum >= 0;

@@ -20,7 +20,7 @@ static const char manifest[] =
     "\"peak_flops_per_second\": 4e10, \"machine\": {\"cpu\": \"A <CPU> & more\", \"cores\": 2, \"memory\": 8e9},"
     "\"recipe\": {\"seed\": 7, \"learning_rate\": %s, \"max_grad_norm\": 1, \"schedule\": \"cosine\"},"
     "\"model\": {\"model_type\": \"llama\", \"num_hidden_layers\": 2, \"hidden_size\": 128, \"quern\": {\"compute\": "
-    "\"f32\"}}, \"resumed\": [{\"threads\": 1}]}";
+    "\"f32\"}}, \"resumed\": [{\"threads\": 1}, {\"step\": 2}, {\"step\": 2}, {\"step\": 3}, {\"step\": 4}]}";
 
 static const char metrics[] =
     "{\"step\":1,\"loss\":6,\"learning_rate\":0.1,\"grad_norm\":2,\"tokens_per_second\":100,\"flops_per_second\":2e10,"
@@ -98,7 +98,7 @@ TEST(a_run_in_full) {
     make_and_free(report_of(full_run("full"), NULL), &page, &text);
     CHECK_CONTAINS(page.s, "A llama model of 664k parameters (2 layers, width 128), trained for 800 tokens in 4 steps, "
                    "5 s. Its validation loss went from 5.5 to 4.5.");
-    CHECK_CONTAINS(page.s, "Validation loss fell from 5.5 to 4.5, its lowest.</figcaption>");
+    CHECK_CONTAINS(page.s, "Validation loss fell from 5.5 to 4.5, its lowest. Upright");
     CHECK_CONTAINS(page.s, "The median is 1.5, the largest 2 at step 1; 67 % of the steps were clipped to 1.");
     CHECK_CONTAINS(page.s, "The median is 50 % of the 40 GFLOP/s");
     CHECK_CONTAINS(page.s, "<b>84 %</b><div>beside 5-gram 33 %, untrained 2 %, chance 3 %</div>");
@@ -111,7 +111,7 @@ TEST(a_run_in_full) {
     CHECK_CONTAINS(page.s, "1 step has no finite loss");
     CHECK_CONTAINS(page.s, "The guard left out the update of 1 step.");
     CHECK_CONTAINS(page.s, "The prepared data are no longer where they were");
-    CHECK_CONTAINS(page.s, "taken up again 1 time");
+    CHECK_CONTAINS(page.s, "taken up again 5 times");
     CHECK_CONTAINS(page.s, "<td>band head</td><td></td><td class=\"num\">100</td><td class=\"num\">0.9</td><td></td>"
                    "<td></td><td class=\"num\">5-gram 0.4</td>");
     CHECK_CONTAINS(page.s, "<td>greedy</td><td></td><td class=\"num\">400</td><td class=\"num\">0.77</td>");
@@ -123,6 +123,46 @@ TEST(a_run_in_full) {
     qn_buf_drop(&page);
     qn_buf_drop(&text);
     CHECK_NO_LEAK(QN_MEM_BASE, before);
+}
+
+/* Behind steps 2 and 3; twice behind 2 is one line, and behind the end nothing went on. */
+TEST(a_curve_shows_where_a_run_was_taken_up) {
+    qn_buf page = {0}, text = {0};
+    make_and_free(report_of(full_run("resumed"), NULL), &page, &text);
+    CHECK_CONTAINS(page.s, "Upright dotted lines stand where the run was taken up again, behind steps 2 and 3.");
+    CHECK_CONTAINS(page.s, "class=\"u\"");
+    CHECK_CONTAINS(text.s, ":");
+    make_and_free(report_of(full_run("resumed-a"), full_run("resumed-b")), &page, &text);
+    CHECK(!strstr(page.s, "class=\"u\""), "of several runs nobody could tell whose line it is");
+    qn_buf_drop(&page);
+    qn_buf_drop(&text);
+}
+
+TEST(a_program_reads_the_summary) {
+    static const char *const says[] = {
+        "{\"format\":\"quern-report-1\",\"runs\":[{\"name\":\"json\",", "\"state\":\"done\"", "\"parameters\":664192,",
+        "\"step\":4,\"tokens\":800,\"epochs\":2,\"seconds\":5,", "\"resumed_behind\":[null,2,2,3,4]",
+        "\"eval_loss\":{\"first\":5.5,\"last\":4.5,\"least\":4.5,\"least_step\":4,\"median\":5}",
+        "\"name\":\"recall_transfer\",\"metric\":\"acc\",\"n\":400,\"value\":0.84,\"lo\":0.81,\"hi\":0.87,"
+        "\"chance\":0.03,\"majority\":null,\"baselines\":{\"5-gram\":{\"value\":0.33,\"lo\":0.3,\"hi\":0.36}",
+        "\"unit\":\"bits per byte\",\"kinds\":[{\"name\":\"fact <x>\",\"floor\":5,\"model\":5.9}",
+        "\"remarks\":[\"1 step has no finite loss", "\"sample\":{\"step\":2,\"prompt\":\"Once\",",
+    };
+    qn_report *r = report_of(full_run("json"), run_dir("json-bare", "0.2"));
+    qn_buf b = {0};
+    qn_jw w;
+    qn_jw_init(&w, &b, 0);
+    CHECK_OK(qn_report_json(r, &w));
+    CHECK_OK(qn_jw_end(&w));
+    for (size_t i = 0; i < QN_LEN(says); i++)
+        CHECK_CONTAINS(b.s, says[i]);
+    const char *bare = strstr(b.s, "\"name\":\"json-bare\"");
+    CHECK(bare, "%s", b.s);
+    CHECK_CONTAINS(bare, "\"loss\":{\"first\":null,\"last\":null,\"least\":null,\"least_step\":null,\"median\":null}");
+    CHECK_CONTAINS(bare, "\"tasks\":[]");
+    CHECK_CONTAINS(bare, "\"sample\":null");
+    qn_buf_drop(&b);
+    qn_report_free(r);
 }
 
 TEST(several_runs_are_set_side_by_side) {

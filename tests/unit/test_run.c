@@ -170,12 +170,13 @@ TEST(a_state_changes_nothing_else) {
     qn_run_close(r);
     CHECK_OK(qn_run_open(&r, dir));
     const qn_run_work other = {"train resume", 1, argv, "scalar", 64};
-    CHECK_OK(qn_run_resumed(r, &other));
-    CHECK_OK(qn_run_resumed(r, &other));
+    CHECK_OK(qn_run_resumed(r, &other, 7));
+    CHECK_OK(qn_run_resumed(r, &other, 7));
     const char *text = slurp(path);
     CHECK_CONTAINS(text, "\"state\": \"running\"");
     CHECK_CONTAINS(text, "\"what\": \"train pretrain\"");
     CHECK_CONTAINS(text, "\"threads\": 2,");
+    CHECK_CONTAINS(text, "\"step\": 7,");
     const char *one = strstr(text, "\"threads\": 64"), *two = one ? strstr(one + 1, "\"threads\": 64") : NULL;
     CHECK(two && !strstr(two + 1, "\"threads\": 64"), "two rows of those who resumed:\n%s", text);
     CHECK_OK(qn_run_manifest(r, &work, "running", put_steps, &steps));

@@ -1,5 +1,6 @@
 /* tests/unit/test_train_tokenizer.c — merges as Hugging Face's trainer makes them (tools/fixtures/bpe_trainer.py), with
  * any number of threads and however the text arrives; and what the other kinds, the limits and the report promise. */
+/* full: WHOLE=1 */
 #include "base/json.h"
 #include "tok/train_tokenizer.h"
 #include "tok_strings.h"
@@ -232,7 +233,7 @@ TEST(cuts_large_texts_between_words) {
     qn_buf text = {0};
     qn_pool *pool;
     tok_put(&text, "x ", 1);
-    for (uint64_t i = 0; text.n < MB / 2; i++) {
+    for (uint64_t i = 0; text.n < (qn_test_whole() ? MB / 2 : MB / 4); i++) {
         qn_buf one = {0};
         tok_string(99, i, &one);
         CHECK_OK(qn_buf_put(&text, one.s, one.n));

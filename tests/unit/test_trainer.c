@@ -5,7 +5,7 @@
 #include "base/dir.h"
 #include "infer/session.h"
 
-enum { HALF = 3, WHOLE = 2 * HALF };
+enum { HALF = 2, WHOLE = 2 * HALF };
 
 static const char *const families[] = {"llama", "gpt2"};
 static const qn_optimizer_kind kinds[] = {QN_OPTIMIZER_ADAMW, QN_OPTIMIZER_MUON, QN_OPTIMIZER_SGD};
@@ -32,12 +32,12 @@ static void for_each_case(case_fn *fn) {
 /* ---- threads ---- */
 
 static void on_threads(make_options *o, const char *what) {
-    double want[WHOLE], got[WHOLE];
+    double want[HALF], got[HALF];
     made one = make(o);
-    made_steps(&one, WHOLE, want);
+    made_steps(&one, HALF, want);
     for (o->threads = 2; o->threads <= 3; o->threads++) {
         made more = make(o);
-        made_steps(&more, WHOLE, got);
+        made_steps(&more, HALF, got);
         CHECK(memcmp(want, got, sizeof want) == 0, "%s: losses on %d threads", what, o->threads);
         made_same(&one, &more, what);
         made_drop(&more);
@@ -210,7 +210,7 @@ TEST(looking_disturbs_nothing) {
     make_options bare = MAKE, o = MAKE;
     watching w = {0};
     made plain = make(&bare), r;
-    made_steps(&plain, WHOLE, NULL);
+    made_steps(&plain, bare.steps, NULL);
     o.run = made_path("watched");
     o.every = o.samples = 1;
     o.threads = 2;
@@ -226,7 +226,7 @@ TEST(looking_disturbs_nothing) {
     CHECK_INT(w.steps, 1);
     made_same(&plain, &r, "watched");
     made_drop(&r);
-    CHECK_INT(count_lines(made_path("watched/metrics.jsonl")), WHOLE);
+    CHECK_INT(count_lines(made_path("watched/metrics.jsonl")), bare.steps);
     CHECK_INT(run_to(&o, &w, -1, &r), QN_RUN_DONE);     /* nothing is left to do, and nothing is done */
     CHECK_INT(w.steps + w.saved, 0);
     made_same(&plain, &r, "done");
@@ -304,6 +304,34 @@ TEST(a_dead_model_replaces_no_checkpoint) {
         made_steps(&r, 1, NULL);
         made_drop(&r);
     }
+}
+
+/* A second moment beyond f32, as the square of a large gradient leaves it, while the parameters are sound yet. */
+static int spoil(void *arg, QN_UNUSED const qn_step_report *report) {
+    *(float *)arg = INFINITY;
+    return 0;
+}
+
+TEST(a_dead_moment_replaces_no_checkpoint) {
+    make_options o = MAKE;
+    qn_optimizer_state moment[2];
+    qn_run_end end;
+    o.run = made_path("moment");
+    o.steps = 4;
+    made r = make(&o);
+    made_steps(&r, 1, NULL);
+    CHECK_OK(qn_checkpoint_write(o.run, r.p, r.t->optimizer, &r.t->state, &(qn_checkpoint_texts){0}, false));
+    CHECK_INT(qn_optimizer_states(r.t->optimizer, moment), 2);
+    const qn_slot *last = &r.p->slot[r.p->n - 1];
+    float *v = moment[1].data + last->at + last->rows * last->cols - 1;
+    r.t->recipe.checkpoint_every = 1;
+    r.t->s.hooks = (qn_train_hooks){.step = spoil, .arg = v};
+    CHECK_FAIL(qn_trainer_run(r.t, &end), QN_ELIMIT, "step 2: the run has diverged: moments of the optimizer are no");
+    CHECK_CONTAINS(qn_error_message(), "/last stands; a run with a lower --lr");
+    CHECK_OK(qn_trainer_take_up(r.t, made_path("moment/last")));
+    CHECK_INT(r.t->state.step, 1);
+    CHECK(isfinite(*v));
+    made_drop(&r);
 }
 
 typedef struct { int64_t first, last; } counting;

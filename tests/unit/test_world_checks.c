@@ -1,4 +1,5 @@
 /* tests/unit/test_world_checks.c — the tests that the generator holds itself to can themselves fail. */
+/* full: WHOLE=1 */
 #include "test.h"
 
 #include "world/bow.h"
@@ -193,7 +194,7 @@ TEST(sets_survive_the_lack_of_memory) {
     const int64_t scratch = qn_mem_stats_get(QN_MEM_SCRATCH).live_bytes;
     const int64_t base = qn_mem_stats_get(QN_MEM_BASE).live_bytes;
     int failed = 0;
-    for (int64_t k = 0; k < 40; k++) {
+    for (int64_t k = 0; k < (qn_test_whole() ? 40 : 24); k++) {
         qn_mem_fail_after(k < 12 ? k : k * k * k);
         const int rc = qn_sets_write(world, &(qn_sets_options){0}, path_of("short"), &r);
         qn_mem_fail_after(-1);
