@@ -7,23 +7,26 @@
 #include <math.h>
 
 #define TINY "--dim 32 --layers 2 --heads 2 --ff 96 --context 64"
+#define NARROW "--dim 96 --layers 3 --heads 4 --ff 256 --context 256"
 #define SMALL "--dim 128 --layers 3 --heads 4 --ff 352 --context 256"
 #define MIDDLE "--dim 256 --layers 6 --heads 8 --ff 704 --context 256"
 #define MUON "--optimizer muon --lr 0.006"
+#define MUON_9 "--optimizer muon --lr 0.009"     /* for steps of 2048 tokens and more */
 
 static const qn_demo_plan plans[] = {
-    /* time  from level        world    vocab  shape  batch steps optimizer, items of a task (0: all) */
+    /* time  from level          world    vocab  shape  batch steps optimizer, items of a task (0: all) */
     {"5s",  QN_ISA_SCALAR,       "small",   512,   TINY,    4,   40,    MUON, 24},
     {"1m",  QN_ISA_SCALAR,       "small",   1024,  TINY,    16,  200,   MUON, 100},
-    {"1m",  QN_ISA_AVX2,         "small",   2048,  SMALL,   4,   500,   MUON, 100},
-    {"1m",  QN_ISA_AVX512,       "small",   2048,  SMALL,   4,   800,   MUON, 100},
+    {"1m",  QN_ISA_AVX2,         "small",   2048,  NARROW,  8,   400,   MUON_9, 100},
+    {"1m",  QN_ISA_AVX512,       "small",   2048,  NARROW,  8,   700,   MUON_9, 100},
     {"3m",  QN_ISA_SCALAR,       "small",   1024,  TINY,    16,  800,   MUON, 0},
-    {"3m",  QN_ISA_AVX2,         "small",   2048,  SMALL,   4,   2000,  MUON, 0},
-    {"3m",  QN_ISA_AVX512,       "small",   2048,  SMALL,   4,   3200,  MUON, 0},
-    {"10m", QN_ISA_SCALAR,       "small",   2048,  SMALL,   4,   1000,  MUON, 0},
-    {"10m", QN_ISA_AVX2,         "small",   2048,  SMALL,   4,   6400,  MUON, 0},
-    {"10m", QN_ISA_AVX512,       "small",   2048,  SMALL,   4,   9600,  MUON, 0},
-    {"1h",  QN_ISA_SCALAR,       "small",   2048,  SMALL,   4,   6400,  MUON, 0},
+    {"3m",  QN_ISA_AVX2,         "small",   2048,  NARROW,  8,   1500,  MUON_9, 0},
+    {"3m",  QN_ISA_AVX512,       "small",   2048,  SMALL,   8,   2400,  MUON_9, 0},
+    {"3m",  QN_ISA_AVX512BF16,   "small",   2048,  SMALL,   8,   4000,  MUON_9, 0},
+    {"10m", QN_ISA_SCALAR,       "small",   2048,  NARROW,  8,   500,   MUON_9, 0},
+    {"10m", QN_ISA_AVX2,         "small",   2048,  SMALL,   8,   4000,  MUON_9, 0},
+    {"10m", QN_ISA_AVX512,       "small",   2048,  SMALL,   8,   9000,  MUON_9, 0},
+    {"1h",  QN_ISA_SCALAR,       "small",   2048,  SMALL,   8,   3200,  MUON_9, 0},
     {"1h",  QN_ISA_AVX2,         "medium",  2048,  MIDDLE,  16,  2400,  MUON, 0},
     {"1h",  QN_ISA_AVX512,       "medium",  2048,  MIDDLE,  16,  4800,  MUON, 0},
 };
