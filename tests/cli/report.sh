@@ -70,6 +70,19 @@ run "$QUERN" report "$R/a" --out "$R/nowhere/page.html"
 code 4; err_has 'nowhere/page.html'; out_is ''
 run "$QUERN" report "$R/a" --out "$R/b"
 code 3; err_has "$R/b"
+for name in notes.md page.html; do
+    echo '<!DOCTYPE html><title>mine</title>' >"$scratch/$name"
+    run "$QUERN" report "$R/a" --out "$scratch/$name"
+    code 2; err_has "$name: is there already and is not a report of quern's"; out_is ''
+    run cat "$scratch/$name"
+    out_is '<!DOCTYPE html><title>mine</title>'
+done
+run "$QUERN" report "$R/a" --out "$scratch/notes.md" --force
+code 0
+run "$QUERN" report "$R/a" --out "$scratch/notes.md"
+code 0
+run "$QUERN" report "$R/a" --out ''
+code 2; err_has 'an empty name'
 verdict "$(holds test -z "$(find "$R" -name '*.tmp*' -o -name '.report*')")" 'no temporary file stays'
 
 done_testing
