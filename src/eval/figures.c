@@ -99,9 +99,8 @@ static const series refuse_series[] = {
 static const series text_series[] = {
     {"bits_per_byte", bits, false}, {"token_ppl", token_ppl, true}, {"word_ppl", word_ppl, true}, {NULL, NULL, false}};
 
-static const series *series_of(const qn_task *t) {
-    const qn_judge judge = t->n > 0 ? t->item[0].judge : QN_JUDGE_EXACT;
-    switch (t->kind) {
+static const series *series_for(qn_task_kind kind, qn_judge judge) {
+    switch (kind) {
     case QN_TASK_CHOICE:
         return choice_series;
     case QN_TASK_PAIR:
@@ -113,6 +112,21 @@ static const series *series_of(const qn_task *t) {
     }
     return judge == QN_JUDGE_ABSTAIN ? abstain_series : judge == QN_JUDGE_REFUSE ? refuse_series
            : judge == QN_JUDGE_GSM8K ? gsm8k_series : answer_series;
+}
+
+static const series *series_of(const qn_task *t) {
+    return series_for(t->kind, t->n > 0 ? t->item[0].judge : QN_JUDGE_EXACT);
+}
+
+bool qn_task_has_metric(qn_task_kind kind, qn_judge judge, qn_str metric, qn_buf *all) {
+    const series *s = series_for(kind, judge);
+    bool has = false;
+    for (int i = 0; s[i].name; i++) {
+        has = has || qn_str_is(metric, s[i].name);
+        if (all && qn_buf_printf(all, "%s%s", i ? ", " : "", s[i].name) < 0)
+            break;
+    }
+    return has;
 }
 
 /* The series that stands for the task: the one its head names, else the first. */
