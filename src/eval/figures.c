@@ -208,8 +208,20 @@ static bool group_known(const qn_task_result *r, qn_str key, qn_str value) {
     return false;
 }
 
+/* Numbers by their size (distance 32, 64, 128), and before words. */
+static int by_number(qn_str x, qn_str y) {
+    double p = 0, q = 0;
+    const bool number = qn_parse_f64(x, &p), other = qn_parse_f64(y, &q);
+    if (!number || !other)
+        return other - number;
+    return (p > q) - (p < q);
+}
+
 static int by_key(const void *a, const void *b) {
     const qn_group_figure *x = a, *y = b;
+    const int order = qn_str_eq(x->key, y->key) ? by_number(x->value, y->value) : 0;
+    if (order != 0)
+        return order;
     const qn_str pairs[2][2] = {{x->key, y->key}, {x->value, y->value}};
     for (int i = 0; i < 2; i++) {
         const qn_str p = pairs[i][0], q = pairs[i][1];

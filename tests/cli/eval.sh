@@ -135,6 +135,6 @@ code 0
 run sh -c '(ulimit -f 0; trap "" XFSZ; "$QUERN" eval "$S/tasks/next.jsonl" "$M" --limit 1 --out "$S/late" 2>&1) | cat'
 out_has 'next       1  acc '; out_has 'late: cannot write'
 run "$QUERN" eval "$S/tasks/next.jsonl" "$M" --ctx 2 --limit 1
-code 0; out_has 'were longer than the context'
+code 0; out_has '1 item was longer than the context'; out_has 'was cut (next 1)'
 
 done_testing
