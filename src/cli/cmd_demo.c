@@ -228,8 +228,8 @@ static int end(qn_demo *d, const char *beginning) {
         rc = qn_put_quoted(&quoted, beginning);
     if (rc >= 0)
         rc = qn_demo_say(d, "\nDone, in %s this time. The model is %s: every command takes it, and so does the "
-                         "transformers library. The report is %s/report.html. Next: `quern generate %s -p %s`; %slonger "
-                         "with `--time 10m --out another`; docs/TRAINING.md has the rest.",
+                         "transformers library. The report is %s/report.html. Next: `quern generate %s -p %s`; %s"
+                         "longer with `--time 10m --out another`; docs/TRAINING.md has the rest.",
                          qn_clock_text(qn_now() - d->start, text), model.s, d->dir, model.s, quoted.s,
                          d->corpus ? "" : "the same on your own text with `quern demo --corpus FILE`; ");
     if (rc >= 0 && !d->corpus)

@@ -108,8 +108,8 @@ static int check_name(const char *out) {
     if (out[0] == '\0')
         return qn_fail(QN_EUSAGE, "--out '': an empty name; say where the world goes");
     if (last[0] == '\0' || strcmp(last, ".") == 0 || strcmp(last, "..") == 0)
-        return qn_fail(QN_EINVAL, "%s: a world is moved into place as a whole, which this folder cannot be; give a name "
-                       "in it, as in --out world", out);
+        return qn_fail(QN_EINVAL, "%s: a world is moved into place as a whole, which this folder cannot be; give a "
+                       "name in it, as in --out world", out);
     if (is_link(out))
         return qn_fail(QN_EINVAL, "%s: is a link; give the name of the folder itself", out);
     if (stat(".", &here) == 0 && stat(out, &there) == 0 && here.st_dev == there.st_dev && here.st_ino == there.st_ino)
