@@ -1,12 +1,13 @@
 /* cli/cmd_data_world.c — `quern data world`: a closed world out of a seed, and the texts that tell of it.
  *
- * All is written into OUT.partial and moved to OUT when it is whole: an interrupted run leaves nothing. */
+ * All is written into OUT.partial and moved to OUT when it is whole (world_folder.h): an interrupted run leaves
+ * nothing. */
 #include <string.h>
 
-#include "base/dir.h"
 #include "base/file.h"
 #include "cli/known_facts.h"
 #include "cli/open_model.h"
+#include "cli/world_folder.h"
 #include "cli/world_report.h"
 
 static const qn_opt opts[] = {
@@ -34,37 +35,6 @@ static const char notes[] =
     "The same seed and size give the same bytes everywhere. The folder holds corpus/ (for `quern data prepare "
     "world/corpus --separator '<|endoftext|>'`), facts.jsonl, sets to tune and to evaluate with, and world.json, which "
     "says what was made. Nothing in it is true outside of it.";
-
-/* ---- where it goes ----------------------------------------------------------------------------------------------- */
-
-static bool holds_world(const char *dir) {
-    qn_buf path = {0};
-    const bool there = qn_path_join(&path, dir, "world.json") >= 0 && qn_is_file(path.s);
-    qn_buf_drop(&path);
-    return there;
-}
-
-static int check_out(const char *out, bool force) {
-    qn_dir_names names = {0};
-    if (!qn_is_dir(out))
-        return qn_is_file(out) ? qn_fail(QN_EINVAL, "%s: is a file; a world is a folder", out) : 0;
-    QN_TRY(qn_dir_list(&names, out));
-    const bool empty = names.n == 0;
-    qn_dir_names_drop(&names);
-    if (empty || (holds_world(out) && force))
-        return 0;
-    return qn_fail(QN_EINVAL, holds_world(out) ? "%s: holds a world already; choose another name, or replace it with "
-                   "--force" : "%s: is not empty and holds no world; choose another name", out);
-}
-
-/* "world/" → "world.partial" */
-static int partial_name(const char *out, qn_buf *path) {
-    size_t n = strlen(out);
-    while (n > 1 && out[n - 1] == '/')
-        n--;
-    QN_TRY(qn_buf_put(path, out, n));
-    return qn_buf_puts(path, ".partial");
-}
 
 /* ---- the work ---------------------------------------------------------------------------------------------------- */
 
@@ -108,18 +78,33 @@ out:
     return QN_MIN(rc, 0);
 }
 
-static int write_all(qn_cli *c, qn_world_report *r, const char *folder) {
+static int write_all(qn_cli *c, qn_world_report *r, qn_world_folder *f) {
+    const char *folder = f->partial.s;
     qn_pool *pool;
     QN_TRY(qn_cli_pool(c, &pool));
-    QN_TRY(qn_dir_remove(folder));
-    QN_TRY(qn_dir_make(folder));
+    QN_TRY(qn_world_folder_begin(f));
     QN_TRY(write_corpus(c, r, pool, folder));
     QN_TRY(write_sets(c, r, pool, folder));
     QN_TRY(qn_world_report_measure(r, folder));
     QN_TRY(qn_cancel_check());
     QN_TRY(qn_world_report_file(r, folder));
-    QN_TRY(qn_dir_remove(r->out));
-    return qn_dir_move(folder, r->out);
+    return qn_world_folder_put(f);
+}
+
+/* A text to compare with: measured last, so looked at first. */
+static int check_compare(const char *path) {
+    qn_map_file map;
+    if (!qn_is_file(path))
+        return qn_fail(QN_ENOTFOUND, "%s: there is no such file to compare with", path);
+    QN_TRY(qn_map_open(&map, path));
+    const size_t head = QN_MIN(map.n, (size_t)1 << 20);
+    int rc = 0;
+    if (map.n == 0)
+        rc = qn_fail(QN_EINVAL, "%s: is empty; there is nothing to compare with", path);
+    else if (memchr(map.s, '\0', head))
+        rc = qn_fail(QN_EINVAL, "%s: is no text (it holds zero bytes); give a text to compare with", path);
+    qn_map_close(&map);
+    return rc;
 }
 
 static int print(qn_cli *c, const qn_world_report *r) {
@@ -132,26 +117,22 @@ static int print(qn_cli *c, const qn_world_report *r) {
 static int run(qn_cli *c) {
     qn_world_report r = {.out = qn_cli_str(c, "out"), .compare = qn_cli_str(c, "compare"),
                          .sidecar = qn_cli_flag(c, "sidecar")};
+    qn_world_folder folder = {0};
     qn_world *w = NULL;
-    qn_buf partial = {0};
     int rc;
     if (!r.out)
         return qn_fail(QN_EUSAGE, "--out DIR is missing: where the world goes");
-    QN_TRY(check_out(r.out, qn_cli_flag(c, "force")));
-    if (r.compare && !qn_is_file(r.compare))
-        return qn_fail(QN_ENOTFOUND, "%s: there is no such file to compare with", r.compare);
-    QN_TRY_OUT(partial_name(r.out, &partial));
+    QN_TRY_OUT(qn_world_folder_init(&folder, r.out, qn_cli_flag(c, "force")));
+    if (r.compare)
+        QN_TRY_OUT(check_compare(r.compare));
     QN_TRY_OUT(qn_world_new(&w, (uint64_t)qn_cli_int(c, "seed"), (qn_world_size)qn_cli_enum(c, "size")));
     r.w = w;
-    rc = write_all(c, &r, partial.s);
-    if (rc < 0)
-        qn_dir_remove(partial.s);
-    else
-        rc = print(c, &r);
+    QN_TRY_OUT(write_all(c, &r, &folder));
+    rc = print(c, &r);
 out:
+    qn_world_folder_drop(&folder);
     qn_world_report_drop(&r);
     qn_world_free(w);
-    qn_buf_drop(&partial);
     return rc;
 }
 

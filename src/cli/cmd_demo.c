@@ -212,32 +212,54 @@ static int begin(qn_demo *d) {
                        qn_clock_text(qn_demo_plan_seconds(d->plan), text), d->dir);
 }
 
-static int end(qn_demo *d) {
-    qn_buf model = {0};
+/* What the model shall go on with: of the world, or of the user's own text. */
+static int begin_with(qn_demo *d, qn_buf beginning[2]) {
+    if (d->corpus)
+        return qn_demo_beginnings(d, beginning);
+    QN_TRY(qn_buf_puts(&beginning[0], "Once"));
+    return qn_buf_puts(&beginning[1], "The town of");
+}
+
+static int end(qn_demo *d, const char *beginning) {
+    qn_buf model = {0}, quoted = {0};
     char text[32];
     int rc = qn_path_join(&model, d->dir, "run/best");
     if (rc >= 0)
+        rc = qn_put_quoted(&quoted, beginning);
+    if (rc >= 0)
         rc = qn_demo_say(d, "\nDone, in %s this time. The model is %s: every command takes it, and so does the "
-                         "transformers library. The report is %s/report.html. Next: `quern generate %s -p 'Once'`; the "
-                         "same on your own text with `quern demo --corpus FILE`; longer with `--time 10m --out "
-                         "another`; docs/TRAINING.md has the rest.",
-                         qn_clock_text(qn_now() - d->start, text), model.s, d->dir, model.s);
+                         "transformers library. The report is %s/report.html. Next: `quern generate %s -p %s`; %s"
+                         "longer with `--time 10m --out another`; docs/TRAINING.md has the rest.",
+                         qn_clock_text(qn_now() - d->start, text), model.s, d->dir, model.s, quoted.s,
+                         d->corpus ? "" : "the same on your own text with `quern demo --corpus FILE`; ");
     if (rc >= 0 && !d->corpus)
         rc = qn_demo_tell_tasks(d);
     qn_buf_drop(&model);
+    qn_buf_drop(&quoted);
     return rc;
 }
 
-static int talk(qn_demo *d) {
-    static const char *const of_world[] = {"Once", "The town of"};
-    static const char *const of_text[] = {"The", "And"};
+static int talk(qn_demo *d, const qn_buf beginning[2]) {
+    const char *const both[] = {beginning[0].s, beginning[1].s};
     qn_buf model = {0};
     int rc = 0;
     if (!qn_cli_flag(d->c, "no-talk"))
         rc = qn_path_join(&model, d->dir, "run/best");
     if (rc >= 0 && model.n)
-        rc = qn_demo_talk(d, model.s, d->corpus ? of_text : of_world, 2);
+        rc = qn_demo_talk(d, model.s, both, 2);
     qn_buf_drop(&model);
+    return rc;
+}
+
+static int tell_the_end(qn_demo *d) {
+    qn_buf beginning[2] = {{0}, {0}};
+    int rc = begin_with(d, beginning);
+    if (rc >= 0)
+        rc = end(d, beginning[0].s);
+    if (rc >= 0)
+        rc = talk(d, beginning);
+    qn_buf_drop(&beginning[0]);
+    qn_buf_drop(&beginning[1]);
     return rc;
 }
 
@@ -263,8 +285,7 @@ static int demo(qn_demo *d) {
     QN_TRY(begin(d));
     for (size_t i = 0; i < QN_LEN(stages); i++)
         QN_TRY(qn_demo_run(d, &stages[i]));
-    QN_TRY(end(d));
-    return talk(d);
+    return tell_the_end(d);
 }
 
 static int run(qn_cli *c) {

@@ -12,6 +12,7 @@ static const qn_opt opts[] = {
     QN_OPT_COUNT("", "documents", NULL, 1, 1e9, "score N documents, spread evenly (without: all)"),
     QN_OPT_FILE("", "run", NULL, "the run of the model: its way there stands in the result too"),
     QN_OPT_FILE("", "out", NULL, "write the result as JSON to FILE, for reports"),
+    QN_OPT_REPLACE,
     QN_OPTS_MODEL, QN_OPTS_SESSION,
     QN_OPT_JSON,
     QN_OPT_END
@@ -87,6 +88,8 @@ static int evaluate(job *j) {
     qn_cli *c = j->c;
     qn_bits_options o = {.world = qn_cli_arg(c, 1), .data = qn_cli_str(c, "data"),
                          .max_documents = qn_cli_given(c, "documents") ? qn_cli_int(c, "documents") : 0};
+    QN_TRY(qn_result_file_check(qn_cli_str(c, "out"), "a result of eval bits", qn_is_bits_file,
+                                qn_cli_flag(c, "force")));
     QN_TRY(open_scorer(j, qn_cli_arg(c, 0)));
     o.tok = j->s->tok;
     QN_TRY(qn_bits_set_read(&j->set, &o));
@@ -96,9 +99,8 @@ static int evaluate(job *j) {
     QN_TRY(rc);
     if (qn_cli_str(c, "run"))
         QN_TRY(qn_bits_curve_read(&j->curve, qn_cli_str(c, "run")));
-    if (qn_cli_str(c, "out"))
-        QN_TRY(write_file(j, qn_cli_str(c, "out")));
-    return show(j);
+    QN_TRY(show(j));
+    return qn_cli_str(c, "out") ? write_file(j, qn_cli_str(c, "out")) : 0;
 }
 
 static int run(qn_cli *c) {

@@ -10,10 +10,12 @@
 
 #include "base/file.h"
 #include "cli/cli.h"
+#include "cli/result_file.h"
 #include "report/report.h"
 
 static const qn_opt opts[] = {
     QN_OPT_FILE("o", "out", NULL, "the page; without it RUN/report.html"),
+    QN_OPT_FLAG("", "force", "replace a file that is no report of quern's"),
     QN_OPT_FLAG("", "text", "only the summary, no page"),
     QN_OPT_INT("", "width", NULL, 40, 400, "columns of the summary (without: the terminal's, else 80)"),
     QN_OPT_ENUM("", "color", "auto", "auto|always|never", "colour in the summary; auto: at a terminal"),
@@ -70,9 +72,11 @@ static int write_json(qn_cli *c, const qn_report *r) {
     return qn_out_json_end(c);
 }
 
-static int write_page(const qn_report *r, const char *path) {
+static int write_page(const qn_cli *c, const qn_report *r, const char *path) {
     qn_buf page = {0};
-    int rc = qn_report_html(r, &page);
+    int rc = qn_result_file_check(path, "a report of quern's", qn_is_report_file, qn_cli_flag(c, "force"));
+    if (rc >= 0)
+        rc = qn_report_html(r, &page);
     if (rc >= 0)
         rc = qn_write_file(path, page.s, page.n);
     qn_buf_drop(&page);
@@ -85,7 +89,7 @@ static int write_both(qn_cli *c, const qn_report *r) {
     const char *out = qn_cli_str(c, "out");
     int rc;
     QN_TRY_OUT(out ? qn_buf_puts(&path, out) : qn_path_join(&path, qn_cli_arg(c, 0), "report.html"));
-    QN_TRY_OUT(write_page(r, path.s));
+    QN_TRY_OUT(write_page(c, r, path.s));
     QN_TRY_OUT(write_text(c, r));
     QN_TRY_OUT(qn_out_puts(c, "report: "));
     QN_TRY_OUT(qn_out_clean(c, qn_buf_view(&path)));
@@ -99,7 +103,7 @@ out:
 static int write_all(qn_cli *c, const qn_report *r) {
     if (qn_cli_json(c)) {
         if (qn_cli_str(c, "out"))
-            QN_TRY(write_page(r, qn_cli_str(c, "out")));
+            QN_TRY(write_page(c, r, qn_cli_str(c, "out")));
         return write_json(c, r);
     }
     return qn_cli_flag(c, "text") ? write_text(c, r) : write_both(c, r);

@@ -5,6 +5,7 @@
  *   demo_stage.c    a stage: done before? left half done? else run, told, marked as done
  *   demo_told.c     what the evaluation found, in sentences
  *   demo_text.c     a look at the user's own text before anything is made of it; room on the disk
+ *   demo_begin.c     beginnings out of that text, for the model to go on with
  *   demo_talk.c     a prompt at the end
  *
  *     DIR/demo.json            what the demo was asked for; other options are refused there, unless forced
@@ -96,6 +97,8 @@ int qn_demo_file(qn_demo *d, const char *name, qn_buf *out);
 int qn_demo_tell_tasks(qn_demo *d);
 int qn_demo_tell_bits(qn_demo *d);
 
+/* How two documents of the validation text begin: the first words of each, appended. */
+int qn_demo_beginnings(qn_demo *d, qn_buf out[2]);
 /* At a terminal a prompt that the model continues, line by line; elsewhere a few continuations of given beginnings. */
 int qn_demo_talk(qn_demo *d, const char *model, const char *const *beginnings, size_t n);
 

@@ -128,6 +128,28 @@ static int write_demo(qn_demo *d) {
     return rc;
 }
 
+/* A demo.json that is there must be JSON: what it lacks is looked at by others. */
+static int check_whole(const char *path) {
+    qn_buf text = {0};
+    qn_str raw;
+    qn_json j;
+    if (!qn_is_file(path))
+        return 0;
+    int rc = qn_read_file(&text, path, MARK_MAX);
+    if (rc >= 0) {
+        qn_json_init(&j, text.n ? text.s : "", text.n, path);
+        rc = qn_json_raw(&j, &raw);
+        if (rc >= 0)
+            rc = qn_json_end(&j);
+        if (rc < 0)
+            qn_fail_in(rc, "the file that says what this demo was asked for is damaged; put it right, or name a new "
+                       "folder with --out");
+        qn_json_drop(&j);
+    }
+    qn_buf_drop(&text);
+    return rc;
+}
+
 /* What stands there already: nothing (0), a demo asked for the same (1), or something else, which is refused. */
 static int look_at_folder(qn_demo *d, bool force) {
     qn_dir_names names = {0};
@@ -144,6 +166,7 @@ static int look_at_folder(qn_demo *d, bool force) {
         rc = QN_ENOMEM;
         goto out;
     }
+    QN_TRY_OUT(check_whole(path));
     QN_TRY_OUT(read_member(path, "format", &format));
     if (!qn_str_is(qn_buf_view(&format), FORMAT)) {
         rc = qn_fail(QN_EINVAL, "%s holds other things than a demo; name a new folder with --out", d->dir);

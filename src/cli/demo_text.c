@@ -99,6 +99,7 @@ int qn_demo_room(const char *dir, int64_t text_bytes) {
     const double need = (double)OWN_BYTES + BYTES_EACH * (double)text_bytes;
     if (there >= need)
         return 0;
-    return qn_fail(QN_EIO, "%s: a demo of %.1f MB of text takes about %.1f GB of disk, there are %.1f left; make room, "
-                   "or name another folder with --out", dir, (double)text_bytes / 1e6, need / 1e9, there / 1e9);
+    return qn_fail(QN_EIO, "%s: a demo of %.1f MB of text takes about %.1f GB of disk, there are %.*f %s left; make "
+                   "room, or name another folder with --out", dir, (double)text_bytes / 1e6, need / 1e9,
+                   there < 1e9 ? 0 : 1, there < 1e9 ? there / 1e6 : there / 1e9, there < 1e9 ? "MB" : "GB");
 }

@@ -143,18 +143,32 @@ static int show(qn_eval_job *j) {
     return qn_out_json_end(j->c);
 }
 
+/* Both files, and what is shown in any case: hours of scoring are not lost to a full disk. The first error counts. */
+static int leave(qn_eval_job *j, const char *items, const char *out) {
+    qn_buf why = {0};
+    int rc = items ? write_items(j, items) : 0;
+    if (rc >= 0 && out)
+        rc = write_result(j, out);
+    if (rc < 0)
+        qn_buf_puts(&why, qn_error_message());
+    const int shown = show(j);
+    if (rc < 0 && why.n)
+        qn_fail(rc, "%s", why.s);
+    qn_buf_drop(&why);
+    return rc < 0 ? rc : shown;
+}
+
 int qn_eval_job_run(qn_eval_job *j, const char *model) {
     const char *contamination = qn_cli_str(j->c, "contamination"), *items = qn_cli_str(j->c, "items"),
                *out = qn_cli_str(j->c, "out");
+    const bool force = qn_cli_flag(j->c, "force");
+    QN_TRY(qn_result_file_check(items, "items of an evaluation", qn_is_items_file, force));
+    QN_TRY(qn_result_file_check(out, "a result of an evaluation", qn_is_eval_file, force));
     if (contamination)
         QN_TRY(look_for_items(j, contamination));
     QN_TRY(open_scorers(j, model));
     QN_TRY(score(j));
-    if (items)
-        QN_TRY(write_items(j, items));
-    if (out)
-        QN_TRY(write_result(j, out));
-    return show(j);
+    return leave(j, items, out);
 }
 
 void qn_eval_job_drop(qn_eval_job *j) {

@@ -8,6 +8,7 @@
 #define QN_CLI_EVAL_ARGS_H
 
 #include "cli/open_model.h"
+#include "cli/result_file.h"
 #include "model/prompter.h"
 #include "eval/baselines.h"
 #include "eval/result.h"
@@ -19,6 +20,7 @@
     QN_OPT_INT("", "seed", "1", 0, QN_NO_LIMIT, "of the draws: intervals, and shots where there are some"),         \
     QN_OPT_FILE("", "items", NULL, "write one line of JSON per item to FILE"),                                      \
     QN_OPT_FILE("", "out", NULL, "write the result as JSON to FILE, for reports"),                                  \
+    QN_OPT_REPLACE,                                                                                                 \
     QN_OPT_FILE("", "contamination", NULL, "look for the items in this text (a file or a folder) as well"),         \
     QN_OPTS_MODEL, QN_OPTS_SESSION, QN_OPT_JSON
 

@@ -141,6 +141,21 @@ static int put_contamination(qn_eval_job *j, int64_t t) {
                          (long long)x->too_short);
 }
 
+/* "28 items were longer than the context: their beginning was cut (reading 20, two_hop 8)" */
+static int put_cut(qn_eval_job *j, int64_t cut) {
+    const char *between = " (";
+    QN_TRY(qn_out_printf(j->c, "%lld item%s longer than the context: their beginning was cut", (long long)cut,
+                         cut == 1 ? " was" : "s were"));
+    for (int64_t t = 0; t < j->n_tasks; t++) {
+        const qn_task_result *r = qn_suite_at(&j->suite, t, 0);
+        if (r->cut == 0)
+            continue;
+        QN_TRY(qn_out_printf(j->c, "%s%.*s %lld", between, QN_STR_ARG(r->task->name), (long long)r->cut));
+        between = ", ";
+    }
+    return qn_out_puts(j->c, ")\n");
+}
+
 /* Sums that a reader should know: what was cut, how fast it went. */
 static int put_foot(qn_eval_job *j) {
     int64_t cut = 0, items = 0;
@@ -151,7 +166,7 @@ static int put_foot(qn_eval_job *j) {
     }
     int rc = qn_opened_describe(&j->model.m, &model);
     if (rc >= 0 && cut > 0)
-        rc = qn_out_printf(j->c, "%lld items were longer than the context: their beginning was cut\n", (long long)cut);
+        rc = put_cut(j, cut);
     double seconds = 0;
     for (int64_t t = 0; t < j->n_tasks; t++)
         seconds += qn_suite_at(&j->suite, t, 0)->seconds;

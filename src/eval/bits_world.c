@@ -23,6 +23,7 @@
 #include "model/model.h"
 
 #define SEPARATOR "<|endoftext|>"
+enum { NO_BAND = -1, NO_FACT = -2 };        /* a fact that was never told; a number that no fact has */
 #define CONTENTS_MAX ((int64_t)1 << 30)
 
 const char *const qn_bits_kind_name[QN_BITS_KINDS] = {"grammar", "fact", "copy", "arithmetic", "style"};
@@ -32,7 +33,7 @@ typedef struct {
     const qn_bits_options *o;
     qn_dir_names names;                 /* of the sidecar's files */
     qn_buf path, text;
-    char *band; size_t n_bands, cap_bands;      /* of each fact, by its id; −1: none */
+    char *band; size_t n_bands, cap_bands;      /* of each fact, by its id; NO_BAND, NO_FACT */
     qn_content_set held;                /* validation documents; empty: all documents count */
     bool chosen;                        /* by the split */
     int64_t found, wanted, seen;        /* documents of the split; to be taken; seen in this walk */
@@ -67,7 +68,7 @@ static int read_fact(walker *w, qn_json *j, qn_buf *word) {
         return qn_json_fail(j, QN_EFORMAT, "a fact needs an id");
     QN_TRY(QN_GROW(QN_MEM_SCRATCH, w->band, w->cap_bands, (size_t)id + 1));
     while (w->n_bands <= (size_t)id)
-        w->band[w->n_bands++] = -1;
+        w->band[w->n_bands++] = NO_FACT;
     w->band[id] = (char)index_of(qn_bits_group_name, QN_BITS_GROUPS, qn_buf_view(word));
     return 0;
 }
@@ -133,8 +134,18 @@ out:
 
 /* ---- a line of the sidecar ---- */
 
-/* {"begin": 31, "end": 36, "kind": "fact", "bits": 0, "fact": 123 …}. */
-static int read_span(walker *w, qn_json *j, qn_buf *word) {
+/* What a generator can have written: a choice costs no less than nothing, and facts are those of the world. */
+static int check_span(const walker *w, qn_json *j, const qn_bits_span *s, int64_t fact) {
+    if (!(s->floor >= 0) || isinf(s->floor))
+        return qn_json_fail(j, QN_EFORMAT, "\"bits\" is %g: a choice costs 0 bits or more", s->floor);
+    if (fact != -1 && (fact < 0 || fact >= (int64_t)w->n_bands || w->band[fact] == NO_FACT))
+        return qn_json_fail(j, QN_EFORMAT, "\"fact\" is %lld: facts.jsonl has no fact of this number",
+                            (long long)fact);
+    return 0;
+}
+
+/* {"begin": 31, "end": 36, "kind": "fact", "bits": 0, "fact": 123 …}; its bits are added to sum. */
+static int read_span(walker *w, qn_json *j, qn_buf *word, double *sum) {
     qn_bits_span s = {.group = -1};
     int64_t fact = -1;
     qn_str key;
@@ -159,7 +170,9 @@ static int read_span(walker *w, qn_json *j, qn_buf *word) {
     s.kind = index_of(qn_bits_kind_name, QN_BITS_KINDS, qn_buf_view(word));
     if (s.kind < 0)
         return qn_json_fail(j, QN_EFORMAT, "a span of the kind \"%.*s\" is not known", QN_STR_ARG(qn_buf_view(word)));
-    if (fact >= 0 && fact < (int64_t)w->n_bands)
+    QN_TRY(check_span(w, j, &s, fact));
+    *sum += s.floor;
+    if (fact >= 0)
         s.group = w->band[fact];
     if (fact >= 0 && w->chosen)
         s.floor = 0;
@@ -168,23 +181,45 @@ static int read_span(walker *w, qn_json *j, qn_buf *word) {
     return 0;
 }
 
-static int read_spans(walker *w, qn_json *j) {
+static int read_span_list(walker *w, qn_json *j, double *sum) {
     qn_buf word = {0};
+    int rc = qn_json_enter(j, '[');
+    while (rc >= 0 && (rc = qn_json_item(j)) > 0)
+        rc = read_span(w, j, &word, sum);
+    qn_buf_drop(&word);
+    return rc;
+}
+
+/* The text that a line says it belongs to must be the one that lies beside it. */
+static int check_file(qn_json *j, const char *file) {
+    qn_buf said = {0};
+    int rc = qn_json_string(j, &said);
+    if (rc >= 0 && !qn_str_is(qn_buf_view(&said), file))
+        rc = qn_json_fail(j, QN_EFORMAT, "\"file\" is \"%.*s\": this line stands beside %s",
+                          QN_STR_ARG(qn_buf_view(&said)), file);
+    qn_buf_drop(&said);
+    return rc;
+}
+
+/* A line: the spans of a document, whose bits make its own. */
+static int read_spans(walker *w, qn_json *j, const char *file) {
+    double sum = 0, bits = NAN;
     qn_str key;
-    int rc, more;
+    int more;
     QN_TRY(qn_json_enter(j, '{'));
-    while ((more = qn_json_key(j, &key)) > 0) {
-        if (!qn_str_is(key, "spans")) {
+    while ((more = qn_json_key(j, &key)) > 0)
+        if (qn_str_is(key, "spans"))
+            QN_TRY(read_span_list(w, j, &sum));
+        else if (qn_str_is(key, "bits"))
+            QN_TRY(qn_json_f64(j, &bits));
+        else if (qn_str_is(key, "file"))
+            QN_TRY(check_file(j, file));
+        else
             QN_TRY(qn_json_skip(j));
-            continue;
-        }
-        rc = qn_json_enter(j, '[');
-        while (rc >= 0 && (rc = qn_json_item(j)) > 0)
-            rc = read_span(w, j, &word);
-        qn_buf_drop(&word);
-        QN_TRY(rc);
-    }
-    return more;
+    QN_TRY(more);
+    if (!isnan(bits) && !(fabs(bits - sum) <= 1e-6 * QN_MAX(1, sum)))
+        return qn_json_fail(j, QN_EFORMAT, "\"bits\" of the document is %g, its spans make %g", bits, sum);
+    return 0;
 }
 
 /* ---- the walk ---- */
@@ -194,7 +229,8 @@ static bool is_wanted(int64_t i, int64_t found, int64_t wanted) {
     return i * wanted / found != (i + 1) * wanted / found;
 }
 
-static int take_document(walker *w, qn_str text, qn_json *j) {
+/* file: of the text, in the world's folder. */
+static int take_document(walker *w, qn_str text, qn_json *j, const char *file) {
     qn_bits_set *set = w->set;
     if (w->chosen && !qn_content_has(&w->held, qn_content_of(text)))
         return 0;
@@ -205,7 +241,7 @@ static int take_document(walker *w, qn_str text, qn_json *j) {
     QN_TRY(QN_GROW(QN_MEM_SCRATCH, set->first, set->cap_first, set->n + 2));
     set->begin[set->n] = set->text.n;
     set->first[set->n] = set->spans;
-    QN_TRY(read_spans(w, j));
+    QN_TRY(read_spans(w, j, file));
     QN_TRY(qn_buf_put(&set->text, text.s, text.n));
     QN_TRY(qn_bits_check(text, set->span + set->first[set->n], (int64_t)(set->spans - set->first[set->n])));
     set->n++;
@@ -223,7 +259,7 @@ static int next_document(qn_corpus *corpus, qn_buf *text) {
     return more;
 }
 
-static int walk_lines(walker *w, qn_corpus *corpus, qn_jsonl *lines, const char *path) {
+static int walk_lines(walker *w, qn_corpus *corpus, qn_jsonl *lines, const char *path, const char *file) {
     qn_json *j;
     int more;
     while ((more = qn_jsonl_next(lines, &j)) > 0) {
@@ -231,7 +267,7 @@ static int walk_lines(walker *w, qn_corpus *corpus, qn_jsonl *lines, const char 
         QN_TRY(there);
         if (!there)
             return qn_fail(QN_EFORMAT, "%s: has fewer documents than the file of sidecar/ beside it", path);
-        const int rc = take_document(w, qn_buf_view(&w->text), j);
+        const int rc = take_document(w, qn_buf_view(&w->text), j, file);
         if (rc == QN_EFORMAT)
             return qn_fail_in(rc, "%s, document %lld", path, (long long)qn_jsonl_line(lines));
         QN_TRY(rc);
@@ -258,7 +294,7 @@ static int walk_file(walker *w, const char *name) {
     QN_TRY_OUT(qn_path_join(&w->path, w->o->world, "sidecar/"));
     QN_TRY_OUT(qn_buf_puts(&w->path, name));
     QN_TRY_OUT(qn_jsonl_open(&lines, w->path.s, &(qn_jsonl_options){0}));
-    rc = walk_lines(w, corpus, lines, text.s);
+    rc = walk_lines(w, corpus, lines, text.s, file);
 out:
     qn_jsonl_close(lines);
     qn_corpus_close(corpus);

@@ -99,9 +99,8 @@ static const series refuse_series[] = {
 static const series text_series[] = {
     {"bits_per_byte", bits, false}, {"token_ppl", token_ppl, true}, {"word_ppl", word_ppl, true}, {NULL, NULL, false}};
 
-static const series *series_of(const qn_task *t) {
-    const qn_judge judge = t->n > 0 ? t->item[0].judge : QN_JUDGE_EXACT;
-    switch (t->kind) {
+static const series *series_for(qn_task_kind kind, qn_judge judge) {
+    switch (kind) {
     case QN_TASK_CHOICE:
         return choice_series;
     case QN_TASK_PAIR:
@@ -113,6 +112,21 @@ static const series *series_of(const qn_task *t) {
     }
     return judge == QN_JUDGE_ABSTAIN ? abstain_series : judge == QN_JUDGE_REFUSE ? refuse_series
            : judge == QN_JUDGE_GSM8K ? gsm8k_series : answer_series;
+}
+
+static const series *series_of(const qn_task *t) {
+    return series_for(t->kind, t->n > 0 ? t->item[0].judge : QN_JUDGE_EXACT);
+}
+
+bool qn_task_has_metric(qn_task_kind kind, qn_judge judge, qn_str metric, qn_buf *all) {
+    const series *s = series_for(kind, judge);
+    bool has = false;
+    for (int i = 0; s[i].name; i++) {
+        has = has || qn_str_is(metric, s[i].name);
+        if (all && qn_buf_printf(all, "%s%s", i ? ", " : "", s[i].name) < 0)
+            break;
+    }
+    return has;
 }
 
 /* The series that stands for the task: the one its head names, else the first. */
@@ -194,8 +208,20 @@ static bool group_known(const qn_task_result *r, qn_str key, qn_str value) {
     return false;
 }
 
+/* Numbers by their size (distance 32, 64, 128), and before words. */
+static int by_number(qn_str x, qn_str y) {
+    double p = 0, q = 0;
+    const bool number = qn_parse_f64(x, &p), other = qn_parse_f64(y, &q);
+    if (!number || !other)
+        return other - number;
+    return (p > q) - (p < q);
+}
+
 static int by_key(const void *a, const void *b) {
     const qn_group_figure *x = a, *y = b;
+    const int order = qn_str_eq(x->key, y->key) ? by_number(x->value, y->value) : 0;
+    if (order != 0)
+        return order;
     const qn_str pairs[2][2] = {{x->key, y->key}, {x->value, y->value}};
     for (int i = 0; i < 2; i++) {
         const qn_str p = pairs[i][0], q = pairs[i][1];

@@ -15,6 +15,8 @@ typedef struct {
 
 qn_verdict qn_judge_answer(const qn_task *t, const qn_task_item *item, qn_str answer);
 bool qn_rule_holds(const qn_task_rule *rule, qn_str answer);
+/* No answer keeps both (they may be one and the same: then none keeps it). Says so only where that is certain. */
+bool qn_rules_clash(const qn_task_rule *a, const qn_task_rule *b);
 
 /* ---- for both files and their tests ---- */
 qn_str qn_trimmed(qn_str s);                                /* without white space at both ends */

@@ -61,6 +61,8 @@ static bool has_between(qn_str s, char lo, char hi) {
 
 static bool ends_with(qn_str s, qn_str end) { return s.n >= end.n && memcmp(s.s + s.n - end.n, end.s, end.n) == 0; }
 
+static bool starts_with(qn_str s, qn_str t) { return s.n >= t.n && memcmp(s.s, t.s, t.n) == 0; }
+
 bool qn_rule_holds(const qn_task_rule *r, qn_str answer) {
     const qn_str s = qn_trimmed(answer), t = qn_trimmed(r->text);
     switch (r->kind) {
@@ -75,7 +77,7 @@ bool qn_rule_holds(const qn_task_rule *r, qn_str answer) {
     case QN_RULE_LINES:
         return lines(s) == r->n;
     case QN_RULE_STARTS_WITH:
-        return s.n >= t.n && memcmp(s.s, t.s, t.n) == 0;
+        return starts_with(s, t);
     case QN_RULE_ENDS_WITH:
         return ends_with(s, t);
     case QN_RULE_CONTAINS:
@@ -92,4 +94,38 @@ bool qn_rule_holds(const qn_task_rule *r, qn_str answer) {
         break;
     }
     return false;
+}
+
+/* ---- rules that no answer keeps together ---- */
+
+/* Counts: the fewest and the most words that a rule allows. */
+static void words_allowed(const qn_task_rule *r, int64_t *lo, int64_t *hi) {
+    *lo = r->kind == QN_RULE_MIN_WORDS || r->kind == QN_RULE_WORDS ? r->n : r->kind == QN_RULE_MAX_WORDS;
+    *hi = r->kind == QN_RULE_MAX_WORDS || r->kind == QN_RULE_WORDS ? r->n : INT64_MAX;
+}
+
+/* What a demands cannot stand beside b; looked at in both directions. */
+static bool forbids(const qn_task_rule *a, const qn_task_rule *b) {
+    const qn_str s = qn_trimmed(a->text), t = qn_trimmed(b->text);
+    const bool demands_text = a->kind == QN_RULE_STARTS_WITH || a->kind == QN_RULE_ENDS_WITH ||
+                              a->kind == QN_RULE_CONTAINS;
+    if (a->kind == QN_RULE_EQUALS)
+        return !qn_rule_holds(b, s);
+    if (demands_text && s.n > 0 && (b->kind == QN_RULE_LOWER || b->kind == QN_RULE_UPPER))
+        return !qn_rule_holds(b, s);
+    if (a->kind == QN_RULE_CONTAINS && b->kind == QN_RULE_LACKS)
+        return qn_find_words(s, t, true) >= 0;
+    if (a->kind == QN_RULE_STARTS_WITH && b->kind == QN_RULE_STARTS_WITH)
+        return !starts_with(s, t) && !starts_with(t, s);
+    if (a->kind == QN_RULE_ENDS_WITH && b->kind == QN_RULE_ENDS_WITH)
+        return !ends_with(s, t) && !ends_with(t, s);
+    return a->kind == QN_RULE_LOWER && b->kind == QN_RULE_UPPER;
+}
+
+bool qn_rules_clash(const qn_task_rule *a, const qn_task_rule *b) {
+    int64_t lo_a, hi_a, lo_b, hi_b;
+    words_allowed(a, &lo_a, &hi_a);
+    words_allowed(b, &lo_b, &hi_b);
+    const bool counts = (a->kind == QN_RULE_SENTENCES || a->kind == QN_RULE_LINES) && a->kind == b->kind;
+    return QN_MAX(lo_a, lo_b) > QN_MIN(hi_a, hi_b) || (counts && a->n != b->n) || forbids(a, b) || forbids(b, a);
 }

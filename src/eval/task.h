@@ -119,6 +119,10 @@ int qn_task_preface(const qn_task *t, const qn_task_item *item, qn_buf *out);
 double qn_task_chance(const qn_task *t);
 int qn_task_majority(const qn_task *t, double *out);
 
+/* Does a task of this kind, with this judge in its first item, have a figure of that name? Their names into `all`
+ * (NULL: not wanted), for messages. */
+bool qn_task_has_metric(qn_task_kind kind, qn_judge judge, qn_str metric, qn_buf *all);
+
 /* ---- quern's own files ---- */
 
 /* Every fault is an error that names file, line, field and what was expected (QN_EFORMAT); a task without items is one

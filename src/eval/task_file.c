@@ -4,10 +4,11 @@
  *     {"id": "t1", "context": "Mara is a", "choice_set": "trade", "answer": 1, "groups": {"band": "head"}}
  *
  * A field that is not known is passed over, unless it looks like a known one that was misspelled. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
-#include "eval/task.h"
+#include "eval/judge.h"
 #include "format/jsonl.h"
 
 typedef struct {
@@ -108,6 +109,23 @@ static int pass_over(reader *r, qn_str key, const char *const *known, size_t n) 
     return qn_json_skip(r->j);
 }
 
+static int by_bytes(const void *a, const void *b) {
+    const qn_str *x = a, *y = b;
+    const int d = memcmp(x->s, y->s, QN_MIN(x->n, y->n));
+    return d != 0 ? d : (x->n > y->n) - (x->n < y->n);
+}
+
+/* Of two choices alike only one would be right. Sorted in the scratch list, for sets may be large. */
+static int check_differ(reader *r, const qn_str *choice, int64_t n) {
+    QN_TRY(QN_GROW(QN_MEM_BASE, r->list, r->list_cap, (size_t)n));
+    memcpy(r->list, choice, (size_t)n * sizeof *choice);
+    qsort(r->list, (size_t)n, sizeof *r->list, by_bytes);
+    for (int64_t i = 1; i < n; i++)
+        if (qn_str_eq(r->list[i], r->list[i - 1]))
+            return qn_json_fail(r->j, QN_EFORMAT, "the choice \"%.*s\" is there twice", QN_STR_ARG(r->list[i]));
+    return 0;
+}
+
 /* ---- the head ---- */
 
 static int get_sets(reader *r) {
@@ -124,6 +142,7 @@ static int get_sets(reader *r) {
         if (s->choices < 2)
             return qn_json_fail(r->j, QN_EFORMAT, "choice set \"%.*s\": expected at least 2 choices",
                                 QN_STR_ARG(s->name));
+        QN_TRY(check_differ(r, s->choice, s->choices));
         QN_TRY(qn_strmap_put(&r->sets, s->name, (int64_t)r->t->n_sets++));
     }
     return more;
@@ -139,6 +158,17 @@ static int get_kind(reader *r) {
         }
     return qn_json_fail(r->j, QN_EFORMAT, "\"kind\" is \"%.*s\": expected choice, pair, generate or text",
                         QN_STR_ARG(name));
+}
+
+/* A figure that is not there would leave another one standing for the task. */
+static int check_metric(reader *r, qn_judge judge) {
+    qn_buf all = {0};
+    int rc = 0;
+    if (r->t->metric.s && !qn_task_has_metric(r->t->kind, judge, r->t->metric, &all))
+        rc = qn_json_fail(r->j, QN_EFORMAT, "the head's \"metric\" is \"%.*s\": such a task has %s",
+                          QN_STR_ARG(r->t->metric), all.s ? all.s : "others");
+    qn_buf_drop(&all);
+    return rc;
 }
 
 static const char *const head_fields[] = {
@@ -187,7 +217,7 @@ static int read_head(reader *r) {
     if (!r->t->name.n || !kind)
         return qn_json_fail(r->j, QN_EFORMAT, "the head of a task file (its first line) needs \"%s\"",
                             kind ? "task" : "kind");
-    return 0;
+    return r->t->kind == QN_TASK_GENERATE ? 0 : check_metric(r, QN_JUDGE_EXACT);
 }
 
 /* ---- items ---- */
@@ -349,12 +379,14 @@ static int check_choice(reader *r, line *l) {
     for (int64_t c = 0; c < item->choices; c++)
         if (item->choice[c].n == 0)
             return qn_json_fail(r->j, QN_EFORMAT, "choice %lld is empty", (long long)c);
-    return 0;
+    return l->set.s ? 0 : check_differ(r, item->choice, item->choices);
 }
 
 static int check_pair(reader *r, line *l) {
     if (!l->good.n || !l->bad.n)
         return lacks(r, "\"good\" and \"bad\", texts that are not empty");
+    if (qn_str_eq(l->good, l->bad))
+        return qn_json_fail(r->j, QN_EFORMAT, "\"good\" and \"bad\" are the same text: neither can be the likelier");
     qn_str *both = qn_task_alloc(r->t, 2 * sizeof *both);
     if (!both)
         return QN_ENOMEM;
@@ -363,6 +395,23 @@ static int check_pair(reader *r, line *l) {
     l->item->choice = both;
     l->item->choices = 2;
     return 0;
+}
+
+/* An answer must be possible that this judge calls right. */
+static int check_possible(reader *r, const qn_task_item *item) {
+    for (int64_t i = 0; i < item->targets && item->judge == QN_JUDGE_NUMBER; i++) {
+        const qn_str t = qn_trimmed(item->target[i]);
+        if (!qn_same_number(t, t))
+            return qn_json_fail(r->j, QN_EFORMAT, "\"targets\": \"%.*s\" is no number, which is what this judge "
+                                "compares", QN_STR_ARG(t));
+    }
+    for (int64_t i = 0; i < item->rules && item->judge == QN_JUDGE_RULES; i++)
+        for (int64_t k = 0; k <= i; k++)
+            if (qn_rules_clash(&item->rule[k], &item->rule[i]))
+                return qn_json_fail(r->j, QN_EFORMAT, "\"rules\": no answer can keep \"%s\" (rule %lld) and \"%s\" "
+                                    "(rule %lld)", qn_rule_name(item->rule[k].kind), (long long)k + 1,
+                                    qn_rule_name(item->rule[i].kind), (long long)i + 1);
+    return r->t->n == 1 ? check_metric(r, item->judge) : 0;
 }
 
 static int check_generate(reader *r, line *l) {
@@ -385,7 +434,7 @@ static int check_generate(reader *r, line *l) {
         return lacks(r, "\"refuse\" in the head: the phrases that mean it");
     if (item->judge == QN_JUDGE_RULES && item->rules == 0)
         return lacks(r, "\"rules\" for this judge");
-    return 0;
+    return check_possible(r, item);
 }
 
 static int check_item(reader *r, line *l) {

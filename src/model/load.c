@@ -269,8 +269,9 @@ static int describe(loader *l) {
         if (l->by_dtype[t] > l->by_dtype[best])
             best = t;
     m->main_dtype = (qn_dtype)best;
-    int rc = qn_buf_printf(&text, "%s, %.1f M parameters, %s", m->arch->name, (double)m->n_params / 1e6,
-                           qn_dtype_get(m->main_dtype)->name);
+    const bool few = m->n_params < 100000;              /* "43 k": "0.0 M" says nothing */
+    int rc = qn_buf_printf(&text, few ? "%s, %.0f k parameters, %s" : "%s, %.1f M parameters, %s", m->arch->name,
+                           (double)m->n_params / (few ? 1e3 : 1e6), qn_dtype_get(m->main_dtype)->name);
     for (int t = 0; t < QN_DTYPES && rc >= 0; t++)
         if (t != best && l->by_dtype[t] > 0)
             rc = qn_buf_printf(&text, "+%s", qn_dtype_get((qn_dtype)t)->name);

@@ -163,14 +163,25 @@ static int one_run_words(qn_buf *b, const qn_report_run *run, const curves *c, b
     return 0;
 }
 
-/* The lowest of all runs. */
+/* The lowest of all runs: in bits per byte where all have them, which compare across tokenizers; nats per token do not
+ * where vocabularies differ. */
 static int several_words(qn_buf *b, const qn_report *r) {
+    static const char dots[] = "Dots are validation, faint curves training loss, as medians. ";
     const qn_report_run *best = NULL;
+    bool bits = true, alike = true;
     double least = INFINITY;
     char text[QN_NUMBER_TEXT];
     for (size_t i = 0; i < r->n; i++) {
+        bits = bits && has(&r->run[i], QN_EVAL_BITS);
+        alike = alike && !(r->run[i].vocab < r->run[0].vocab) && !(r->run[i].vocab > r->run[0].vocab);
+    }
+    if (!bits && !alike) {
+        QN_TRY(qn_buf_puts(b, "The runs have other tokenizers, so their losses per token do not compare. "));
+        return qn_buf_puts(b, dots);
+    }
+    for (size_t i = 0; i < r->n; i++) {
         qn_report_summary s;
-        const double *v = r->run[i].metrics.column[QN_EVAL_LOSS];
+        const double *v = r->run[i].metrics.column[bits ? QN_EVAL_BITS : QN_EVAL_LOSS];
         QN_TRY(qn_report_summarize(v, r->run[i].metrics.n, &s));
         if (s.n && v[s.least] < least) {
             least = v[s.least];
@@ -179,9 +190,11 @@ static int several_words(qn_buf *b, const qn_report *r) {
     }
     if (!best)
         return qn_buf_puts(b, "Training loss of each run, as medians. ");
-    QN_TRY(qn_buf_printf(b, "The lowest validation loss, %s, is that of ", qn_number(least, 4, text)));
+    QN_TRY(qn_buf_printf(b, "The lowest validation loss, %s%s, is that of ", qn_number(least, 4, text),
+                         bits ? " bits per byte" : ""));
     QN_TRY(qn_buf_puts(b, best->name));
-    return qn_buf_puts(b, ". Dots are validation, faint curves training loss, as medians. ");
+    QN_TRY(qn_buf_puts(b, ". "));
+    return qn_buf_puts(b, dots);
 }
 
 int qn_figure_loss(const qn_report *r, qn_sink *s) {

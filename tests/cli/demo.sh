@@ -75,6 +75,11 @@ run grep '"seed": 2' own/run/manifest.json
 code 0
 run cat own/demo.json
 out_has '"seed": 2'
+mkdir hurt && echo '{"format": "quern de' >hurt/demo.json
+run "$QUERN" demo --corpus own.txt --time 5s --out hurt
+code 5
+err_has 'hurt/demo.json'
+err_has 'is damaged'
 mkdir mine && echo 'my notes' >mine/notes.txt
 run "$QUERN" demo --corpus own.txt --time 5s --out mine
 code 2

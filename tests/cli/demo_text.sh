@@ -14,6 +14,10 @@ err_has 'little of the language'
 err_has 'a part of the largest one became it'
 out_has 'Counting alone needs '
 out_has 'So it writes:'
+out_lacks '--corpus FILE'
+out_lacks 'Once'
+said=$(tr '\n' ' ' <"$scratch/out" | sed -n "s/.*-p '\([^']*\)'.*/\1/p")
+verdict "$(holds grep -qF "${said:-nothing}" line.txt)" "a beginning out of the text itself: $said"
 
 # Chinese: 24 characters put together in many ways, three bytes each, without blanks. Cyrillic where there is time.
 awk 'BEGIN {
@@ -28,6 +32,8 @@ run "$QUERN" demo --corpus chinese.txt --time 5s --out chinese --threads 1
 code 0
 out_has '96 % of its characters beyond ASCII'
 out_has 'So it writes:'
+sed '1,/So it writes:/d' "$scratch/out" >written
+verdict "$(holds test -s written -a -z "$(grep '[A-Za-z]' written)")" 'Chinese, and nothing else'
 run "$QUERN" tokenize chinese/run/best --ids '磨坊主人'
 code 0
 verdict "$(holds test "$(wc -w <"$scratch/out")" -lt 12)" 'fewer tokens than bytes'

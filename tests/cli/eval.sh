@@ -115,8 +115,26 @@ code 2; err_has 'no task files'
 run "$QUERN" eval suite "$S/absent" --tasks "$S/tasks"
 code 4
 run "$QUERN" eval "$S/tasks/next.jsonl" "$M" --items "$S/absent/items"
-code 4; err_has 'absent/items'
+code 4; err_has 'absent/items'; out_is ''
+
+# Where a result goes is looked at before the work; what is none of ours stays, unless it is given away.
+run "$QUERN" eval suite "$S/absent.gguf" --tasks "$S/tasks" --out "$S/absent/result"
+code 4; err_has 'absent/result'; err_lacks 'absent.gguf'
+for option in out items; do
+    run "$QUERN" eval "$S/tasks/next.jsonl" "$S/absent.gguf" --$option "$S/tasks/next.jsonl"
+    code 2; err_has 'next.jsonl: is there already and is not '
+    run "$QUERN" eval "$S/tasks/next.jsonl" "$S/absent.gguf" --$option "$S/tasks"
+    code 3; err_has 'is a directory'
+done
+echo mine >"$S/mine"
+run "$QUERN" eval "$S/tasks/next.jsonl" "$M" --limit 1 --out "$S/mine" --force
+code 0
+run "$QUERN" eval "$S/tasks/next.jsonl" "$M" --limit 1 --out "$S/mine" --items "$S/items"
+code 0
+# Full at the end: what was found is shown all the same.
+run sh -c '(ulimit -f 0; trap "" XFSZ; "$QUERN" eval "$S/tasks/next.jsonl" "$M" --limit 1 --out "$S/late" 2>&1) | cat'
+out_has 'next       1  acc '; out_has 'late: cannot write'
 run "$QUERN" eval "$S/tasks/next.jsonl" "$M" --ctx 2 --limit 1
-code 0; out_has 'were longer than the context'
+code 0; out_has '1 item was longer than the context'; out_has 'was cut (next 1)'
 
 done_testing

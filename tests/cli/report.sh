@@ -46,6 +46,15 @@ code 0; out_lacks 'report: '
 run "$QUERN" report "$R/a" --text --out x.html
 code 2; err_has 'which is it?'
 
+# Bits per byte, where all runs have them, are what is compared.
+for run in c d; do
+    mkdir "$R/$run" && cp "$R/a/manifest.json" "$R/$run"
+    echo "{\"step\":1,\"loss\":3,\"eval_loss\":$([ $run = c ] && echo 2 || echo 4),\"eval_bits_per_byte\":$(
+        [ $run = c ] && echo 1.75 || echo 1.25)}" >"$R/$run/metrics.jsonl"
+done
+run "$QUERN" report "$R/c" "$R/d" --text --width 200
+code 0; out_has 'The lowest validation loss, 1.25 bits per byte, is that of d.'
+
 # For programs: no page unless it is asked for.
 rm "$page"
 run "$QUERN" report "$R/a" "$R/b" --json
@@ -70,6 +79,19 @@ run "$QUERN" report "$R/a" --out "$R/nowhere/page.html"
 code 4; err_has 'nowhere/page.html'; out_is ''
 run "$QUERN" report "$R/a" --out "$R/b"
 code 3; err_has "$R/b"
+for name in notes.md page.html; do
+    echo '<!DOCTYPE html><title>mine</title>' >"$scratch/$name"
+    run "$QUERN" report "$R/a" --out "$scratch/$name"
+    code 2; err_has "$name: is there already and is not a report of quern's"; out_is ''
+    run cat "$scratch/$name"
+    out_is '<!DOCTYPE html><title>mine</title>'
+done
+run "$QUERN" report "$R/a" --out "$scratch/notes.md" --force
+code 0
+run "$QUERN" report "$R/a" --out "$scratch/notes.md"
+code 0
+run "$QUERN" report "$R/a" --out ''
+code 2; err_has 'an empty name'
 verdict "$(holds test -z "$(find "$R" -name '*.tmp*' -o -name '.report*')")" 'no temporary file stays'
 
 done_testing

@@ -52,10 +52,76 @@ code 2
 err_has 'holds no world'
 run cat full/file
 out_is precious
-run "$QUERN" data world --out other --seed 1 --force
+run "$QUERN" data world --out other --seed 1 --sidecar --quiet --force
+code 0
+run "$QUERN" data world --out other/ --seed 1 --quiet --force
 code 0
 run cmp world/corpus/part-0000.txt other/corpus/part-0000.txt
 code 0
+
+# Nothing of the user's goes: neither beside a world, nor where one would be written, nor under names that are none.
+mkdir pd.partial && echo precious >pd.partial/thesis.txt
+run "$QUERN" data world --out pd
+code 2
+err_has 'pd.partial: stands where the world would be written'
+touch pd.partial/unfinished
+run "$QUERN" data world --out pd
+code 2
+err_has 'pd.partial/thesis.txt: is no part of a world'
+run cat pd.partial/thesis.txt
+out_is precious
+for file in notes.txt eval/mine.jsonl corpus/part-0000.txt.bak sidecar; do
+    echo mine >other/$file
+    run "$QUERN" data world --out other --force
+    code 2
+    err_has "other/$file: is no part of a world"
+    run cat other/$file
+    out_is mine
+    rm other/$file
+done
+mkdir other.before
+run "$QUERN" data world --out other --force
+code 2
+err_has 'other.before: stands in the way'
+rmdir other.before
+ln -s other link
+for out in . ./ .. ../other "$scratch/other/" /; do
+    run sh -c 'cd other && exec "$0" data world --out "$1" --force' "$QUERN" "$out"
+    code 2
+done
+err_has 'as a whole'
+run "$QUERN" data world --out link --force
+code 2
+err_has 'is a link'
+run "$QUERN" data world --out ''
+code 2
+err_has "--out '': an empty name"
+run cmp world/corpus/part-0000.txt other/corpus/part-0000.txt
+code 0
+run test -e other/sidecar -o -e other/unfinished -o -e other.before -o -e other.partial
+code 1
+echo '{"generator": "mine"}' >full/world.json
+run "$QUERN" data world --out full --force
+code 2
+err_has 'holds no world'
+rm full/world.json
+
+# What a killed run of ours left goes.
+mkdir -p left.partial/corpus && touch left.partial/unfinished left.partial/corpus/.quern-12-0.tmp
+run "$QUERN" data world --out left --quiet
+code 0
+run sh -c 'ls -d left*'
+out_is left
+
+# A text to compare with is looked at first.
+: >empty.txt
+run "$QUERN" data world --out x --compare empty.txt
+code 2
+err_has 'empty.txt: is empty'
+printf 'a\0b' >binary
+run "$QUERN" data world --out x --compare binary
+code 2
+err_has 'binary: is no text'
 
 run "$QUERN" data world
 code 2

@@ -129,6 +129,28 @@ TEST(only_documents_that_were_kept_apart) {
     qn_tok_free(tok);
 }
 
+TEST(numbers_that_no_generator_wrote) {
+    static const struct { const char *line, *message; } cases[] = {
+        {"{\"spans\":[{\"begin\":0,\"end\":19,\"kind\":\"style\",\"bits\":-7.25}]}", "\"bits\" is -7.25"},
+        {"{\"bits\":8,\"spans\":[{\"begin\":0,\"end\":19,\"kind\":\"style\",\"bits\":7.25}]}",
+         "\"bits\" of the document is 8, its spans make 7.25"},
+        {"{\"spans\":[{\"begin\":0,\"end\":19,\"kind\":\"fact\",\"bits\":0,\"fact\":3}]}",
+         "has no fact of this number"},
+        {"{\"spans\":[{\"begin\":0,\"end\":19,\"kind\":\"fact\",\"bits\":0,\"fact\":-2}]}",
+         "has no fact of this number"},
+        {"{\"file\":\"corpus/part-0001.txt\",\"spans\":[{\"begin\":0,\"end\":19,\"kind\":\"style\",\"bits\":1}]}",
+         "this line stands beside corpus/part-0000.txt"},
+    };
+    for (size_t i = 0; i < QN_LEN(cases); i++) {
+        qn_bits_set set = {0};
+        const qn_bits_options o = {.world = by_hand("wrong", cases[i].line)};
+        CHECK_FAIL(qn_bits_set_read(&set, &o), QN_EFORMAT, cases[i].message, "%s", cases[i].line);
+        CHECK_CONTAINS(qn_error_message(), "corpus/part-0000.txt, document 3", "%s", cases[i].line);
+        CHECK_CONTAINS(qn_error_message(), "part-0000.jsonl:3", "%s", cases[i].line);
+        qn_bits_set_drop(&set);
+    }
+}
+
 TEST(says_what_is_wrong_with_a_world) {
     qn_tok *tok = data_tok(true);
     const qn_scorer s = {.name = "generator", .tok = tok, .context = 1000, .self = tok, .each = each_as_made};

@@ -50,7 +50,7 @@ TEST(reads_the_other_kinds) {
                   "{\"prompt\":\"Who?\",\"judge\":\"abstain\",\"known\":false,\"max_tokens\":3,\"stop\":[]}\n"
                   "{\"prompt\":\"Do it\",\"judge\":\"refuse\",\"refuse\":true}\n"
                   "{\"prompt\":\"Say\",\"judge\":\"rules\",\"rules\":[{\"rule\":\"max_words\",\"n\":5},"
-                  "{\"rule\":\"starts_with\",\"text\":\"So\"},{\"rule\":\"lower\"}]}\n");
+                  "{\"rule\":\"starts_with\",\"text\":\"so\"},{\"rule\":\"lower\"}]}\n");
     CHECK_INT(t->item[0].judge, QN_JUDGE_EXACT);
     CHECK_INT(t->item[0].max_tokens, 9);
     CHECK_INT(t->item[0].stops, 1);
@@ -62,7 +62,7 @@ TEST(reads_the_other_kinds) {
     CHECK(t->item[2].refuse);
     CHECK_INT(t->item[3].rules, 3);
     CHECK_INT(t->item[3].rule[0].n, 5);
-    CHECK_VIEW(t->item[3].rule[1].text, "So");
+    CHECK_VIEW(t->item[3].rule[1].text, "so");
     CHECK_VIEW(t->abstain[0], "I do not know");
     qn_task_free(t);
     t = read_text("{\"kind\":\"text\",\"task\":\"t\"}\n{\"text\":\"Once upon a time.\"}\n");
@@ -117,6 +117,47 @@ TEST(says_file_line_field_and_what_was_expected) {
          ":2", "expected \"n\""},
         {"{\"task\":\"a\",\"kind\":\"generate\",\"judge\":\"exact\",\"known\":3}\n"
          "{\"prompt\":\"x\",\"known\":3,\"targets\":[\"x\"]}\n", ":2", "\"known\": expected true or false"},
+        {"{\"task\":\"a\",\"kind\":\"pair\"}\n"
+         "{\"good\":\"x\",\"bad\":\"x\"}\n",
+         ":2", "the same text"},
+        {"{\"task\":\"a\",\"kind\":\"choice\"}\n"
+         "{\"context\":\"x\",\"choices\":[\"a\",\"b\",\"a\"],\"answer\":1}\n",
+         ":2", "the choice \"a\" is there twice"},
+        {"{\"task\":\"a\",\"kind\":\"choice\",\"choice_sets\":{\"x\":[\"b\",\"a\",\"b\"]}}\n", ":1",
+         "\"b\" is there twice"},
+        {"{\"task\":\"a\",\"kind\":\"choice\",\"metric\":\"accuracy\"}\n", ":1",
+         "\"metric\" is \"accuracy\": such a task has acc, acc_norm"},
+        {"{\"task\":\"a\",\"kind\":\"generate\",\"judge\":\"exact\",\"metric\":\"refusal\"}\n"
+         "{\"prompt\":\"x\",\"targets\":[\"y\"]}\n",
+         ":2", "\"metric\" is \"refusal\""},
+        {"{\"task\":\"a\",\"kind\":\"generate\",\"judge\":\"number\"}\n"
+         "{\"prompt\":\"x\",\"targets\":[\"7\",\"many\"]}\n",
+         ":2", "\"many\" is no number"},
+        {"{\"task\":\"a\",\"kind\":\"generate\",\"judge\":\"rules\"}\n"
+         "{\"prompt\":\"x\",\"rules\":[{\"rule\":\"lower\"},{\"rule\":\"upper\"}]}\n",
+         ":2", "no answer can keep \"lower\" (rule 1) and \"upper\" (rule 2)"},
+        {"{\"task\":\"a\",\"kind\":\"generate\",\"judge\":\"rules\"}\n"
+         "{\"prompt\":\"x\",\"rules\":[{\"rule\":\"max_words\",\"n\":3},{\"rule\":\"min_words\",\"n\":5}]}\n",
+         ":2", "\"max_words\""},
+        {"{\"task\":\"a\",\"kind\":\"generate\",\"judge\":\"rules\"}\n"
+         "{\"prompt\":\"x\",\"rules\":[{\"rule\":\"max_words\",\"n\":0}]}\n",
+         ":2", "\"max_words\""},
+        {"{\"task\":\"a\",\"kind\":\"generate\",\"judge\":\"rules\"}\n"
+         "{\"prompt\":\"x\",\"rules\":[{\"rule\":\"words\",\"n\":9},{\"rule\":\"max_words\",\"n\":5}]}\n",
+         ":2", "\"words\""},
+        {"{\"task\":\"a\",\"kind\":\"generate\",\"judge\":\"rules\"}\n"
+         "{\"prompt\":\"x\",\"rules\":[{\"rule\":\"lines\",\"n\":1},{\"rule\":\"lines\",\"n\":2}]}\n",
+         ":2", "\"lines\""},
+        {"{\"task\":\"a\",\"kind\":\"generate\",\"judge\":\"rules\"}\n"
+         "{\"prompt\":\"x\",\"rules\":[{\"rule\":\"lower\"},{\"rule\":\"starts_with\",\"text\":\"Yes\"}]}\n",
+         ":2", "\"starts_with\""},
+        {"{\"task\":\"a\",\"kind\":\"generate\",\"judge\":\"rules\"}\n"
+         "{\"prompt\":\"x\",\"rules\":[{\"rule\":\"lacks\",\"text\":\"Dog\"},"
+         "{\"rule\":\"contains\",\"text\":\"a dog\"}]}\n",
+         ":2", "\"contains\""},
+        {"{\"task\":\"a\",\"kind\":\"generate\",\"judge\":\"rules\"}\n"
+         "{\"prompt\":\"x\",\"rules\":[{\"rule\":\"equals\",\"text\":\"yes\"},{\"rule\":\"words\",\"n\":2}]}\n",
+         ":2", "\"equals\""},
     };
     const int64_t before = qn_mem_stats_get(QN_MEM_BASE).live_bytes;
     for (size_t i = 0; i < QN_LEN(cases); i++) {
