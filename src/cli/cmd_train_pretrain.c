@@ -23,7 +23,7 @@ static const qn_opt opts[] = {
     QN_OPT_INT("", "kv-heads", NULL, 1, 1024, "key heads (without: as many)"),
     QN_OPT_INT("", "ff", NULL, 1, 131072, "width of the feed-forward layer"),
     QN_OPT_INT("", "window", "0", 0, 16777216, "llama: look back over N tokens only; 0: over all"),
-    QN_OPT_FLOAT("", "rope-theta", "10000", 1, 1e12, "llama: base of the rotations' wavelengths"),
+    QN_OPT_FLOAT("", "rope-theta", "10000", 2, 1e12, "llama: base of the rotations' wavelengths"),
     QN_OPT_INT("", "vocab", NULL, 2, 2097152, "rows of the embedding (without: as many as the tokenizer has ids)"),
     QN_OPT_FLAG("", "untied", "an output head of its own instead of the embedding"),
     QN_OPT_COUNT("", "tokens", NULL, 1, 1e15, "tokens in all; decides the steps where --steps does not"),

@@ -259,6 +259,15 @@ run "$QUERN" train pretrain --data data --from run/last --context 512 --steps 3 
 code 2
 err_has 'rows of 512 tokens do not fit into the model'"'"'s context of 32'
 
+# The smallest base of the rotations that is taken makes a model that opens.
+train --rope-theta 1 --steps 1 --out x
+code 2
+err_has '--rope-theta 1: must be from 2'
+train --rope-theta 2 --steps 1 --out slow --quiet
+code 0
+run "$QUERN" generate slow/last -p 'The miller' --tokens 2
+code 0
+
 # Texts as they are, gpt2.
 run "$QUERN" train pretrain --data corpus.jsonl --tokenizer tok --arch gpt2 $shape --steps 3 --out raw --quiet
 code 0
@@ -380,8 +389,8 @@ cp -r run moved
 rm -rf moved/checkpoints
 run "$QUERN" train resume moved --data nowhere
 code 4
-run "$QUERN" data prepare corpus.jsonl --tokenizer tok --out other --validation 0.3 --quiet
-run "$QUERN" train resume run --data other
+run "$QUERN" data prepare corpus.jsonl --tokenizer tok --out third --validation 0.3 --quiet
+run "$QUERN" train resume run --data third
 code 2
 err_has 'holds other tokens than those that this run began with'
 echo '{"format": "quern run 1"}' >moved/manifest.json
