@@ -205,7 +205,7 @@ train --time 1h --dry-run
 code 0
 err_has '--time is enough for '
 err_has 'which is 4 epochs: more data help, --steps '
-err_has 'M tokens, 4.0 epochs'
+err_has ' tokens, 4.0 epochs'
 train --steps 100000 --dry-run
 code 0
 err_has 'run     100000 steps'
@@ -343,9 +343,9 @@ code 4
 train --context 256 --batch 500000 --micro-batch 500000 --steps 3 --out x
 code 7
 err_has '--micro-batch'
-run "$QUERN" train pretrain --data corpus.jsonl --tokenizer tok --params 1T --out x
+run "$QUERN" train pretrain --data corpus.jsonl --tokenizer tok --params 200G --out x
 code 7
-err_has 'this plan (256 layers of width 8192'
+err_has ' of width 8192, vocabulary 320; '
 err_has '--micro-batch'
 run "$QUERN" train pretrain --data corpus.jsonl --tokenizer tok-310 --from run/last --out x
 code 2
