@@ -44,6 +44,17 @@ train --steps 2 --optimizer muon --momentum 0.9 --beta2 0.9 --schedule wsd --dec
 code 0
 rm -rf x
 
+# What is not there is said before what else is missing.
+for ask in 'train pretrain --out x --data' 'data check' 'data prepare --tokenizer tok --out x'; do
+    run "$QUERN" $ask nowhere
+    code 4
+    err_has 'nowhere: there is no such file or folder'
+done
+mkdir bare
+run "$QUERN" data prepare corpus.jsonl --tokenizer bare --out x
+code 4
+err_has 'bare: no tokenizer.json there; --tokenizer takes that file, a folder with one, or a model'
+
 # Sizes beyond the dial.
 run "$QUERN" train pretrain --data data --params 1T --out x
 code 2
