@@ -98,6 +98,7 @@ out:
 static int open_corpus(job *j) {
     const char *base = getenv("TMPDIR"), *tokenizer = tokenizer_option(j->c);
     qn_data_result r;
+    QN_TRY(qn_data_args_texts(j->c->arg, qn_cli_args(j->c)));
     if (!tokenizer)
         return qn_fail(QN_EUSAGE, "--tokenizer is missing: this is no prepared folder, so its text has to be tokenized "
                        "first");

@@ -169,7 +169,7 @@ static int put_array(qn_cli *c, qn_json *j) {
         QN_TRY(qn_out_puts(c, " "));
     }
     QN_TRY(more);
-    return objects ? qn_out_printf(c, "%d times", objects) : 0;
+    return objects ? qn_out_printf(c, "%d time%s", objects, objects == 1 ? "" : "s") : 0;
 }
 
 static int put_value(qn_cli *c, qn_json *j, qn_str key, int depth) {

@@ -23,7 +23,7 @@ static const qn_opt opts[] = {
     QN_OPT_INT("", "kv-heads", NULL, 1, 1024, "key heads (without: as many)"),
     QN_OPT_INT("", "ff", NULL, 1, 131072, "width of the feed-forward layer"),
     QN_OPT_INT("", "window", "0", 0, 16777216, "llama: look back over N tokens only; 0: over all"),
-    QN_OPT_FLOAT("", "rope-theta", "10000", 1, 1e12, "llama: base of the rotations' wavelengths"),
+    QN_OPT_FLOAT("", "rope-theta", "10000", 2, 1e12, "llama: base of the rotations' wavelengths"),
     QN_OPT_INT("", "vocab", NULL, 2, 2097152, "rows of the embedding (without: as many as the tokenizer has ids)"),
     QN_OPT_FLAG("", "untied", "an output head of its own instead of the embedding"),
     QN_OPT_COUNT("", "tokens", NULL, 1, 1e15, "tokens in all; decides the steps where --steps does not"),
@@ -33,7 +33,7 @@ static const qn_opt opts[] = {
     QN_OPTS_RUN,
     QN_OPT_FOLDER("", "bits", NULL, "a world with a sidecar: its bits by kind at each evaluation, for reports"),
     QN_OPTS_DATA,
-    QN_OPT_FLAG("", "dry-run", "print the plan and stop"),
+    QN_OPT_FLAG("", "dry-run", "print the plan and stop; with --json, on stdout"),
     QN_OPT_CONFIG,
     QN_OPT_JSON,
     QN_OPT_END
@@ -73,6 +73,7 @@ static void take_dial(const qn_cli *c, qn_dial *d) {
 static int check_names(const qn_cli *c) {
     static const char *const shapes[] = {"arch", "depth", "params", "dim", "layers", "heads", "kv-heads", "ff",
                                          "window", "rope-theta", "vocab", "untied", "init-std"};
+    static const char *const dials[] = {"depth", "params"};
     const bool data = qn_cli_given(c, "data") || qn_cli_given(c, "source");
     if (!data || (!qn_cli_given(c, "out") && !qn_cli_flag(c, "dry-run")))
         return qn_fail(QN_EUSAGE, "needed: --data with texts or a prepared folder, and --out with a new folder");
@@ -81,6 +82,10 @@ static int check_names(const qn_cli *c) {
             return qn_fail(QN_EUSAGE, "--from brings its own shape: leave --%s out", shapes[i]);
     if (qn_cli_given(c, "time") && (qn_cli_given(c, "steps") || qn_cli_given(c, "tokens")))
         return qn_fail(QN_EUSAGE, "--time decides the steps; leave --steps and --tokens out");
+    for (size_t i = 0; qn_cli_given(c, "layers") && qn_cli_given(c, "dim") && i < QN_LEN(dials); i++)
+        if (qn_cli_given(c, dials[i]))
+            return qn_fail(QN_EUSAGE, "--%s: --layers and --dim say the shape already; leave it or one of them out",
+                           dials[i]);
     return 0;
 }
 
@@ -259,13 +264,15 @@ static int foresee(qn_training *t) {
     qn_tok *tok = NULL;
     qn_dial d;
     int rc;
+    if (tokenizer)
+        QN_TRY_OUT(qn_model_tokenizer(&tok, tokenizer));
     QN_TRY_OUT(decide(t, &d));
     QN_TRY_OUT(qn_recipe_check(&t->recipe));
     if (d.micro < 0)
         t->recipe.rows = 1;
+    if (tok && t->cfg.V == 0)
+        t->cfg.V = qn_tok_size(tok);
     QN_TRY_OUT(qn_training_fits(t));
-    if (tokenizer)
-        QN_TRY_OUT(qn_model_tokenizer(&tok, tokenizer));
     rc = tokenizer && from ? check_tokenizer(tok, tokenizer, from) : 0;
 out:
     qn_tok_free(tok);
@@ -324,6 +331,7 @@ static int keep_words(qn_training *t) {
 
 static int pretrain(qn_training *t) {
     QN_TRY(check_names(t->c));
+    QN_TRY(qn_run_args_check(t->c));
     QN_TRY(check_data(t->c));
     QN_TRY(qn_cli_pool(t->c, &t->pool));
     t->kernels = qn_kernels_at(qn_cli_isa(t->c));
@@ -336,10 +344,11 @@ static int pretrain(qn_training *t) {
     if (!qn_cli_flag(t->c, "dry-run"))
         QN_TRY(qn_run_create(&t->run, qn_cli_str(t->c, "out")));
     QN_TRY(open_data(t));
+    QN_TRY(qn_run_args_patience(t));
     QN_TRY(build(t));
     qn_training_plan(t);
     if (qn_cli_flag(t->c, "dry-run"))
-        return 0;
+        return qn_cli_json(t->c) ? qn_training_plan_json(t) : 0;
     QN_TRY(qn_training_manifest(t, "running"));
     return qn_training_go(t);
 }

@@ -20,7 +20,7 @@ static const qn_opt opts[] = {
     QN_OPT_FLOAT("", "neftune", "0", 0, 1000, "noise on the embedding while training (NEFTune); 5 is usual, 0: none"),
     QN_OPT_ENUM("", "weights", "as-is", "as-is|f32", "f32: take what quantized weights stand for as numbers"),
     QN_OPTS_RUN,
-    QN_OPT_FLAG("", "dry-run", "print the plan and stop"),
+    QN_OPT_FLAG("", "dry-run", "print the plan and stop; with --json, on stdout"),
     QN_OPT_CONFIG,
     QN_OPT_JSON,
     QN_OPT_END
@@ -168,6 +168,7 @@ static int begin(qn_training *t, const qn_source *s) {
     QN_TRY(qn_dial_family(t->arch, &(qn_config){0}, &t->gated));
     QN_TRY(decide_context(t));
     QN_TRY(read_examples(t, s));
+    QN_TRY(qn_run_args_patience(t));
     QN_TRY(count_rows(t));
     QN_TRY(plan_run(t));
     if (!qn_cli_flag(t->c, "dry-run")) {
@@ -181,6 +182,7 @@ static int begin(qn_training *t, const qn_source *s) {
 static int sft(qn_training *t) {
     qn_source *s = NULL;
     QN_TRY(check_names(t->c));
+    QN_TRY(qn_run_args_check(t->c));
     QN_TRY(qn_cli_pool(t->c, &t->pool));
     t->kernels = qn_kernels_at(qn_cli_isa(t->c));
     QN_TRY(qn_peak_arithmetic(t->pool, &t->peak));
@@ -192,7 +194,7 @@ static int sft(qn_training *t) {
     QN_TRY(rc);
     qn_training_plan(t);
     if (qn_cli_flag(t->c, "dry-run"))
-        return 0;
+        return qn_cli_json(t->c) ? qn_training_plan_json(t) : 0;
     QN_TRY(qn_training_manifest(t, "running"));
     return qn_training_go(t);
 }

@@ -1,7 +1,9 @@
 /* cli/data_args.c — the command line as qn_data_options. */
 #include "cli/data_args.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "model/save.h"
@@ -36,6 +38,8 @@ bool qn_data_args_is_prepared(const char *dir) { return holds(dir, "data.json");
 
 int qn_data_args_texts(const char *const *path, size_t n) {
     for (size_t i = 0; i < n; i++) {
+        if (strcmp(path[i], "-") != 0 && access(path[i], F_OK) != 0 && errno == ENOENT)
+            return qn_fail(QN_ENOTFOUND, "%s: there is no such file or folder", path[i]);
         if (qn_data_args_is_prepared(path[i]))
             return qn_fail(QN_EUSAGE, "%s: is a prepared folder, not a text; one prepared folder is trained on at a "
                            "time, and to join corpora their texts are prepared together", path[i]);
@@ -74,6 +78,9 @@ static int read_sources(qn_cli *c, const char *const *path, size_t n, qn_data_ar
 static int read_tokenizer(const char *path, qn_data_args *a) {
     qn_source *s = NULL;
     int rc;
+    if (qn_is_dir(path) && !holds(path, "tokenizer.json") && !holds(path, "config.json"))
+        return qn_fail(QN_ENOTFOUND, "%s: no tokenizer.json there; --tokenizer takes that file, a folder with one, or "
+                       "a model (`quern train tokenizer` makes one out of text)", path);
     QN_TRY_OUT(qn_source_open(&s, path));
     QN_TRY_OUT(qn_source_tokenizer(s, &a->tok));
     rc = qn_source_tokenizer_files(s, &a->json, &a->config);

@@ -1,7 +1,58 @@
-/* cli/run_args.c — the command line as a recipe. */
+/* cli/run_args.c — the command line as a recipe, and what of it nothing would come of. */
 #include "cli/run_args.h"
 
 int64_t qn_run_args_int(const qn_cli *c, const char *name) { return qn_cli_given(c, name) ? qn_cli_int(c, name) : -1; }
+
+/* ---- options without effect ---- */
+
+#define BIT(choice) (1u << (choice))
+#define HAS_MOMENTUM (BIT(QN_OPTIMIZER_MUON) | BIT(QN_OPTIMIZER_SGD))
+#define HAS_SQUARES (BIT(QN_OPTIMIZER_ADAMW) | BIT(QN_OPTIMIZER_MUON))
+#define FALLS (BIT(QN_LR_COSINE) | BIT(QN_LR_LINEAR) | BIT(QN_LR_WSD))
+
+/* An option and the choices of another that it means something beside. */
+static const struct { const char *name, *by; unsigned choices; const char *why; } needs[] = {
+    {"momentum", "optimizer", HAS_MOMENTUM,
+     "AdamW has --beta1 in its place; it needs --optimizer muon or sgd"},
+    {"nesterov", "optimizer", HAS_MOMENTUM,
+     "AdamW looks ahead along no momentum; it needs --optimizer sgd"},
+    {"beta1", "optimizer", HAS_SQUARES,
+     "SGD has --momentum in its place; it needs --optimizer adamw or muon"},
+    {"beta2", "optimizer", HAS_SQUARES,
+     "SGD keeps no squares of gradients; it needs --optimizer adamw or muon"},
+    {"epsilon", "optimizer", HAS_SQUARES,
+     "SGD divides by no squares of gradients; it needs --optimizer adamw or muon"},
+    {"decay-steps", "schedule", BIT(QN_LR_WSD),
+     "the other curves fall from warm-up on; it needs --schedule wsd"},
+    {"min-lr-ratio", "schedule", FALLS,
+     "a constant rate does not fall; it needs --schedule cosine, linear or wsd"},
+};
+#undef HAS_MOMENTUM
+#undef HAS_SQUARES
+#undef FALLS
+#undef BIT
+
+int qn_run_args_check(const qn_cli *c) {
+    for (size_t i = 0; i < QN_LEN(needs); i++)
+        if (qn_cli_given(c, needs[i].name) && !(needs[i].choices >> qn_cli_enum(c, needs[i].by) & 1))
+            return qn_fail(QN_EUSAGE, "--%s: %s", needs[i].name, needs[i].why);
+    if (qn_cli_int(c, "patience") > 0 && qn_run_args_int(c, "eval-every") == 0)
+        return qn_fail(QN_EUSAGE, "--patience counts evaluations; it needs an --eval-every above 0");
+    const int64_t batch = qn_run_args_int(c, "batch"), micro = qn_run_args_int(c, "micro-batch");
+    if (batch > 0 && micro > batch)
+        return qn_fail(QN_EUSAGE, "--micro-batch %lld: a pass is a part of the --batch, which has %lld row%s; leave it "
+                       "out, or make it smaller", (long long)micro, (long long)batch, qn_plural(batch));
+    return 0;
+}
+
+int qn_run_args_patience(const qn_training *t) {
+    const bool measures = t->data ? qn_dataset_info(t->data, QN_SPLIT_VALIDATION).tokens > 1
+                                  : qn_examples_count(t->examples, QN_SPLIT_VALIDATION) > 0;
+    return measures || t->recipe.patience == 0 ? 0 : qn_fail(QN_EUSAGE, "--patience counts evaluations, and these data "
+           "have no validation split; it needs one (--validation 5%% where they are prepared)");
+}
+
+/* ---- the recipe ---- */
 
 void qn_run_args_recipe(qn_training *t) {
     const qn_cli *c = t->c;

@@ -38,6 +38,9 @@
     QN_OPT_ENUM("", "guard", "skip", QN_GUARD_CHOICES, "what a step with a spike in its loss is worth"),               \
     QN_OPT_FLOAT("", "spike", "10", 0, 1e6, "a spike: so many deviations above the last 128 losses; 0: none is")
 
+/* An option that was given and that nothing would come of, in a sentence that says what it needs. QN_EUSAGE. */
+int qn_run_args_check(const qn_cli *c);
+int qn_run_args_patience(const qn_training *t);         /* the same of --patience, once the data are open */
 /* Everything of the recipe that needs no knowledge of model and data. */
 void qn_run_args_recipe(qn_training *t);
 /* Intervals that were given stay when the steps change; −1: not given. */

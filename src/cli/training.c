@@ -156,7 +156,7 @@ int qn_training_look(qn_training *t, const char *from) {
 
 /* ---- what is shown on the way ---- */
 
-static double peak_of(const qn_training *t) {
+double qn_training_peak(const qn_training *t) {
     return t->recipe.compute == QN_BF16 && t->peak.bf16 > 0 ? t->peak.bf16 : t->peak.f32;
 }
 
@@ -169,21 +169,39 @@ static double peak_memory(qn_training *t) {
     return (double)t->peak_bytes / 1e6;
 }
 
-/* What stands behind the bar: the last step, and the last evaluation where there was one. */
-static void put_note(qn_training *t) {
-    const qn_step_report *r = &t->last;
-    const double share = r->seconds > 0 ? (double)r->flops / r->seconds * 1e-9 / peak_of(t) : 0;
+static void add_work(qn_training_work *to, const qn_training_work *w) {
+    to->seconds += w->seconds;
+    to->tokens += w->tokens;
+    to->flops += w->flops;
+}
+
+/* The last steps together: one by itself says how busy the machine was at that moment. */
+static qn_training_work last_work(const qn_training *t) {
+    qn_training_work sum = {0};
+    for (size_t i = 0; i < QN_LEN(t->recent); i++)
+        add_work(&sum, &t->recent[i]);
+    return sum;
+}
+
+static double speed_of(const qn_training_work *w) { return w->seconds > 0 ? w->tokens / w->seconds : 0; }
+
+/* What stands behind the bar: the last step, the last evaluation where there was one, and how fast steps were. */
+static void put_note(qn_training *t, qn_training_work w) {
+    const double share = w.seconds > 0 ? w.flops / w.seconds * 1e-9 / qn_training_peak(t) : 0;
     char eval[48] = "";
     if (t->measured.tokens)
         snprintf(eval, sizeof eval, ", eval %.4f", t->measured.loss);
-    qn_progress_note(&t->bar, "loss %.4f%s, %.0f tokens/s, %.0f %% of peak, %.0f MB", r->loss, eval,
-                     r->seconds > 0 ? (double)r->tokens / r->seconds : 0, 100 * share, peak_memory(t));
+    qn_progress_note(&t->bar, "loss %.4f%s, %.0f tokens/s, %.0f %% of peak, %.0f MB", t->last.loss, eval,
+                     speed_of(&w), 100 * share, peak_memory(t));
 }
 
 static int on_step(void *arg, const qn_step_report *r) {
     qn_training *t = arg;
+    const qn_training_work w = {r->seconds, (double)r->tokens, (double)r->flops};
     t->last = *r;
-    put_note(t);
+    t->recent[r->step % (int64_t)QN_LEN(t->recent)] = w;
+    add_work(&t->work, &w);
+    put_note(t, last_work(t));
     qn_progress_set(&t->bar, r->step);
     return 0;
 }
@@ -192,7 +210,7 @@ static int on_measured(void *arg, int64_t step, const qn_measured *m, bool best)
     qn_training *t = arg;
     char bits[48] = "";
     t->measured = *m;
-    put_note(t);
+    put_note(t, last_work(t));
     if (isfinite(m->bits_per_byte))
         snprintf(bits, sizeof bits, ", %.4f bits per byte", m->bits_per_byte);
     qn_log(QN_LOG_INFO, "step %lld: validation loss %.4f%s%s", (long long)step, m->loss, bits,
@@ -320,7 +338,7 @@ static int encode_prompt(qn_training *t) {
 
 /* ---- building ---- */
 
-static int64_t reserved_bytes(void) {
+int64_t qn_training_reserved(void) {
     int64_t sum = 0;
     for (int tag = 0; tag < QN_MEM_TAGS; tag++)
         sum += qn_mem_stats_get((qn_mem_tag)tag).live_bytes;
@@ -332,14 +350,18 @@ static int64_t reserved_bytes(void) {
 
 static int check_bytes(const qn_training *t, double bytes) {
     const qn_config *c = &t->cfg;
+    const int64_t rows = QN_MIN(t->recipe.rows, t->recipe.batch);
+    char vocab[48] = "";                /* not known before the data are open */
     qn_machine m;
     qn_machine_get(&m);
     if (m.memory <= 0 || bytes <= (double)m.memory)
         return 0;
-    return qn_fail(QN_ENOMEM, "this plan (%lld layers of width %lld, vocabulary %lld; passes of %lld rows of %lld "
-                   "tokens) takes %.1f GB, the machine has %.1f; " LESS, (long long)c->layers, (long long)c->D,
-                   (long long)c->V, (long long)QN_MIN(t->recipe.rows, t->recipe.batch), (long long)t->recipe.context,
-                   bytes / 1e9, (double)m.memory / 1e9);
+    if (c->V > 0)
+        snprintf(vocab, sizeof vocab, ", vocabulary %lld", (long long)c->V);
+    return qn_fail(QN_ENOMEM, "this plan (%lld layer%s of width %lld%s; passes of %lld row%s of %lld tokens) takes "
+                   "%.1f GB, the machine has %.1f; " LESS, (long long)c->layers, qn_plural(c->layers), (long long)c->D,
+                   vocab, (long long)rows, qn_plural(rows), (long long)t->recipe.context, bytes / 1e9,
+                   (double)m.memory / 1e9);
 }
 
 /* Each parameter with its gradient and moments, and what a pass keeps for the way back: rather less than it will be. */
@@ -396,62 +418,12 @@ int qn_training_build(qn_training *t) {
     if (rc == QN_ENOMEM)
         return qn_fail_in(rc, DOES_NOT_FIT);
     QN_TRY(rc);
-    return check_bytes(t, (double)reserved_bytes());     /* said now, not by the kernel at step 1 */
+    return check_bytes(t, (double)qn_training_reserved());     /* said now, not by the kernel at step 1 */
 }
 
 void qn_training_unbuild(qn_training *t) {
     qn_trainer_free(t->trainer);
     t->trainer = NULL;
-}
-
-/* ---- the plan ---- */
-
-/* Six operations for each number that multiplies a token, forward and back; attention left out, 60 % of the peak. */
-static double guessed_seconds(const qn_training *t) {
-    const qn_config *c = &t->cfg;
-    const double numbers = (double)qn_dial_numbers(c, t->gated) + (double)(c->V * c->D);
-    const double tokens = (double)t->recipe.steps * (double)t->recipe.batch * (double)t->recipe.context;
-    return 6 * numbers * tokens / (0.6e9 * peak_of(t));
-}
-
-static void say_data(const qn_training *t) {
-    const qn_split_info train = qn_dataset_info(t->data, QN_SPLIT_TRAIN);
-    const qn_split_info check = qn_dataset_info(t->data, QN_SPLIT_VALIDATION);
-    qn_log(QN_LOG_INFO, "data    %s: %.2f M tokens to train on, %.3f M to validate, %.2f bytes per token", t->data_path,
-           (double)train.tokens / 1e6, (double)check.tokens / 1e6,
-           train.tokens ? (double)train.bytes / (double)train.tokens : 0);
-}
-
-/* Places of an epoch: tokens of documents; of examples those of their packed rows. */
-static double epoch_tokens(const qn_training *t) {
-    if (t->data)
-        return (double)qn_dataset_info(t->data, QN_SPLIT_TRAIN).tokens;
-    return (double)t->epoch_rows * (double)t->recipe.context;
-}
-
-void qn_training_plan(const qn_training *t) {
-    static const char *const kinds[] = {"adamw", "muon", "sgd"};
-    static const char *const curves[] = {"cosine", "linear", "constant", "wsd"};
-    const qn_config *c = &t->cfg;
-    const qn_recipe *r = &t->recipe;
-    const double tokens = (double)r->steps * (double)r->batch * (double)r->context;
-    const double epoch = epoch_tokens(t);
-    char text[32];
-    qn_log(QN_LOG_INFO, "model   %s, %.2f M parameters, %.2f M of them outside the embedding: %lld layers, width %lld, "
-           "%lld heads of %lld, feed-forward %lld, vocabulary %lld", t->arch->name, (double)t->model->n_params / 1e6,
-           (double)qn_dial_numbers(c, t->gated) / 1e6, (long long)c->layers, (long long)c->D, (long long)c->heads,
-           (long long)c->Dh, (long long)c->F, (long long)c->V);
-    if (t->data)
-        say_data(t);
-    qn_log(QN_LOG_INFO, "run     %lld steps of %lld rows of %lld tokens: %.2f M tokens, %.1f epochs; %s, rate %g %s, "
-           "warm-up %lld; compute %s", (long long)r->steps, (long long)r->batch, (long long)r->context, tokens / 1e6,
-           epoch > 0 ? tokens / epoch : 0, kinds[r->optimizer.kind], r->schedule.peak,
-           curves[r->schedule.kind], (long long)r->schedule.warmup, qn_dtype_get((qn_dtype)r->compute)->name);
-    qn_log(QN_LOG_INFO, "memory  up to %.0f MB", (double)reserved_bytes() / 1e6);
-    const bool known = t->step_seconds > 0;
-    qn_log(QN_LOG_INFO, "time    about %s on this machine, %s (%s, %d threads)",
-           qn_clock_text(known ? t->step_seconds * (double)r->steps : guessed_seconds(t), text),
-           known ? "as a step was measured" : "a guess", qn_isa_name(t->kernels->isa), qn_pool_threads(t->pool));
 }
 
 /* ---- record ---- */
@@ -487,8 +459,8 @@ static int fill_manifest(void *arg, qn_jw *w) {
     qn_training *t = arg;
     qn_field_i64(w, "steps", t->recipe.steps);
     qn_field_i64(w, "parameters", t->model->n_params);
-    qn_field_i64(w, "memory_planned", reserved_bytes());
-    qn_field_f64(w, "peak_flops_per_second", 1e9 * peak_of(t));
+    qn_field_i64(w, "memory_planned", qn_training_reserved());
+    qn_field_f64(w, "peak_flops_per_second", 1e9 * qn_training_peak(t));
     qn_jw_key(w, "recipe");
     qn_jw_open(w, '{');
     qn_recipe_put(&t->recipe, w);
@@ -547,6 +519,7 @@ static int put_json(qn_training *t, qn_run_end end) {
     qn_field_f64(w, "best_eval_loss", s->best_loss);
     qn_field_i64(w, "best_step", s->best_step);
     qn_field_i64(w, "tokens", s->tokens);
+    qn_field_f64(w, "tokens_per_second", t->work.seconds > 0 ? speed_of(&t->work) : NAN);
     qn_field_i64(w, "skipped", s->skipped);
     qn_field_f64(w, "seconds", qn_now() - t->start);
     qn_field_i64(w, "peak_memory_bytes", qn_cli_peak_bytes());
@@ -554,16 +527,19 @@ static int put_json(qn_training *t, qn_run_end end) {
     return qn_out_json_end(t->c);
 }
 
-/* "16 steps, 0.03 M tokens in 0:01, 12 MB at most"; of a run that was taken up, what this time took. */
+/* "16 steps, 30720 tokens in 0:01, 41200 tokens/s, 12 MB at most"; of a run that was taken up, what this time took. */
 static int put_work(const qn_training *t, qn_buf *b) {
     const qn_train_state *s = qn_trainer_state(t->trainer);
-    char text[32];
+    char text[32], tokens[32];
     qn_clock_text(qn_now() - t->start, text);
-    QN_TRY(qn_buf_printf(b, "%lld steps, %.2f M tokens", (long long)s->step, (double)s->tokens / 1e6));
+    QN_TRY(qn_buf_printf(b, "%lld step%s, %s tokens", (long long)s->step, qn_plural(s->step),
+                         qn_count_text((double)s->tokens, tokens)));
     if (t->began_at == 0)
         QN_TRY(qn_buf_printf(b, " in %s", text));
     else if (s->step > t->began_at)
-        QN_TRY(qn_buf_printf(b, ", the last %lld steps now in %s", (long long)(s->step - t->began_at), text));
+        QN_TRY(qn_buf_printf(b, ", the last %lld now in %s", (long long)(s->step - t->began_at), text));
+    if (t->work.seconds > 0)
+        QN_TRY(qn_buf_printf(b, ", %.0f tokens/s", speed_of(&t->work)));
     return qn_buf_printf(b, ", %.0f MB at most", (double)qn_cli_peak_bytes() / 1e6);
 }
 
@@ -605,6 +581,8 @@ int qn_training_go(qn_training *t) {
     qn_progress_init(&t->bar, t->c, "training", t->recipe.steps, "steps");
     t->bar.from = t->began_at;
     const int rc = qn_trainer_run(t->trainer, &end);
+    if (t->work.seconds > 0)
+        put_note(t, t->work);
     qn_progress_drop(&t->bar);
     if (rc < 0) {
         char message[1024];

@@ -20,6 +20,9 @@
 #include "train/train.h"
 
 #define QN_EXAMPLES_FILE "examples.bin"         /* in RUN/data */
+enum { QN_TRAINING_RECENT = 16 };               /* steps that the speed on the way is the mean of */
+
+typedef struct { double seconds, tokens, flops; } qn_training_work;     /* of steps: what lies between is not in it */
 
 typedef struct {
     qn_cli *c;
@@ -48,6 +51,7 @@ typedef struct {
     /* on the way */
     qn_progress bar;
     qn_step_report last;                /* the last step */
+    qn_training_work work, recent[QN_TRAINING_RECENT];      /* all steps of this process; the last of them */
     qn_measured measured;               /* the last evaluation; tokens 0: none yet */
     double start, saving;               /* seconds */
     double step_seconds;                /* of a step with all that comes with it, as measured before; 0: not */
@@ -82,8 +86,13 @@ int qn_training_open_model(qn_training *t, const char *from);
 int qn_training_build(qn_training *t);
 /* Lets the engine go, for another recipe. */
 void qn_training_unbuild(qn_training *t);
-/* Says the plan: model, data, run, memory, time. */
+/* Says the plan: model, data, run, memory, time; or prints it as JSON. */
 void qn_training_plan(const qn_training *t);
+int qn_training_plan_json(const qn_training *t);
+double qn_training_peak(const qn_training *t);          /* of this machine, as the recipe multiplies: 1e9 a second */
+int64_t qn_training_reserved(void);                     /* bytes */
+const char *qn_plural(int64_t n);                       /* "s", or "" behind one */
+const char *qn_count_text(double n, char out[32]);      /* "512", from 100000 on "0.10 M" */
 /* Manifest with this state, out of everything above. */
 int qn_training_manifest(qn_training *t, const char *state);
 /* Says where a run is taken up, and writes so into its manifest. */

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/dir.h"
 #include "base/file.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -266,6 +267,15 @@ static bool is_shard(const char *name) {
     return qn_str_ends(s, ".tokens") && (qn_str_starts(s, "train-") || qn_str_starts(s, "validation-"));
 }
 
+/* What a preparation writes. The tokenizer's name is everybody's: it is ours only beside something that nobody else
+ * writes; `begun`: there is such a thing. */
+static bool is_ours(const char *name, bool begun) {
+    const qn_str s = qn_str_of(name);
+    const bool temporary = qn_str_starts(s, ".quern-") && qn_str_ends(s, ".tmp");       /* left by a kill */
+    return is_shard(name) || temporary || qn_str_is(s, "data.json") ||
+           (begun && (qn_str_is(s, "tokenizer.json") || qn_str_is(s, "tokenizer_config.json")));
+}
+
 /* What an earlier run left: data.json first, so that the folder never promises what is gone. */
 static int clear_folder(const job *j, qn_buf *path) {
     QN_TRY(qn_path_join(path, j->o->out, "data.json"));
@@ -276,7 +286,7 @@ static int clear_folder(const job *j, qn_buf *path) {
         return qn_fail(QN_EIO, "%s: %s", j->o->out, strerror(errno));
     int rc = 0;
     for (const struct dirent *e; rc >= 0 && (e = readdir(dir)) != NULL;) {
-        if (!is_shard(e->d_name))
+        if (!is_ours(e->d_name, true))
             continue;
         rc = qn_path_join(path, j->o->out, e->d_name);
         if (rc >= 0 && unlink(path->s) < 0)
@@ -298,11 +308,31 @@ static int check_old(const job *j, const char *path) {
                                      j->o->out);
 }
 
+/* A model, a run or another tokenizer is written over by nobody. */
+static int check_foreign(const char *out) {
+    qn_dir_names names = {0};
+    bool begun = false;
+    int rc;
+    if (!qn_is_dir(out))
+        return qn_is_file(out) ? qn_fail(QN_EINVAL, "%s: is a file; prepared data are a folder", out) : 0;
+    QN_TRY_OUT(qn_dir_list(&names, out));
+    for (size_t i = 0; i < names.n; i++)
+        begun = begun || is_shard(names.name[i]) || strcmp(names.name[i], "data.json") == 0;
+    for (size_t i = 0; i < names.n && rc >= 0; i++)
+        if (!is_ours(names.name[i], begun))
+            rc = qn_fail(QN_EINVAL, "%s: is not empty (it holds %s); prepared data go into a folder of their own", out,
+                         names.name[i]);
+out:
+    qn_dir_names_drop(&names);
+    return rc;
+}
+
 static int make_folder(job *j) {
     qn_buf path = {0};
     int rc;
     QN_TRY_OUT(qn_path_join(&path, j->o->out, "data.json"));
     QN_TRY_OUT(qn_is_file(path.s) ? check_old(j, path.s) : 0);
+    QN_TRY_OUT(check_foreign(j->o->out));
     QN_TRY_OUT(qn_dir_make(j->o->out));
     j->made_folder = rc > 0;
     rc = clear_folder(j, &path);

@@ -55,9 +55,10 @@ typedef struct {
 } qn_data_result;
 
 /* Prepares all of it, or fails and leaves nothing new behind; what `force` replaces is gone then. QN_EINVAL: a corpus
- * without text, a folder that is prepared already; QN_EIO and what reading the corpus gives. What is odd is warned of.
- * Memory: 16 … 40 bytes per document for hashes, some 10 bytes per byte of the longest document; one longer than
- * max_memory / 16 is taken in parts, cut at a line end. The result does not depend on the pool. */
+ * without text, a folder that is prepared already or holds anything else; QN_EIO and what reading the corpus gives.
+ * What is odd is warned of. Memory: 16 … 40 bytes per document for hashes, some 10 bytes per byte of the longest
+ * document; one longer than max_memory / 16 is taken in parts, cut at a line end. The result does not depend on the
+ * pool. */
 int qn_data_prepare(const qn_data_options *o, const qn_tok *tok, qn_pool *pool, qn_data_result *r);
 void qn_data_result_drop(qn_data_result *r);
 

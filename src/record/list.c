@@ -15,7 +15,7 @@
 #include "record/run_file.h"
 
 #define DEPTH 3
-#define TAIL ((int64_t)4 << 20)         /* an evaluation further back than this is not looked for */
+#define TAIL ((int64_t)4 << 20)         /* what stands further back than this is not looked for */
 
 /* ---- one run ----------------------------------------------------------------------------------------------------- */
 
@@ -77,37 +77,62 @@ static int read_tail(qn_buf *b, const char *path, int64_t most) {
     return rc;
 }
 
-/* From the last line to the first, until every figure was seen. A line that begins before the tail is broken here. */
-static void take_figures(qn_run_row *row, qn_str text) {
+typedef struct { double *v; size_t n, cap; } speeds;
+
+static int by_value(const void *a, const void *b) {
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* The median: one step by itself says how busy the machine was at that moment. */
+static double usual(const speeds *s) {
+    if (s->n == 0)
+        return NAN;
+    qsort(s->v, s->n, sizeof *s->v, by_value);
+    return (s->v[(s->n - 1) / 2] + s->v[s->n / 2]) / 2;
+}
+
+static int add_speed(speeds *s, double v) {
+    if (!isfinite(v))
+        return 0;
+    QN_TRY(QN_GROW(QN_MEM_BASE, s->v, s->cap, s->n + 1));
+    s->v[s->n++] = v;
+    return 0;
+}
+
+/* From the last line to the first. A line that begins before the tail is broken here. */
+static int take_figures(qn_run_row *row, qn_str text, speeds *speed) {
     static const char *const keys[] = {"loss", "eval_loss", "tokens_per_second", "step"};
-    double *const figure[] = {&row->loss, &row->eval_loss, &row->tokens_per_second};
+    enum { LOSS, EVAL_LOSS, SPEED, STEP, KEYS };
     bool stepped = false;
     const char *end = text.n ? memrchr(text.s, '\n', text.n) : NULL;
-    for (size_t missing = QN_LEN(figure); end && missing;) {
+    while (end) {
         const char *before = memrchr(text.s, '\n', (size_t)(end - text.s));
         const char *start = before ? before + 1 : text.s;
-        double value[QN_LEN(keys)];
-        const bool whole = qn_run_line((qn_str){start, (size_t)(end - start)}, keys, QN_LEN(keys), value);
+        double value[KEYS];
+        const bool whole = qn_run_line((qn_str){start, (size_t)(end - start)}, keys, KEYS, value);
         end = before;
         if (!whole)
             continue;
-        stepped = stepped || qn_run_step(value[QN_LEN(figure)], &row->step);
-        missing = 0;
-        for (size_t i = 0; i < QN_LEN(figure); i++) {
-            *figure[i] = isnan(*figure[i]) ? value[i] : *figure[i];
-            missing += isnan(*figure[i]);
-        }
+        stepped = stepped || qn_run_step(value[STEP], &row->step);
+        row->loss = isnan(row->loss) ? value[LOSS] : row->loss;
+        row->eval_loss = isnan(row->eval_loss) ? value[EVAL_LOSS] : row->eval_loss;
+        QN_TRY(add_speed(speed, value[SPEED]));
     }
+    row->tokens_per_second = usual(speed);
+    return 0;
 }
 
 static int read_figures(qn_run_row *row) {
     qn_buf path = {0}, text = {0};
+    speeds speed = {0};
     int rc = qn_path_join(&path, row->path, QN_RUN_METRICS);
     if (rc >= 0 && qn_is_file(path.s)) {
         rc = read_tail(&text, path.s, TAIL);
         if (rc >= 0)
-            take_figures(row, qn_buf_view(&text));
+            rc = take_figures(row, qn_buf_view(&text), &speed);
     }
+    qn_free(speed.v);
     qn_buf_drop(&path);
     qn_buf_drop(&text);
     return rc;

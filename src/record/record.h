@@ -94,7 +94,8 @@ typedef struct {
     char *path, *state, *started;       /* owned by the list; state "interrupted": said to run, but nobody does */
     char *what;                         /* "train pretrain" */
     int64_t step, steps;                /* last step recorded; steps in all, 0 unknown */
-    double loss, eval_loss, tokens_per_second;      /* the last ones; NaN: none */
+    double loss, eval_loss;             /* the last ones; NaN: none */
+    double tokens_per_second;           /* the median of the steps, of a long run of its last ones; NaN: none */
 } qn_run_row;
 typedef struct { qn_run_row *row; size_t n, cap; } qn_run_list;
 /* Runs in and below `dir`, three levels deep, newest first. What cannot be read is passed over aloud; only for `dir`

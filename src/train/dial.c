@@ -47,6 +47,9 @@ int qn_dial_family(const qn_arch *arch, qn_config *c, bool *gated) {
 
 static int64_t step_of(int64_t n) { return n < 1000000 ? 64 : n < 3000000 ? 128 : 256; }
 
+/* The largest that nearest() can find. */
+static int64_t most_numbers(bool gated) { return numbers(DEEPEST, WIDEST, 1, ff_of(WIDEST, gated), gated); }
+
 /* How far a shape is from what is wanted: its size first, then its form. */
 static double distance(int64_t layers, int64_t D, double want, bool gated) {
     const double size = qn_ln((double)numbers(layers, D, 1, ff_of(D, gated), gated) / want);
@@ -87,6 +90,9 @@ int qn_dial_shape(const qn_dial *d, bool gated, qn_config *c) {
     int64_t layers = 0, D = 0;
     if (d->depth > 0 && d->params > 0)
         return qn_fail(QN_EINVAL, "--depth and --params both say how large the model is; give one of them");
+    if (d->params > most_numbers(gated))
+        return qn_fail(QN_EINVAL, "--params: the dial ends at %d layers of width %d, which is %.0f G; --layers and "
+                       "--dim make larger ones", DEEPEST, WIDEST, (double)most_numbers(gated) / 1e9);
     if (d->depth > 0) {
         const double D0 = (double)(HEAD * d->depth);
         nearest(12 * D0 * D0 * (double)d->depth, d->depth, gated, &layers, &D);

@@ -7,7 +7,8 @@
  *   tokens   20 for each number outside the embedding (Hoffmann et al. 2022), over the data four times at most
  *            (Muennighoff et al. 2023: repeats beyond that are worth little)
  *   batch    the power of two next to 1.2·√tokens, 512 at least: about as many steps as tokens in a step
- *   rate     AdamW, Muon: 3e-3·(128/D)^¾; SGD twenty times that; warm-up over 2 % of the steps, 10 at least
+ *   rate     AdamW, Muon: 3e-3·(128/D)^¾; SGD twenty times that; warm-up over 2 % of the steps, 10 at least,
+ *            but a tenth of them at most
  *   pass     4096 tokens up to width 512, 2048 up to 1024, else 1024
  */
 #ifndef QN_TRAIN_DIAL_H

@@ -244,17 +244,27 @@ static int measure(qn_trainer *t, qn_measured *m, bool *best) {
     return 0;
 }
 
+/* printf's own word for a NaN has a sign that means nothing. */
+static const char *figure(double v, char out[32]) {
+    snprintf(out, 32, "%g", v);
+    return isnan(v) ? "not a number" : out;
+}
+
+/* Told at the first of several in a row. */
 static int refused_often(const qn_trainer *t, const qn_step_report *r) {
+    char a[32], b[32];
+    const char *loss = figure(r->loss, a), *norm = figure(r->grad_norm, b);
     if (!r->skipped)
         return 0;
-    qn_log(QN_LOG_WARN, "step %lld: loss %g, gradient norm %g: the update was left out", (long long)r->step, r->loss,
-           r->grad_norm);
     if (t->recipe.guard == QN_GUARD_STOP)
-        return qn_fail(QN_ELIMIT, "step %lld: loss %g, gradient norm %g; the guard stops the run here (--guard skip "
-                       "goes on, a lower --lr helps)", (long long)r->step, r->loss, r->grad_norm);
+        return qn_fail(QN_ELIMIT, "step %lld: loss %s, gradient norm %s; the guard stops the run here (--guard skip "
+                       "goes on, a lower --lr helps)", (long long)r->step, loss, norm);
+    if (t->state.skipped_in_a_row == 1)
+        qn_log(QN_LOG_WARN, "step %lld: loss %s, gradient norm %s: the update was left out", (long long)r->step, loss,
+               norm);
     if (t->state.skipped_in_a_row >= REFUSED_MOST)
-        return qn_fail(QN_ELIMIT, "%d steps in a row gave no usable gradient (loss %g, norm %g); a lower --lr or more "
-                       "--warmup helps", REFUSED_MOST, r->loss, r->grad_norm);
+        return qn_fail(QN_ELIMIT, "%d steps in a row gave no usable gradient (loss %s, norm %s); a lower --lr or more "
+                       "--warmup helps", REFUSED_MOST, loss, norm);
     return 0;
 }
 

@@ -64,6 +64,23 @@ err_has 'holds prepared data already'
 run "$QUERN" data prepare corpus.jsonl --tokenizer tok --out data --force --dedup none
 code 0
 out_has 'left out: 0 duplicates, 1 empty'
+run "$QUERN" train tokenizer corpus.jsonl --vocab 300 --out theirs --quiet
+cp theirs/tokenizer.json theirs.json
+for force in '' --force; do
+    run "$QUERN" data prepare corpus.jsonl --tokenizer tok --out theirs $force
+    code 2
+    err_has 'theirs: is not empty (it holds tokenizer.json); prepared data go into a folder of their own'
+done
+run cmp theirs/tokenizer.json theirs.json
+code 0
+cp -r data mixed
+: >mixed/notes.txt
+run "$QUERN" data prepare corpus.jsonl --tokenizer tok --out mixed --force
+code 2
+err_has 'it holds notes.txt'
+rm mixed/notes.txt mixed/data.json                 # killed before it was whole
+run "$QUERN" data prepare corpus.jsonl --tokenizer tok --out mixed --quiet
+code 0
 
 # One book: its end is the validation, and that is said.
 sed 's/.*"text": "\(.*\)".*/\1/' corpus.jsonl >book.txt

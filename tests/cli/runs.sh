@@ -30,8 +30,8 @@ code 0; err_has 'passed over: '; err_has 'broken/manifest.json:'
 out_has 'run  '; out_has '2026-01-01 10:00'
 second=$(sed -n 2p "$scratch/out") third=$(sed -n 3p "$scratch/out" | tr -s ' ' | cut -d' ' -f2-8)
 verdict "$(holds test -z "${second##*more/second *interrupted*}")" 'the newest first, interrupted'
-verdict "$(holds test "$third" = 'train pretrain done 3/100 1.5000 3.2500 250')" \
-    'the last figures of the first run'
+verdict "$(holds test "$third" = 'train pretrain done 3/100 1.5000 3.2500 175')" \
+    'the last losses of the first run, the median of its speeds'
 verdict "$(holds test "$(wc -l <"$scratch/out")" -eq 3)" 'three lines'
 run "$QUERN" runs "$R" --json
 code 0; out_has '"state": "interrupted"'; out_has '"eval_loss": 3.25'; out_has '"tokens_per_second": null'

@@ -205,7 +205,7 @@ train --time 1h --dry-run
 code 0
 err_has '--time is enough for '
 err_has 'which is 4 epochs: more data help, --steps '
-err_has 'M tokens, 4.0 epochs'
+err_has ' tokens, 4.0 epochs'
 train --steps 100000 --dry-run
 code 0
 err_has 'run     100000 steps'
@@ -258,6 +258,15 @@ err_has 'prepare the data with --tokenizer run/last'
 run "$QUERN" train pretrain --data data --from run/last --context 512 --steps 3 --out x
 code 2
 err_has 'rows of 512 tokens do not fit into the model'"'"'s context of 32'
+
+# The smallest base of the rotations that is taken makes a model that opens.
+train --rope-theta 1 --steps 1 --out x
+code 2
+err_has '--rope-theta 1: must be from 2'
+train --rope-theta 2 --steps 1 --out slow --quiet
+code 0
+run "$QUERN" generate slow/last -p 'The miller' --tokens 2
+code 0
 
 # Texts as they are, gpt2.
 run "$QUERN" train pretrain --data corpus.jsonl --tokenizer tok --arch gpt2 $shape --steps 3 --out raw --quiet
@@ -334,9 +343,9 @@ code 4
 train --context 256 --batch 500000 --micro-batch 500000 --steps 3 --out x
 code 7
 err_has '--micro-batch'
-run "$QUERN" train pretrain --data corpus.jsonl --tokenizer tok --params 1T --out x
+run "$QUERN" train pretrain --data corpus.jsonl --tokenizer tok --params 200G --out x
 code 7
-err_has 'this plan (256 layers of width 8192'
+err_has ' of width 8192, vocabulary 320; '
 err_has '--micro-batch'
 run "$QUERN" train pretrain --data corpus.jsonl --tokenizer tok-310 --from run/last --out x
 code 2
@@ -380,8 +389,8 @@ cp -r run moved
 rm -rf moved/checkpoints
 run "$QUERN" train resume moved --data nowhere
 code 4
-run "$QUERN" data prepare corpus.jsonl --tokenizer tok --out other --validation 0.3 --quiet
-run "$QUERN" train resume run --data other
+run "$QUERN" data prepare corpus.jsonl --tokenizer tok --out third --validation 0.3 --quiet
+run "$QUERN" train resume run --data third
 code 2
 err_has 'holds other tokens than those that this run began with'
 echo '{"format": "quern run 1"}' >moved/manifest.json

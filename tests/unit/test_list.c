@@ -138,6 +138,8 @@ TEST(the_last_figures_come_from_the_end) {
         {"{\"step\":1,\"loss\":2}\n", 1, 2, NAN, NAN},
         {"{\"step\":1,\"loss\":2,\"eval_loss\":5}\n{\"step\":2,\"loss\":1,\"tokens_per_second\":7}\n", 2, 1, 5, 7},
         {"{\"step\":1,\"loss\":2}\n{\"step\":2,\"lo", 1, 2, NAN, NAN},
+        {"{\"step\":1,\"loss\":2,\"tokens_per_second\":900}\n{\"step\":2,\"loss\":2,\"tokens_per_second\":8}\n"
+         "{\"step\":3,\"loss\":2,\"tokens_per_second\":10}\n", 3, 2, NAN, 10},
         {"{\"step\":1,\"loss\":2}\n{\"step\":2,\"loss\":null}\n", 2, 2, NAN, NAN},
         {"\n\nx\n{\"step\":1,\"loss\":2}\n[]\n\xff\n", 1, 2, NAN, NAN},
         {"{\"loss\":3}\n{\"step\":\"7\",\"loss\":2}\n", 0, 2, NAN, NAN},

@@ -226,6 +226,10 @@ TEST(replaces_nothing_of_others) {
     qn_test_write("other/data.json", "{}", 2);
     CHECK_FAIL(data_prepare("other", path, (qn_data_options){.force = true}, tok, NULL, &r), QN_EINVAL, "not of quern");
     CHECK(qn_is_file(qn_test_temp("other/data.json")));
+    CHECK(mkdir(qn_test_temp("theirs"), 0777) == 0);
+    qn_test_write("theirs/tokenizer.json", "{}", 2);
+    CHECK_FAIL(data_prepare("theirs", path, (qn_data_options){.force = true}, tok, NULL, &r), QN_EINVAL,
+               "theirs: is not empty (it holds tokenizer.json)");
     qn_tok_free(tok);
 }
 

@@ -216,6 +216,7 @@ TEST(what_is_given_counts) {
 TEST(what_does_not_fit_names_its_option) {
     static const struct { int64_t depth, params, dim, heads, kv_heads; const char *family, *want; } cases[] = {
         {4, 1000000, -1, -1, -1, "llama", "--depth and --params"},
+        {-1, 1000000000000, -1, -1, -1, "llama", "--params: the dial ends at 256 layers of width 8192"},
         {-1, -1, 33, -1, -1, "llama", "--dim 33"},
         {-1, -1, 96, 5, -1, "llama", "--heads 5"},
         {-1, -1, 96, 32, -1, "llama", "--heads 32"},
