@@ -315,9 +315,6 @@ static int run_command(qn_demo *d, const qn_demo_stage *s, const qn_command *w, 
     if (resumed)
         QN_TRY_OUT(qn_demo_say(d, "It was begun before; it goes on from its last checkpoint, to the same bits."));
     rc = qn_within_run(d->c, resumed ? &other : w, printed);
-    if (rc == QN_ECANCEL && !d->c->out_closed)
-        rc = qn_fail(rc, "stopped in stage %d of %d (%s); the same command goes on from there", d->done, d->stages,
-                     s->name);
 out:
     qn_command_drop(&other);
     return rc;
@@ -376,6 +373,9 @@ int qn_demo_run(qn_demo *d, const qn_demo_stage *s) {
     d->key = hash_word(s->name, hash_command(d, &w, d->key));
     rc = has_key(d, s->name, "json") && is_made(d, s->makes) ? tell_of_done(d, s) : do_stage(d, s, &w);
 out:
+    if (rc == QN_ECANCEL && !d->c->out_closed)          /* in its command, or on the way to it */
+        rc = qn_fail(rc, "stopped in stage %d of %d (%s); the same command goes on from there", d->done, d->stages,
+                     s->name);
     qn_command_drop(&w);
     return rc;
 }
