@@ -2,7 +2,6 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "base/dir.h"
 #include "base/file.h"
 #include "cli/data_args.h"
 #include "cli/run_args.h"
@@ -353,25 +352,7 @@ static int pretrain(qn_training *t) {
     return qn_training_go(t);
 }
 
-/* What was prepared for a run that never began goes with it; the message stays. */
-static void leave_nothing(qn_training *t, int rc) {
-    char message[1024];
-    qn_buf data = {0};
-    snprintf(message, sizeof message, "%s", qn_error_message());
-    if (qn_run_manifest_text(t->run).n == 0 && qn_path_join(&data, qn_run_path(t->run), "data") >= 0)
-        qn_dir_remove(data.s);
-    qn_fail(rc, "%s", message);
-    qn_buf_drop(&data);
-}
-
-static int run(qn_cli *c) {
-    qn_training t = {.c = c};
-    const int rc = pretrain(&t);
-    if (rc < 0 && t.run)
-        leave_nothing(&t, rc);
-    qn_training_drop(&t);
-    return rc;
-}
+static int run(qn_cli *c) { return qn_training_command(c, pretrain); }
 
 const qn_cmd qn_cmd_train_pretrain = {
     "train pretrain", "", "a language model out of text", opts, examples, run, notes

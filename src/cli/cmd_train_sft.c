@@ -1,8 +1,6 @@
 /* cli/cmd_train_sft.c — `quern train sft`: a model taught by examples. */
 #include <math.h>
-#include <stdio.h>
 
-#include "base/dir.h"
 #include "base/file.h"
 #include "cli/data_args.h"
 #include "cli/example_args.h"
@@ -199,23 +197,7 @@ static int sft(qn_training *t) {
     return qn_training_go(t);
 }
 
-/* What was put there for a run that never began goes with it; the message stays. */
-static void leave_nothing(qn_training *t, int rc) {
-    char message[1024];
-    snprintf(message, sizeof message, "%s", qn_error_message());
-    if (qn_run_manifest_text(t->run).n == 0 && t->data_path)
-        qn_dir_remove(t->data_path);
-    qn_fail(rc, "%s", message);
-}
-
-static int run(qn_cli *c) {
-    qn_training t = {.c = c};
-    const int rc = sft(&t);
-    if (rc < 0 && t.run)
-        leave_nothing(&t, rc);
-    qn_training_drop(&t);
-    return rc;
-}
+static int run(qn_cli *c) { return qn_training_command(c, sft); }
 
 const qn_cmd qn_cmd_train_sft = {
     "train sft", "MODEL", "a model taught by examples: chats, instructions", opts, examples, run, notes

@@ -7,9 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/dir.h"
 #include "base/file.h"
-#include "cli/bits_show.h"
 #include "base/json_fields.h"
+#include "cli/bits_show.h"
 #include "cli/within.h"
 #include "model/save.h"
 #include "train/dial.h"
@@ -615,4 +616,24 @@ void qn_training_drop(qn_training *t) {
     qn_free(t->prompt);
     qn_free(t->world);
     qn_bits_set_drop(&t->bits);
+}
+
+/* What was prepared for a run that never began goes with it; the message stays. */
+static void leave_nothing(qn_training *t, int rc) {
+    char message[1024];
+    qn_buf data = {0};
+    snprintf(message, sizeof message, "%s", qn_error_message());
+    if (qn_run_manifest_text(t->run).n == 0 && qn_path_join(&data, qn_run_path(t->run), "data") >= 0)
+        qn_dir_remove(data.s);
+    qn_fail(rc, "%s", message);
+    qn_buf_drop(&data);
+}
+
+int qn_training_command(qn_cli *c, int (*start)(qn_training *t)) {
+    qn_training t = {.c = c};
+    const int rc = start(&t);
+    if (rc < 0 && t.run)
+        leave_nothing(&t, rc);
+    qn_training_drop(&t);
+    return rc;
 }

@@ -99,5 +99,7 @@ int qn_training_manifest(qn_training *t, const char *state);
 int qn_training_resumed(qn_training *t);
 int qn_training_go(qn_training *t);
 void qn_training_drop(qn_training *t);
+/* A command that starts a run: what start does, everything dropped, and nothing left of a run that never began. */
+int qn_training_command(qn_cli *c, int (*start)(qn_training *t));
 
 #endif
