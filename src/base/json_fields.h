@@ -24,4 +24,12 @@ static inline void qn_field_text(qn_jw *w, const char *key, qn_str v) {
     qn_jw_str(w, v);
 }
 
+static inline void qn_field_i32s(qn_jw *w, const char *key, const int32_t *v, size_t n) {
+    qn_jw_key(w, key);
+    qn_jw_open(w, '[');
+    for (size_t i = 0; i < n; i++)
+        qn_jw_i64(w, v[i]);
+    qn_jw_close(w);
+}
+
 #endif

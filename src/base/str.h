@@ -13,6 +13,9 @@ bool qn_str_eq(qn_str a, qn_str b);
 bool qn_str_is(qn_str a, const char *z);
 bool qn_str_starts(qn_str a, const char *z);
 bool qn_str_ends(qn_str a, const char *z);
+/* White space of ASCII, in any locale; and what JSON has of it. */
+static inline bool qn_is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+static inline bool qn_is_json_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 char *qn_str_dup(qn_mem_tag tag, qn_str a);                          /* NUL-terminated copy; NULL on ENOMEM */
 
 /* A growing byte buffer; always NUL-terminated behind n once anything was put. {0} is empty and ready. */

@@ -107,11 +107,7 @@ static int put_example_json(job *j, qn_jw *w, const qn_example *e) {
         qn_field_i64(w, "tokens", p->n);
         qn_field_i64(w, "prompt", p->prompt);
         qn_field_i64(w, "taught", count_taught(p));
-        qn_jw_key(w, "ids");
-        qn_jw_open(w, '[');
-        for (int64_t i = 0; i < p->n; i++)
-            qn_jw_i64(w, p->ids[i]);
-        qn_jw_close(w);
+        qn_field_i32s(w, "ids", p->ids, (size_t)p->n);
         qn_jw_key(w, "mask");
         qn_jw_open(w, '[');
         for (int64_t i = 0; i < p->n; i++)

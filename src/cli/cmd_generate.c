@@ -1,6 +1,7 @@
 /* cli/cmd_generate.c — `quern generate`: a prompt continued, streamed token by token. */
 #include <stdio.h>
 
+#include "base/json_fields.h"
 #include "model/prompter.h"
 #include "cli/sampling.h"
 
@@ -136,11 +137,7 @@ static int put_json(job *g) {
     qn_jw_open(w, '{');
     qn_jw_key(w, "text");
     qn_jw_str(w, qn_buf_view(&g->text));
-    qn_jw_key(w, "tokens");
-    qn_jw_open(w, '[');
-    for (size_t i = 0; i < g->tokens.n; i++)
-        qn_jw_i64(w, g->tokens.v[i]);
-    qn_jw_close(w);
+    qn_field_i32s(w, "tokens", g->tokens.v, g->tokens.n);
     qn_put_result_json(w, &g->m, &g->result);
     qn_jw_key(w, "seed");
     qn_jw_i64(w, (int64_t)g->sampling.o.sampler.seed);

@@ -1,5 +1,6 @@
 /* cli/cmd_render.c — `quern render`: a conversation through a chat template, as the model would get it. */
 #include "base/file.h"
+#include "base/json_fields.h"
 #include "cli/cli.h"
 #include "model/prompter.h"
 
@@ -82,13 +83,8 @@ static int put_json(qn_cli *c, const job *r) {
         qn_jw_close(w);
     }
     qn_jw_close(w);
-    if (r->tok) {
-        qn_jw_key(w, "ids");
-        qn_jw_open(w, '[');
-        for (size_t i = 0; i < r->ids.n; i++)
-            qn_jw_i64(w, r->ids.v[i]);
-        qn_jw_close(w);
-    }
+    if (r->tok)
+        qn_field_i32s(w, "ids", r->ids.v, r->ids.n);
     qn_jw_close(w);
     return qn_out_json_end(c);
 }

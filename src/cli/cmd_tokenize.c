@@ -1,6 +1,7 @@
 /* cli/cmd_tokenize.c — `quern tokenize`: text to tokens, as the model would see it. */
 #include <string.h>
 
+#include "base/json_fields.h"
 #include "cli/cli.h"
 #include "model/model.h"
 
@@ -59,11 +60,7 @@ static int put_json(qn_cli *c, const qn_tok *tok, const qn_ids *ids) {
     qn_jw_open(w, '{');
     qn_jw_key(w, "count");
     qn_jw_i64(w, (int64_t)ids->n);
-    qn_jw_key(w, "ids");
-    qn_jw_open(w, '[');
-    for (size_t i = 0; i < ids->n; i++)
-        qn_jw_i64(w, ids->v[i]);
-    qn_jw_close(w);
+    qn_field_i32s(w, "ids", ids->v, ids->n);
     qn_jw_key(w, "pieces");
     qn_jw_open(w, '[');
     for (size_t i = 0; i < ids->n; i++)

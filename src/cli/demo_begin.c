@@ -7,13 +7,11 @@
 
 enum { TOKENS = 96, WORDS = 3, CHARACTERS = 24, WITHOUT_BLANKS = 4 };
 
-static bool is_blank(unsigned char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
-
 /* The first words of s; of a script that has no blanks, the first characters. */
 static qn_str first_words(qn_str s) {
     size_t n = 0, end = 0, some = 0;
     int words = 0, characters = 0;
-    while (s.n > 0 && is_blank((unsigned char)s.s[0]))
+    while (s.n > 0 && qn_is_space(s.s[0]))
         s.s++, s.n--;
     for (; n < s.n && words < WORDS && characters <= CHARACTERS; n++) {
         const unsigned char c = (unsigned char)s.s[n];
@@ -35,7 +33,7 @@ static qn_str first_words(qn_str s) {
 /* Behind the first blank: where text was cut anywhere, half a word may stand first. */
 static qn_str whole_words(qn_str s) {
     for (size_t i = 0; i < s.n; i++)
-        if (is_blank((unsigned char)s.s[i]))
+        if (qn_is_space(s.s[i]))
             return (qn_str){s.s + i, s.n - i};
     return s;
 }

@@ -46,8 +46,7 @@ int qn_run_args_check(const qn_cli *c) {
 }
 
 int qn_run_args_patience(const qn_training *t) {
-    const bool measures = t->data ? qn_dataset_info(t->data, QN_SPLIT_VALIDATION).tokens > 1
-                                  : qn_examples_count(t->examples, QN_SPLIT_VALIDATION) > 0;
+    const bool measures = qn_train_has_validation(t->data, t->examples);
     return measures || t->recipe.patience == 0 ? 0 : qn_fail(QN_EUSAGE, "--patience counts evaluations, and these data "
            "have no validation split; it needs one (--validation 5%% where they are prepared)");
 }

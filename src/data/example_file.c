@@ -36,8 +36,6 @@ static const char *place_of(char place[160], const char *path, int64_t row) {
     return place;
 }
 
-static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
-
 static int read_array(qn_str text, const char *path, qn_example_file_fn *fn, void *arg, int64_t *rows) {
     char place[160];
     qn_json j;
@@ -63,7 +61,7 @@ static int read_lines(qn_str text, const char *path, qn_example_file_fn *fn, voi
         const char *lf = memchr(text.s, '\n', text.n);
         qn_str one = {text.s, lf ? (size_t)(lf - text.s) : text.n};
         text = (qn_str){one.s + one.n + (lf != NULL), text.n - one.n - (lf != NULL)};
-        while (one.n && is_space(one.s[one.n - 1]))
+        while (one.n && qn_is_json_space(one.s[one.n - 1]))
             one.n--;
         if (one.n == 0)
             continue;
@@ -88,7 +86,7 @@ int qn_example_file(const char *path, qn_example_file_fn *fn, void *arg) {
     if (qn_str_starts(text, "\xef\xbb\xbf"))
         text = (qn_str){text.s + 3, text.n - 3};
     size_t at = 0;
-    while (at < text.n && is_space(text.s[at]))
+    while (at < text.n && qn_is_json_space(text.s[at]))
         at++;
     const char first = at < text.n ? text.s[at] : 0;
     if (is_text(path)) {

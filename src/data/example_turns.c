@@ -12,7 +12,7 @@ void qn_turns_drop(qn_turns *t) {
 
 bool qn_turns_is_blank(qn_str s) {
     for (size_t i = 0; i < s.n; i++)
-        if (s.s[i] != ' ' && s.s[i] != '\n' && s.s[i] != '\t' && s.s[i] != '\r')
+        if (!qn_is_json_space(s.s[i]))
             return false;
     return true;
 }

@@ -8,8 +8,6 @@ void qn_encoder_drop(qn_encoder *e) {
     qn_buf_drop(&e->text);
 }
 
-static bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
-
 /* BOS where texts of this model begin with one. */
 static int begin(qn_encoder *e, const qn_scorer *s) {
     const int32_t bos = qn_tok_bos(s->tok);
@@ -56,7 +54,7 @@ int qn_encode_text(qn_encoder *e, const qn_scorer *s, qn_str text, qn_encoded *o
 
 int qn_encode_choice(qn_encoder *e, const qn_scorer *s, qn_str context, qn_str choice, qn_encoded *out) {
     size_t kept = context.n;
-    while (kept > 0 && is_space(context.s[kept - 1]))
+    while (kept > 0 && qn_is_space(context.s[kept - 1]))
         kept--;
     qn_buf_clear(&e->text);
     QN_TRY(qn_buf_put(&e->text, context.s, context.n));
@@ -84,7 +82,7 @@ int qn_encode_chat_choice(qn_encoder *e, const qn_scorer *s, qn_str messages, qn
     *out = (qn_encoded){.begin = (int64_t)e->ids.n};
     QN_TRY(s->render(s->chat, messages, &e->ids));
     out->from = (int64_t)e->ids.n - out->begin;
-    while (choice.n > 0 && is_space(choice.s[0]))
+    while (choice.n > 0 && qn_is_space(choice.s[0]))
         choice = (qn_str){choice.s + 1, choice.n - 1};
     QN_TRY(encode(e, s, choice));
     if (out->from < 1 || (int64_t)e->ids.n - out->begin == out->from)

@@ -8,8 +8,6 @@
 
 #include "eval/benchmark.h"
 
-static bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
-
 /* s with what `from` spells replaced, the leftmost first. */
 static int replace(qn_buf *out, qn_str s, qn_str from, qn_str to) {
     qn_buf_clear(out);
@@ -42,9 +40,9 @@ static int drop_brackets(qn_buf *out, qn_str s) {
 
 int qn_hellaswag_clean(qn_task *t, qn_str s, qn_str *out) {
     qn_buf a = {0}, b = {0};
-    while (s.n > 0 && is_space(s.s[0]))
+    while (s.n > 0 && qn_is_space(s.s[0]))
         s = (qn_str){s.s + 1, s.n - 1};
-    while (s.n > 0 && is_space(s.s[s.n - 1]))
+    while (s.n > 0 && qn_is_space(s.s[s.n - 1]))
         s.n--;
     int rc = replace(&a, s, QN_STR(" [title]"), QN_STR(". "));
     if (rc >= 0)

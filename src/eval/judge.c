@@ -5,7 +5,6 @@
 
 /* ---- pieces of text ---- */
 
-static bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c; }
 static bool is_word(char c) {
@@ -13,9 +12,9 @@ static bool is_word(char c) {
 }
 
 qn_str qn_trimmed(qn_str s) {
-    while (s.n > 0 && is_space(s.s[0]))
+    while (s.n > 0 && qn_is_space(s.s[0]))
         s = (qn_str){s.s + 1, s.n - 1};
-    while (s.n > 0 && is_space(s.s[s.n - 1]))
+    while (s.n > 0 && qn_is_space(s.s[s.n - 1]))
         s.n--;
     return s;
 }
@@ -80,7 +79,7 @@ qn_str qn_last_number(qn_str s) {
 static bool plain_number(qn_str s, char out[64], qn_str *view) {
     size_t n = 0;
     for (size_t i = 0; i < s.n; i++) {
-        if (s.s[i] == ',' || s.s[i] == '$' || is_space(s.s[i]))
+        if (s.s[i] == ',' || s.s[i] == '$' || qn_is_space(s.s[i]))
             continue;
         if (n == 63)
             return false;

@@ -23,13 +23,11 @@ int qn_rule_from_name(qn_str name) {
     return -1;
 }
 
-static bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
-
 /* Words here are what stands between white space. */
 static int64_t words(qn_str s) {
     int64_t n = 0;
     for (size_t i = 0; i < s.n; i++)
-        n += !is_space(s.s[i]) && (i == 0 || is_space(s.s[i - 1]));
+        n += !qn_is_space(s.s[i]) && (i == 0 || qn_is_space(s.s[i - 1]));
     return n;
 }
 
@@ -40,7 +38,7 @@ static int64_t sentences(qn_str s) {
     for (size_t i = 0; i < s.n; i++) {
         const bool end = s.s[i] == '.' || s.s[i] == '!' || s.s[i] == '?';
         n += end && open;
-        open = end ? false : open || !is_space(s.s[i]);
+        open = end ? false : open || !qn_is_space(s.s[i]);
     }
     return n + open;
 }

@@ -95,12 +95,10 @@ static void pass(qn_json_array *r, size_t n) {
     r->offset += (int64_t)n;
 }
 
-static bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
-
 /* The next byte that is no white space, left where it is: 1, or 0 at the end. */
 static int seek(qn_json_array *r) {
     for (;;) {
-        while (left(r) > 0 && is_space(*r->at))
+        while (left(r) > 0 && qn_is_json_space(*r->at))
             pass(r, 1);
         if (left(r) > 0)
             return 1;

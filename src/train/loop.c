@@ -78,9 +78,9 @@ static void warn_of_gaps(const qn_trainer *t) {
            : "few documents fit side by side", many ? "so does a shorter --context" : "so may another --context");
 }
 
-static bool has_validation(const qn_trainer *t) {
-    return t->s.data ? qn_dataset_info(t->s.data, QN_SPLIT_VALIDATION).tokens > 1
-                     : qn_examples_count(t->s.examples, QN_SPLIT_VALIDATION) > 0;
+bool qn_train_has_validation(const qn_dataset *data, const qn_examples *examples) {
+    return data ? qn_dataset_info(data, QN_SPLIT_VALIDATION).tokens > 1
+                : qn_examples_count(examples, QN_SPLIT_VALIDATION) > 0;
 }
 
 static int init(qn_trainer *t) {
@@ -89,7 +89,7 @@ static int init(qn_trainer *t) {
     t->pass = QN_MIN(t->recipe.rows, t->recipe.batch / t->recipe.shards);
     QN_TRY(rows_of(t, QN_SPLIT_TRAIN, &t->rows));
     warn_of_gaps(t);
-    if (has_validation(t))
+    if (qn_train_has_validation(t->s.data, t->s.examples))
         QN_TRY(rows_of(t, QN_SPLIT_VALIDATION, &t->validation));
     QN_TRY(batch_new(t));
     QN_TRY(qn_trainer_shards_new(t));

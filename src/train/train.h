@@ -67,6 +67,9 @@ typedef struct {
     qn_train_hooks hooks;
 } qn_train_setup;
 
+/* Is anything held out to measure by? Of data, or where it is NULL, of the examples. */
+bool qn_train_has_validation(const qn_dataset *data, const qn_examples *examples);
+
 typedef enum { QN_RUN_DONE, QN_RUN_STOPPED, QN_RUN_EARLY } qn_run_end;     /* EARLY: patience was at its end */
 
 typedef struct qn_trainer qn_trainer;
