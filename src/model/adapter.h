@@ -1,0 +1,70 @@
+/* model/adapter.h — low-rank adapters: what is added to a model's products while its weights stay as they are.
+ *
+ *     y = x·Wᵀ + b + s·(x·Aᵀ)·Bᵀ          A [rank,K], B [N,rank]; s = alpha/rank, or alpha/√rank (rsLoRA)
+ *
+ * (Hu et al. 2021; Kalajdzievski 2023.) With magnitudes (DoRA, Liu et al. 2024) each row of the sum of W and s·B·A is
+ * brought to a length of its own:  y = b + g ⊙ (x·Wᵀ + s·(x·Aᵀ)·Bᵀ), g = m / ‖W + s·B·A‖ row by row.
+ *
+ *   adapter.c        the list of pairs, fresh ones          adapter_file.h .c   PEFT directories, GGUF adapters
+ *   merge.h .c       several adapters into the weights       params.c            pairs as parameters to be trained
+ *   stack.c          where they enter the graph              ops/lora.c          the second product and the sum
+ *
+ * A model's weights stay what they are, quantized or not; A and B are F32. Rows of B, and magnitudes, are in the order
+ * of Hugging Face's files, as all weights in memory. An adapter is immutable for sessions, and may be shared by them. */
+#ifndef QN_MODEL_ADAPTER_H
+#define QN_MODEL_ADAPTER_H
+
+#include "model/model.h"
+
+enum { QN_ADAPTERS = 8 };               /* most that one graph knows */
+
+/* One pair. */
+typedef struct {
+    const qn_param *p;                  /* the weight that it belongs to; flags hold QN_LORA */
+    int64_t layer;
+    int64_t rank, rows, cols;           /* rows N, columns K of the weight */
+    double alpha, scale;                /* scale: s above */
+    qn_tensor a, b;                     /* [rank,cols], [rows,rank]: F32 in panels, in the adapter's arena */
+    float *magnitude;                   /* [rows] or NULL: no DoRA */
+    float *length;                      /* [rows] ‖W + s·B·A‖, made from the two at load and behind each step; with it */
+} qn_lora;
+
+typedef struct qn_adapter {
+    const qn_arch *arch;                /* of the model it was made for */
+    int64_t layers;
+    qn_lora *lora;                      /* [n]: layer by layer, in the order of the family's table */
+    size_t n;
+    int32_t *at;                        /* [layers][QN_PARAMS] index of a pair, −1: none */
+    bool rslora, dora;
+    char *arena;
+    size_t arena_bytes;
+    char *name;                         /* the path it was read from; "adapter" for a fresh one */
+} qn_adapter;
+
+/* What a fresh adapter is made of. */
+typedef struct {
+    int64_t rank;
+    double alpha;
+    bool rslora, dora;
+    const char *targets;                /* "all-linear", or names of PEFT's or of ours, separated by commas: "q_proj,v_proj",
+                                         * "attn_q,ffn_down"; the family's table knows both spellings */
+    uint64_t seed;
+} qn_lora_options;
+
+/* A fresh adapter for m: A uniform in ±1/√K (PEFT's Kaiming rule with a = √5), B zero, so that nothing changes yet;
+ * magnitudes are the lengths of W's rows. Draws depend on (seed, pair, index). QN_EINVAL: a rank out of range, a target
+ * that the family has not (named, with those it has); QN_ENOMEM. */
+int qn_adapter_fresh(qn_adapter **out, const qn_model *m, const qn_lora_options *o, qn_pool *pool);
+void qn_adapter_free(qn_adapter *a);                            /* NULL is fine */
+const qn_lora *qn_adapter_find(const qn_adapter *a, qn_param_id id, int64_t layer);     /* NULL: no pair there */
+/* Does it fit onto m: family, layers, shape of every pair? QN_ESHAPE names the adapter, the pair and both shapes. */
+int qn_adapter_check(const qn_adapter *a, const qn_model *m);
+/* For the makers of adapters: lists `n` pairs (p, layer, rank, rows, cols, alpha, scale are set) in an arena; zero. */
+int qn_adapter_new(qn_adapter **out, const qn_arch *arch, int64_t layers, const qn_lora *pairs, size_t n, bool dora);
+/* One matrix of a pair out of its panels and back: row-major [rows of it, columns of it]. */
+void qn_lora_unpack(const qn_tensor *t, float *out);
+void qn_lora_pack(const qn_tensor *t, const float *from);
+/* DoRA: lengths anew from W (decoded tile by tile) and the pair. Does nothing without magnitudes. */
+int qn_adapter_lengths(qn_adapter *a, const qn_model *m, qn_pool *pool);
+
+#endif
