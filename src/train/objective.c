@@ -13,8 +13,8 @@ static double softplus(double x) { return x >= 0 ? qn_log1p(qn_exp(-x)) : qn_log
 /* ln(1 − eˣ), x < 0; whichever half keeps its digits. */
 static double log1mexp(double x) { return x > -0.7 ? qn_ln(-qn_expm1(x)) : qn_log1p(-qn_exp(x)); }
 
-static double mean(const qn_answer *a) { return a->policy / (double)a->n; }
-static double ratio(const qn_answer *a) { return a->policy - a->reference; }
+static double mean(const qn_scored *a) { return a->policy / (double)a->n; }
+static double ratio(const qn_scored *a) { return a->policy - a->reference; }
 
 /* −(1−ε)·ln σ(x) − ε·ln σ(−x), and its slope. */
 static double smoothed(const qn_objective *o, double x, double *slope) {
@@ -25,7 +25,7 @@ static double smoothed(const qn_objective *o, double x, double *slope) {
 
 /* ---- pairs ---- */
 
-typedef void pair_fn(const qn_objective *o, const qn_answer *c, const qn_answer *r, qn_judgement *out);
+typedef void pair_fn(const qn_objective *o, const qn_scored *c, const qn_scored *r, qn_judgement *out);
 
 /* Losses of Δ alone. */
 static void put_difference(qn_judgement *out, double loss, double slope) {
@@ -34,18 +34,18 @@ static void put_difference(qn_judgement *out, double loss, double slope) {
     out->slope[1] = -slope;
 }
 
-static void pair_sigmoid(const qn_objective *o, const qn_answer *c, const qn_answer *r, qn_judgement *out) {
+static void pair_sigmoid(const qn_objective *o, const qn_scored *c, const qn_scored *r, qn_judgement *out) {
     double slope;
     const double loss = smoothed(o, o->beta * (ratio(c) - ratio(r)), &slope);
     put_difference(out, loss, o->beta * slope);
 }
 
-static void pair_hinge(const qn_objective *o, const qn_answer *c, const qn_answer *r, qn_judgement *out) {
+static void pair_hinge(const qn_objective *o, const qn_scored *c, const qn_scored *r, qn_judgement *out) {
     const double short_by = 1 - o->beta * (ratio(c) - ratio(r));
     put_difference(out, short_by > 0 ? short_by : 0, short_by > 0 ? -o->beta : 0);
 }
 
-static void pair_ipo(const qn_objective *o, const qn_answer *c, const qn_answer *r, qn_judgement *out) {
+static void pair_ipo(const qn_objective *o, const qn_scored *c, const qn_scored *r, qn_judgement *out) {
     const double off = ratio(c) / (double)c->n - ratio(r) / (double)r->n - 1 / (2 * o->beta);
     out->loss = off * off;
     out->slope[0] = 2 * off / (double)c->n;
@@ -53,13 +53,13 @@ static void pair_ipo(const qn_objective *o, const qn_answer *c, const qn_answer 
 }
 
 /* An answer of probability 1 has no odds. */
-static double logit(const qn_answer *a, double *slope) {
+static double logit(const qn_scored *a, double *slope) {
     const double p = QN_MIN(mean(a), -1e-12);
     *slope = -1 / (qn_expm1(p) * (double)a->n);
     return p - log1mexp(p);
 }
 
-static void pair_orpo(const qn_objective *o, const qn_answer *c, const qn_answer *r, qn_judgement *out) {
+static void pair_orpo(const qn_objective *o, const qn_scored *c, const qn_scored *r, qn_judgement *out) {
     double to_chosen, to_rejected;
     const double odds = logit(c, &to_chosen) - logit(r, &to_rejected), slope = -o->beta * sigmoid(-odds);
     out->loss = o->beta * softplus(odds) - mean(c);
@@ -67,7 +67,7 @@ static void pair_orpo(const qn_objective *o, const qn_answer *c, const qn_answer
     out->slope[1] = -slope * to_rejected;
 }
 
-static void pair_simpo(const qn_objective *o, const qn_answer *c, const qn_answer *r, qn_judgement *out) {
+static void pair_simpo(const qn_objective *o, const qn_scored *c, const qn_scored *r, qn_judgement *out) {
     double slope;
     out->loss = smoothed(o, o->beta * (mean(c) - mean(r)) - o->margin, &slope);
     out->slope[0] = o->beta * slope / (double)c->n;
@@ -108,13 +108,13 @@ int qn_objective_check(const qn_objective *o) {
 
 /* ---- what is judged ---- */
 
-static double reward(const qn_objective *o, const qn_answer *a) {
+static double reward(const qn_objective *o, const qn_scored *a) {
     const qn_objective_info *k = qn_objective_get(o->kind);
     const double v = k->reference ? ratio(a) : a->policy;
     return o->beta * (k->per_token ? v / (double)a->n : v);
 }
 
-void qn_objective_pair(const qn_objective *o, const qn_answer *chosen, const qn_answer *rejected, qn_judgement *out) {
+void qn_objective_pair(const qn_objective *o, const qn_scored *chosen, const qn_scored *rejected, qn_judgement *out) {
     qn_assert(kinds[o->kind].pair && chosen->n > 0 && rejected->n > 0);
     kinds[o->kind].pair(o, chosen, rejected, out);
     out->reward[0] = reward(o, chosen);
@@ -125,7 +125,7 @@ void qn_objective_pair(const qn_objective *o, const qn_answer *chosen, const qn_
     }
 }
 
-void qn_objective_label(const qn_objective *o, const qn_answer *a, bool good, double kl, qn_judgement *out) {
+void qn_objective_label(const qn_objective *o, const qn_scored *a, bool good, double kl, qn_judgement *out) {
     const double sign = good ? 1 : -1, weight = good ? o->good : o->bad, x = sign * o->beta * (ratio(a) - kl);
     const double left = sigmoid(-x);
     *out = (qn_judgement){.loss = weight * left, .reward = {reward(o, a)}};

@@ -54,16 +54,16 @@ const qn_objective_info *qn_objective_get(int kind);
 int qn_objective_check(const qn_objective *o);
 
 /* One answer: sums of ln p over its n ≥ 1 tokens. */
-typedef struct { double policy, reference; int64_t n; } qn_answer;
+typedef struct { double policy, reference; int64_t n; } qn_scored;
 
 typedef struct {
     double loss;
     double slope[2];                    /* ∂loss/∂policy of either answer; of a label the first */
     double reward[2];                   /* β·r, β·r̄ or β·p̄: what the policy implicitly gives; margin: their difference */
 } qn_judgement;
-void qn_objective_pair(const qn_objective *o, const qn_answer *chosen, const qn_answer *rejected, qn_judgement *out);
+void qn_objective_pair(const qn_objective *o, const qn_scored *chosen, const qn_scored *rejected, qn_judgement *out);
 /* kl: the batch's estimate, a constant to the gradient. */
-void qn_objective_label(const qn_objective *o, const qn_answer *a, bool good, double kl, qn_judgement *out);
+void qn_objective_label(const qn_objective *o, const qn_scored *a, bool good, double kl, qn_judgement *out);
 /* KTO's estimate of the divergence from the reference out of n answers to other prompts, whose r sum up to `sum`: never
  * below 0. */
 double qn_objective_kl(double sum, int64_t n);

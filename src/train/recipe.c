@@ -50,9 +50,16 @@ static const field fields[] = {
     {"sample_every", AT(sample_every), WHOLE, 0, 1e12, NULL},
     {"patience", AT(patience), WHOLE, 0, 1e6, NULL},
     {"neftune", AT(neftune), REAL, 0, 1e6, NULL},
+    {"loss_type", AT(objective.kind), CHOICE, 0, 0, QN_OBJECTIVE_CHOICES},
+    {"beta", AT(objective.beta), REAL, 0, 1e6, NULL},
+    {"label_smoothing", AT(objective.smoothing), REAL, 0, 0.5, NULL},
+    {"rpo_alpha", AT(objective.anchor), REAL, 0, 1e6, NULL},
+    {"simpo_gamma", AT(objective.margin), REAL, -1e6, 1e6, NULL},
+    {"desirable_weight", AT(objective.good), REAL, 0, 1e6, NULL},
+    {"undesirable_weight", AT(objective.bad), REAL, 0, 1e6, NULL},
 };
 #undef AT
-enum { FIRST_FIELDS = QN_LEN(fields) - 1 };     /* the others came later: where they are not said, they are 0 */
+enum { FIRST_FIELDS = QN_LEN(fields) - 8 };     /* the others came later: where they are not said, they are 0 */
 
 void qn_recipe_init(qn_recipe *r, qn_optimizer_kind optimizer) {
     *r = (qn_recipe){
@@ -103,6 +110,7 @@ int qn_recipe_check(const qn_recipe *r) {
     if (r->schedule.steps != r->steps)
         return qn_fail(QN_EINVAL, "the schedule has %lld steps, the run %lld", (long long)r->schedule.steps,
                        (long long)r->steps);
+    QN_TRY(qn_objective_check(&r->objective));
     return qn_schedule_check(&r->schedule);
 }
 

@@ -23,7 +23,7 @@ static qn_objective usual(int kind) {
 
 /* ---- against torch ---- */
 
-typedef struct { qn_objective o; qn_answer answer[2]; bool good; double kl, loss, slope[2], reward[2]; } example;
+typedef struct { qn_objective o; qn_scored answer[2]; bool good; double kl, loss, slope[2], reward[2]; } example;
 
 static void read_numbers(qn_json *j, double *v, int n) {
     CHECK_OK(qn_json_enter(j, '['));
@@ -32,10 +32,10 @@ static void read_numbers(qn_json *j, double *v, int n) {
     CHECK_INT(qn_json_item(j), 0);
 }
 
-static void read_answer(qn_json *j, qn_answer *a) {
+static void read_answer(qn_json *j, qn_scored *a) {
     double v[3];
     read_numbers(j, v, 3);
-    *a = (qn_answer){v[0], v[1], (int64_t)v[2]};
+    *a = (qn_scored){v[0], v[1], (int64_t)v[2]};
 }
 
 static void read_member(qn_json *j, qn_str key, example *x) {
@@ -118,7 +118,7 @@ TEST(they_are_what_torch_makes_of_them) {
 /* A vocabulary of three; "a b" is the prompt, the answer is "c a": p(c) = 1/2, p(a) = 1/4 under the policy, 1/4 and
  * 1/4 under the reference; the rejected one "b": 1/4 and 1/2. The prompt's own tokens are in no sum: with them, or
  * shifted by one, it would be another one. */
-static const qn_answer chosen = {-3 * LN2, -4 * LN2, 2}, rejected = {-2 * LN2, -LN2, 1};
+static const qn_scored chosen = {-3 * LN2, -4 * LN2, 2}, rejected = {-2 * LN2, -LN2, 1};
 
 TEST(three_tokens_by_hand) {
     qn_judgement j;
@@ -154,7 +154,7 @@ TEST(before_step_0_the_loss_is_ln_2) {
     static const double sums[] = {-1e-3, -7.25, -130, -1e4};
     for (size_t i = 0; i < QN_LEN(sums); i++)
         for (double beta = 0.01; beta < 10; beta *= 3) {
-            const qn_answer c = {sums[i], sums[i], 4}, r = {3 * sums[i], 3 * sums[i], 9};
+            const qn_scored c = {sums[i], sums[i], 4}, r = {3 * sums[i], 3 * sums[i], 9};
             qn_objective o = usual(QN_OBJECTIVE_SIGMOID);
             qn_judgement j;
             o.beta = beta;
@@ -179,8 +179,8 @@ TEST(swapped_answers_swap_the_rewards) {
     }
 }
 
-static double loss_at(const qn_objective *o, const qn_answer *a, int which, double by) {
-    qn_answer moved[2] = {a[0], a[1]};
+static double loss_at(const qn_objective *o, const qn_scored *a, int which, double by) {
+    qn_scored moved[2] = {a[0], a[1]};
     qn_judgement j;
     moved[which].policy += by;
     if (o->kind == QN_OBJECTIVE_KTO)
@@ -192,7 +192,7 @@ static double loss_at(const qn_objective *o, const qn_answer *a, int which, doub
 
 /* Fourth-order differences. */
 TEST(slopes_are_slopes) {
-    static const qn_answer pairs[][2] = {{{-9, -10, 5}, {-14, -13, 8}}, {{-3, -20, 2}, {-2, -1, 1}},
+    static const qn_scored pairs[][2] = {{{-9, -10, 5}, {-14, -13, 8}}, {{-3, -20, 2}, {-2, -1, 1}},
                                          {{-60, -55, 30}, {-61, -80, 25}}};
     for (int kind = 1; kind < QN_OBJECTIVES; kind++)
         for (size_t i = 0; i < QN_LEN(pairs); i++) {
@@ -222,7 +222,7 @@ TEST(extremes_stay_numbers) {
     for (int kind = 1; kind < QN_OBJECTIVES; kind++)
         for (size_t a = 0; a < QN_LEN(sums); a++)
             for (size_t b = 0; b < QN_LEN(sums); b++) {
-                const qn_answer c = {sums[a], -5, 3}, r = {sums[b], -5, 3};
+                const qn_scored c = {sums[a], -5, 3}, r = {sums[b], -5, 3};
                 const qn_objective o = usual(kind);
                 qn_judgement j = {0};
                 if (kind == QN_OBJECTIVE_KTO)

@@ -229,12 +229,12 @@ static double weigh(const lesson *l, qn_engine *e, const qn_objective *o, int64_
     const double share = (labels ? 1.0 : 2.0) / MAX_DOCUMENTS;
     double loss = 0;
     for (int64_t i = 0; i < p.n; i += labels ? 1 : 2) {
-        const qn_answer a = {p.piece[i].logp, l->reference[from + i], p.piece[i].n};
+        const qn_scored a = {p.piece[i].logp, l->reference[from + i], p.piece[i].n};
         qn_judgement j;
         if (labels) {
             qn_objective_label(o, &a, l->good[from + i], l->kl, &j);
         } else {
-            const qn_answer b = {p.piece[i + 1].logp, l->reference[from + i + 1], p.piece[i + 1].n};
+            const qn_scored b = {p.piece[i + 1].logp, l->reference[from + i + 1], p.piece[i + 1].n};
             qn_objective_pair(o, &a, &b, &j);
             qn_engine_weigh(e, i + 1, -share * j.slope[1]);
         }
