@@ -57,7 +57,7 @@ typedef struct { int64_t n; const qn_engine_piece *piece; } qn_engine_pieces;
 
 /* n ≤ rows rows forward. Nothing is dropped, no noise is added. No allocation. */
 void qn_engine_forward(qn_engine *e, const qn_row_data *row, int64_t n);
-qn_engine_pieces qn_engine_pieces_get(const qn_engine *e);      /* of that pass, in their order; empty ones are left out */
+qn_engine_pieces qn_engine_pieces_get(const qn_engine *e);      /* of that pass, in order; empty ones are left out */
 /* Weighs −ln p of all tokens of its i-th piece; without, they weigh 0. Or token by token, [supervised tokens]. */
 void qn_engine_weigh(qn_engine *e, int64_t i, double weight);
 float *qn_engine_weights(qn_engine *e);

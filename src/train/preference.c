@@ -7,8 +7,8 @@
  *              backward, from −slope/pairs on every token of the piece
  *
  * Each pair stands in one row, so a pass knows all it needs, and passes add up whatever their size. Labelled answers
- * have their mismatch as second piece. KTO asks for the mean over the whole batch before it judges the first: mismatches
- * of all passes run first, forward alone, then the answers. */
+ * have their mismatch as second piece. KTO asks for the mean over the whole batch before it judges the first:
+ * mismatches of all passes run first, forward alone, then the answers. */
 #include <math.h>
 #include <string.h>
 
@@ -206,14 +206,20 @@ static int refer_to(qn_trainer *t, qn_split split, int64_t n) {
     return 0;
 }
 
+/* Rows of the first epoch that the run is going to see: of a short one not all. */
+static int64_t rows_seen(const qn_trainer *t, int split) {
+    if (split == QN_SPLIT_TRAIN)
+        return QN_MIN(qn_rows_per_epoch(t->rows), t->recipe.steps * t->recipe.batch);
+    const int64_t all = t->validation ? qn_rows_per_epoch(t->validation) : 0;
+    return t->recipe.eval_rows > 0 ? QN_MIN(all, t->recipe.eval_rows) : all;
+}
+
 static int refer_all(qn_trainer *t) {
     qn_rows *const rows[QN_SPLITS] = {t->rows, t->validation};
-    int64_t all = 0, done = 0;
+    const int64_t all = rows_seen(t, QN_SPLIT_TRAIN) + rows_seen(t, QN_SPLIT_VALIDATION);
+    int64_t done = 0;
     for (int k = 0; k < QN_SPLITS; k++)
-        all += rows[k] ? qn_rows_per_epoch(rows[k]) : 0;
-    for (int k = 0; k < QN_SPLITS; k++) {
-        const int64_t n = rows[k] ? qn_rows_per_epoch(rows[k]) : 0;
-        for (int64_t r = 0; r < n; r += t->pass) {
+        for (int64_t r = 0, n = rows_seen(t, k); r < n; r += t->pass) {
             const int64_t some = QN_MIN(t->pass, n - r);
             for (int64_t i = 0; i < some; i++)
                 QN_TRY(qn_trainer_row(t, rows[k], r + i, i));
@@ -222,7 +228,6 @@ static int refer_all(qn_trainer *t) {
             if (t->s.hooks.reference)
                 QN_TRY(t->s.hooks.reference(t->s.hooks.arg, done, all));
         }
-    }
     return 0;
 }
 

@@ -48,10 +48,14 @@ int qn_reference_init(qn_reference *r, const qn_examples *e, const char *key) {
         r->n[k] = qn_examples_count(e, (qn_split)k);
         r->sum[k] = qn_zalloc(QN_MEM_BASE, 2 * (size_t)r->n[k] + 1, sizeof *r->sum[k]);
     }
-    if (r->sum[0] && r->sum[1])
-        return 0;
-    qn_reference_drop(r);
-    return QN_ENOMEM;
+    if (!r->sum[0] || !r->sum[1]) {
+        qn_reference_drop(r);
+        return QN_ENOMEM;
+    }
+    for (int k = 0; k < QN_SPLITS; k++)
+        for (int64_t i = 0; i < 2 * r->n[k]; i++)
+            r->sum[k][i] = NAN;
+    return 0;
 }
 
 void qn_reference_drop(qn_reference *r) {
@@ -112,7 +116,7 @@ static int take(qn_reference *r, const qn_map_file *f, const char *path) {
         memcpy(r->sum[k], at, bytes_of(r, k));
         at += bytes_of(r, k);
         for (int64_t i = 0; i < 2 * r->n[k]; i++)
-            good = good && isfinite(r->sum[k][i]) && r->sum[k][i] <= 0;
+            good = good && !isinf(r->sum[k][i]) && !(r->sum[k][i] > 0);
     }
     return good ? 0 : qn_fail(QN_EFORMAT, "%s: holds what is no sum of log-probabilities", path);
 }

@@ -18,14 +18,14 @@
 enum { QN_REFERENCE_KEY = 33 };         /* 32 digits and the end */
 
 typedef struct {
-    double *sum[QN_SPLITS];             /* [examples][2] */
+    double *sum[QN_SPLITS];             /* [examples][2]; NaN: of an example that the run never comes to */
     int64_t n[QN_SPLITS];
     char key[QN_REFERENCE_KEY];
 } qn_reference;
 
 /* The key of these weights, examples and products. QN_ENOMEM. */
 int qn_reference_key(const qn_params *p, const qn_examples *e, char key[QN_REFERENCE_KEY]);
-int qn_reference_init(qn_reference *r, const qn_examples *e, const char *key);      /* zero sums. QN_ENOMEM */
+int qn_reference_init(qn_reference *r, const qn_examples *e, const char *key);      /* all NaN. QN_ENOMEM */
 void qn_reference_drop(qn_reference *r);
 int qn_reference_save(const qn_reference *r, const char *path);
 /* QN_ENOTFOUND; QN_EFORMAT, QN_ETRUNC: damaged; QN_EINVAL: of another key, or of other examples. */

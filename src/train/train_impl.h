@@ -58,10 +58,11 @@ int64_t qn_trainer_tokens(const qn_trainer *t, int64_t i);
 int64_t qn_preference_answers(const qn_trainer *t, int64_t i);
 /* KTO: how far the policy has moved from the reference, summed up over the mismatches of a pass: n rows of the batch
  * from `first` on. Adds to how many they were, and to the operations that it took (NULL: nobody asks). */
-double qn_preference_mismatch(qn_trainer *t, qn_split split, int64_t first, int64_t n, int64_t *answers, int64_t *flops);
+double qn_preference_mismatch(qn_trainer *t, qn_split split, int64_t first, int64_t n, int64_t *answers,
+                              int64_t *flops);
 /* Nothing is judged yet; kl: the divergence by the mismatches of everything that will be. */
 void qn_preference_begin(qn_trainer *t, double kl);
-/* n rows forward, judged; where share > 0, one over all that is judged in the batch, weighed with it and walked back. */
+/* n rows forward, judged; where share > 0 (one over all that is judged in the batch) weighed with it, and back. */
 void qn_preference_pass(qn_trainer *t, qn_split split, int64_t first, int64_t n, double share);
 qn_judged qn_preference_end(qn_trainer *t);
 

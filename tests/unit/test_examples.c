@@ -333,9 +333,8 @@ static const char *judged(const char *name, int n, bool pairs) {
         CHECK_OK(qn_buf_printf(&text, "{\"prompt\":\"try %d\",\"%s\":\"", i / 2, pairs ? "chosen" : "completion"));
         for (int k = 0; k < 1 + i * 7 % 17; k++)
             CHECK_OK(qn_buf_puts(&text, "text "));
-        CHECK_OK(qn_buf_printf(&text, "%s%d\"}\n", pairs ? "ok\",\"rejected\":\"no " : i % 3 ? "ok\",\"label\":true,\"n\":\""
-                                                                                         : "ok\",\"label\":false,\"n\":\"",
-                               i));
+        CHECK_OK(pairs ? qn_buf_printf(&text, "ok\",\"rejected\":\"no %d\"}\n", i)
+                       : qn_buf_printf(&text, "ok %d\",\"label\":%s}\n", i, i % 3 ? "true" : "false"));
     }
     const char *path = qn_test_write(name, text.s, text.n);
     qn_buf_drop(&text);
@@ -406,8 +405,8 @@ static void judge_rows(bool pairs) {
     for (int i = 0; i < 60; i++)
         CHECK_INT(seen[i], 1, "example %d", i);
     qn_rows_free(rows);
-    CHECK_FAIL(qn_rows_of_examples(&rows, r.e, &(qn_rows_options){.context = 2 * JUDGED - 1, .judged = true}), QN_EINVAL,
-               "examples of up to 128");
+    const qn_rows_options narrow = {.context = 2 * JUDGED - 1, .judged = true};
+    CHECK_FAIL(qn_rows_of_examples(&rows, r.e, &narrow), QN_EINVAL, "examples of up to 128");
     rig_drop(&r);
 }
 

@@ -191,28 +191,32 @@ static double loss_at(const qn_objective *o, const qn_scored *a, int which, doub
 }
 
 /* Fourth-order differences. */
+static void check_slopes(const qn_objective *o, const qn_scored *a) {
+    const double h = 1e-3;
+    qn_judgement j;
+    if (o->kind == QN_OBJECTIVE_KTO)
+        qn_objective_label(o, &a[0], a[1].n > 5, 0.5, &j);
+    else
+        qn_objective_pair(o, &a[0], &a[1], &j);
+    for (int which = 0; which < 1 + (o->kind != QN_OBJECTIVE_KTO); which++) {
+        const double beside = loss_at(o, a, which, h) - loss_at(o, a, which, -h);
+        const double far = loss_at(o, a, which, 2 * h) - loss_at(o, a, which, -2 * h);
+        CHECK_NEAR(j.slope[which], (8 * beside - far) / (12 * h), 1e-9 * (1 + fabs(j.slope[which])), "%s of %g, %g",
+                   qn_objective_get(o->kind)->name, a[0].policy, a[1].policy);
+    }
+}
+
 TEST(slopes_are_slopes) {
     static const qn_scored pairs[][2] = {{{-9, -10, 5}, {-14, -13, 8}}, {{-3, -20, 2}, {-2, -1, 1}},
                                          {{-60, -55, 30}, {-61, -80, 25}}};
     for (int kind = 1; kind < QN_OBJECTIVES; kind++)
         for (size_t i = 0; i < QN_LEN(pairs); i++) {
             qn_objective o = usual(kind);
-            qn_judgement j;
-            const double h = 1e-3;
             o.good = 1.25;
             o.bad = 0.5;
             o.smoothing = qn_objective_get(kind)->uses & QN_USES_SMOOTHING ? 0.15 : 0;
             o.anchor = qn_objective_get(kind)->uses & QN_USES_ANCHOR ? 0.3 : 0;
-            if (kind == QN_OBJECTIVE_KTO)
-                qn_objective_label(&o, &pairs[i][0], pairs[i][1].n > 5, 0.5, &j);
-            else
-                qn_objective_pair(&o, &pairs[i][0], &pairs[i][1], &j);
-            for (int which = 0; which < 1 + (kind != QN_OBJECTIVE_KTO); which++) {
-                const double near = loss_at(&o, pairs[i], which, h) - loss_at(&o, pairs[i], which, -h);
-                const double far = loss_at(&o, pairs[i], which, 2 * h) - loss_at(&o, pairs[i], which, -2 * h);
-                CHECK_NEAR(j.slope[which], (8 * near - far) / (12 * h), 1e-9 * (1 + fabs(j.slope[which])), "%s, pair %zu",
-                           qn_objective_get(kind)->name, i);
-            }
+            check_slopes(&o, pairs[i]);
         }
 }
 

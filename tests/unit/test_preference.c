@@ -94,6 +94,7 @@ TEST(the_first_divergence_is_0) {
 TEST(a_batch_is_cut_into_passes_of_any_size) {
     const int64_t rows[] = {8, 4, 3, 1}, shards[] = {1, 2, 1, 8};
     for (int kind = 1; kind < QN_OBJECTIVES; kind++) {
+        const char *name = qn_objective_get(kind)->name;
         qn_step_report first, report;
         for (size_t i = 0; i < QN_LEN(rows); i++) {
             make_options o = lesson(kind);
@@ -107,9 +108,8 @@ TEST(a_batch_is_cut_into_passes_of_any_size) {
                 first = report;
             CHECK_INT(report.tokens, first.tokens);
             CHECK_INT(report.judged.n, first.judged.n);
-            CHECK_NEAR(report.loss, first.loss, 1e-5 * first.loss, "%s, passes of %d rows", qn_objective_get(kind)->name,
-                       (int)rows[i]);
-            CHECK_NEAR(report.grad_norm, first.grad_norm, 1e-4 * first.grad_norm, "%s", qn_objective_get(kind)->name);
+            CHECK_NEAR(report.loss, first.loss, 1e-5 * first.loss, "%s, passes of %d rows", name, (int)rows[i]);
+            CHECK_NEAR(report.grad_norm, first.grad_norm, 1e-4 * first.grad_norm, "%s", name);
             made_drop(&r);
         }
     }
