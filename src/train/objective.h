@@ -3,17 +3,17 @@
  * Pure functions in double. They know an answer by two sums: of the log-probabilities of its tokens under the policy,
  * which is trained, and under the reference, which is the policy as it was before step 0. With
  *
- *     r = policy − reference       Δ = r(chosen) − r(rejected)       x̄ = x / tokens of the answer      σ(x) = 1/(1+e⁻ˣ)
+ *     r = policy − reference       Δ = r(chosen) − r(rejected)       x̄ = x / tokens of the answer    σ(x) = 1/(1+e⁻ˣ)
  *
  *     sigmoid   −(1−ε)·ln σ(β·Δ) − ε·ln σ(−β·Δ)         DPO; ε label smoothing: cDPO      Rafailov et al. 2023
  *     hinge     max(0, 1 − β·Δ)                         SLiC on DPO's margin              Zhao et al. 2023
  *     ipo       (Δ̄ − 1/(2β))²                           IPO; Δ̄ per token of each answer   Azar et al. 2023
  *     kto       λ·(1 − σ(±β·(r − KL)))                  KTO; answers with a label         Ethayarajh et al. 2024
  *     orpo      −p̄(chosen) − β·ln σ(odds)               ORPO; no reference                Hong et al. 2024
- *     simpo     −ln σ(β·(p̄(chosen) − p̄(rejected)) − γ)  SimPO; no reference; ε as above   Meng et al. 2024
+ *     simpo     −ln σ(β·(p̄(chosen) − p̄(rejected)) − γ)  SimPO; no reference; ε as above  Meng et al. 2024
  *
  * p is the policy's sum; odds = ln(e^p̄/(1−e^p̄)) of chosen − rejected. IPO is taken per token, as TRL takes it: sums
- * of long answers would leave 1/(2β) behind at once. An anchor α adds −α·p̄(chosen), the mean −ln p of the chosen answer
+ * of long answers would leave 1/(2β) behind at once. An anchor α adds −α·p̄(chosen), the mean −ln p of that answer
  * (Pang et al. 2024, RPO), so that its probability does not fall with the other's. Means are over the answer's own
  * tokens; the prompt is in none of them. */
 #ifndef QN_TRAIN_OBJECTIVE_H
