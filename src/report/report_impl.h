@@ -11,6 +11,7 @@ enum { QN_LOSS, QN_EVAL_LOSS, QN_EVAL_BITS, QN_RATE, QN_NORM, QN_SPEED, QN_FLOPS
 /* And those of a run over answers that are judged. */
 enum { QN_REWARD_CHOSEN, QN_REWARD_REJECTED, QN_MARGIN, QN_ACCURACY, QN_MOVED_CHOSEN, QN_MOVED_REJECTED,
        QN_LENGTH_CHOSEN, QN_LENGTH_REJECTED, QN_KL, QN_EVAL_MARGIN, QN_EVAL_ACCURACY, QN_EVAL_MOVED, QN_JUDGED };
+extern const char *const qn_judged_keys[QN_JUDGED];     /* as metrics.jsonl has them */
 
 typedef struct { int64_t step; const char *prompt, *text; } qn_report_sample;
 typedef struct { const char *group, *key, *value; } qn_report_fact;     /* "recipe", "batch", "16" */

@@ -423,6 +423,13 @@ TEST(preferences_show_their_margins) {
         CHECK_CONTAINS(page.s, said[i]);
     CHECK(!strstr(page.s, "Divergence"), "KTO's alone");
     CHECK_CONTAINS(text.s, "less probable");
+    qn_buf json = {0};
+    qn_jw w;
+    qn_jw_init(&w, &json, 0);
+    CHECK_OK(qn_report_json(r, &w));
+    CHECK_OK(qn_jw_end(&w));
+    CHECK_CONTAINS(json.s, "\"preferences\":{\"rewards/chosen\":{\"first\":-0.1");
+    qn_buf_drop(&json);
     qn_report_free(r);
     qn_buf_clear(&page);
     qn_buf_clear(&text);
