@@ -6,6 +6,7 @@
  *   arch.h .c     the families: arch_<name>.c, one table each of keys, parameters, wiring (arch_list.inc)
  *   stored.h .c   where a parameter lies in a file: alone or among others, as it is used or transposed
  *   load.c        names bound to tensors, shapes checked, weights packed for this machine
+ *   adapter.h     low-rank adapters beside a model's weights
  *   blank.c       a model without a file      params.h .c   the parameters of a model that is trained
  *   stack.c       the shared decoder stack: parameters and spec to a graph
  *   save.h        what stands beside the weights of a model that is written (save_*.c)
@@ -93,9 +94,15 @@ const qn_tensor *qn_model_param(const qn_model *m, qn_param_id id, int64_t layer
 
 /* ---- a model as a graph ---- */
 
+struct qn_adapter;
+
 typedef struct {
     qn_dtype kv;                    /* dtype of the KV cache */
     int64_t max_context;
+    const struct qn_adapter *const *adapter;    /* [n_adapters] behind the products, in this order (adapter.h); checked
+                                                 * against the model, and outliving the graph */
+    int n_adapters;
+    double lora_dropout;            /* > 0: of what A reads, in runs that ask for dropout */
     double dropout;                 /* > 0: nodes that drop this share of what enters the residual stream, in runs that
                                      * ask for it (qn_batch.dropout) */
     double neftune;                 /* > 0: a node that adds noise of this size to the embedding, likewise */
