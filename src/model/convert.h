@@ -36,4 +36,7 @@ typedef struct {
  * was, and nothing new is left behind. */
 int qn_convert(const char *in, const char *out, const qn_convert_options *o, qn_convert_result *result);
 
+/* The first of these checks: may `out` be written, and is it to be a GGUF? For whoever writes in these two forms. */
+int qn_convert_check_out(const char *in, const char *out, bool force, bool *to_gguf);
+
 #endif
