@@ -9,6 +9,7 @@
 
 static const qn_opt opts[] = {
     QN_OPT_FOLDER("", "data", NULL, "the prepared folder, where it is no longer where it was"),
+    QN_OPT_STRING("", "from", NULL, "MODEL", "the model that an adapter sits on, where it is no longer where it was"),
     QN_OPT_JSON,
     QN_OPT_END
 };
@@ -20,12 +21,13 @@ static const char notes[] =
     "change no bit; another instruction level may, and is warned of.";
 
 /* What the manifest says that a run is made of; `found`: where its data are now. */
-typedef struct { qn_str recipe, model; qn_buf data, fingerprint, from, prompt, world, isa, found; } manifest;
+typedef struct { qn_str recipe, model; qn_buf data, fingerprint, from, base, prompt, world, isa, found; } manifest;
 
 static void manifest_drop(manifest *m) {
     qn_buf_drop(&m->data);
     qn_buf_drop(&m->fingerprint);
     qn_buf_drop(&m->from);
+    qn_buf_drop(&m->base);
     qn_buf_drop(&m->prompt);
     qn_buf_drop(&m->world);
     qn_buf_drop(&m->isa);
@@ -51,6 +53,8 @@ static int read_manifest(manifest *m, qn_json *j) {
             QN_TRY(take_word(j, &m->fingerprint));
         else if (qn_str_is(key, "from"))
             QN_TRY(take_word(j, &m->from));
+        else if (qn_str_is(key, "from_fingerprint"))
+            QN_TRY(take_word(j, &m->base));
         else if (qn_str_is(key, "prompt"))
             QN_TRY(take_word(j, &m->prompt));
         else if (qn_str_is(key, "world"))
@@ -141,9 +145,16 @@ static int find_data(const qn_training *t, const manifest *m, qn_buf *path) {
                              "with --data", path->s);
 }
 
-static int open_all(qn_training *t, const manifest *m, const char *data) {
+static int open_all(qn_training *t, manifest *m, const char *data) {
     QN_TRY(take_recipe(t, m->recipe));
     QN_TRY(take_config(t, m->model));
+    const qn_str elsewhere = qn_str_of(qn_cli_str(t->c, "from"));
+    if (elsewhere.n && t->recipe.lora.rank == 0)
+        return qn_fail(QN_EUSAGE, "--from: this run trains the model itself, which lies in its checkpoints");
+    if (elsewhere.n) {
+        qn_buf_clear(&m->from);
+        QN_TRY(qn_buf_put(&m->from, elsewhere.s, elsewhere.n));
+    }
     QN_TRY(keep(&t->from, &m->from));
     QN_TRY(keep(&t->prompt, &m->prompt));
     QN_TRY(keep(&t->world, &m->world));
@@ -158,13 +169,23 @@ static int open_all(qn_training *t, const manifest *m, const char *data) {
     return 0;
 }
 
+/* An adapter is nothing without the numbers that it was trained beside. */
+static int check_base(const qn_training *t, const manifest *m) {
+    if (!t->adapter || !m->base.n || qn_str_is(qn_buf_view(&m->base), t->base_print))
+        return 0;
+    return qn_fail(QN_EINVAL, "%s: holds other weights than those that this run's adapter was begun on (fingerprint "
+                   "%s, expected %s); name the right model with --from", t->from, t->base_print, m->base.s);
+}
+
 /* Killed before the first checkpoint: the beginning is a pure function of the manifest. */
-static int take_up(qn_training *t) {
+static int take_up(qn_training *t, const manifest *m) {
     qn_buf dir = {0};
     int rc = qn_checkpoint_newest(qn_run_path(t->run), &dir);
     const bool found = rc > 0;
     if (rc >= 0)
-        rc = qn_training_open_model(t, found ? dir.s : t->from);
+        rc = qn_training_open_model(t, found && t->recipe.lora.rank == 0 ? dir.s : t->from);
+    if (rc >= 0)
+        rc = check_base(t, m);
     if (rc >= 0)
         rc = qn_training_build(t);
     if (rc >= 0)
@@ -188,7 +209,7 @@ static int resume(qn_training *t, manifest *m) {
     warn_of_level(t, m);
     QN_TRY(find_data(t, m, &m->found));
     QN_TRY(open_all(t, m, m->found.s));
-    return take_up(t);
+    return take_up(t, m);
 }
 
 static int run(qn_cli *c) {

@@ -1,5 +1,6 @@
 /* cli/cmd_train_sft.c — `quern train sft`: a model taught by examples. */
 #include <math.h>
+#include <string.h>
 
 #include "base/file.h"
 #include "cli/data_args.h"
@@ -7,6 +8,16 @@
 #include "cli/run_args.h"
 #include "num/math.h"
 #include "train/dial.h"
+
+#define QN_OPTS_LORA                                                                                                 \
+    QN_OPT_FLAG("", "lora", "train an adapter beside the model, quantized or not, which stays as it is"),            \
+    QN_OPT_INT("", "rank", "16", 1, 1024, "--lora: rank of its pairs"),                                              \
+    QN_OPT_FLOAT("", "alpha", "32", 0, 1e6, "--lora: its scale is alpha/rank"),                                      \
+    QN_OPT_STRING("", "targets", "all-linear", "NAMES", "--lora: weights with a pair: q_proj,v_proj or attn_q …"),   \
+    QN_OPT_FLOAT("", "lora-dropout", "0", 0, 0.99, "--lora: share of what the pairs read that is dropped"),          \
+    QN_OPT_FLAG("", "rslora", "--lora: the scale is alpha/√rank"),                                                   \
+    QN_OPT_FLAG("", "dora", "--lora: magnitudes beside the pairs"),                                                  \
+    QN_OPT_FLOAT("", "lora-plus", "1", 0.001, 1e4, "--lora: the rate of B is X times that of A; 16 is usual (LoRA+)")
 
 static const qn_opt opts[] = {
     QN_OPT_LIST("d", "data", "FILE", "examples: chat messages, ShareGPT, Alpaca, prompts with completions, text …"),
@@ -16,6 +27,7 @@ static const qn_opt opts[] = {
     QN_OPT_FLOAT("", "epochs", "3", 0.01, 10000, "times that each example is seen; decides the steps where --steps "
                  "does not"),
     QN_OPT_FLOAT("", "neftune", "0", 0, 1000, "noise on the embedding while training (NEFTune); 5 is usual, 0: none"),
+    QN_OPTS_LORA,
     QN_OPT_ENUM("", "weights", "as-is", "as-is|f32", "f32: take what quantized weights stand for as numbers"),
     QN_OPTS_RUN,
     QN_OPT_FLAG("", "dry-run", "print the plan and stop; with --json, on stdout"),
@@ -27,6 +39,7 @@ static const qn_opt opts[] = {
 static const char *const examples[] = {
     "quern train sft run/best --data sft.jsonl --out tuned",
     "quern train sft model/ --data alpaca.json --epochs 2 --neftune 5 --out tuned",
+    "quern train sft model.gguf --lora --data alpaca.json --rank 8 --out tuned",
     "quern train sft model.gguf --weights f32 --data chats.jsonl.zst --held test.jsonl --out tuned",
     NULL
 };
@@ -35,8 +48,10 @@ static const char notes[] =
     "Every answer of the assistant is taught, with the token that ends it; the rest is only read (--teach). The ids "
     "are those that chat and generate make of the same messages. `quern data check --model MODEL FILE` shows them. "
     "Whole examples are packed side by side and do not see one another.\n"
+    "--lora trains an adapter: a model.gguf that is quantized stays so, and RUN/best is what `--adapter` of generate, "
+    "chat and eval takes, and what PEFT loads.\n"
     "Where --lr is not given it is a thirtieth of what pre-training takes for that width; where --weight-decay is not, "
-    "0. A model without a chat template gets ChatML and its tokens.\n"
+    "0; with --lora it is a third. A model without a chat template gets ChatML and its tokens.\n"
     "RUN is a run as `train pretrain` makes it, and `quern train resume RUN` goes on to the same bits; what the "
     "examples became stands in RUN/data.";
 
@@ -50,19 +65,39 @@ static int check_names(const qn_cli *c) {
     return 0;
 }
 
+static int take_lora(const qn_cli *c, qn_recipe_lora *l) {
+    static const char *const parts[] = {"rank", "alpha", "targets", "lora-dropout", "rslora", "dora", "lora-plus"};
+    const char *targets = qn_cli_str(c, "targets");
+    for (size_t i = 0; i < QN_LEN(parts) && !qn_cli_flag(c, "lora"); i++)
+        if (qn_cli_given(c, parts[i]))
+            return qn_fail(QN_EUSAGE, "--%s is of adapters: it needs --lora", parts[i]);
+    if (!qn_cli_flag(c, "lora"))
+        return 0;
+    if (qn_cli_enum(c, "weights") == 1)
+        return qn_fail(QN_EUSAGE, "--weights f32: an adapter sits on the weights as they are; leave it out");
+    if (strlen(targets) >= QN_TARGETS)
+        return qn_fail(QN_EUSAGE, "--targets: %zu bytes of names; at most %d are expected", strlen(targets),
+                       QN_TARGETS - 1);
+    *l = (qn_recipe_lora){.rank = qn_cli_int(c, "rank"), .alpha = qn_cli_float(c, "alpha"),
+                          .dropout = qn_cli_float(c, "lora-dropout"), .plus = qn_cli_float(c, "lora-plus"),
+                          .rslora = qn_cli_flag(c, "rslora"), .dora = qn_cli_flag(c, "dora")};
+    memcpy(l->targets, targets, strlen(targets) + 1);
+    return 0;
+}
+
 /* Steps of a gradient are far below the steps of a quantized number: it would be trained in vain, or not be that model
  * any more. */
 static int check_weights(const qn_cli *c, const qn_source *s) {
     const qn_tensor_file *f = qn_source_tensors(s);
-    if (qn_cli_enum(c, "weights") == 1 || !f)
+    if (qn_cli_enum(c, "weights") == 1 || qn_cli_flag(c, "lora") || !f)
         return 0;
     for (size_t i = 0; i < qn_tensor_count(f); i++) {
         const qn_tensor_info *t = qn_tensor_at(f, i);
         if (t->dtype >= 0 && qn_dtype_get((qn_dtype)t->dtype)->block == 1)
             continue;
         return qn_fail(QN_EINVAL, "%s: its weights are quantized (%.*s is %s), and full fine-tuning trains numbers: "
-                       "--weights f32 begins with what they stand for, or `quern convert --weights f32` makes such a "
-                       "model", qn_source_path(s), QN_STR_ARG(t->name), t->type);
+                       "--lora trains an adapter beside them, --weights f32 begins with what they stand for, or `quern "
+                       "convert --weights f32` makes such a model", qn_source_path(s), QN_STR_ARG(t->name), t->type);
     }
     return 0;
 }
@@ -147,7 +182,7 @@ static int plan_run(qn_training *t) {
     qn_run_args_intervals(c, r);
     QN_TRY(qn_dial_run(&d, &t->cfg, t->gated, 1, r));
     if (!qn_cli_given(c, "lr"))
-        r->schedule.peak /= 30;
+        r->schedule.peak /= r->lora.rank > 0 ? 3 : 30;
     return qn_recipe_check(r);
 }
 
@@ -185,6 +220,7 @@ static int sft(qn_training *t) {
     t->kernels = qn_kernels_at(qn_cli_isa(t->c));
     QN_TRY(qn_peak_arithmetic(t->pool, &t->peak));
     qn_run_args_recipe(t);
+    QN_TRY(take_lora(t->c, &t->recipe.lora));
     QN_TRY(keep_words(t));
     QN_TRY(qn_source_open(&s, qn_cli_arg(t->c, 0)));
     const int rc = begin(t, s);

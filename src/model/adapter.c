@@ -150,6 +150,11 @@ int qn_adapter_check(const qn_adapter *a, const qn_model *m) {
 
 /* ---- in and out of panels ---- */
 
+int qn_lora_name(const qn_lora *l, const char *part, qn_buf *out) {
+    QN_TRY(qn_param_name(l->p, true, l->layer, out));
+    return qn_buf_printf(out, ".%s", part);
+}
+
 void qn_lora_unpack(const qn_tensor *t, float *out) {
     qn_unpack_rows(out, QN_F32, t->data, 0, t->dim[0], t->dim[1]);
 }

@@ -10,7 +10,7 @@
  *   stack.c          where they enter the graph              ops/lora.c          the second product and the sum
  *
  * A model's weights stay what they are, quantized or not; A and B are F32. Rows of B, and magnitudes, are in the order
- * of Hugging Face's files, as all weights in memory. An adapter is immutable for sessions, and may be shared by them. */
+ * of Hugging Face's files, as all weights in memory. Sessions only read an adapter and may share it. */
 #ifndef QN_MODEL_ADAPTER_H
 #define QN_MODEL_ADAPTER_H
 
@@ -46,8 +46,8 @@ typedef struct {
     int64_t rank;
     double alpha;
     bool rslora, dora;
-    const char *targets;                /* "all-linear", or names of PEFT's or of ours, separated by commas: "q_proj,v_proj",
-                                         * "attn_q,ffn_down"; the family's table knows both spellings */
+    const char *targets;                /* "all-linear", or names of PEFT's or of ours with commas between them:
+                                         * "q_proj,v_proj", "attn_q,ffn_down"; NULL: all-linear */
     uint64_t seed;
 } qn_lora_options;
 
@@ -62,6 +62,8 @@ int qn_adapter_check(const qn_adapter *a, const qn_model *m);
 /* For the makers of adapters: lists `n` pairs (p, layer, rank, rows, cols, alpha, scale are set) in an arena, in the
  * family's order, all numbers zero. QN_EINVAL: none; QN_EFORMAT: two for one weight; QN_ENOMEM. */
 int qn_adapter_new(qn_adapter **out, const qn_arch *arch, int64_t layers, const qn_lora *pairs, size_t n, bool dora);
+/* "blk.3.attn_q.weight.lora_a": what a part of a pair is called in a graph; part: "lora_a", "lora_b", "lora_m". */
+int qn_lora_name(const qn_lora *l, const char *part, qn_buf *out);
 /* One matrix of a pair out of its panels and back: row-major [rows of it, columns of it]. */
 void qn_lora_unpack(const qn_tensor *t, float *out);
 void qn_lora_pack(const qn_tensor *t, const float *from);

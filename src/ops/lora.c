@@ -1,6 +1,6 @@
 /* ops/lora.c — y′_i = y_i + s·(u_i · B_iᵀ), i < n ≤ 3: what an adapter adds to products (model/adapter.h).
  *
- *   y_i [T,N_i] products with the weights    u_i [T,R_i] x·A_iᵀ, products of a linear node    B_i [N_i,R_i] F32 in panels
+ *   y_i [T,N_i] products with the weights    u_i [T,R_i] x·A_iᵀ, of a linear node    B_i [N_i,R_i] F32 in panels
  *
  * s is the pair's scale times what the run says of the row's segment and this adapter (qn_batch). Rows where it says 0
  * are copied: switched off, an adapter leaves not a bit. In the others each output is one chain that begins at y, in

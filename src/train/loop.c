@@ -36,6 +36,7 @@ static int batch_new(qn_trainer *t) {
                                   .piece = t->piece + i * pieces};
     const qn_engine_options o = {.context = context, .rows = t->pass, .max_pieces = pieces, .gradients = true,
                                  .dropout = t->recipe.dropout, .neftune = t->recipe.neftune, .seed = t->recipe.seed,
+                                 .lora_dropout = t->recipe.lora.dropout,
                                  .recompute = (qn_recompute)t->recipe.recompute};
     return qn_engine_new(&t->engine, t->s.params, t->s.kernels, t->s.pool, &o);
 }
@@ -136,7 +137,7 @@ int qn_trainer_take_up(qn_trainer *t, const char *dir) {
     if (t->state.step > t->recipe.steps)
         return qn_fail(QN_EFORMAT, "%s: is at step %lld, the run has only %lld", dir, (long long)t->state.step,
                        (long long)t->recipe.steps);
-    t->s.params->m->epoch++;
+    qn_params_changed(t->s.params, t->s.pool);
     return t->s.run ? qn_run_rewind(t->s.run, t->state.step) : 0;
 }
 
