@@ -31,7 +31,7 @@ static const char notes[] =
     "rounded. A GGUF carries the whole tokenizer.json and, where llama.cpp has a name for its pipeline, the tables\n"
     "that llama.cpp reads. An adapter, PEFT's directory or a GGUF, becomes the other form; its model is asked for its\n"
     "shapes only, and may be left out where the adapter names one that is here.\n"
-    "JSON: file, format, architecture, dtype, tensors, parameters, bytes, matrices, rounded (so many of them), seconds;\n"
+    "JSON: file, format, architecture, dtype, tensors, parameters, bytes, matrices, rounded (of them), seconds;\n"
     "of an adapter file, format, architecture, dora, pairs, ranks, parameters, seconds.";
 
 static int on_bytes(void *arg, int64_t done, int64_t total) {
