@@ -1,13 +1,14 @@
 /* cli/cmd_convert.c — `quern convert`: a model as GGUF file or as Hugging Face directory, either way. */
-#include "cli/cli.h"
-#include "model/convert.h"
 #include "base/json_fields.h"
+#include "cli/verify_args.h"
+#include "model/convert.h"
 
 #define DTYPE_CHOICES "as-is|f32|f16|bf16|q8_0|q4_0|q4_1"
 
 static const qn_opt opts[] = {
     QN_OPT_ENUM("", "dtype", "as-is", DTYPE_CHOICES, "store the matrices like this; q… only in GGUF"),
     QN_OPT_FLAG("", "force", "replace OUT: the file, or the model in the directory"),
+    QN_OPT_VERIFY,
     QN_OPT_JSON,
     QN_OPT_END
 };
@@ -15,7 +16,7 @@ static const qn_opt opts[] = {
 static const char *const examples[] = {
     "quern convert model.gguf model/",
     "quern convert model/ model.gguf",
-    "quern convert model/ model-q8.gguf --dtype q8_0",
+    "quern convert model/ model-q8.gguf --dtype q8_0 --verify",
     "quern convert model.gguf half/ --dtype bf16",
     NULL
 };
@@ -25,7 +26,10 @@ static const char notes[] =
     "Without --dtype a matrix keeps its dtype; a quantized one becomes F32 in a directory, exactly. Vectors are never\n"
     "rounded. A GGUF carries the whole tokenizer.json and, where llama.cpp has a name for its pipeline, the tables\n"
     "that llama.cpp reads. JSON: file, format, architecture, dtype, tensors, parameters, bytes, matrices, rounded (so\n"
-    "many of them), seconds.";
+    "many of them), seconds; with --verify also verify.\n"
+    "--verify runs IN and OUT side by side: where no number changed, every logit must have the same bits (both are\n"
+    "loaded as F32 where OUT stores numbers otherwise); else the limits of `quern verify` hold. Exit code 13: beyond\n"
+    "them.";
 
 static int on_bytes(void *arg, int64_t done, int64_t total) {
     qn_progress *bar = arg;
@@ -34,8 +38,18 @@ static int on_bytes(void *arg, int64_t done, int64_t total) {
     return qn_cancel_check();
 }
 
+/* Rounded: by what OUT holds. Else the numbers are the same; stored otherwise, they are compared as numbers. */
+static int verify(qn_cli *c, const qn_convert_result *r, qn_jw *w) {
+    const char *in = qn_cli_arg(c, 0), *out = qn_cli_arg(c, 1);
+    const bool blocks = qn_dtype_get(r->dtype)->block > 1;
+    if (r->rounded > 0)
+        return qn_verify_files(c, in, out, QN_WEIGHTS_AS_IS, blocks ? QN_VERIFY_QUANTIZE : QN_VERIFY_CONVERT, w);
+    return qn_verify_files(c, in, out, r->recast > 0 ? QN_F32 : QN_WEIGHTS_AS_IS, QN_VERIFY_EXACT, w);
+}
+
 static int put_json(qn_cli *c, const qn_convert_result *r, double seconds) {
     qn_jw *w = qn_out_json(c, 2);
+    int rc = 0;
     qn_jw_open(w, '{');
     qn_field_str(w, "file", qn_cli_arg(c, 1));
     qn_field_str(w, "format", r->is_gguf ? "gguf" : "directory");
@@ -46,10 +60,14 @@ static int put_json(qn_cli *c, const qn_convert_result *r, double seconds) {
     qn_field_i64(w, "bytes", (int64_t)r->bytes);
     qn_field_i64(w, "matrices", r->matrices);
     qn_field_i64(w, "rounded", r->rounded);
-    qn_jw_key(w, "seconds");
-    qn_jw_f64(w, seconds);
+    qn_field_f64(w, "seconds", seconds);
+    if (qn_cli_flag(c, "verify"))
+        rc = verify(c, r, w);
+    if (rc < 0 && rc != QN_EDIFFER)
+        return rc;
     qn_jw_close(w);
-    return qn_out_json_end(c);
+    const int ended = qn_out_json_end(c);
+    return rc < 0 ? rc : ended;
 }
 
 static int put_text(qn_cli *c, const qn_convert_result *r, double seconds) {
@@ -57,8 +75,10 @@ static int put_text(qn_cli *c, const qn_convert_result *r, double seconds) {
                          r->arch, (double)r->numbers / 1e6, (long long)r->tensors, qn_dtype_get(r->dtype)->name,
                          (double)r->bytes / 1e6, seconds));
     if (r->rounded == 0)
-        return qn_out_puts(c, "every number is what it was\n");
-    return qn_out_printf(c, "%lld of %lld matrices were rounded\n", (long long)r->rounded, (long long)r->matrices);
+        QN_TRY(qn_out_puts(c, "every number is what it was\n"));
+    else
+        QN_TRY(qn_out_printf(c, "%lld of %lld matrices were rounded\n", (long long)r->rounded, (long long)r->matrices));
+    return qn_cli_flag(c, "verify") ? verify(c, r, NULL) : 0;
 }
 
 static int run(qn_cli *c) {

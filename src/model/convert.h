@@ -28,6 +28,7 @@ typedef struct {
     int64_t tensors, numbers;
     uint64_t bytes;                 /* of the weights */
     int64_t matrices, rounded;      /* … of which so many hold other numbers than before */
+    int64_t recast;                 /* matrices of another dtype than before */
     int64_t kept;                   /* matrices that kept their dtype, having rows of no whole blocks */
 } qn_convert_result;
 
