@@ -80,9 +80,11 @@ static int read_adapters(const qn_cli *c, qn_opened *m) {
     return 0;
 }
 
-int qn_open_model(qn_cli *c, const char *path, qn_opened *m) {
+int qn_open_model(qn_cli *c, const char *path, qn_opened *m) { return qn_open_model_as(c, path, weights_dtype(c), m); }
+
+int qn_open_model_as(qn_cli *c, const char *path, int weights, qn_opened *m) {
     const double start = qn_now();
-    const qn_model_options options = {.weights = weights_dtype(c)};
+    const qn_model_options options = {.weights = weights};
     const qn_arch *arch;
     qn_config config;
     tokenizer_job tokenizer;

@@ -42,6 +42,8 @@ typedef struct {
 
 /* Loads with --weights, --adapter, --threads, --isa. QN_EFORMAT if the tokenizer has ids that the weights have not. */
 int qn_open_model(qn_cli *c, const char *path, qn_opened *m);
+/* The same for a command that knows what the weights are to become: a qn_dtype, or QN_WEIGHTS_AS_IS. */
+int qn_open_model_as(qn_cli *c, const char *path, int weights, qn_opened *m);
 /* The session with --ctx and --kv; Ctrl-C cancels what it does. Says where the context differs from the model's. */
 int qn_open_session(qn_cli *c, qn_opened *m, int64_t sequences);
 /* The same for a command that knows what context it needs. */
