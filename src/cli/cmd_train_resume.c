@@ -158,6 +158,14 @@ static int open_all(qn_training *t, const manifest *m, const char *data) {
     return 0;
 }
 
+/* A run that is over names its best checkpoint as the model to use: that one is read too, and not only the last. */
+static int verify_best(qn_training *t) {
+    const char *best = qn_run_file(t->run, "best");
+    if (!best)
+        return QN_ENOMEM;
+    return qn_trainer_is_over(t->trainer) && qn_is_dir(best) ? qn_trainer_verify(t->trainer, best) : 0;
+}
+
 /* Killed before the first checkpoint: the beginning is a pure function of the manifest. */
 static int take_up(qn_training *t) {
     qn_buf dir = {0};
@@ -165,10 +173,14 @@ static int take_up(qn_training *t) {
     const bool found = rc > 0;
     if (rc >= 0)
         rc = qn_training_open_model(t, found ? dir.s : t->from);
+    if (rc < 0 && found)
+        rc = qn_checkpoint_other(dir.s, rc);
     if (rc >= 0)
         rc = qn_training_build(t);
     if (rc >= 0)
         rc = found ? qn_trainer_take_up(t->trainer, dir.s) : qn_run_rewind(t->run, 0);
+    if (rc >= 0 && found)
+        rc = verify_best(t);
     qn_buf_drop(&dir);
     QN_TRY(rc);
     return qn_training_resumed(t);

@@ -140,6 +140,11 @@ int qn_trainer_take_up(qn_trainer *t, const char *dir) {
     return t->s.run ? qn_run_rewind(t->s.run, t->state.step) : 0;
 }
 
+int qn_trainer_verify(qn_trainer *t, const char *dir) {
+    qn_train_state other;
+    return qn_checkpoint_read(dir, t->s.params, t->optimizer, &other, t->s.pool);
+}
+
 /* ---- records ---- */
 
 static int record(qn_trainer *t, const qn_step_report *r, const qn_measured *m) {
@@ -272,11 +277,15 @@ static bool cancelled(const qn_trainer *t) {
     return t->s.hooks.cancel && atomic_load_explicit(t->s.hooks.cancel, memory_order_relaxed);
 }
 
-/* Nothing is left to do: all steps are done, or patience is at its end. */
 static bool is_over(const qn_trainer *t, qn_run_end *end) {
     const bool done = t->state.step >= t->recipe.steps;
     *end = done ? QN_RUN_DONE : QN_RUN_EARLY;
     return done || (t->recipe.patience > 0 && t->state.worse >= t->recipe.patience);
+}
+
+bool qn_trainer_is_over(const qn_trainer *t) {
+    qn_run_end end;
+    return is_over(t, &end);
 }
 
 /* What is told of a step. */

@@ -79,6 +79,11 @@ int qn_trainer_new(qn_trainer **out, const qn_train_setup *s);
 void qn_trainer_free(qn_trainer *t);                                    /* NULL is fine */
 /* Goes on from a checkpoint directory. */
 int qn_trainer_take_up(qn_trainer *t, const char *dir);
+/* Nothing is left to do: all steps are done, or patience is at its end. */
+bool qn_trainer_is_over(const qn_trainer *t);
+/* Is the checkpoint at `dir` what was written? It takes the place of what was taken up, so only of a run that is over.
+ * Errors as qn_checkpoint_read. */
+int qn_trainer_verify(qn_trainer *t, const char *dir);
 /* To the end of the recipe, or until cancelled. */
 int qn_trainer_run(qn_trainer *t, qn_run_end *end);
 /* One step without records, as the loop does it. */

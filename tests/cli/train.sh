@@ -83,6 +83,31 @@ run "$QUERN" train resume hurt
 code 5
 err_has 'hurt/last/model.safetensors is damaged'
 err_has 'hurt/checkpoints/step-'
+err_has 'point hurt/last to it'
+truncate -s 1000 hurt/last/model.safetensors
+run "$QUERN" train resume hurt
+code 5
+err_has 'hurt/last/model.safetensors'
+err_has 'point hurt/last to it'
+
+# A run that is over names its best checkpoint as the model to use: that one is read too, though nothing is trained.
+train --steps 16 --lr 0 --out over
+code 0
+run "$QUERN" train resume over
+code 0
+out_has 'over/best'
+printf '64 bytes of anything' | dd of=over/best/model.safetensors bs=1 seek=20000 conv=notrunc 2>dd.err
+run "$QUERN" train resume over
+code 5
+err_has 'over/best/model.safetensors is damaged: its checksum does not fit; the newest other checkpoint is '
+err_has 'checkpoints/step-00000016: point over/best to it'
+truncate -s 1000 over/best/model.safetensors
+run "$QUERN" train resume over
+code 5
+err_has 'over/best/model.safetensors'
+err_has 'checkpoints/step-00000016: point over/best to it'
+run "$QUERN" runs over
+out_has 'over: done'
 
 # Killed and resumed, with other threads: the same bits.
 "$QUERN" train pretrain --data data $shape --steps 16 --checkpoint-every 1 --out killed >/dev/null 2>&1 &
