@@ -8,6 +8,7 @@
  *   measure.c         the validation loss, bits per byte
  *   loop.c            steps, evaluations, samples, checkpoints in their order; what is told on the way
  *   checkpoint.h .c   the state of a run on disk          weights.c
+ *   held.c            the best model, held until a checkpoint is due
  *   dial.h .c         shape, tokens, batch and rate out of one number
  *
  *     qn_trainer_new(&t, &setup);  qn_trainer_take_up(t, "RUN/last");  qn_trainer_run(t);  qn_trainer_free(t);

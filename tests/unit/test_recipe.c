@@ -270,6 +270,24 @@ TEST(a_run_follows_from_its_model_and_data) {
     CHECK(r.steps * r.batch * r.context <= 4 * 500000, "over the data four times at most");
 }
 
+/* A checkpoint takes as long as many steps of a tiny model, and as few of a large one. */
+TEST(tiny_steps_are_not_saved_often) {
+    qn_config c;
+    qn_dial d;
+    qn_dial_init(&d);
+    d.layers = 1, d.dim = 32, d.context = 32, d.batch = 4, d.steps = 400;
+    qn_recipe r = run_of(&d, 100000, &c);
+    CHECK_INT(r.eval_every, 20, "evaluations cost little");
+    CHECK_INT(r.checkpoint_every, 400);
+    d.steps = 400000;
+    r = run_of(&d, 100000, &c);
+    CHECK_INT(r.checkpoint_every, 40000, "a tenth of a long run");
+    qn_dial_init(&d);
+    d.params = 3000000, d.steps = 40;
+    r = run_of(&d, INT64_C(1000000000), &c);
+    CHECK_INT(r.checkpoint_every, 4);
+}
+
 TEST(a_tiny_corpus_makes_a_run_all_the_same) {
     for (int64_t corpus = 1; corpus < 3000; corpus = corpus * 3 + 1) {
         qn_config c;
