@@ -14,7 +14,7 @@
 
 #include "train/dial.h"
 
-#define HELD_MOST ((size_t)64 << 20)    /* bytes: what takes more is not written in an instant, but its steps are long */
+#define HELD_MOST ((size_t)64 << 20)    /* bytes; larger models have steps that are worth it */
 
 /* Does writing every best model take a part of the time that counts? By recipe and size, not by the clock. */
 static bool is_worth_it(const qn_trainer *t, size_t bytes) {

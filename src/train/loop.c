@@ -137,8 +137,8 @@ qn_engine *qn_trainer_engine(qn_trainer *t) { return t->engine; }
 int qn_trainer_take_up(qn_trainer *t, const char *dir) {
     QN_TRY(qn_checkpoint_read(dir, t->s.params, t->optimizer, &t->state, t->s.pool));
     if (t->state.step > t->recipe.steps)
-        return qn_fail(QN_EFORMAT, "%s: is at step %lld, the run has only %lld", dir, (long long)t->state.step,
-                       (long long)t->recipe.steps);
+        return qn_fail(QN_EFORMAT, "%s: is at step %lld, the run has only %lld (recipe.steps of its manifest.json)",
+                       dir, (long long)t->state.step, (long long)t->recipe.steps);
     t->s.params->m->epoch++;
     return t->s.run ? qn_run_rewind(t->s.run, t->state.step) : 0;
 }

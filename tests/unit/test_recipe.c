@@ -146,10 +146,11 @@ TEST(what_is_unknown_is_refused_or_left_aside) {
                "packing is \"worst-fit\"; expected one of best-fit|stream");
     CHECK_FAIL(take_with("\"adamw\"", "\"adam\""), QN_EFORMAT, "optimizer is \"adam\"; expected one of adamw|muon|sgd");
     CHECK_FAIL(take_with("\"adamw\"", "\"\""), QN_EFORMAT, "optimizer is \"\"");
-    CHECK_FAIL(take_with("\"f32\"", "\"f16\""), QN_EINVAL, "compute must be f32 or bf16");
-    CHECK_FAIL(take_with("\"batch\":12", "\"batch\":0"), QN_EINVAL, "batch is 0");
+    CHECK_FAIL(take_with("\"f32\"", "\"f16\""), QN_EFORMAT, "recipe: recipe: compute must be f32 or bf16");
+    CHECK_FAIL(take_with("\"batch\":12", "\"batch\":0"), QN_EFORMAT, "recipe: recipe: batch is 0");
     CHECK_FAIL(take_with("\"batch\":12", "\"batch\":\"12\""), QN_EFORMAT, NULL);
-    CHECK_FAIL(take_with("\"min_lr_ratio\":0.1", "\"min_lr_ratio\":1.5"), QN_EINVAL, "min_lr_ratio is 1.5");
+    CHECK_FAIL(take_with("\"min_lr_ratio\":0.1", "\"min_lr_ratio\":1.5"), QN_EFORMAT,
+               "recipe: recipe: min_lr_ratio is 1.5; expected 0 to 1");
     CHECK_FAIL(take_with("\"learning_rate\":0.003", "\"learning_rate\":null"), QN_EFORMAT, NULL);
     CHECK_FAIL(take_with("{", "["), QN_EFORMAT, NULL);
 }
