@@ -23,6 +23,7 @@ static const qn_opt opts[] = {
     QN_OPT_LIST("d", "data", "FILE", "examples: chat messages, ShareGPT, Alpaca, prompts with completions, text …"),
     QN_OPT_FOLDER("o", "out", NULL, "the run's folder, new or empty"),
     QN_OPTS_EXAMPLES,
+    QN_OPT_BAD_LINES,
     QN_OPT_STRING("", "validation", "0.05", "SHARE", "hold this share of the examples out: 0.05, or 5%"),
     QN_OPT_FLOAT("", "epochs", "3", 0.01, 10000, "times that each example is seen; decides the steps where --steps "
                  "does not"),

@@ -56,8 +56,8 @@ void qn_recipe_init(qn_recipe *r, qn_optimizer_kind kind);
 /* What does not fit together, in a sentence that names the option. QN_EINVAL. */
 int qn_recipe_check(const qn_recipe *r);
 
-/* Members of an open object, in a fixed order; and back: members that are unknown are left aside, missing ones are
- * QN_EFORMAT. */
+/* Members of an open object, in a fixed order; and back: members that are unknown are left aside; missing ones, and
+ * what does not fit together, are QN_EFORMAT and named with the document. */
 void qn_recipe_put(const qn_recipe *r, qn_jw *w);
 int qn_recipe_take(qn_recipe *r, qn_json *j);
 
