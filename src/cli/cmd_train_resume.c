@@ -10,6 +10,7 @@
 
 static const qn_opt opts[] = {
     QN_OPT_FOLDER("", "data", NULL, "the prepared folder, where it is no longer where it was"),
+    QN_OPT_STRING("", "from", NULL, "MODEL", "the model that an adapter sits on, where it is no longer where it was"),
     QN_OPT_JSON,
     QN_OPT_END
 };
@@ -20,13 +21,18 @@ static const char notes[] =
     "Everything that decides the result is in the run's manifest; only --threads and --isa may be given anew. Threads "
     "change no bit; another instruction level may, and is warned of.";
 
-/* What the manifest says that a run is made of; `found`: where its data are now. */
-typedef struct { qn_str recipe, model; qn_buf data, fingerprint, from, prompt, world, reference, isa, found; } manifest;
+/* What the manifest says that a run is made of, and where it stands; `found`: where its data are now. */
+typedef struct {
+    qn_str text, recipe, model;
+    qn_buf path, data, fingerprint, from, base, prompt, world, reference, isa, found;
+} manifest;
 
 static void manifest_drop(manifest *m) {
+    qn_buf_drop(&m->path);
     qn_buf_drop(&m->data);
     qn_buf_drop(&m->fingerprint);
     qn_buf_drop(&m->from);
+    qn_buf_drop(&m->base);
     qn_buf_drop(&m->prompt);
     qn_buf_drop(&m->world);
     qn_buf_drop(&m->reference);
@@ -53,6 +59,8 @@ static int read_manifest(manifest *m, qn_json *j) {
             QN_TRY(take_word(j, &m->fingerprint));
         else if (qn_str_is(key, "from"))
             QN_TRY(take_word(j, &m->from));
+        else if (qn_str_is(key, "from_fingerprint"))
+            QN_TRY(take_word(j, &m->base));
         else if (qn_str_is(key, "prompt"))
             QN_TRY(take_word(j, &m->prompt));
         else if (qn_str_is(key, "world"))
@@ -71,9 +79,12 @@ static int read_manifest(manifest *m, qn_json *j) {
     return 0;
 }
 
-static int take_recipe(qn_training *t, qn_str text) {
+/* Errors name the manifest, and the line there. */
+static int take_recipe(qn_training *t, const manifest *m) {
     qn_json j;
-    qn_json_init(&j, text.s, text.n, "the recipe in manifest.json");
+    qn_json_init(&j, m->recipe.s, m->recipe.n, m->path.s);
+    for (const char *at = m->text.s; at < m->recipe.s; at++)
+        j.line += *at == '\n';
     const int rc = qn_recipe_take(&t->recipe, &j);
     qn_json_drop(&j);
     return rc;
@@ -97,16 +108,18 @@ static int take_ends(qn_config *c, const qn_meta *meta) {
 }
 
 /* The shape of the model, as the manifest has it: a config.json. */
-static int take_config(qn_training *t, qn_str text) {
+static int take_config(qn_training *t, const manifest *m) {
     qn_meta *meta = NULL;
     qn_str type = QN_STR("");
+    qn_buf name = {0};
     bool gated;
     int rc;
-    QN_TRY_OUT(qn_meta_from_json(&meta, text.s, text.n, "the model in manifest.json"));
+    QN_TRY_OUT(qn_buf_printf(&name, "%s: model", m->path.s));
+    QN_TRY_OUT(qn_meta_from_json(&meta, m->model.s, m->model.n, name.s));
     QN_TRY_OUT(qn_meta_get_str(meta, "model_type", &type));
     t->arch = qn_arch_by_hf(QN_STR(""), type);
     if (!t->arch) {
-        rc = qn_fail(QN_EUNSUPPORTED, "the model in manifest.json is of no known family");
+        rc = qn_fail(QN_EUNSUPPORTED, "%s: model_type is \"%.*s\", no family that is known", name.s, QN_STR_ARG(type));
         goto out;
     }
     QN_TRY_OUT(qn_config_read(&t->cfg, t->arch, meta, false));
@@ -115,6 +128,7 @@ static int take_config(qn_training *t, qn_str text) {
     t->gated = gated;
 out:
     qn_meta_free(meta);
+    qn_buf_drop(&name);
     return rc;
 }
 
@@ -145,9 +159,16 @@ static int find_data(const qn_training *t, const manifest *m, qn_buf *path) {
                              "with --data", path->s);
 }
 
-static int open_all(qn_training *t, const manifest *m, const char *data) {
-    QN_TRY(take_recipe(t, m->recipe));
-    QN_TRY(take_config(t, m->model));
+static int open_all(qn_training *t, manifest *m, const char *data) {
+    QN_TRY(take_recipe(t, m));
+    QN_TRY(take_config(t, m));
+    const qn_str elsewhere = qn_str_of(qn_cli_str(t->c, "from"));
+    if (elsewhere.n && t->recipe.lora.rank == 0)
+        return qn_fail(QN_EUSAGE, "--from: this run trains the model itself, which lies in its checkpoints");
+    if (elsewhere.n) {
+        qn_buf_clear(&m->from);
+        QN_TRY(qn_buf_put(&m->from, elsewhere.s, elsewhere.n));
+    }
     QN_TRY(keep(&t->from, &m->from));
     QN_TRY(keep(&t->prompt, &m->prompt));
     QN_TRY(keep(&t->world, &m->world));
@@ -163,19 +184,41 @@ static int open_all(qn_training *t, const manifest *m, const char *data) {
     return 0;
 }
 
+/* An adapter is nothing without the numbers that it was trained beside. */
+static int check_base(const qn_training *t, const manifest *m) {
+    if (!t->adapter || !m->base.n || qn_str_is(qn_buf_view(&m->base), t->base_print))
+        return 0;
+    return qn_fail(QN_EINVAL, "%s: holds other weights than those that this run's adapter was begun on (fingerprint "
+                   "%s, expected %s); name the right model with --from", t->from, t->base_print, m->base.s);
+}
+
+/* A run that is over names its best checkpoint as the model to use: that one is read too, and not only the last. */
+static int verify_best(qn_training *t) {
+    const char *best = qn_run_file(t->run, "best");
+    if (!best)
+        return QN_ENOMEM;
+    return qn_trainer_is_over(t->trainer) && qn_is_dir(best) ? qn_trainer_verify(t->trainer, best) : 0;
+}
+
 /* Killed before the first checkpoint: the beginning is a pure function of the manifest. */
-static int take_up(qn_training *t) {
+static int take_up(qn_training *t, const manifest *m) {
     qn_buf dir = {0};
     int rc = qn_checkpoint_newest(qn_run_path(t->run), &dir);
     const bool found = rc > 0;
     if (rc >= 0)
-        rc = qn_training_open_model(t, found ? dir.s : t->from);
+        rc = qn_training_open_model(t, found && t->recipe.lora.rank == 0 ? dir.s : t->from);
+    if (rc >= 0)
+        rc = check_base(t, m);
+    if (rc < 0 && found && t->recipe.lora.rank == 0)
+        rc = qn_checkpoint_other(dir.s, rc);
     if (rc >= 0)
         rc = qn_training_build(t);
     if (rc >= 0)
         rc = qn_tuning_reference(t, found ? t->from : NULL);
     if (rc >= 0)
         rc = found ? qn_trainer_take_up(t->trainer, dir.s) : qn_run_rewind(t->run, 0);
+    if (rc >= 0 && found)
+        rc = verify_best(t);
     qn_buf_drop(&dir);
     QN_TRY(rc);
     return qn_training_resumed(t);
@@ -187,15 +230,16 @@ static int resume(qn_training *t, manifest *m) {
     QN_TRY(qn_cli_pool(t->c, &t->pool));
     t->kernels = qn_kernels_at(qn_cli_isa(t->c));
     QN_TRY(qn_peak_arithmetic(t->pool, &t->peak));
-    const qn_str text = qn_run_manifest_text(t->run);
-    qn_json_init(&j, text.s, text.n, "manifest.json");
+    m->text = qn_run_manifest_text(t->run);
+    QN_TRY(qn_path_join(&m->path, qn_run_path(t->run), "manifest.json"));
+    qn_json_init(&j, m->text.s, m->text.n, m->path.s);
     int rc = read_manifest(m, &j);
     qn_json_drop(&j);
     QN_TRY(rc);
     warn_of_level(t, m);
     QN_TRY(find_data(t, m, &m->found));
     QN_TRY(open_all(t, m, m->found.s));
-    return take_up(t);
+    return take_up(t, m);
 }
 
 static int run(qn_cli *c) {

@@ -12,6 +12,7 @@ static const qn_opt opts[] = {
 static const char *const examples[] = {
     "quern train sft run/best --data sft.jsonl --out tuned",
     "quern train sft model/ --data alpaca.json --epochs 2 --neftune 5 --out tuned",
+    "quern train sft model.gguf --lora --data alpaca.json --rank 8 --out tuned",
     "quern train sft model.gguf --weights f32 --data chats.jsonl.zst --held test.jsonl --out tuned",
     NULL
 };
@@ -20,8 +21,10 @@ static const char notes[] =
     "Every answer of the assistant is taught, with the token that ends it; the rest is only read (--teach). The ids "
     "are those that chat and generate make of the same messages. `quern data check --model MODEL FILE` shows them. "
     "Whole examples are packed side by side and do not see one another.\n"
+    "--lora trains an adapter: a model.gguf that is quantized stays so, and RUN/best is what `--adapter` of generate, "
+    "chat and eval takes, and what PEFT loads.\n"
     "Where --lr is not given it is a thirtieth of what pre-training takes for that width; where --weight-decay is not, "
-    "0. A model without a chat template gets ChatML and its tokens.\n"
+    "0; with --lora it is a third. A model without a chat template gets ChatML and its tokens.\n"
     "RUN is a run as `train pretrain` makes it, and `quern train resume RUN` goes on to the same bits; what the "
     "examples became stands in RUN/data.";
 

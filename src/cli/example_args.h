@@ -20,7 +20,7 @@
                 "or all of it"),                                                                                       \
     QN_OPT_FLAG("", "strict", "a row that cannot be used is an error")
 
-/* The options above but --teach, and --validation. Paths are borrowed. QN_EUSAGE. */
+/* The options above but --teach, --validation and --bad-lines. Paths are borrowed. QN_EUSAGE. */
 int qn_example_args_read(const qn_cli *c, const char *const *path, size_t n, int64_t context, qn_examples_options *o);
 /* Reads them with the model's own template and tokenizer; says their form and what was left out. */
 int qn_example_args_open(qn_cli *c, const qn_examples_options *o, qn_chat_model *chat, qn_examples **out);

@@ -255,7 +255,9 @@ static int put_sample(qn_training *t, int64_t step) {
 static int on_sample(void *arg, int64_t step, const qn_model *m) {
     qn_training *t = arg;
     const int64_t most = (int64_t)t->prompt_ids.n + SAMPLE_TOKENS;
-    const qn_session_options o = {.context = QN_MIN(m->cfg.context, most), .kv = -1};
+    const qn_adapter *const adapter[] = {t->adapter};
+    const qn_session_options o = {.context = QN_MIN(m->cfg.context, most), .kv = -1, .adapter = adapter,
+                                  .n_adapters = t->adapter != NULL};
     qn_generate_options g = qn_generate_options_default();
     qn_generate_result r;
     qn_session *s = NULL;
@@ -299,7 +301,9 @@ static int put_bits(qn_training *t, qn_session *s, qn_jw *w) {
 /* A session of its own, as for samples. */
 static int on_metrics(void *arg, int64_t step, const qn_model *m, qn_jw *w) {
     qn_training *t = arg;
-    const qn_session_options o = {.context = t->recipe.context, .sequences = BITS_SEQUENCES, .kv = -1};
+    const qn_adapter *const adapter[] = {t->adapter};
+    const qn_session_options o = {.context = t->recipe.context, .sequences = BITS_SEQUENCES, .kv = -1,
+                                  .adapter = adapter, .n_adapters = t->adapter != NULL};
     qn_session *s = NULL;
     (void)step;
     if (!t->world)
@@ -383,6 +387,8 @@ int qn_training_fits(const qn_training *t) {
     const double each = (r->compute == QN_BF16 ? 10 : 8) + (r->optimizer.kind == QN_OPTIMIZER_ADAMW ? 8 : 4);
     const double tokens = (double)QN_MIN(r->rows, r->batch / r->shards) * (double)qn_recipe_row(r);
     const double kept = r->recompute == QN_RECOMPUTE_LAYERS ? 1 : 8;
+    if (r->lora.rank > 0)               /* the model is counted when it is there */
+        return check_bytes(t, 4 * kept * tokens * (double)c->layers * (double)c->D);
     return check_bytes(t, each * ((double)qn_dial_numbers(c, t->gated) + tables) +
                           4 * kept * tokens * (double)c->layers * (double)c->D);
 }
@@ -391,6 +397,10 @@ int qn_training_open_model(qn_training *t, const char *from) {
     bool has[QN_PARAMS] = {false};
     qn_source *s = NULL;
     int rc = 0;
+    if (t->recipe.lora.rank > 0) {
+        rc = qn_training_open_adapter(t, from);
+        goto out;
+    }
     if (from)
         QN_TRY_OUT(open_from(t, from, has, &s));
     t->cfg.compute = t->recipe.compute;
@@ -420,7 +430,7 @@ int qn_training_build(qn_training *t) {
         .recipe = &t->recipe, .params = &t->params, .data = t->data,
         .examples = t->examples, .kernels = t->kernels, .pool = t->pool,
         .run = t->run,
-        .texts = {qn_buf_view(&t->tokenizer_json), qn_buf_view(&t->tokenizer_config_json)},
+        .texts = {qn_buf_view(&t->tokenizer_json), qn_buf_view(&t->tokenizer_config_json), t->from},
         .hooks = {.step = on_step, .measured = on_measured, .saved = on_saved, .metrics = on_metrics,
                   .sample = on_sample, .reference = on_reference, .arg = t,
                   .cancel = &qn_cancel_flag},
@@ -442,8 +452,8 @@ void qn_training_unbuild(qn_training *t) {
 static int put_config(qn_training *t, qn_jw *w) {
     qn_save_model m = {.arch = t->arch, .cfg = &t->cfg, .dtype = QN_F32};
     qn_buf text = {0};
-    for (size_t i = 0; i < t->params.n; i++)
-        m.has[t->params.slot[i].p->id] = true;
+    for (int64_t i = 0; i < (t->model->cfg.layers + 1) * QN_PARAMS; i++)
+        m.has[i % QN_PARAMS] |= t->model->param[i].rank > 0;
     const int rc = qn_save_config_json(&m, &text);
     qn_jw_key(w, "model");
     if (rc >= 0)
@@ -479,6 +489,8 @@ static int fill_manifest(void *arg, qn_jw *w) {
     put_path(w, "data", t->data_path);
     put_word(w, "data_fingerprint", qn_training_fingerprint(t));
     put_path(w, "from", t->from);
+    if (t->adapter)
+        put_word(w, "from_fingerprint", t->base_print);
     put_word(w, "prompt", t->prompt);
     put_path(w, "world", t->world);
     put_word(w, "reference", *t->reference ? t->reference : NULL);
@@ -576,6 +588,8 @@ static int put_end(qn_training *t, qn_run_end end, qn_buf *b) {
     QN_TRY(qn_buf_puts(b, end == QN_RUN_EARLY ? "; ended early, because it no longer got better" : ""));
     const char *best = qn_run_file(t->run, "best");
     const char *model = best && qn_is_dir(best) ? best : qn_run_file(t->run, "last");
+    if (t->adapter)
+        return qn_training_adapter_use(t, model ? model : "", b);
     QN_TRY(qn_buf_puts(b, t->examples ? "\n`quern chat " : "\n`quern generate "));
     QN_TRY(qn_put_quoted(b, model ? model : ""));
     return qn_buf_puts(b, t->examples ? "` talks with it" : " -p 'Once'` writes with it");
@@ -622,6 +636,7 @@ int qn_training_go(qn_training *t) {
 void qn_training_drop(qn_training *t) {
     qn_trainer_free(t->trainer);
     qn_params_drop(&t->params);
+    qn_adapter_free(t->adapter);
     qn_model_free(t->model);
     qn_run_close(t->run);
     qn_tok_free(t->tok);

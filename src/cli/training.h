@@ -47,7 +47,9 @@ typedef struct {
     int64_t rows, eos[QN_MAX_EOS], n_eos;   /* of a model that is tuned: of its embedding; what ends its answers */
     qn_tok *tok;
     qn_buf tokenizer_json, tokenizer_config_json;
-    qn_model *model;
+    qn_model *model;                    /* that is trained, or that the adapter sits on */
+    qn_adapter *adapter;                /* where recipe.lora.rank > 0 */
+    char base_print[17];                /* fingerprint of the model that it sits on; "" otherwise */
     qn_params params;
     qn_trainer *trainer;
     qn_run *run;
@@ -85,6 +87,12 @@ int qn_training_look(qn_training *t, const char *from);
 int qn_training_fits(const qn_training *t);
 /* The model of t->cfg: fresh, or as `from` has it (t->cfg then comes from there too). */
 int qn_training_open_model(qn_training *t, const char *from);
+/* The same where the recipe says an adapter: `from` as it is, quantized or not, a fresh one on it. (training_lora.c) */
+int qn_training_open_adapter(qn_training *t, const char *from);
+/* Says the plan of the adapter; its part of the manifest. */
+void qn_training_adapter_plan(const qn_training *t);
+/* "`quern chat MODEL --adapter RUN/best`" */
+int qn_training_adapter_use(const qn_training *t, const char *best, qn_buf *b);
 /* Engine and optimizer. QN_ENOMEM where the machine has less than they take. */
 int qn_training_build(qn_training *t);
 /* Lets the engine go, for another recipe. */

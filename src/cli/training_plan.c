@@ -80,6 +80,8 @@ void qn_training_plan(const qn_training *t) {
            (double)t->model->n_params / 1e6,
            (double)qn_dial_numbers(c, t->gated) / 1e6, (long long)c->layers, qn_plural(c->layers), (long long)c->D,
            (long long)c->heads, qn_plural(c->heads), (long long)c->Dh, (long long)c->F, (long long)c->V);
+    if (t->adapter)
+        qn_training_adapter_plan(t);
     if (t->data)
         say_data(t);
     if (qn_recipe_judges(r))

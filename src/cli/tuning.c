@@ -20,19 +20,39 @@ static int check_names(const qn_cli *c) {
     return 0;
 }
 
+static int take_lora(const qn_cli *c, qn_recipe_lora *l) {
+    static const char *const parts[] = {"rank", "alpha", "targets", "lora-dropout", "rslora", "dora", "lora-plus"};
+    const char *targets = qn_cli_str(c, "targets");
+    for (size_t i = 0; i < QN_LEN(parts) && !qn_cli_flag(c, "lora"); i++)
+        if (qn_cli_given(c, parts[i]))
+            return qn_fail(QN_EUSAGE, "--%s is of adapters: it needs --lora", parts[i]);
+    if (!qn_cli_flag(c, "lora"))
+        return 0;
+    if (qn_cli_enum(c, "weights") == 1)
+        return qn_fail(QN_EUSAGE, "--weights f32: an adapter sits on the weights as they are; leave it out");
+    if (strlen(targets) >= QN_TARGETS)
+        return qn_fail(QN_EUSAGE, "--targets: %zu bytes of names; at most %d are expected", strlen(targets),
+                       QN_TARGETS - 1);
+    *l = (qn_recipe_lora){.rank = qn_cli_int(c, "rank"), .alpha = qn_cli_float(c, "alpha"),
+                          .dropout = qn_cli_float(c, "lora-dropout"), .plus = qn_cli_float(c, "lora-plus"),
+                          .rslora = qn_cli_flag(c, "rslora"), .dora = qn_cli_flag(c, "dora")};
+    memcpy(l->targets, targets, strlen(targets) + 1);
+    return 0;
+}
+
 /* Steps of a gradient are far below the steps of a quantized number: it would be trained in vain, or not be that model
  * any more. */
 static int check_weights(const qn_cli *c, const qn_source *s) {
     const qn_tensor_file *f = qn_source_tensors(s);
-    if (qn_cli_enum(c, "weights") == 1 || !f)
+    if (qn_cli_enum(c, "weights") == 1 || qn_cli_flag(c, "lora") || !f)
         return 0;
     for (size_t i = 0; i < qn_tensor_count(f); i++) {
         const qn_tensor_info *t = qn_tensor_at(f, i);
         if (t->dtype >= 0 && qn_dtype_get((qn_dtype)t->dtype)->block == 1)
             continue;
         return qn_fail(QN_EINVAL, "%s: its weights are quantized (%.*s is %s), and full fine-tuning trains numbers: "
-                       "--weights f32 begins with what they stand for, or `quern convert --weights f32` makes such a "
-                       "model", qn_source_path(s), QN_STR_ARG(t->name), t->type);
+                       "--lora trains an adapter beside them, --weights f32 begins with what they stand for, or `quern "
+                       "convert --weights f32` makes such a model", qn_source_path(s), QN_STR_ARG(t->name), t->type);
     }
     return 0;
 }
@@ -118,7 +138,7 @@ static int plan_run(qn_training *t, const qn_tuning *how) {
     qn_run_args_intervals(c, r);
     QN_TRY(qn_dial_run(&d, &t->cfg, t->gated, 1, r));
     if (!qn_cli_given(c, "lr"))
-        r->schedule.peak = how->rate > 0 ? how->rate : r->schedule.peak / 30;
+        r->schedule.peak = (how->rate > 0 ? how->rate : r->schedule.peak / 30) * (r->lora.rank > 0 ? 10 : 1);
     if (d.micro < 0 && qn_recipe_judges(r))     /* rows are twice as long */
         r->rows = QN_MAX(1, r->rows / 2);
     return qn_recipe_check(r);
@@ -149,7 +169,7 @@ static int begin(qn_training *t, const qn_source *s, const qn_tuning *how) {
     }
     QN_TRY(qn_training_open_model(t, model));
     QN_TRY(qn_training_build(t));
-    return qn_trainer_has_reference(t->trainer) ? qn_reference_key(&t->params, t->examples, t->reference) : 0;
+    return qn_trainer_has_reference(t->trainer) ? qn_reference_key(t->model, t->examples, t->pool, t->reference) : 0;
 }
 
 int qn_tuning_start(qn_training *t, const qn_tuning *how) {
@@ -160,6 +180,7 @@ int qn_tuning_start(qn_training *t, const qn_tuning *how) {
     t->kernels = qn_kernels_at(qn_cli_isa(t->c));
     QN_TRY(qn_peak_arithmetic(t->pool, &t->peak));
     qn_run_args_recipe(t);
+    QN_TRY(take_lora(t->c, &t->recipe.lora));
     QN_TRY(how->recipe(t));
     QN_TRY(keep_words(t));
     QN_TRY(qn_source_open(&s, qn_cli_arg(t->c, 0)));
@@ -187,9 +208,9 @@ static int load_first(qn_training *t, const char *from) {
 
 static int make_reference(qn_training *t, const char *path, const char *from) {
     char key[QN_REFERENCE_KEY];
-    if (from)
+    if (from && !t->adapter)            /* an adapter sits on them still */
         QN_TRY(load_first(t, from));
-    QN_TRY(qn_reference_key(&t->params, t->examples, key));
+    QN_TRY(qn_reference_key(t->model, t->examples, t->pool, key));
     if (strcmp(key, t->reference) != 0)
         return qn_fail(QN_EINVAL, "%s: no longer has the weights that this run began with, and what it said of the "
                        "answers then is not in %s: nothing is left to measure preferences from; begin a new run",

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "data/example_file.h"
 
 typedef struct {
@@ -229,7 +230,12 @@ static int take_row(void *arg, qn_str json, int64_t number, const char *place) {
     j->number = number;
     j->place = place;
     if (number > 0) {
-        QN_TRY(qn_example_row_read(&j->row, json, place, !j->p->calls));
+        const int rc = qn_example_row_read(&j->row, json, place, !j->p->calls);
+        if (rc < 0 && rc != QN_ENOMEM && j->o->skip_bad && !qn_json_is_whole(json)) {
+            s->rows++;
+            return left_out(j, QN_FAULT_JSON);
+        }
+        QN_TRY(rc);
     } else {                                    /* the file is one text */
         j->row.form = QN_FORM_TEXT;
         j->row.fault = QN_FAULT_NONE;

@@ -30,6 +30,7 @@ typedef struct {
     qn_teach_options teach;                     /* `from` is not looked at */
     qn_long too_long;
     bool strict;                                /* the first fault is an error */
+    bool skip_bad;                              /* a row that is no JSON is a fault, not the end */
     int (*progress)(void *arg, int64_t rows);   /* <0 ends the work; NULL is fine */
     void *arg;
 } qn_examples_options;

@@ -24,6 +24,7 @@ struct qn_engine {
     int32_t *row_segment, *ids, *positions, *index, *target, *page;
     float *weight;
     qn_engine_piece *piece;             /* [rows · max_pieces] */
+    float *off;                         /* [rows · max_pieces] zeros: scales of an adapter that is switched off */
     int64_t *row_id;                    /* [most tokens]: of each token, its place in the batch */
     int64_t first_row;                  /* of the batch: the first of this pass */
     int64_t T, S, pages, pieces;
@@ -62,8 +63,9 @@ static int allocate(qn_engine *e) {
     e->piece = qn_alloc(QN_MEM_ACTS, segments * sizeof *e->piece);
     e->row_id = qn_alloc(QN_MEM_ACTS, T * sizeof *e->row_id);
     e->page = qn_alloc(QN_MEM_ACTS, (size_t)most_pages(e) * sizeof *e->page);
+    e->off = qn_zalloc(QN_MEM_ACTS, segments, sizeof *e->off);
     if (!e->segment || !e->tile || !e->row_segment || !e->ids || !e->positions || !e->index || !e->target ||
-        !e->weight || !e->piece || !e->row_id || !e->page)
+        !e->weight || !e->piece || !e->row_id || !e->page || !e->off)
         return QN_ENOMEM;
     for (int64_t i = 0; i < most_pages(e); i++)
         e->page[i] = (int32_t)i;
@@ -74,28 +76,24 @@ static int allocate(qn_engine *e) {
 
 /* Where the reverse walk adds the gradient of each parameter. */
 static int mark_trained(qn_engine *e) {
-    qn_buf name = {0};
-    int rc = 0;
     for (size_t i = 0; i < e->p->n; i++) {
         const qn_slot *s = &e->p->slot[i];
-        qn_buf_clear(&name);
-        QN_TRY_OUT(qn_param_name(s->p, true, s->layer, &name));
-        const qn_ref r = qn_graph_find(e->graph, name.s);
-        QN_TRY_OUT(r);
+        const qn_ref r = qn_graph_find(e->graph, s->name);
+        QN_TRY(r);
         const qn_tensor grad = {.dtype = QN_F32, .layout = QN_LAYOUT_ROWS, .rank = s->matrix ? 2 : 1,
                                 .dim = {s->matrix ? s->rows : s->cols, s->matrix ? s->cols : 0},
                                 .stride = s->matrix ? s->cols : 1, .data = e->grad + s->at};
         qn_graph_train(e->graph, r, &grad);
     }
     qn_graph_seed(e->graph, e->refs.loss);
-out:
-    qn_buf_drop(&name);
-    return rc < 0 ? rc : 0;
+    return 0;
 }
 
 static int build(qn_engine *e, qn_dtype kv) {
+    const qn_adapter *const adapter[] = {e->p->adapter};
     const qn_graph_options o = {.kv = kv, .max_context = longest(e), .dropout = e->o.dropout,
-                                .neftune = e->o.neftune};
+                                .neftune = e->o.neftune, .adapter = adapter, .n_adapters = adapter[0] != NULL,
+                                .lora_dropout = e->o.lora_dropout};
     const qn_exec_limits limits = {most_tokens(e), most_tokens(e), qn_pool_threads(e->pool)};
     QN_TRY(qn_graph_new(&e->graph));
     QN_TRY(qn_model_loss(e->p->m, e->graph, &o, &e->refs));
@@ -161,6 +159,7 @@ void qn_engine_free(qn_engine *e) {
     qn_free(e->piece);
     qn_free(e->row_id);
     qn_free(e->page);
+    qn_free(e->off);
     qn_free(e);
 }
 
@@ -182,6 +181,11 @@ void qn_engine_clear(qn_engine *e) {
 void qn_engine_drops(qn_engine *e, int64_t step, int64_t first_row) {
     e->batch.step = (uint64_t)step;
     e->first_row = first_row;
+}
+
+void qn_engine_adapter(qn_engine *e, bool on) {
+    e->batch.adapter_scale = on ? NULL : e->off;
+    e->batch.n_adapters = 1;
 }
 
 /* ---- a pass ---- */
@@ -237,7 +241,7 @@ double qn_engine_run(qn_engine *e, const qn_row_data *row, int64_t n, double wei
     assemble(e, row, n, weight);
     if (e->S == 0)                      /* nothing here is supervised: no loss, no gradient */
         return 0;
-    e->batch.dropout = backward ? e->o.dropout : 0;
+    e->batch.dropout = backward ? QN_MAX(e->o.dropout, e->o.lora_dropout) : 0;
     e->batch.noise = backward && e->o.neftune > 0;
     (backward ? qn_exec_run_walk : qn_exec_run)(e->exec, e->T, e->S, e->pool, &e->batch);
     const float *loss = qn_exec_value(e->exec, e->refs.loss)->data;

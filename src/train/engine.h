@@ -30,6 +30,7 @@ typedef struct {
     int64_t longest;                    /* tokens of a piece at most; 0: as many as a row has */
     qn_recompute recompute;             /* what backward makes again rather than keep */
     double dropout;                     /* share of what enters the residual stream that is dropped; 0: none */
+    double lora_dropout;                /* of what the first matrices of an adapter read, likewise */
     double neftune;                     /* size of the noise on the embedding in passes with a backward half; 0: none */
     uint64_t seed;                      /* of what is dropped, and of the noise */
     bool gradients;                     /* false: losses only, and no memory for more */
@@ -43,6 +44,9 @@ void qn_engine_free(qn_engine *e);                              /* NULL is fine 
 /* Which step it is and which row of its batch the next pass begins with: what passes with a backward half drop depends
  * on it, so that a token drops the same elements however the batch is cut. Passes without one drop nothing. */
 void qn_engine_drops(qn_engine *e, int64_t step, int64_t first_row);
+/* Whether the adapter that is trained is in what the next passes compute (it is, to begin with): off, a pass without a
+ * backward half gives the losses of the model by itself, to the bit: the reference of preference tuning. */
+void qn_engine_adapter(qn_engine *e, bool on);
 float *qn_engine_grad(qn_engine *e);                            /* [params.numbers]; NULL without gradients */
 void qn_engine_clear(qn_engine *e);                             /* gradients to zero */
 /* Σ weight·(−ln p) over the supervised tokens of n ≤ rows rows, added in their order. Ids were checked against the

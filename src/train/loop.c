@@ -1,7 +1,8 @@
 /* train/loop.c — a run: steps, and between them what is measured, told, shown and saved.
  *
  *     step 1 … step n      evaluation every eval_every steps and after the last; a checkpoint every checkpoint_every,
- *                          after the last, when the run is stopped, and where an evaluation was the best so far
+ *                          after the last, when the run is stopped, and where an evaluation was the best so far (or,
+ *                          of a run of tiny steps, with the next of the others: held.c)
  *
  * Order between two steps: evaluation, metrics, sample, checkpoint. A checkpoint comes last, so that a run taken up
  * there neither repeats nor misses anything. */
@@ -39,6 +40,7 @@ static int batch_new(qn_trainer *t) {
     const qn_engine_options o = {.context = context, .rows = t->pass, .max_pieces = pieces, .gradients = true,
                                  .longest = t->recipe.context,
                                  .dropout = t->recipe.dropout, .neftune = t->recipe.neftune, .seed = t->recipe.seed,
+                                 .lora_dropout = t->recipe.lora.dropout,
                                  .recompute = (qn_recompute)t->recipe.recompute};
     return qn_engine_new(&t->engine, t->s.params, t->s.kernels, t->s.pool, &o);
 }
@@ -98,8 +100,9 @@ static int init(qn_trainer *t) {
         QN_TRY(rows_of(t, QN_SPLIT_VALIDATION, &t->validation));
     QN_TRY(batch_new(t));
     QN_TRY(qn_trainer_shards_new(t));
-    return qn_optimizer_new(&t->optimizer, t->s.params, t->s.kernels, &t->recipe.optimizer,
-                            qn_pool_threads(t->s.pool));
+    QN_TRY(qn_optimizer_new(&t->optimizer, t->s.params, t->s.kernels, &t->recipe.optimizer,
+                            qn_pool_threads(t->s.pool)));
+    return qn_held_new(t);
 }
 
 int qn_trainer_new(qn_trainer **out, const qn_train_setup *s) {
@@ -124,6 +127,7 @@ void qn_trainer_free(qn_trainer *t) {
         return;
     qn_trainer_shards_free(t);
     qn_preference_free(t);
+    qn_held_free(t);
     qn_optimizer_free(t->optimizer);
     qn_engine_free(t->engine);
     qn_rows_free(t->rows);
@@ -140,10 +144,15 @@ qn_engine *qn_trainer_engine(qn_trainer *t) { return t->engine; }
 int qn_trainer_take_up(qn_trainer *t, const char *dir) {
     QN_TRY(qn_checkpoint_read(dir, t->s.params, t->optimizer, &t->state, t->s.pool));
     if (t->state.step > t->recipe.steps)
-        return qn_fail(QN_EFORMAT, "%s: is at step %lld, the run has only %lld", dir, (long long)t->state.step,
-                       (long long)t->recipe.steps);
-    t->s.params->m->epoch++;
+        return qn_fail(QN_EFORMAT, "%s: is at step %lld, the run has only %lld (recipe.steps of its manifest.json)",
+                       dir, (long long)t->state.step, (long long)t->recipe.steps);
+    qn_params_changed(t->s.params, t->s.pool);
     return t->s.run ? qn_run_rewind(t->s.run, t->state.step) : 0;
+}
+
+int qn_trainer_verify(qn_trainer *t, const char *dir) {
+    qn_train_state other;
+    return qn_checkpoint_read(dir, t->s.params, t->optimizer, &other, t->s.pool);
 }
 
 /* ---- records ---- */
@@ -247,16 +256,37 @@ static int refuse_to_save(const qn_trainer *t, const char *run, const char *lost
     return rc;
 }
 
+static int write(qn_trainer *t, bool best) {
+    return qn_checkpoint_write(qn_run_path(t->s.run), t->s.params, t->optimizer, &t->state, &t->s.texts, best);
+}
+
+/* What waits is written, unless the model of now is better still. A run killed behind this goes on there. */
+static int save_held(qn_trainer *t, bool best) {
+    const char *lost;
+    if (!t->held.waits || best) {
+        t->held.waits = false;
+        return 0;
+    }
+    qn_held_exchange(t);
+    int rc = check_finite(t, &lost);
+    if (rc >= 0 && !lost)
+        rc = write(t, true);
+    qn_held_exchange(t);
+    t->held.waits = rc < 0;
+    return rc;
+}
+
 static int save(qn_trainer *t, bool best) {
     const double start = qn_now();
     const char *lost;
     if (!t->s.run)
         return 0;
-    const char *run = qn_run_path(t->s.run);
     QN_TRY(check_finite(t, &lost));
+    QN_TRY(save_held(t, best && !lost));
+    const char *run = qn_run_path(t->s.run);
     if (lost)
         return refuse_to_save(t, run, lost);
-    QN_TRY(qn_checkpoint_write(run, t->s.params, t->optimizer, &t->state, &t->s.texts, best));
+    QN_TRY(write(t, best));
     QN_TRY(qn_checkpoint_tidy(run, t->recipe.keep));
     return t->s.hooks.saved ? t->s.hooks.saved(t->s.hooks.arg, t->state.step, qn_now() - start) : 0;
 }
@@ -322,11 +352,15 @@ static bool cancelled(const qn_trainer *t) {
     return t->s.hooks.cancel && atomic_load_explicit(t->s.hooks.cancel, memory_order_relaxed);
 }
 
-/* Nothing is left to do: all steps are done, or patience is at its end. */
 static bool is_over(const qn_trainer *t, qn_run_end *end) {
     const bool done = t->state.step >= t->recipe.steps;
     *end = done ? QN_RUN_DONE : QN_RUN_EARLY;
     return done || (t->recipe.patience > 0 && t->state.worse >= t->recipe.patience);
+}
+
+bool qn_trainer_is_over(const qn_trainer *t) {
+    qn_run_end end;
+    return is_over(t, &end);
 }
 
 /* What is told of a step. */
@@ -368,7 +402,11 @@ static int after_step(qn_trainer *t, const qn_step_report *r, bool *ended, qn_ru
         *ended = true;
         *end = QN_RUN_STOPPED;
     }
-    return best || *ended || due(t, t->recipe.checkpoint_every) ? save(t, best) : 0;
+    if (*ended || due(t, t->recipe.checkpoint_every) || (best && !t->held.numbers))
+        return save(t, best);
+    if (best)
+        qn_held_take(t);
+    return 0;
 }
 
 /* What a kill may have left undone where the run is taken up: half of a checkpoint, and the link to the best one, which
@@ -380,14 +418,25 @@ static int mend(qn_trainer *t) {
     return qn_checkpoint_tidy(run, t->recipe.keep);
 }
 
+/* The run ends with an error: what still waits is written, and where that fails too, the first error is told. */
+static int leave(qn_trainer *t, int rc) {
+    char message[1024];
+    snprintf(message, sizeof message, "%s", qn_error_message());
+    save_held(t, false);
+    return qn_fail(rc, "%s", message);
+}
+
 int qn_trainer_run(qn_trainer *t, qn_run_end *end) {
     bool ended = is_over(t, end);
     if (t->s.run && t->state.step > 0)
         QN_TRY(mend(t));
     while (!ended) {
         qn_step_report r;
-        QN_TRY(qn_trainer_step(t, &r));
-        QN_TRY(after_step(t, &r, &ended, end));
+        int rc = qn_trainer_step(t, &r);
+        if (rc >= 0)
+            rc = after_step(t, &r, &ended, end);
+        if (rc < 0)
+            return leave(t, rc);
     }
     return 0;
 }

@@ -1,9 +1,10 @@
 /* train/recipe.c — the recipe as one table: names, places, kinds. Writer, reader and check walk it. */
 #include "train/recipe.h"
 
+#include <stdio.h>
 #include <string.h>
 
-typedef enum { WHOLE, REAL, FLAG, CHOICE } kind;
+typedef enum { WHOLE, REAL, FLAG, CHOICE, WORDS } kind;
 
 /* choices: the words of an enum in its order, '|' between them. */
 typedef struct {
@@ -57,9 +58,16 @@ static const field fields[] = {
     {"simpo_gamma", AT(objective.margin), REAL, -1e6, 1e6, NULL},
     {"desirable_weight", AT(objective.good), REAL, 0, 1e6, NULL},
     {"undesirable_weight", AT(objective.bad), REAL, 0, 1e6, NULL},
+    {"lora_rank", AT(lora.rank), WHOLE, 0, 1024, NULL},
+    {"lora_alpha", AT(lora.alpha), REAL, 0, 1e6, NULL},
+    {"lora_dropout", AT(lora.dropout), REAL, 0, 0.99, NULL},
+    {"lora_plus", AT(lora.plus), REAL, 0, 1e6, NULL},
+    {"lora_rslora", AT(lora.rslora), FLAG, 0, 0, NULL},
+    {"lora_dora", AT(lora.dora), FLAG, 0, 0, NULL},
+    {"lora_targets", AT(lora.targets), WORDS, 0, 0, NULL},
 };
 #undef AT
-enum { FIRST_FIELDS = QN_LEN(fields) - 8 };     /* the others came later: where they are not said, they are 0 */
+enum { FIRST_FIELDS = 33 };             /* up to patience; the others came later: where they are not said, they are 0 */
 
 void qn_recipe_init(qn_recipe *r, qn_optimizer_kind optimizer) {
     *r = (qn_recipe){
@@ -91,9 +99,12 @@ static qn_str choice(const char *choices, int64_t i) {
 
 static int check_field(const qn_recipe *r, const field *f) {
     const double v = f->kind == REAL ? *(const double *)at_of(r, f) : f->kind == WHOLE ? (double)whole_of(r, f) : 0;
-    if (f->kind == REAL || f->kind == WHOLE)
-        if (!(v >= f->lo && v <= f->hi))
-            return qn_fail(QN_EINVAL, "%s is %g; expected %g to %g", f->name, v, f->lo, f->hi);
+    const bool in = v >= f->lo && v <= f->hi;
+    if (f->kind == REAL && !in)
+        return qn_fail(QN_EINVAL, "%s is %g; expected %g to %g", f->name, v, f->lo, f->hi);
+    if (f->kind == WHOLE && !in)
+        return qn_fail(QN_EINVAL, "%s is %lld; expected %lld to %lld", f->name, (long long)whole_of(r, f),
+                       (long long)f->lo, (long long)f->hi);
     if (f->kind == CHOICE && (whole_of(r, f) < 0 || choice(f->choices, whole_of(r, f)).n == 0))
         return qn_fail(QN_EINVAL, "%s is none of %s", f->name, f->choices);
     return 0;
@@ -111,6 +122,7 @@ int qn_recipe_check(const qn_recipe *r) {
         return qn_fail(QN_EINVAL, "the schedule has %lld steps, the run %lld", (long long)r->schedule.steps,
                        (long long)r->steps);
     QN_TRY(qn_objective_check(&r->objective));
+    QN_TRY(qn_optimizer_options_check(&r->optimizer));
     return qn_schedule_check(&r->schedule);
 }
 
@@ -123,6 +135,7 @@ static void put_field(const qn_recipe *r, const field *f, qn_jw *w) {
     case REAL: qn_jw_f64(w, *(const double *)at_of(r, f)); break;
     case FLAG: qn_jw_bool(w, *(const bool *)at_of(r, f)); break;
     case CHOICE: qn_jw_str(w, choice(f->choices, whole_of(r, f))); break;
+    case WORDS: qn_jw_str(w, qn_str_of(at_of(r, f))); break;
     }
 }
 
@@ -147,6 +160,17 @@ out:
     return rc;
 }
 
+static int take_words(qn_json *j, const field *f, char out[QN_TARGETS]) {
+    qn_buf word = {0};
+    int rc = qn_json_string(j, &word);
+    if (rc >= 0 && word.n >= QN_TARGETS)
+        rc = qn_json_fail(j, QN_EFORMAT, "%s has %zu bytes; at most %d are expected", f->name, word.n, QN_TARGETS - 1);
+    if (rc >= 0)
+        snprintf(out, QN_TARGETS, "%s", word.s ? word.s : "");
+    qn_buf_drop(&word);
+    return rc;
+}
+
 static int take_compute(qn_json *j, qn_recipe *r) {
     qn_buf word = {0};
     int rc = qn_json_string(j, &word);
@@ -162,6 +186,7 @@ static int take_field(qn_json *j, qn_recipe *r, const field *f) {
     case REAL: return qn_json_f64(j, at_of(r, f));
     case FLAG: return qn_json_bool(j, at_of(r, f));
     case CHOICE: return take_choice(j, f, at_of(r, f));
+    case WORDS: return take_words(j, f, at_of(r, f));
     }
     return 0;
 }
@@ -191,5 +216,5 @@ int qn_recipe_take(qn_recipe *r, qn_json *j) {
         if (!seen[i] || !compute)
             return qn_json_fail(j, QN_EFORMAT, "the recipe lacks \"%s\"", seen[i] ? "compute" : fields[i].name);
     r->schedule.steps = r->steps;
-    return qn_recipe_check(r);
+    return qn_recipe_check(r) < 0 ? qn_fail_in(QN_EFORMAT, "%s: recipe", j->name) : 0;
 }

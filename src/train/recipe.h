@@ -16,6 +16,17 @@ typedef enum { QN_GUARD_SKIP, QN_GUARD_STOP, QN_GUARD_OFF } qn_guard;
 #define QN_PACKING_CHOICES "best-fit|stream"
 #define QN_RECOMPUTE_CHOICES "none|cheap|layers"
 
+enum { QN_TARGETS = 256 };
+
+/* What is trained: rank 0: the model; else an adapter of that rank (model/adapter.h). */
+typedef struct {
+    int64_t rank;
+    double alpha, dropout;
+    double plus;                    /* the rate of B over that of A; 0 stands for 1 */
+    bool rslora, dora;
+    char targets[QN_TARGETS];
+} qn_recipe_lora;
+
 typedef struct {
     int compute;                    /* QN_F32 or QN_BF16: how matrices multiply */
     uint64_t seed;
@@ -31,6 +42,7 @@ typedef struct {
     double init_std;                /* of fresh matrices; 0: by the width (model/params.h) */
     double dropout;                 /* of what enters the residual stream */
     double neftune;                 /* noise on the embedding, times √(tokens · width); 0: none */
+    qn_recipe_lora lora;
     double clip;                    /* largest norm of the gradient; 0: any */
     qn_guard guard;                 /* what a step with a NaN or a spike is worth */
     double spike;                   /* a loss so many deviations above the last 128 is a spike; 0: none is */
@@ -49,8 +61,8 @@ QN_INLINE int64_t qn_recipe_row(const qn_recipe *r) { return r->context * (qn_re
 /* What does not fit together, in a sentence that names the option. QN_EINVAL. */
 int qn_recipe_check(const qn_recipe *r);
 
-/* Members of an open object, in a fixed order; and back: members that are unknown are left aside, missing ones are
- * QN_EFORMAT. */
+/* Members of an open object, in a fixed order; and back: members that are unknown are left aside; missing ones, and
+ * what does not fit together, are QN_EFORMAT and named with the document. */
 void qn_recipe_put(const qn_recipe *r, qn_jw *w);
 int qn_recipe_take(qn_recipe *r, qn_json *j);
 

@@ -176,7 +176,7 @@ int qn_trainer_step(qn_trainer *t, qn_step_report *r) {
         s->skipped_in_a_row = 0;
         remember(s, r->loss);
         qn_optimizer_step(t->optimizer, qn_engine_grad(t->engine), scale, r->rate, ++s->updates, t->s.pool);
-        t->s.params->m->epoch++;
+        qn_params_changed(t->s.params, t->s.pool);
     }
     r->seconds = qn_now() - start;
     return 0;

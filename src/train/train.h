@@ -11,6 +11,7 @@
  *   measure.c         the validation loss, bits per byte
  *   loop.c            steps, evaluations, samples, checkpoints in their order; what is told on the way
  *   checkpoint.h .c   the state of a run on disk          weights.c
+ *   held.c            the best model, held until a checkpoint is due
  *   dial.h .c         shape, tokens, batch and rate out of one number
  *
  *     qn_trainer_new(&t, &setup);  qn_trainer_take_up(t, "RUN/last");  qn_trainer_run(t);  qn_trainer_free(t);
@@ -102,6 +103,11 @@ int qn_trainer_take_up(qn_trainer *t, const char *dir);
 bool qn_trainer_has_reference(const qn_trainer *t);
 int qn_trainer_reference_open(qn_trainer *t, const char *path, const char *key);
 int qn_trainer_reference_make(qn_trainer *t, const char *path, const char *key);
+/* Nothing is left to do: all steps are done, or patience is at its end. */
+bool qn_trainer_is_over(const qn_trainer *t);
+/* Is the checkpoint at `dir` what was written? It takes the place of what was taken up, so only of a run that is over.
+ * Errors as qn_checkpoint_read. */
+int qn_trainer_verify(qn_trainer *t, const char *dir);
 /* To the end of the recipe, or until cancelled. */
 int qn_trainer_run(qn_trainer *t, qn_run_end *end);
 /* One step without records, as the loop does it. */

@@ -1,4 +1,4 @@
-/* train/train_impl.h — a trainer's insides, shared by step.c, preference.c, measure.c and loop.c. */
+/* train/train_impl.h — a trainer's insides, shared by step.c, preference.c, measure.c, held.c and loop.c. */
 #ifndef QN_TRAIN_TRAIN_IMPL_H
 #define QN_TRAIN_TRAIN_IMPL_H
 
@@ -29,6 +29,14 @@ typedef struct {
     bool fell;                          /* it was said that chosen answers lose, too */
 } qn_preference;
 
+/* The best model so far, where it waits to be written (held.c). */
+typedef struct {
+    float *numbers;                     /* [(1 + states) · params.numbers] masters, moments; NULL: nothing ever waits */
+    float *room;                        /* [2 · params.widest] */
+    qn_train_state state;
+    bool waits;
+} qn_held;
+
 struct qn_trainer {
     qn_train_setup s;
     qn_recipe recipe;
@@ -40,6 +48,7 @@ struct qn_trainer {
     qn_piece *piece;
     float *sum[QN_SHARD_LEVELS];        /* more than one shard: sums of 2^level shards that wait for a neighbour */
     qn_train_state state;
+    qn_held held;
     int64_t pass;                       /* rows of a pass at most */
     qn_preference judge;
 };
@@ -65,5 +74,12 @@ void qn_preference_begin(qn_trainer *t, double kl);
 /* n rows forward, judged; where share > 0 (one over all that is judged in the batch) weighed with it, and back. */
 void qn_preference_pass(qn_trainer *t, qn_split split, int64_t first, int64_t n, double share);
 qn_judged qn_preference_end(qn_trainer *t);
+
+/* held.c: memory, where this run is to hold its best model; a copy of what is; what is and the copy in each other's
+ * place. */
+int qn_held_new(qn_trainer *t);
+void qn_held_free(qn_trainer *t);
+void qn_held_take(qn_trainer *t);
+void qn_held_exchange(qn_trainer *t);
 
 #endif

@@ -17,7 +17,8 @@ typedef struct {
     int compute;
     qn_optimizer_kind kind;
     int threads;
-    int64_t context, batch, rows, shards, steps, every, samples;   /* every: steps between evaluations */
+    int64_t context, batch, rows, shards, steps;
+    int64_t every, samples, saves;      /* steps between evaluations, samples, checkpoints */
     double rate;
     const char *run;                    /* folder of its records; NULL: none */
     bool resumed;                       /* the folder is there */
@@ -72,6 +73,7 @@ QN_UNUSED static qn_recipe made_recipe(const make_options *o) {
     r.neftune = o->neftune;
     r.objective = o->objective;
     r.sample_every = o->samples;
+    r.checkpoint_every = o->saves;
     return r;
 }
 
