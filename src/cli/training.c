@@ -175,6 +175,7 @@ static void add_work(qn_training_work *to, const qn_training_work *w) {
     to->seconds += w->seconds;
     to->tokens += w->tokens;
     to->flops += w->flops;
+    to->judged += w->judged;
 }
 
 /* The last steps together: one by itself says how busy the machine was at that moment. */
@@ -200,7 +201,7 @@ static void put_note(qn_training *t, qn_training_work w) {
 
 static int on_step(void *arg, const qn_step_report *r) {
     qn_training *t = arg;
-    const qn_training_work w = {r->seconds, (double)r->tokens, (double)r->flops};
+    const qn_training_work w = {r->seconds, (double)r->tokens, (double)r->flops, (double)r->judged.n};
     t->last = *r;
     t->recent[r->step % (int64_t)QN_LEN(t->recent)] = w;
     add_work(&t->work, &w);
@@ -541,6 +542,8 @@ static int put_json(qn_training *t, qn_run_end end) {
     qn_field_f64(w, "eval_loss", t->measured.tokens ? t->measured.loss : NAN);
     qn_field_f64(w, "eval_bits_per_byte", t->measured.tokens ? t->measured.bits_per_byte : NAN);
     qn_field_f64(w, "best_eval_loss", s->best_loss);
+    if (t->work.judged > 0)
+        qn_field_f64(w, "judged_per_second", t->work.judged / t->work.seconds);
     if (t->measured.judged.n) {
         qn_field_f64(w, "eval_rewards/margins", t->measured.judged.margin);
         qn_field_f64(w, "eval_rewards/accuracies", t->measured.judged.accuracy);
@@ -568,6 +571,9 @@ static int put_work(const qn_training *t, qn_buf *b) {
         QN_TRY(qn_buf_printf(b, ", the last %lld now in %s", (long long)(s->step - t->began_at), text));
     if (t->work.seconds > 0)
         QN_TRY(qn_buf_printf(b, ", %.0f tokens/s", speed_of(&t->work)));
+    const bool pairs = qn_objective_get(t->recipe.objective.kind)->from == QN_LEARNS_PAIRS;
+    if (t->work.judged > 0)
+        QN_TRY(qn_buf_printf(b, ", %.2f %s/s", t->work.judged / t->work.seconds, pairs ? "pairs" : "answers"));
     return qn_buf_printf(b, ", %.0f MB at most", (double)qn_cli_peak_bytes() / 1e6);
 }
 

@@ -24,7 +24,8 @@
 #define QN_REFERENCE_FILE "reference.bin"
 enum { QN_TRAINING_RECENT = 16 };               /* steps that the speed on the way is the mean of */
 
-typedef struct { double seconds, tokens, flops; } qn_training_work;     /* of steps: what lies between is not in it */
+/* Of steps: what lies between is not in it. judged: pairs, or labelled answers. */
+typedef struct { double seconds, tokens, flops, judged; } qn_training_work;
 
 typedef struct {
     qn_cli *c;

@@ -191,7 +191,10 @@ int qn_tuning_start(qn_training *t, const qn_tuning *how) {
     if (qn_cli_flag(t->c, "dry-run"))
         return qn_cli_json(t->c) ? qn_training_plan_json(t) : 0;
     QN_TRY(qn_training_manifest(t, "running"));
-    QN_TRY(qn_tuning_reference(t, NULL));
+    const int referred = qn_tuning_reference(t, NULL);
+    if (referred < 0)
+        qn_training_failed(t, referred);
+    QN_TRY(referred);
     return qn_training_go(t);
 }
 
@@ -232,8 +235,6 @@ int qn_tuning_reference(qn_training *t, const char *from) {
     if (rc == 0)
         rc = make_reference(t, path.s, from);
 out:
-    if (rc < 0)
-        qn_training_failed(t, rc);
     qn_buf_drop(&path);
     return rc < 0 ? rc : 0;
 }

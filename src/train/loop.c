@@ -174,6 +174,7 @@ static void put_members(qn_jw *w, const char *prefix, const member *m, size_t n)
 static void put_judged(qn_jw *w, const char *prefix, const qn_judged *j) {
     const bool pairs = !isnan(j->accuracy), referred = !isnan(j->moved[0]) || !isnan(j->moved[1]);
     const member members[] = {
+        {"judged", (double)j->n, true},
         {"rewards/chosen", j->reward[0], true},
         {"rewards/rejected", j->reward[1], true},
         {"rewards/margins", j->margin, true},
