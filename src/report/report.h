@@ -5,6 +5,7 @@
  *   report_eval.c     evaluation….json, bits….json beside them
  *   report_facts.c    what the numbers say: least, median, first, last; sentences out of them
  *   figures_run.c     figures of the run: loss, rate, gradient, speed, each with a sentence that says what to look at
+ *   figures_judged.c  … of a run over preferences: margins, rewards, how far answers have moved
  *   figures_eval.c    figures of the model: tasks beside baselines, bits by kind against their floor
  *   report_tables.c   tables: runs side by side, samples, data, machine, recipe
  *   report_page.c     the HTML page           report_text.c     the summary in characters
