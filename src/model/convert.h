@@ -38,6 +38,7 @@ typedef struct {
     uint64_t bytes;                 /* of the weights */
     int64_t matrices, rounded;      /* … of which so many hold other numbers than before */
     int64_t changed;                /* parameters that were changed */
+    int64_t recast;                 /* matrices of another dtype than before */
     int64_t kept;                   /* matrices that kept their dtype, having rows of no whole blocks */
 } qn_convert_result;
 

@@ -326,6 +326,7 @@ static int stream_rows(qn_conversion *c, qn_tensor_writer *t, const qn_convert_i
     qn_free(s.packed);
     qn_free(s.strip);
     c->r->rounded += matrix && s.rounded;
+    c->r->recast += matrix && (qn_dtype)it->st.info->dtype != it->to;
     qn_tensor_drop_pages(qn_source_tensors(c->s), it->st.info);
     return rc;
 }
