@@ -16,7 +16,8 @@
  *   prompt.c        a conversation as ids: chat template, trusted spans, tokenizer
  *   sampling.c      how answers are sampled and what they cost
  *   talk.c          the turns of a conversation
- *   training.c      a training run from its recipe to its last line; training_plan.c what it is going to be
+ *   training.c      a training run from its recipe to its last line; training_plan.c what it is going to be,
+ *                   training_memory.c what memory it takes
  *   counting.c      n-grams out of prepared data
  *   within.c        a command run by another one
  *   demo.h          what `demo` is made of: demo_plan.c, demo_stage.c, demo_text.c

@@ -20,7 +20,10 @@ static const char notes[] =
     "change no bit; another instruction level may, and is warned of.";
 
 /* What the manifest says that a run is made of, and where it stands; `found`: where its data are now. */
-typedef struct { qn_str text, recipe, model; qn_buf path, data, fingerprint, from, prompt, world, isa, found; } manifest;
+typedef struct {
+    qn_str text, recipe, model;
+    qn_buf path, data, fingerprint, from, prompt, world, isa, found;
+} manifest;
 
 static void manifest_drop(manifest *m) {
     qn_buf_drop(&m->path);
