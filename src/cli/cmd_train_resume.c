@@ -1,10 +1,11 @@
 /* cli/cmd_train_resume.c — `quern train resume`: a run goes on from its last checkpoint, to the bits of one that never
  * stopped. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "cli/data_args.h"
-#include "cli/training.h"
+#include "cli/tuning.h"
 #include "train/dial.h"
 
 static const qn_opt opts[] = {
@@ -23,7 +24,7 @@ static const char notes[] =
 /* What the manifest says that a run is made of, and where it stands; `found`: where its data are now. */
 typedef struct {
     qn_str text, recipe, model;
-    qn_buf path, data, fingerprint, from, base, prompt, world, isa, found;
+    qn_buf path, data, fingerprint, from, base, prompt, world, reference, isa, found;
 } manifest;
 
 static void manifest_drop(manifest *m) {
@@ -34,6 +35,7 @@ static void manifest_drop(manifest *m) {
     qn_buf_drop(&m->base);
     qn_buf_drop(&m->prompt);
     qn_buf_drop(&m->world);
+    qn_buf_drop(&m->reference);
     qn_buf_drop(&m->isa);
     qn_buf_drop(&m->found);
 }
@@ -63,6 +65,8 @@ static int read_manifest(manifest *m, qn_json *j) {
             QN_TRY(take_word(j, &m->prompt));
         else if (qn_str_is(key, "world"))
             QN_TRY(take_word(j, &m->world));
+        else if (qn_str_is(key, "reference"))
+            QN_TRY(take_word(j, &m->reference));
         else if (qn_str_is(key, "isa"))
             QN_TRY(take_word(j, &m->isa));
         else
@@ -71,7 +75,7 @@ static int read_manifest(manifest *m, qn_json *j) {
     QN_TRY(more);
     if (!m->recipe.n || !m->model.n || !m->data.n)
         return qn_json_fail(j, QN_EFORMAT, "there is no recipe, model or data in it; it is no run of "
-                            "`train pretrain` or `train sft`");
+                            "`train pretrain`, `train sft` or `train dpo`");
     return 0;
 }
 
@@ -168,6 +172,7 @@ static int open_all(qn_training *t, manifest *m, const char *data) {
     QN_TRY(keep(&t->from, &m->from));
     QN_TRY(keep(&t->prompt, &m->prompt));
     QN_TRY(keep(&t->world, &m->world));
+    snprintf(t->reference, sizeof t->reference, "%s", m->reference.s ? m->reference.s : "");
     QN_TRY(qn_training_open_data(t, data));
     if (t->examples)                    /* the model may begin with fewer tokens than it is tuned with */
         qn_training_tuned(t, t->cfg.V, t->cfg.eos, t->cfg.n_eos);
@@ -208,6 +213,8 @@ static int take_up(qn_training *t, const manifest *m) {
         rc = qn_checkpoint_other(dir.s, rc);
     if (rc >= 0)
         rc = qn_training_build(t);
+    if (rc >= 0)
+        rc = qn_tuning_reference(t, found ? t->from : NULL);
     if (rc >= 0)
         rc = found ? qn_trainer_take_up(t->trainer, dir.s) : qn_run_rewind(t->run, 0);
     if (rc >= 0 && found)

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/json_fields.h"
 #include "cli/bits_show.h"
+#include "cli/tuning.h"
 #include "cli/within.h"
 #include "model/save.h"
 
@@ -187,11 +188,12 @@ static double speed_of(const qn_training_work *w) { return w->seconds > 0 ? w->t
 /* What stands behind the bar: the last step, the last evaluation where there was one, and how fast steps were. */
 static void put_note(qn_training *t, qn_training_work w) {
     const double share = w.seconds > 0 ? w.flops / w.seconds * 1e-9 / qn_training_peak(t) : 0;
-    char eval[48] = "";
+    char eval[48] = "", judged[64];
     if (t->measured.tokens)
         snprintf(eval, sizeof eval, ", eval %.4f", t->measured.loss);
-    qn_progress_note(&t->bar, "loss %.4f%s, %.0f tokens/s, %.0f %% of peak, %.0f MB", t->last.loss, eval,
-                     speed_of(&w), 100 * share, peak_memory(t));
+    qn_judged_text(&t->last.judged, judged);
+    qn_progress_note(&t->bar, "loss %.4f%s%s%s, %.0f tokens/s, %.0f %% of peak, %.0f MB", t->last.loss,
+                     *judged ? ", " : "", judged, eval, speed_of(&w), 100 * share, peak_memory(t));
 }
 
 static int on_step(void *arg, const qn_step_report *r) {
@@ -207,14 +209,22 @@ static int on_step(void *arg, const qn_step_report *r) {
 
 static int on_measured(void *arg, int64_t step, const qn_measured *m, bool best) {
     qn_training *t = arg;
-    char bits[48] = "";
+    char bits[48] = "", judged[64];
     t->measured = *m;
     put_note(t, last_work(t));
     if (isfinite(m->bits_per_byte))
         snprintf(bits, sizeof bits, ", %.4f bits per byte", m->bits_per_byte);
-    qn_log(QN_LOG_INFO, "step %lld: validation loss %.4f%s%s", (long long)step, m->loss, bits,
-           best ? ", the best so far" : "");
+    qn_judged_text(&m->judged, judged);
+    qn_log(QN_LOG_INFO, "step %lld: validation loss %.4f%s%s%s%s", (long long)step, m->loss, bits,
+           *judged ? ", " : "", judged, best ? ", the best so far" : "");
     return 0;
+}
+
+static int on_reference(void *arg, int64_t done, int64_t rows) {
+    qn_training *t = arg;
+    t->bar.total = rows;
+    qn_progress_set(&t->bar, done);
+    return qn_cancel_check();
 }
 
 static int on_saved(void *arg, int64_t step, double seconds) {
@@ -386,7 +396,7 @@ int qn_training_build(qn_training *t) {
         .run = t->run,
         .texts = {qn_buf_view(&t->tokenizer_json), qn_buf_view(&t->tokenizer_config_json), t->from},
         .hooks = {.step = on_step, .measured = on_measured, .saved = on_saved, .metrics = on_metrics,
-                  .sample = on_sample, .arg = t,
+                  .sample = on_sample, .reference = on_reference, .arg = t,
                   .cancel = &qn_cancel_flag},
     };
     const int rc = qn_trainer_new(&t->trainer, &setup);
@@ -447,6 +457,7 @@ static int fill_manifest(void *arg, qn_jw *w) {
         put_word(w, "from_fingerprint", t->base_print);
     put_word(w, "prompt", t->prompt);
     put_path(w, "world", t->world);
+    put_word(w, "reference", *t->reference ? t->reference : NULL);
     qn_jw_key(w, "options");
     qn_jw_open(w, '{');
     QN_TRY(qn_cli_put_options(t->c, w));
@@ -494,6 +505,10 @@ static int put_json(qn_training *t, qn_run_end end) {
     qn_field_f64(w, "eval_loss", t->measured.tokens ? t->measured.loss : NAN);
     qn_field_f64(w, "eval_bits_per_byte", t->measured.tokens ? t->measured.bits_per_byte : NAN);
     qn_field_f64(w, "best_eval_loss", s->best_loss);
+    if (t->measured.judged.n) {
+        qn_field_f64(w, "eval_rewards/margins", t->measured.judged.margin);
+        qn_field_f64(w, "eval_rewards/accuracies", t->measured.judged.accuracy);
+    }
     qn_field_i64(w, "best_step", s->best_step);
     qn_field_i64(w, "tokens", s->tokens);
     qn_field_f64(w, "tokens_per_second", t->work.seconds > 0 ? speed_of(&t->work) : NAN);
@@ -522,6 +537,7 @@ static int put_work(const qn_training *t, qn_buf *b) {
 
 static int put_end(qn_training *t, qn_run_end end, qn_buf *b) {
     const qn_train_state *s = qn_trainer_state(t->trainer);
+    char text[64];
     if (end == QN_RUN_STOPPED) {
         QN_TRY(qn_buf_printf(b, "stopped at step %lld of %lld; `quern train resume ", (long long)s->step,
                              (long long)t->recipe.steps));
@@ -531,6 +547,8 @@ static int put_end(qn_training *t, qn_run_end end, qn_buf *b) {
     QN_TRY(put_work(t, b));
     if (!isnan(s->best_loss))
         QN_TRY(qn_buf_printf(b, "; best validation loss %.4f at step %lld", s->best_loss, (long long)s->best_step));
+    if (t->measured.judged.n)
+        QN_TRY(qn_buf_printf(b, "; at the end %s", qn_judged_text(&t->measured.judged, text)));
     QN_TRY(qn_buf_puts(b, end == QN_RUN_EARLY ? "; ended early, because it no longer got better" : ""));
     const char *best = qn_run_file(t->run, "best");
     const char *model = best && qn_is_dir(best) ? best : qn_run_file(t->run, "last");
@@ -552,6 +570,13 @@ static int tell_end(qn_training *t, qn_run_end end) {
     return rc;
 }
 
+void qn_training_failed(qn_training *t, int rc) {
+    char message[1024];
+    snprintf(message, sizeof message, "%s", qn_error_message());
+    qn_run_state(t->run, rc == QN_ECANCEL ? "stopped" : "failed");
+    qn_fail(rc, "%s", message);
+}
+
 int qn_training_go(qn_training *t) {
     qn_run_end end;
     t->start = qn_now();
@@ -564,10 +589,8 @@ int qn_training_go(qn_training *t) {
         put_note(t, t->work);
     qn_progress_drop(&t->bar);
     if (rc < 0) {
-        char message[1024];
-        snprintf(message, sizeof message, "%s", qn_error_message());
-        qn_run_state(t->run, "failed");
-        return qn_fail(rc, "%s", message);
+        qn_training_failed(t, rc);
+        return rc;
     }
     QN_TRY(qn_run_state(t->run, end == QN_RUN_STOPPED ? "stopped" : "done"));
     QN_TRY(tell_end(t, end));

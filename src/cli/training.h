@@ -1,6 +1,6 @@
-/* cli/training.h — what `train pretrain`, `train sft` and `train resume` have in common: a run from its recipe to its
- * last line. It learns from a prepared folder, or from examples, which then stand in RUN/data with the tokenizer and
- * the chat template that made them.
+/* cli/training.h — what `train pretrain`, `train sft`, `train dpo` and `train resume` have in common: a run from its
+ * recipe to its last line. It learns from a prepared folder, or from examples, which then stand in RUN/data with the
+ * tokenizer and the chat template that made them.
  *
  *     qn_training t = {.c = c};
  *     … recipe, configuration, data …
@@ -17,9 +17,11 @@
 #include "infer/generate.h"
 #include "kernels/peak.h"
 #include "model/chat_model.h"
+#include "train/reference.h"
 #include "train/train.h"
 
-#define QN_EXAMPLES_FILE "examples.bin"         /* in RUN/data */
+#define QN_EXAMPLES_FILE "examples.bin"         /* in RUN/data, beside each other */
+#define QN_REFERENCE_FILE "reference.bin"
 enum { QN_TRAINING_RECENT = 16 };               /* steps that the speed on the way is the mean of */
 enum { QN_TRAINING_SAMPLE = 64 };               /* tokens of a sample */
 enum { QN_TRAINING_BITS_SEQUENCES = 2 };        /* that bits by kind are scored with side by side */
@@ -43,6 +45,7 @@ typedef struct {
     qn_examples *examples;
     qn_chat_model chat;                 /* beside examples; its tokenizer is tok */
     int64_t epoch_rows;                 /* of examples, packed */
+    char reference[QN_REFERENCE_KEY];   /* the key of what preferences are measured from; "": nothing is */
     int64_t rows, eos[QN_MAX_EOS], n_eos;   /* of a model that is tuned: of its embedding; what ends its answers */
     qn_tok *tok;
     qn_buf tokenizer_json, tokenizer_config_json;
@@ -117,6 +120,8 @@ int qn_training_manifest(qn_training *t, const char *state);
 /* Says where a run is taken up, and writes so into its manifest. */
 int qn_training_resumed(qn_training *t);
 int qn_training_go(qn_training *t);
+/* Writes into the manifest that the run ended with this error, which stays the last message. */
+void qn_training_failed(qn_training *t, int rc);
 void qn_training_drop(qn_training *t);
 /* A command that starts a run: what start does, everything dropped, and nothing left of a run that never began. */
 int qn_training_command(qn_cli *c, int (*start)(qn_training *t));

@@ -58,6 +58,13 @@ static const field fields[] = {
     {"lora_rslora", AT(lora.rslora), FLAG, 0, 0, NULL},
     {"lora_dora", AT(lora.dora), FLAG, 0, 0, NULL},
     {"lora_targets", AT(lora.targets), WORDS, 0, 0, NULL},
+    {"loss_type", AT(objective.kind), CHOICE, 0, 0, QN_OBJECTIVE_CHOICES},
+    {"beta", AT(objective.beta), REAL, 0, 1e6, NULL},
+    {"label_smoothing", AT(objective.smoothing), REAL, 0, 0.5, NULL},
+    {"rpo_alpha", AT(objective.anchor), REAL, 0, 1e6, NULL},
+    {"simpo_gamma", AT(objective.margin), REAL, -1e6, 1e6, NULL},
+    {"desirable_weight", AT(objective.good), REAL, 0, 1e6, NULL},
+    {"undesirable_weight", AT(objective.bad), REAL, 0, 1e6, NULL},
 };
 #undef AT
 enum { FIRST_FIELDS = 33 };             /* up to patience; the others came later: where they are not said, they are 0 */
@@ -115,6 +122,7 @@ int qn_recipe_check(const qn_recipe *r) {
         return qn_fail(QN_EINVAL, "the schedule has %lld steps, the run %lld", (long long)r->schedule.steps,
                        (long long)r->steps);
     QN_TRY(qn_optimizer_options_check(&r->optimizer));
+    QN_TRY(qn_objective_check(&r->objective));
     return qn_schedule_check(&r->schedule);
 }
 
