@@ -32,8 +32,8 @@ static const char notes[] =
     "rounded. A GGUF carries the whole tokenizer.json and, where llama.cpp has a name for its pipeline, the tables\n"
     "that llama.cpp reads. An adapter, PEFT's directory or a GGUF, becomes the other form; its model is asked for its\n"
     "shapes only, and may be left out where the adapter names one that is here.\n"
-    "JSON: file, format, architecture, dtype, tensors, parameters, bytes, matrices, rounded (of them), seconds, with\n"
-    "--verify also verify; of an adapter file, format, architecture, dora, pairs, ranks, parameters, seconds.\n"
+    "JSON: file, format, architecture, dtype, tensors, parameters, bytes, matrices, rounded (so many of them), seconds;\n"
+    "with --verify also verify; of an adapter file, format, architecture, dora, pairs, ranks, parameters, seconds.\n"
     "--verify runs IN and OUT side by side: where no number changed, every logit must have the same bits (both are\n"
     "loaded as F32 where OUT stores numbers otherwise); else the limits of `quern verify` hold. Exit code 13: beyond\n"
     "them.";
@@ -120,6 +120,8 @@ static int convert_adapter(qn_cli *c, double start) {
     qn_adapter_facts facts;
     if (qn_cli_enum(c, "dtype") != 0)
         return qn_fail(QN_EUSAGE, "--dtype: an adapter is written in f32");
+    if (qn_cli_flag(c, "verify"))
+        return qn_fail(QN_EUSAGE, "--verify sets models side by side; this is an adapter");
     QN_TRY(qn_adapter_convert(qn_cli_arg(c, 0), qn_cli_arg(c, 1), qn_cli_str(c, "model"), qn_cli_flag(c, "force"),
                               &facts));
     return put_adapter(c, &facts, qn_now() - start);

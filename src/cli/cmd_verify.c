@@ -32,13 +32,14 @@ static const char *const examples[] = {
     "quern verify model.gguf model-q4.gguf --expect quantize --max-kl 0.1",
     "quern verify run/best tuned/best --expect any --world world --json",
     "quern verify model.gguf model/ --weights f32 --expect exact --data wiki.txt",
+    "quern verify model.gguf merged.gguf --adapter tuned/best --weights f32",
     NULL
 };
 
 static const char notes[] =
     "exact asks for the same bits; merge and convert for what another order of sums, or rounding to 16 bits, changes; "
     "quantize for a mean KL of 0.05, 90 % of likeliest tokens, 5 % of perplexity; any for nothing "
-    "(docs/EVALUATION.md has the table). A limit on the command line takes the place of the relation's own.\n"
+    "(docs/EVALUATION.md has the table). --adapter puts adapters on A, and expects merge. A limit on the command line takes the place of the relation's own.\n"
     "Beyond a limit the exit code is 13; so it is for tokenizers that differ, whose first difference is named. Where "
     "numbers are the same but are stored otherwise, --weights f32 compares the numbers and not their products.\n"
     "The same two models give the same digits on every run; the fingerprint is that of the tokens that were fed.";
@@ -135,14 +136,17 @@ static int put_json(qn_cli *c, job *j) {
 
 static int run(qn_cli *c) {
     const char *kv = qn_cli_str(c, "kv"), *weights = qn_cli_str(c, "weights");
-    job j = {.v = {.c = c, .detect = !qn_cli_given(c, "expect"), .kv = kv ? qn_dtype_from_name(qn_str_of(kv)) : -1}};
+    const bool adapted = qn_cli_given(c, "adapter");
+    job j = {.v = {.c = c, .detect = !adapted && !qn_cli_given(c, "expect"), .kv = kv ? qn_dtype_from_name(qn_str_of(kv)) : -1}};
     int rc;
     j.v.weights = qn_cli_enum(c, "weights") == 0 ? QN_WEIGHTS_AS_IS : qn_dtype_from_name(qn_str_of(weights));
     j.v.o = (qn_verify_options){
-        .relation = j.v.detect ? QN_VERIFY_ANY : (qn_verify_relation)qn_cli_enum(c, "expect"),
+        .relation = qn_cli_given(c, "expect") ? (qn_verify_relation)qn_cli_enum(c, "expect")
+                    : adapted                 ? QN_VERIFY_MERGE : QN_VERIFY_ANY,
         .ctx = qn_cli_int(c, "ctx"), .tokens = qn_cli_int(c, "tokens"), .seed = (uint64_t)qn_cli_int(c, "seed"),
         .limits = &j.limits,
     };
+    j.v.adapter = qn_cli_list(c, "adapter", &j.v.n_adapters);
     take_limits(c, &j.limits);
     QN_TRY_OUT(read_text(c, &j));
     QN_TRY_OUT(read_tasks(c, &j));

@@ -54,17 +54,21 @@ static int check_vocabulary(const qn_opened *m) {
                    "weights do not belong together", qn_source_path(m->source), (long long)ids - 1, (long long)rows);
 }
 
-/* "tuned/best:0.5" into path and scale. What exists under the whole name is a path. */
-static int read_adapter(qn_opened *m, const char *named) {
-    const char *colon = strrchr(named, ':');
-    double scale = 1;
-    const bool scaled = colon && colon > named && !qn_is_file(named) && !qn_is_dir(named) &&
-                        qn_parse_f64(qn_str_of(colon + 1), &scale);
+int qn_adapter_word(const char *word, char **path, double *scale) {
+    const char *colon = strrchr(word, ':');
+    *scale = 1;
+    const bool scaled = colon && colon > word && !qn_is_file(word) && !qn_is_dir(word) &&
+                        qn_parse_f64(qn_str_of(colon + 1), scale);
+    *path = qn_str_dup(QN_MEM_CLI, (qn_str){word, scaled ? (size_t)(colon - word) : strlen(word)});
+    return *path ? 0 : QN_ENOMEM;
+}
+
+int qn_open_adapter(qn_opened *m, const char *word) {
+    double scale;
+    char *path;
     if (m->n_adapters == QN_ADAPTERS)
         return qn_fail(QN_EUSAGE, "--adapter: at most %d are possible", QN_ADAPTERS);
-    char *path = qn_str_dup(QN_MEM_CLI, (qn_str){named, scaled ? (size_t)(colon - named) : strlen(named)});
-    if (!path)
-        return QN_ENOMEM;
+    QN_TRY(qn_adapter_word(word, &path, &scale));
     const int rc = qn_adapter_read(&m->adapter[m->n_adapters], path, m->model);
     qn_free(path);
     QN_TRY(rc);
@@ -76,11 +80,17 @@ static int read_adapters(const qn_cli *c, qn_opened *m) {
     size_t n;
     const char *const *named = qn_cli_list(c, "adapter", &n);
     for (size_t i = 0; i < n; i++)
-        QN_TRY(read_adapter(m, named[i]));
+        QN_TRY(qn_open_adapter(m, named[i]));
     return 0;
 }
 
-int qn_open_model(qn_cli *c, const char *path, qn_opened *m) { return qn_open_model_as(c, path, weights_dtype(c), m); }
+int qn_open_model(qn_cli *c, const char *path, qn_opened *m) {
+    const double start = qn_now();
+    QN_TRY(qn_open_model_as(c, path, weights_dtype(c), m));
+    QN_TRY(read_adapters(c, m));
+    m->load_seconds = qn_now() - start;
+    return 0;
+}
 
 int qn_open_model_as(qn_cli *c, const char *path, int weights, qn_opened *m) {
     const double start = qn_now();
@@ -101,7 +111,6 @@ int qn_open_model_as(qn_cli *c, const char *path, int weights, qn_opened *m) {
     if (tokenizer.rc < 0)
         return qn_fail(tokenizer.rc, "%s", tokenizer.message);
     QN_TRY(check_vocabulary(m));
-    QN_TRY(read_adapters(c, m));
     m->kernels = qn_kernels_at(qn_cli_isa(c));
     m->load_seconds = qn_now() - start;
     qn_log(QN_LOG_DEBUG, "loaded %s in %.3f s", path, m->load_seconds);

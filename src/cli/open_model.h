@@ -44,6 +44,11 @@ typedef struct {
 int qn_open_model(qn_cli *c, const char *path, qn_opened *m);
 /* The same for a command that knows what the weights are to become: a qn_dtype, or QN_WEIGHTS_AS_IS. */
 int qn_open_model_as(qn_cli *c, const char *path, int weights, qn_opened *m);
+/* "tuned/best:0.5" as a path, to be freed, and a scale: 1 where none is said. What exists under the whole name is a
+ * path. QN_ENOMEM. */
+int qn_adapter_word(const char *word, char **path, double *scale);
+/* One adapter more for what is open, so called, for the sessions that are opened afterwards. */
+int qn_open_adapter(qn_opened *m, const char *word);
 /* The session with --ctx and --kv; Ctrl-C cancels what it does. Says where the context differs from the model's. */
 int qn_open_session(qn_cli *c, qn_opened *m, int64_t sequences);
 /* The same for a command that knows what context it needs. */

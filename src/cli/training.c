@@ -14,9 +14,7 @@
 #include "cli/tuning.h"
 #include "cli/within.h"
 #include "model/save.h"
-#include "train/dial.h"
 
-enum { SAMPLE_TOKENS = 64 };
 #define TEXT_MAX ((size_t)256 << 20)
 
 /* ---- opening ---- */
@@ -252,18 +250,20 @@ static int put_sample(qn_training *t, int64_t step) {
     return qn_run_sample_end(t->run);
 }
 
+qn_session_options qn_training_session(const qn_training *t, int64_t context, int64_t sequences) {
+    return (qn_session_options){.context = QN_MIN(t->cfg.context, context), .sequences = sequences, .kv = -1,
+                                .adapter = (const qn_adapter *const *)&t->adapter, .n_adapters = t->adapter != NULL};
+}
+
 /* What the model as it is writes: a session of its own, gone afterwards. */
 static int on_sample(void *arg, int64_t step, const qn_model *m) {
     qn_training *t = arg;
-    const int64_t most = (int64_t)t->prompt_ids.n + SAMPLE_TOKENS;
-    const qn_adapter *const adapter[] = {t->adapter};
-    const qn_session_options o = {.context = QN_MIN(m->cfg.context, most), .kv = -1, .adapter = adapter,
-                                  .n_adapters = t->adapter != NULL};
+    const qn_session_options o = qn_training_session(t, (int64_t)t->prompt_ids.n + QN_TRAINING_SAMPLE, 1);
     qn_generate_options g = qn_generate_options_default();
     qn_generate_result r;
     qn_session *s = NULL;
     int rc;
-    g.max_new = SAMPLE_TOKENS;
+    g.max_new = QN_TRAINING_SAMPLE;
     g.sampler.temperature = 0.8;
     g.sampler.seed = (uint64_t)step;
     qn_buf_clear(&t->sample);
@@ -281,7 +281,7 @@ static int on_sample(void *arg, int64_t step, const qn_model *m) {
 
 /* ---- bits by kind ---- */
 
-enum { BITS_DOCUMENTS = 100, BITS_SEQUENCES = 2 };
+enum { BITS_DOCUMENTS = 100 };
 
 static int put_bits(qn_training *t, qn_session *s, qn_jw *w) {
     qn_scorer scorer;
@@ -302,9 +302,7 @@ static int put_bits(qn_training *t, qn_session *s, qn_jw *w) {
 /* A session of its own, as for samples. */
 static int on_metrics(void *arg, int64_t step, const qn_model *m, qn_jw *w) {
     qn_training *t = arg;
-    const qn_adapter *const adapter[] = {t->adapter};
-    const qn_session_options o = {.context = t->recipe.context, .sequences = BITS_SEQUENCES, .kv = -1,
-                                  .adapter = adapter, .n_adapters = t->adapter != NULL};
+    const qn_session_options o = qn_training_session(t, t->recipe.context, QN_TRAINING_BITS_SEQUENCES);
     qn_session *s = NULL;
     (void)step;
     if (!t->world)
@@ -313,6 +311,12 @@ static int on_metrics(void *arg, int64_t step, const qn_model *m, qn_jw *w) {
     const int rc = put_bits(t, s, w);
     qn_session_free(s);
     return rc;
+}
+
+/* A token has a byte at least; a question comes with what the template puts around it. */
+int64_t qn_training_prompt_most(const qn_training *t) {
+    const int64_t around = t->examples ? t->recipe.context : 1;
+    return around + (t->prompt ? (int64_t)strlen(t->prompt) : 0);
 }
 
 /* A question as the chat template asks it; without one the first that is held out, or trained on. */
@@ -354,46 +358,6 @@ static int encode_prompt(qn_training *t) {
 
 /* ---- building ---- */
 
-int64_t qn_training_reserved(void) {
-    int64_t sum = 0;
-    for (int tag = 0; tag < QN_MEM_TAGS; tag++)
-        sum += qn_mem_stats_get((qn_mem_tag)tag).live_bytes;
-    return sum;
-}
-
-#define LESS "a smaller --micro-batch, --context or model would fit"
-#define DOES_NOT_FIT "this plan does not fit (" LESS ")"
-
-static int check_bytes(const qn_training *t, double bytes) {
-    const qn_config *c = &t->cfg;
-    const int64_t rows = QN_MIN(t->recipe.rows, t->recipe.batch);
-    char vocab[48] = "";                /* not known before the data are open */
-    qn_machine m;
-    qn_machine_get(&m);
-    if (m.memory <= 0 || bytes <= (double)m.memory)
-        return 0;
-    if (c->V > 0)
-        snprintf(vocab, sizeof vocab, ", vocabulary %lld", (long long)c->V);
-    return qn_fail(QN_ENOMEM, "this plan (%lld layer%s of width %lld%s; passes of %lld row%s of %lld tokens) takes "
-                   "%.1f GB, the machine has %.1f; " LESS, (long long)c->layers, qn_plural(c->layers), (long long)c->D,
-                   vocab, (long long)rows, qn_plural(rows), (long long)qn_recipe_row(&t->recipe), bytes / 1e9,
-                   (double)m.memory / 1e9);
-}
-
-/* Each parameter with its gradient and moments, and what a pass keeps for the way back: rather less than it will be. */
-int qn_training_fits(const qn_training *t) {
-    const qn_config *c = &t->cfg;
-    const qn_recipe *r = &t->recipe;
-    const double tables = (double)c->V * (double)c->D * (c->tied ? 1 : 2);
-    const double each = (r->compute == QN_BF16 ? 10 : 8) + (r->optimizer.kind == QN_OPTIMIZER_ADAMW ? 8 : 4);
-    const double tokens = (double)QN_MIN(r->rows, r->batch / r->shards) * (double)qn_recipe_row(r);
-    const double kept = r->recompute == QN_RECOMPUTE_LAYERS ? 1 : 8;
-    if (r->lora.rank > 0)               /* the model is counted when it is there */
-        return check_bytes(t, 4 * kept * tokens * (double)c->layers * (double)c->D);
-    return check_bytes(t, each * ((double)qn_dial_numbers(c, t->gated) + tables) +
-                          4 * kept * tokens * (double)c->layers * (double)c->D);
-}
-
 int qn_training_open_model(qn_training *t, const char *from) {
     bool has[QN_PARAMS] = {false};
     qn_source *s = NULL;
@@ -415,7 +379,7 @@ int qn_training_open_model(qn_training *t, const char *from) {
         rc = qn_params_fresh(&t->params, t->recipe.seed, t->recipe.init_std, t->pool);
 out:
     qn_source_close(s);
-    return rc == QN_ENOMEM ? qn_fail_in(rc, DOES_NOT_FIT) : rc;
+    return rc == QN_ENOMEM ? qn_fail_in(rc, QN_TRAINING_DOES_NOT_FIT) : rc;
 }
 
 /* Found out before step 1 that there is nothing to measure. */
@@ -438,9 +402,9 @@ int qn_training_build(qn_training *t) {
     };
     const int rc = qn_trainer_new(&t->trainer, &setup);
     if (rc == QN_ENOMEM)
-        return qn_fail_in(rc, DOES_NOT_FIT);
+        return qn_fail_in(rc, QN_TRAINING_DOES_NOT_FIT);
     QN_TRY(rc);
-    return check_bytes(t, (double)qn_training_reserved());     /* said now, not by the kernel at step 1 */
+    return qn_training_weigh(t);                /* said now, not by the kernel at step 1 */
 }
 
 void qn_training_unbuild(qn_training *t) {
@@ -481,7 +445,7 @@ static int fill_manifest(void *arg, qn_jw *w) {
     qn_training *t = arg;
     qn_field_i64(w, "steps", t->recipe.steps);
     qn_field_i64(w, "parameters", t->model->n_params);
-    qn_field_i64(w, "memory_planned", qn_training_reserved());
+    qn_field_i64(w, "memory_planned", qn_training_memory_get(t).all);
     qn_field_f64(w, "peak_flops_per_second", 1e9 * qn_training_peak(t));
     qn_jw_key(w, "recipe");
     qn_jw_open(w, '{');

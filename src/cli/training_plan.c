@@ -3,7 +3,7 @@
  *     model   llama, 0.99 M parameters …      shape of the model
  *     data    data/: 1.20 M tokens …          what it is trained on
  *     run     120 steps of 32 rows …          steps, batch, rate
- *     memory  up to 61 MB                     as it stands reserved
+ *     memory  up to 61 MB …                   as it stands reserved, and what comes beside it (training_memory.c)
  *     time    about 0:42 …                    measured, or a guess */
 #include <math.h>
 #include <stdio.h>
@@ -69,6 +69,15 @@ static void say_objective(const qn_objective *o) {
            k->reference ? "the model as it is now" : "no reference");
 }
 
+static void say_memory(const qn_training *t) {
+    const qn_training_memory m = qn_training_memory_get(t);
+    if (m.data < m.all / 50)
+        qn_log(QN_LOG_INFO, "memory  up to %.0f MB", (double)m.all / 1e6);
+    else
+        qn_log(QN_LOG_INFO, "memory  up to %.0f MB, and %.0f MB of the data, which the system may take back",
+               (double)(m.all - m.data) / 1e6, (double)m.data / 1e6);
+}
+
 void qn_training_plan(const qn_training *t) {
     const qn_config *c = &t->cfg;
     const qn_recipe *r = &t->recipe;
@@ -91,7 +100,7 @@ void qn_training_plan(const qn_training *t) {
            qn_plural(r->batch), (long long)qn_recipe_row(r), qn_count_text(tokens, all), epoch > 0 ? tokens / epoch : 0,
            rules[r->optimizer.kind], r->schedule.peak, curves[r->schedule.kind], (long long)r->schedule.warmup,
            qn_dtype_get((qn_dtype)r->compute)->name);
-    qn_log(QN_LOG_INFO, "memory  up to %.0f MB", (double)qn_training_reserved() / 1e6);
+    say_memory(t);
     qn_log(QN_LOG_INFO, "time    about %s on this machine, %s (%s, %d thread%s)", qn_clock_text(seconds_of(t), text),
            t->step_seconds > 0 ? "as a step was measured" : "a guess", qn_isa_name(t->kernels->isa), threads,
            qn_plural(threads));
@@ -141,7 +150,8 @@ int qn_training_plan_json(const qn_training *t) {
     qn_jw_open(w, '{');
     qn_recipe_put(&t->recipe, w);
     qn_jw_close(w);
-    qn_field_i64(w, "memory_bytes", qn_training_reserved());
+    qn_field_i64(w, "memory_bytes", qn_training_memory_get(t).all);
+    qn_field_i64(w, "memory_of_data", qn_training_memory_get(t).data);
     qn_field_f64(w, "seconds", seconds_of(t));
     qn_jw_key(w, "measured");
     qn_jw_bool(w, t->step_seconds > 0);

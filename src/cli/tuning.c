@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "cli/data_args.h"
 #include "train/dial.h"
 #include "train/reference.h"
 

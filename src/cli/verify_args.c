@@ -9,16 +9,21 @@ static int open_session(qn_verify_job *j, qn_opened *m) {
     const bool tasks = j->o.n_tasks > 0;
     const qn_session_options o = {
         .context = QN_MIN(trained, tasks ? QN_MAX(ctx, 1024) : ctx), .sequences = tasks ? SEQUENCES : 1, .kv = j->kv,
-        .cancel = &qn_cancel_flag,
+        .cancel = &qn_cancel_flag, .adapter = (const qn_adapter *const *)m->adapter, .n_adapters = m->n_adapters,
     };
     if (ctx > trained && j->o.ctx > 0)
         return qn_fail(QN_ECONTEXT, "%s: sequences of %lld tokens; the model was made for %lld",
                        qn_source_path(m->source), (long long)ctx, (long long)trained);
-    return qn_session_new(&m->session, m->model, m->kernels, m->pool, &o);
+    QN_TRY(qn_session_new(&m->session, m->model, m->kernels, m->pool, &o));
+    for (int64_t i = 0; i < qn_session_sequences(m->session) && m->n_adapters; i++)
+        QN_TRY(qn_session_adapt(m->session, i, m->scale));
+    return 0;
 }
 
 static int open_side(qn_verify_job *j, const char *path, qn_opened *m, qn_verify_side *s) {
     QN_TRY(qn_open_model_as(j->c, path, j->weights, m));
+    for (size_t i = 0; m == &j->a && i < j->n_adapters; i++)
+        QN_TRY(qn_open_adapter(m, j->adapter[i]));
     QN_TRY(open_session(j, m));
     *s = (qn_verify_side){.name = path, .session = m->session, .tok = m->tok};
     const int found = qn_source_chat_template(m->source, &s->chat_template);

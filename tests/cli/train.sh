@@ -44,12 +44,16 @@ err_has 'a guess'
 run ls
 out_lacks 'run'
 
-# A run to its end; its folder is a model.
+# A run to its end; its folder is a model. It took no more memory than was planned (sanitizers take their own).
 train --steps 16 --out run --json
 code 0
 out_has '"state": "done"'
 out_has '"step": 16'
 err_has 'validation loss'
+used=$(sed -n 's/.*"peak_memory_bytes": \([0-9]*\).*/\1/p' "$scratch/out")
+planned=$(sed -n 's/.*"memory_planned": \([0-9]*\).*/\1/p' run/manifest.json)
+grep -q __asan_init "$QUERN" || grep -q __tsan_init "$QUERN" || run test "$used" -le "$planned"
+code 0
 run "$QUERN" runs run
 code 0
 out_has 'run: done, step 16/16'
