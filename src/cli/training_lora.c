@@ -1,7 +1,9 @@
 /* cli/training_lora.c — a run that trains an adapter: the model it sits on, loaded as it is; what is said of it. */
 #include "cli/training.h"
 
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/within.h"
@@ -57,11 +59,19 @@ static int load(qn_training *t, const char *from, const qn_source *s) {
                                 qn_pool_threads(t->pool));
 }
 
+static int keep_base(qn_training *t, const char *from) {
+    char real[PATH_MAX];
+    t->base = qn_str_dup(QN_MEM_CLI, qn_str_of(realpath(from, real) ? real : from));
+    return t->base ? 0 : QN_ENOMEM;
+}
+
 int qn_training_open_adapter(qn_training *t, const char *from) {
     qn_source *s = NULL;
     if (!from)
         return qn_fail(QN_EINVAL, "an adapter needs a model to sit on");
     int rc = qn_source_open(&s, from);
+    if (rc >= 0)
+        rc = keep_base(t, from);
     if (rc >= 0 && !qn_source_tensors(s))
         rc = qn_fail(QN_ENOTFOUND, "%s: has no weights to begin with", from);
     if (rc >= 0)
