@@ -21,14 +21,12 @@ static int stored_as(const qn_source *s) {
     return mask;
 }
 
-/* Quantized weights stay what they are. Plain ones multiply as the recipe says, or where nobody said as they are
- * stored; a run that is taken up finds the same by its recipe. */
+/* Quantized weights stay what they are: there the recipe says how gradients pass them. Plain ones multiply as it says,
+ * or where nobody said as they are stored; a run that is taken up finds the same by its recipe. */
 static qn_model_options options_of(qn_training *t, const qn_source *s, const qn_config *c) {
     const int stored = stored_as(s);
-    if (t->compute_free)
+    if (t->compute_free && !(stored & QUANTIZED))
         t->recipe.compute = c->compute >= 0 ? c->compute : stored & HALF ? QN_BF16 : QN_F32;
-    if (stored & QUANTIZED)
-        t->recipe.compute = QN_F32;
     if (stored & QUANTIZED || (t->recipe.compute == QN_F32 && !(stored & HALF)))
         return (qn_model_options){.weights = QN_WEIGHTS_AS_IS};
     return (qn_model_options){.weights = t->recipe.compute};

@@ -102,10 +102,13 @@ typedef struct {
     int32_t targets[2][MAX_IDS];
 } subject;
 
-static subject *subject_on(qn_model *m, const qn_lora_options *o, int threads, int64_t rows) {
+static qn_engine_options engine_options(int64_t rows) {
+    return (qn_engine_options){.context = MAX_IDS, .rows = rows, .max_pieces = MAX_DOCUMENTS, .gradients = true,
+                               .recompute = QN_RECOMPUTE_CHEAP};
+}
+
+static subject *subject_with(qn_model *m, const qn_lora_options *o, int threads, qn_engine_options e) {
     subject *s = qn_zalloc(QN_MEM_TEST, 1, sizeof *s);
-    const qn_engine_options e = {.context = MAX_IDS, .rows = rows, .max_pieces = MAX_DOCUMENTS, .gradients = true,
-                                 .recompute = QN_RECOMPUTE_CHEAP, .lora_dropout = 0};
     s->m = m;
     if (threads > 1)
         CHECK_OK(qn_pool_new(&s->pool, threads));
@@ -113,6 +116,10 @@ static subject *subject_on(qn_model *m, const qn_lora_options *o, int threads, i
     CHECK_OK(qn_params_of_adapter(&s->p, m, s->a, 1, threads));
     CHECK_OK(qn_engine_new(&s->e, &s->p, qn_kernels_at(qn_test_isa()), s->pool, &e));
     return s;
+}
+
+static subject *subject_on(qn_model *m, const qn_lora_options *o, int threads, int64_t rows) {
+    return subject_with(m, o, threads, engine_options(rows));
 }
 
 static void drop(subject *s) {
@@ -288,6 +295,60 @@ TEST(through_stored_weights_it_is_that_of_the_numbers) {
         drop(b);
         qn_model_free(m);
         qn_model_free(plain);
+    }
+}
+
+static subject *walked(qn_model *m, const qn_lora_options *o, qn_engine_options e, int64_t V) {
+    subject *s = subject_with(m, o, 1, e);
+    two_rows(s, V);
+    fill_b(s, 0.2f);
+    qn_engine_drops(s->e, 5, 0);
+    qn_engine_clear(s->e);
+    CHECK(qn_engine_run(s->e, s->row, 2, 0.01, true) > 0);
+    return s;
+}
+
+/* By halves a quantized weight is rounded once more, and so is dY: 2⁻⁹ of each, which sums mostly cancel. */
+TEST(the_walk_may_pass_quantized_weights_by_halves) {
+    for (size_t t = 0; t < QN_LEN(stored); t++) {
+        const qn_lora_options o = {.rank = 4, .alpha = 8, .seed = 3};
+        const tiny_spec spec = spec_of(stored[t]);
+        qn_model *m = tiny_model(&spec, NULL);
+        qn_engine_options e = engine_options(2);
+        subject *whole = walked(m, &o, e, spec.V);
+        e.half_walk = true;
+        subject *halves = walked(m, &o, e, spec.V);
+        const double off = relative(qn_engine_grad(halves->e), qn_engine_grad(whole->e), whole->p.numbers);
+        CHECK(qn_dtype_get(stored[t])->block > 1 ? off > 1e-5 && off < 5e-3 : off == 0, "%s: off by %g",
+              qn_dtype_get(stored[t])->name, off);
+        drop(whole);
+        drop(halves);
+        qn_model_free(m);
+    }
+}
+
+/* Kept or made again, with dropout in front of A. */
+TEST(what_is_made_again_gives_the_same_bits) {
+    for (int dora = 0; dora < 2; dora++) {
+        const qn_lora_options o = {.rank = 4, .alpha = 8, .seed = 3, .dora = dora};
+        const tiny_spec spec = spec_of(QN_Q4_1);
+        qn_model *m = tiny_model(&spec, NULL);
+        qn_engine_options e = engine_options(2);
+        e.lora_dropout = 0.2;
+        e.recompute = QN_KEEP_ALL;
+        subject *kept = walked(m, &o, e, spec.V);
+        for (e.recompute = QN_RECOMPUTE_CHEAP; e.recompute <= QN_RECOMPUTE_LAYERS; e.recompute++) {
+            subject *again = walked(m, &o, e, spec.V);
+            CHECK(memcmp(qn_engine_grad(kept->e), qn_engine_grad(again->e), kept->p.numbers * sizeof(float)) == 0,
+                  "policy %d", (int)e.recompute);
+            drop(again);
+        }
+        e.lora_dropout = 0;
+        subject *dry = walked(m, &o, e, spec.V);
+        CHECK(memcmp(qn_engine_grad(kept->e), qn_engine_grad(dry->e), kept->p.numbers * sizeof(float)) != 0);
+        drop(dry);
+        drop(kept);
+        qn_model_free(m);
     }
 }
 
