@@ -140,6 +140,8 @@ static int plan_run(qn_training *t, const qn_tuning *how) {
         r->schedule.peak = (how->rate > 0 ? how->rate : r->schedule.peak / 30) * (r->lora.rank > 0 ? 10 : 1);
     if (d.micro < 0 && qn_recipe_judges(r))     /* rows are twice as long */
         r->rows = QN_MAX(1, r->rows / 2);
+    if (d.micro < 0 && r->lora.rank > 0)        /* activations are most of what an adapter's run holds */
+        r->rows = QN_MAX(1, r->rows / 2);
     return qn_recipe_check(r);
 }
 
