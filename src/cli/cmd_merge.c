@@ -31,16 +31,16 @@ static const char *const examples[] = {
 };
 
 static const char notes[] =
-    "ADAPTER is a PEFT directory, a GGUF adapter or a run; :X behind it is its weight, 1 where none is said. linear adds "
-    "what the adapters add to each product, which is what they do at run time; ties keeps the largest changes of each "
-    "and those that agree in sign; dare lets changes fall out at random and makes the others larger. All of that is done "
-    "with the products of the pairs, one matrix after the other.\n"
-    "A matrix keeps its dtype without --dtype: a quantized one is quantized anew. --verify then says what that loses: "
-    "MODEL as F32 with its adapters beside OUT as F32, by the limits of `quern verify` for that dtype; where nothing was "
-    "rounded no logit may differ by more than 1/10000 of their spread. ties and dare have nothing at run time that they "
-    "should equal: the figures say how far from the sum they are. Exit code 13: beyond the limits.\n"
-    "JSON: file, format, architecture, method, adapters, changed (matrices), dtype, tensors, parameters, bytes, rounded, "
-    "seconds; with --verify also verify.";
+    "ADAPTER is a PEFT directory, a GGUF adapter or a run; :X behind it is its weight, 1 where none is said. linear\n"
+    "adds what the adapters add to each product, which is what they do at run time; ties keeps the largest changes of\n"
+    "each and those that agree in sign; dare lets changes fall out at random and makes the others larger. All of that\n"
+    "is done with the products of the pairs, one matrix after the other.\n"
+    "A matrix keeps its dtype without --dtype: a quantized one is quantized anew. --verify then says what that loses:\n"
+    "MODEL as F32 with its adapters beside OUT as F32, by the limits of `quern verify` for that dtype; where nothing\n"
+    "was rounded no logit may differ by more than 1/10000 of their spread. ties and dare have nothing at run time that\n"
+    "they should equal: the figures say how far from the sum they are. Exit code 13: beyond the limits.\n"
+    "JSON: file, format, architecture, method, adapters, changed (matrices), dtype, tensors, parameters, bytes,\n"
+    "rounded, seconds; with --verify also verify.";
 
 typedef struct {
     qn_cli *c;
