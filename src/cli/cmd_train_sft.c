@@ -183,6 +183,8 @@ static int plan_run(qn_training *t) {
     QN_TRY(qn_dial_run(&d, &t->cfg, t->gated, 1, r));
     if (!qn_cli_given(c, "lr"))
         r->schedule.peak /= r->lora.rank > 0 ? 3 : 30;
+    if (r->lora.rank > 0 && d.micro < 0)        /* activations are most of what it holds */
+        r->rows = QN_MAX(1, r->rows / 2);
     return qn_recipe_check(r);
 }
 

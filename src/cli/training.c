@@ -420,7 +420,7 @@ int qn_training_build(qn_training *t) {
         .recipe = &t->recipe, .params = &t->params, .data = t->data,
         .examples = t->examples, .kernels = t->kernels, .pool = t->pool,
         .run = t->run,
-        .texts = {qn_buf_view(&t->tokenizer_json), qn_buf_view(&t->tokenizer_config_json), t->from},
+        .texts = {qn_buf_view(&t->tokenizer_json), qn_buf_view(&t->tokenizer_config_json), t->base},
         .hooks = {.step = on_step, .measured = on_measured, .saved = on_saved, .metrics = on_metrics,
                   .sample = on_sample, .arg = t,
                   .cancel = &qn_cancel_flag},
@@ -628,6 +628,7 @@ void qn_training_drop(qn_training *t) {
     qn_buf_drop(&t->sample);
     qn_free(t->data_path);
     qn_free(t->from);
+    qn_free(t->base);
     qn_free(t->prompt);
     qn_free(t->world);
     qn_bits_set_drop(&t->bits);

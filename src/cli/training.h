@@ -47,6 +47,7 @@ typedef struct {
     qn_model *model;                    /* that is trained, or that the adapter sits on */
     qn_adapter *adapter;                /* where recipe.lora.rank > 0 */
     char base_print[17];                /* fingerprint of the model that it sits on; "" otherwise */
+    char *base;                         /* where that lies, from any folder; NULL otherwise */
     qn_params params;
     qn_trainer *trainer;
     qn_run *run;

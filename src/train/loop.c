@@ -36,7 +36,7 @@ static int batch_new(qn_trainer *t) {
                                   .piece = t->piece + i * pieces};
     const qn_engine_options o = {.context = context, .rows = t->pass, .max_pieces = pieces, .gradients = true,
                                  .dropout = t->recipe.dropout, .neftune = t->recipe.neftune, .seed = t->recipe.seed,
-                                 .lora_dropout = t->recipe.lora.dropout,
+                                 .lora_dropout = t->recipe.lora.dropout, .half_walk = t->recipe.compute == QN_BF16,
                                  .recompute = (qn_recompute)t->recipe.recompute};
     return qn_engine_new(&t->engine, t->s.params, t->s.kernels, t->s.pool, &o);
 }
