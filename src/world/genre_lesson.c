@@ -3,7 +3,6 @@
 #include "world/grammar.h"
 #include "world/requests.h"
 
-#define TURN "{lesson.turn}\n"
 #define SAYS "\n^pupil: "
 #define THREE "{$1=lesson.word}, {$2=lesson.word}, {$3=lesson.word}"
 
@@ -11,8 +10,9 @@
 #define SIX_AGAIN "{$1} {$2} {$3} {$4} {$5} {$6}"
 
 const qn_rule qn_rules_lesson[] = {
-    RULE("lesson", TURN TURN TURN "{lesson.turn}", TURN TURN TURN TURN "{lesson.turn}"),
-    RULE("lesson.turn", "4*^teacher: {lesson.after}", "2*^teacher: {lesson.repeat}", "^teacher: {lesson.reverse}",
+    RULE("lesson", "6*{lesson.turn}", "3*{lesson.turn}\n{lesson.turn}",
+         "{lesson.turn}\n{lesson.turn}\n{lesson.turn}\n{lesson.turn}"),
+    RULE("lesson.turn", "2*^teacher: {lesson.after}", "2*^teacher: {lesson.repeat}", "^teacher: {lesson.reverse}",
          "^teacher: {lesson.first}", "^teacher: {lesson.last}", "^teacher: {lesson.between}",
          "^teacher: {lesson.instead}", "^teacher: {lesson.without}", "^teacher: {lesson.before}",
          "^teacher: {lesson.few}", "^teacher: {lesson.ends}"),

@@ -2,8 +2,8 @@
 #include "world/grammar.h"
 
 const qn_rule qn_rules_news[] = {
-    RULE("news", "2*^news {news.from}\n\n{!tellall}{far}{!next}{!tellall}{news.link}{!next}{!tellall}",
-         "^news of the {$1=party}\n\n{!tellall}{far}{!next}{!tellall}{news.link}{!next}{!tellall}{news.fair}"),
+    RULE("news", "2*^news {news.from}\n\n{!tellall}{farther}{!next}{!tellall}{news.link}{!next}{!tellall}",
+         "^news of the {$1=party}\n\n{!tellall}{farther}{!next}{!tellall}{news.link}{!next}{!tellall}{news.fair}"),
     RULE("news.from", "of the week", "from {place}", "of the {daypart}", "for the {p1:folk}"),
     RULE("news.link", "{nature}", "{compare}", "{report.things}", "{twin}"),
     RULE("news.fair", " ^all three of them came to the {$1}, and the {n1:folk} {at} {1.was} {mood}.",
