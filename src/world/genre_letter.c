@@ -1,11 +1,11 @@
-/* world/genre_letter.c — letters: about people with facts, and about nothing much. What is sent at the beginning is what
- * the end speaks of. */
+/* world/genre_letter.c — letters: about people with facts, and about nothing much. What is sent at the beginning is
+ * what the end speaks of. */
 #include "world/grammar.h"
 
 const qn_rule qn_rules_letter[] = {
     RULE("letter", "^dear {D.first},\n{sent.why}{!tellall}{letter.between}{!next}{!tellall}{sent.close}{letter.sign}",
          "^dear {D.first},\n{went.why}{!tellall}{letter.between}{!next}{!tellall}{went.close}{letter.sign}"),
-    RULE("sent.why", "^thank you for the {$1=one}. ^you asked me about {A}.",
+    RULE("sent.why", "^thank you for the {$1=one}; you asked me about {A}.",
          "^the {$1=one} has arrived, and I will tell you about {A}.",
          "^I am sending you {a}{$1=one}, and news of {A}.",
          "^here is the {$1=one} that you left {at}. ^now about {A}."),

@@ -1,11 +1,11 @@
 /* world/genre_passage.c — copying and long-range names: what is asked for was said before, in the same text.
  *
- * Most texts here are short: one name and one thing, two, three, and a question or two. What little stands in them can be
- * found before one knows how to look for it. */
+ * Most texts here are short: one name and one thing, two, three, and a question or two. What little stands in them can
+ * be found before one knows how to look for it. */
 #include "world/grammar.h"
 
 const qn_rule qn_rules_passage[] = {
-    RULE("passage", "3*{pass.solo}", "5*{pass.two}{pass.gap}{pair.ask}", "3*{pass.two}{pass.gap}{pair.asks}",
+    RULE("passage", "6*{pass.solo}", "5*{pass.two}{pass.gap}{pair.ask}", "3*{pass.two}{pass.gap}{pair.asks}",
          "7*{pass.three}{pass.gap}{pass.ask}", "4*{pass.three}{pass.gap}{pass.ask2}",
          "3*{pass.three}{pass.gap}{pass.asks}", "{pass.step}", "4*{pass.three}{pass.gap}{pass.told}",
          "2*{pass.pair}{pass.gap}{pair.told}", "3*{roll}", "{echo}", "{echo}{echo}", "{word}"),

@@ -24,7 +24,7 @@ const qn_doc_kind qn_doc_kinds[] = {
     {"recipe", QN_CLASS_TALE, QN_REGISTER_ANY, 0, 5},
     {"sums", QN_CLASS_SUMS, QN_REGISTER_ANY, 0, 1},
     {"passage", QN_CLASS_COPY, QN_REGISTER_ANY, 0, 5},
-    {"lesson", QN_CLASS_COPY, QN_REGISTER_ANY, 0, 6},
+    {"lesson", QN_CLASS_COPY, QN_REGISTER_ANY, 0, 12},
 };
 const int qn_doc_kinds_n = QN_LEN(qn_doc_kinds);
 #define KINDS ((int)QN_LEN(qn_doc_kinds))
