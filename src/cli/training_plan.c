@@ -81,9 +81,9 @@ void qn_training_plan(const qn_training *t) {
            rules[r->optimizer.kind], r->schedule.peak, curves[r->schedule.kind], (long long)r->schedule.warmup,
            qn_dtype_get((qn_dtype)r->compute)->name);
     say_memory(t);
-    qn_log(QN_LOG_INFO, "time    about %s on this machine, %s (%s, %d thread%s)", qn_clock_text(qn_training_seconds(t), text),
-           t->step_seconds > 0 ? "as a step was measured" : "a guess", qn_isa_name(t->kernels->isa), threads,
-           qn_plural(threads));
+    qn_clock_text(qn_training_seconds(t), text);
+    qn_log(QN_LOG_INFO, "time    about %s on this machine, %s (%s, %d thread%s)", text, t->step_seconds > 0
+           ? "as a step was measured" : "a guess", qn_isa_name(t->kernels->isa), threads, qn_plural(threads));
 }
 
 /* ---- as JSON ---- */
