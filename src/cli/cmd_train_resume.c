@@ -1,5 +1,6 @@
 /* cli/cmd_train_resume.c — `quern train resume`: a run goes on from its last checkpoint, to the bits of one that never
  * stopped. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,7 +25,8 @@ static const char notes[] =
 /* What the manifest says that a run is made of, and where it stands; `found`: where its data are now. */
 typedef struct {
     qn_str text, recipe, model;
-    qn_buf path, data, fingerprint, from, base, prompt, world, reference, isa, found;
+    qn_buf path, data, fingerprint, from, base, prompt, world, reference, isa, state, found;
+    double promised, taken;             /* seconds; NaN: not said */
 } manifest;
 
 static void manifest_drop(manifest *m) {
@@ -37,11 +39,16 @@ static void manifest_drop(manifest *m) {
     qn_buf_drop(&m->world);
     qn_buf_drop(&m->reference);
     qn_buf_drop(&m->isa);
+    qn_buf_drop(&m->state);
     qn_buf_drop(&m->found);
 }
 
 static int take_word(qn_json *j, qn_buf *out) {
     return qn_json_peek(j) == '"' ? qn_json_string(j, out) : qn_json_skip(j);
+}
+
+static int take_number(qn_json *j, double *out) {
+    return qn_json_peek(j) == '0' ? qn_json_f64(j, out) : qn_json_skip(j);
 }
 
 static int read_manifest(manifest *m, qn_json *j) {
@@ -69,6 +76,12 @@ static int read_manifest(manifest *m, qn_json *j) {
             QN_TRY(take_word(j, &m->reference));
         else if (qn_str_is(key, "isa"))
             QN_TRY(take_word(j, &m->isa));
+        else if (qn_str_is(key, "state"))
+            QN_TRY(take_word(j, &m->state));
+        else if (qn_str_is(key, "seconds_promised"))
+            QN_TRY(take_number(j, &m->promised));
+        else if (qn_str_is(key, "seconds_taken"))
+            QN_TRY(take_number(j, &m->taken));
         else
             QN_TRY(qn_json_skip(j));
     }
@@ -237,6 +250,8 @@ static int resume(qn_training *t, manifest *m) {
     qn_json_drop(&j);
     QN_TRY(rc);
     warn_of_level(t, m);
+    t->promised = m->promised;                  /* who was killed wrote down no time */
+    t->before = qn_str_is(qn_buf_view(&m->state), "running") ? NAN : m->taken;
     QN_TRY(find_data(t, m, &m->found));
     QN_TRY(open_all(t, m, m->found.s));
     return take_up(t, m);
@@ -244,7 +259,7 @@ static int resume(qn_training *t, manifest *m) {
 
 static int run(qn_cli *c) {
     qn_training t = {.c = c};
-    manifest m = {0};
+    manifest m = {.promised = NAN, .taken = NAN};
     int rc = resume(&t, &m);
     if (rc >= 0)
         rc = qn_training_go(&t);

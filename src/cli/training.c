@@ -446,6 +446,7 @@ static int fill_manifest(void *arg, qn_jw *w) {
     qn_field_i64(w, "steps", t->recipe.steps);
     qn_field_i64(w, "parameters", t->model->n_params);
     qn_field_i64(w, "memory_planned", qn_training_memory_get(t).all);
+    qn_field_f64(w, "seconds_promised", t->step_seconds > 0 ? qn_training_seconds(t) : NAN);
     qn_field_f64(w, "peak_flops_per_second", 1e9 * qn_training_peak(t));
     qn_jw_key(w, "recipe");
     qn_jw_open(w, '{');
@@ -473,6 +474,7 @@ static qn_run_work work_of(const qn_training *t) {
 
 int qn_training_manifest(qn_training *t, const char *state) {
     const qn_run_work work = work_of(t);
+    t->promised = t->step_seconds > 0 ? qn_training_seconds(t) : NAN;
     return qn_run_manifest(t->run, &work, state, fill_manifest, t);
 }
 
@@ -493,6 +495,24 @@ int qn_training_resumed(qn_training *t) {
 }
 
 /* ---- to the end ---- */
+
+/* Seconds of all processes together; NaN: nobody knows. */
+static double taken(const qn_training *t) { return t->before + (qn_now() - t->start); }
+
+/* What --time promised, beside what it took. */
+static int put_promise(const qn_training *t, qn_buf *b) {
+    const double took = taken(t);
+    char promise[32], fact[32];
+    if (isnan(t->promised))
+        return 0;
+    qn_clock_text(t->promised, promise);
+    if (isnan(took))
+        return qn_buf_printf(b, "; --time promised %s, and how long it took nobody knows, because it was killed",
+                             promise);
+    const double more = 100 * (took / t->promised - 1);
+    return qn_buf_printf(b, "; --time promised %s, it took %s (%.0f %% %s)", promise, qn_clock_text(took, fact),
+                         fabs(more), more < 0 ? "less" : "more");
+}
 
 static int put_json(qn_training *t, qn_run_end end) {
     static const char *const ends[] = {"done", "stopped", "early"};
@@ -517,6 +537,8 @@ static int put_json(qn_training *t, qn_run_end end) {
     qn_field_f64(w, "tokens_per_second", t->work.seconds > 0 ? speed_of(&t->work) : NAN);
     qn_field_i64(w, "skipped", s->skipped);
     qn_field_f64(w, "seconds", qn_now() - t->start);
+    qn_field_f64(w, "seconds_taken", taken(t));
+    qn_field_f64(w, "seconds_promised", t->promised);
     qn_field_i64(w, "peak_memory_bytes", qn_cli_peak_bytes());
     qn_jw_close(w);
     return qn_out_json_end(t->c);
@@ -556,6 +578,8 @@ static int put_end(qn_training *t, qn_run_end end, qn_buf *b) {
     if (t->measured.judged.n)
         QN_TRY(qn_buf_printf(b, "; at the end %s", qn_judged_text(&t->measured.judged, text)));
     QN_TRY(qn_buf_puts(b, end == QN_RUN_EARLY ? "; ended early, because it no longer got better" : ""));
+    if (end == QN_RUN_DONE && qn_trainer_state(t->trainer)->step > t->began_at)
+        QN_TRY(put_promise(t, b));
     const char *best = qn_run_file(t->run, "best");
     const char *model = best && qn_is_dir(best) ? best : qn_run_file(t->run, "last");
     if (t->adapter)
@@ -579,7 +603,7 @@ static int tell_end(qn_training *t, qn_run_end end) {
 void qn_training_failed(qn_training *t, int rc) {
     char message[1024];
     snprintf(message, sizeof message, "%s", qn_error_message());
-    qn_run_state(t->run, rc == QN_ECANCEL ? "stopped" : "failed");
+    qn_run_ended(t->run, rc == QN_ECANCEL ? "stopped" : "failed", t->start > 0 ? taken(t) : t->before);
     qn_fail(rc, "%s", message);
 }
 
@@ -598,7 +622,7 @@ int qn_training_go(qn_training *t) {
         qn_training_failed(t, rc);
         return rc;
     }
-    QN_TRY(qn_run_state(t->run, end == QN_RUN_STOPPED ? "stopped" : "done"));
+    QN_TRY(qn_run_ended(t->run, end == QN_RUN_STOPPED ? "stopped" : "done", taken(t)));
     QN_TRY(tell_end(t, end));
     return end == QN_RUN_STOPPED ? qn_cancel_check() : 0;
 }
@@ -639,7 +663,7 @@ static void leave_nothing(qn_training *t, int rc) {
 }
 
 int qn_training_command(qn_cli *c, int (*start)(qn_training *t)) {
-    qn_training t = {.c = c};
+    qn_training t = {.c = c, .promised = NAN};
     const int rc = start(&t);
     if (rc < 0 && t.run)
         leave_nothing(&t, rc);

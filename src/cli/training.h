@@ -66,6 +66,8 @@ typedef struct {
     double step_seconds;                /* of a step with all that comes with it, as measured before; 0: not */
     double looked;                      /* when peak_bytes was */
     int64_t peak_bytes, passing;        /* most memory so far; of what comes and goes, as it was planned */
+    double promised;                    /* seconds, where --time asked for so many steps as fit; NaN: it did not */
+    double before;                      /* seconds that other processes took; NaN: nobody knows, one was killed */
     int64_t began_at;                   /* steps that were done before this process */
     char *prompt;                       /* what samples begin with; NULL: nothing */
     char *world;                        /* whose bits by kind are measured at each evaluation; NULL: nobody's */
@@ -103,6 +105,7 @@ qn_session_options qn_training_session(const qn_training *t, int64_t context, in
 int qn_training_build(qn_training *t);
 /* Lets the engine go, for another recipe. */
 void qn_training_unbuild(qn_training *t);
+double qn_training_seconds(const qn_training *t);       /* that all steps take: as measured, or a guess */
 /* Says the plan: model, data, run, memory, time; or prints it as JSON. */
 void qn_training_plan(const qn_training *t);
 int qn_training_plan_json(const qn_training *t);
