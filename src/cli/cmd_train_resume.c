@@ -12,6 +12,7 @@
 static const qn_opt opts[] = {
     QN_OPT_FOLDER("", "data", NULL, "the prepared folder, where it is no longer where it was"),
     QN_OPT_STRING("", "from", NULL, "MODEL", "the model that an adapter sits on, where it is no longer where it was"),
+    QN_OPT_FOLDER("", "replay", NULL, "the text that is read again, where it is no longer where it was"),
     QN_OPT_JSON,
     QN_OPT_END
 };
@@ -25,7 +26,7 @@ static const char notes[] =
 /* What the manifest says that a run is made of, and where it stands; `found`: where its data are now. */
 typedef struct {
     qn_str text, recipe, model;
-    qn_buf path, data, fingerprint, from, base, prompt, world, reference, isa, state, found;
+    qn_buf path, data, fingerprint, replay, replay_print, from, base, prompt, world, reference, isa, state, found;
     double promised, taken;             /* seconds; NaN: not said */
 } manifest;
 
@@ -33,6 +34,8 @@ static void manifest_drop(manifest *m) {
     qn_buf_drop(&m->path);
     qn_buf_drop(&m->data);
     qn_buf_drop(&m->fingerprint);
+    qn_buf_drop(&m->replay);
+    qn_buf_drop(&m->replay_print);
     qn_buf_drop(&m->from);
     qn_buf_drop(&m->base);
     qn_buf_drop(&m->prompt);
@@ -64,6 +67,10 @@ static int read_manifest(manifest *m, qn_json *j) {
             QN_TRY(take_word(j, &m->data));
         else if (qn_str_is(key, "data_fingerprint"))
             QN_TRY(take_word(j, &m->fingerprint));
+        else if (qn_str_is(key, "replay"))
+            QN_TRY(take_word(j, &m->replay));
+        else if (qn_str_is(key, "replay_fingerprint"))
+            QN_TRY(take_word(j, &m->replay_print));
         else if (qn_str_is(key, "from"))
             QN_TRY(take_word(j, &m->from));
         else if (qn_str_is(key, "from_fingerprint"))
@@ -197,6 +204,20 @@ static int open_all(qn_training *t, manifest *m, const char *data) {
     return 0;
 }
 
+/* The text that is read again must be there, and be what it was. */
+static int open_replay(qn_training *t, const manifest *m) {
+    const char *dir = qn_cli_given(t->c, "replay") ? qn_cli_str(t->c, "replay") : m->replay.s;
+    if (t->recipe.replay_rows == 0)
+        return 0;
+    if (!dir || !qn_data_args_is_prepared(dir))
+        return qn_fail(QN_ENOTFOUND, "%s: the text that this run reads again is no longer there; name the prepared "
+                       "folder with --replay", dir ? dir : qn_run_path(t->run));
+    QN_TRY(qn_training_open_replay(t, dir));
+    if (m->replay_print.n && !qn_str_is(qn_buf_view(&m->replay_print), qn_dataset_fingerprint(t->replay)))
+        return qn_fail(QN_EINVAL, "%s: holds other tokens than those that this run reads again", dir);
+    return 0;
+}
+
 /* An adapter is nothing without the numbers that it was trained beside. */
 static int check_base(const qn_training *t, const manifest *m) {
     if (!t->adapter || !m->base.n || qn_str_is(qn_buf_view(&m->base), t->base_print))
@@ -254,6 +275,7 @@ static int resume(qn_training *t, manifest *m) {
     t->before = qn_str_is(qn_buf_view(&m->state), "running") ? NAN : m->taken;
     QN_TRY(find_data(t, m, &m->found));
     QN_TRY(open_all(t, m, m->found.s));
+    QN_TRY(open_replay(t, m));
     return take_up(t, m);
 }
 

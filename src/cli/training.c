@@ -16,6 +16,7 @@
 #include "model/save.h"
 
 #define TEXT_MAX ((size_t)256 << 20)
+#define VERIFY_MOST ((int64_t)512 << 20)         /* bytes of shards that are read before the first step */
 
 /* ---- opening ---- */
 
@@ -97,6 +98,31 @@ int qn_training_open_data(qn_training *t, const char *dir) {
     if (!t->data_path && !(t->data_path = qn_str_dup(QN_MEM_CLI, qn_str_of(dir))))
         rc = QN_ENOMEM;
 out:
+    qn_buf_drop(&path);
+    return rc;
+}
+
+/* Its ids must mean what they mean to the model; the model may know more of them. */
+static int check_replay(const qn_training *t, const char *dir, const qn_tok *tok) {
+    for (int32_t id = 0; id < qn_tok_size(tok); id++)
+        if (!qn_str_eq(qn_tok_text(tok, id), qn_tok_text(t->tok, id)))
+            return qn_fail(QN_EINVAL, "%s: was prepared with another tokenizer: id %d is \"%.*s\" there, \"%.*s\" to the "
+                           "model; prepare the text with the model's own", dir, (int)id,
+                           QN_STR_ARG(qn_tok_text(tok, id)), QN_STR_ARG(qn_tok_text(t->tok, id)));
+    return 0;
+}
+
+int qn_training_open_replay(qn_training *t, const char *dir) {
+    qn_buf path = {0};
+    qn_tok *tok = NULL;
+    int rc;
+    QN_TRY_OUT(qn_dataset_open(&t->replay, dir));
+    QN_TRY_OUT(qn_path_join(&path, dir, "tokenizer.json"));
+    QN_TRY_OUT(qn_model_tokenizer(&tok, path.s));
+    QN_TRY_OUT(check_replay(t, dir, tok));
+    rc = qn_dataset_size(t->replay) <= VERIFY_MOST ? qn_dataset_verify(t->replay) : 0;
+out:
+    qn_tok_free(tok);
     qn_buf_drop(&path);
     return rc;
 }
@@ -393,7 +419,7 @@ int qn_training_build(qn_training *t) {
     QN_TRY(read_bits(t));
     const qn_train_setup setup = {
         .recipe = &t->recipe, .params = &t->params, .data = t->data,
-        .examples = t->examples, .kernels = t->kernels, .pool = t->pool,
+        .examples = t->examples, .replay = t->replay, .kernels = t->kernels, .pool = t->pool,
         .run = t->run,
         .texts = {qn_buf_view(&t->tokenizer_json), qn_buf_view(&t->tokenizer_config_json), t->base},
         .hooks = {.step = on_step, .measured = on_measured, .saved = on_saved, .metrics = on_metrics,
@@ -454,6 +480,8 @@ static int fill_manifest(void *arg, qn_jw *w) {
     qn_jw_close(w);
     put_path(w, "data", t->data_path);
     put_word(w, "data_fingerprint", qn_training_fingerprint(t));
+    put_path(w, "replay", t->replay ? qn_dataset_path(t->replay) : NULL);
+    put_word(w, "replay_fingerprint", t->replay ? qn_dataset_fingerprint(t->replay) : NULL);
     put_path(w, "from", t->from);
     if (t->adapter)
         put_word(w, "from_fingerprint", t->base_print);
@@ -635,6 +663,7 @@ void qn_training_drop(qn_training *t) {
     qn_run_close(t->run);
     qn_tok_free(t->tok);
     qn_dataset_close(t->data);
+    qn_dataset_close(t->replay);
     qn_examples_free(t->examples);
     qn_chat_model_drop(&t->chat);
     qn_buf_drop(&t->shown);

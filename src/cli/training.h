@@ -43,6 +43,7 @@ typedef struct {
     char *data_path, *from;             /* of the prepared folder; of the model it began with, or NULL */
     /* what is open */
     qn_dataset *data;                   /* or examples */
+    qn_dataset *replay;                 /* text that is read again beside examples; NULL: none is */
     qn_examples *examples;
     qn_chat_model chat;                 /* beside examples; its tokenizer is tok */
     int64_t epoch_rows;                 /* of examples, packed */
@@ -80,6 +81,8 @@ typedef struct {
 /* Either kind. */
 int qn_training_open_data(qn_training *t, const char *dir);
 bool qn_training_has_examples(const char *dir);
+/* A prepared folder that is read again; behind the examples. QN_EINVAL: its tokens are not the model's. */
+int qn_training_open_replay(qn_training *t, const char *dir);
 /* Puts examples, tokenizer and template into a new folder `dir`. */
 int qn_training_save_examples(const qn_training *t, const char *dir);
 const char *qn_training_fingerprint(const qn_training *t);      /* of its data */

@@ -100,6 +100,9 @@ void qn_training_plan(const qn_training *t) {
            qn_plural(r->batch), (long long)qn_recipe_row(r), qn_count_text(tokens, all), epoch > 0 ? tokens / epoch : 0,
            rules[r->optimizer.kind], r->schedule.peak, curves[r->schedule.kind], (long long)r->schedule.warmup,
            qn_dtype_get((qn_dtype)r->compute)->name);
+    if (t->replay)
+        qn_log(QN_LOG_INFO, "replay  %lld row%s of %s beside each step, weight %g", (long long)r->replay_rows,
+               qn_plural(r->replay_rows), qn_dataset_path(t->replay), r->replay_weight);
     say_memory(t);
     qn_clock_text(qn_training_seconds(t), text);
     qn_log(QN_LOG_INFO, "time    about %s on this machine, %s (%s, %d thread%s)", text, t->step_seconds > 0

@@ -145,6 +145,23 @@ static int plan_run(qn_training *t, const qn_tuning *how) {
     return qn_recipe_check(r);
 }
 
+/* Text that is read again: so many rows of it. */
+static int plan_replay(qn_training *t) {
+    const qn_cli *c = t->c;
+    const char *dir = qn_cli_str(c, "replay");
+    const int64_t rows = qn_run_args_int(c, "replay-rows");
+    for (size_t i = 0; i < 2 && !dir; i++) {
+        const char *const parts[] = {"replay-rows", "replay-weight"};
+        if (qn_cli_given(c, parts[i]))
+            return qn_fail(QN_EUSAGE, "--%s is of text that is read again: it needs --replay", parts[i]);
+    }
+    if (!dir)
+        return 0;
+    t->recipe.replay_rows = rows > 0 ? rows : QN_MAX(1, t->recipe.batch / 2);
+    t->recipe.replay_weight = qn_cli_float(c, "replay-weight");
+    return qn_training_open_replay(t, dir);
+}
+
 static int keep_words(qn_training *t) {
     const char *prompt = qn_cli_str(t->c, "prompt");
     t->from = qn_str_dup(QN_MEM_CLI, qn_str_of(qn_cli_arg(t->c, 0)));
@@ -164,6 +181,7 @@ static int begin(qn_training *t, const qn_source *s, const qn_tuning *how) {
     QN_TRY(qn_run_args_patience(t));
     QN_TRY(count_rows(t));
     QN_TRY(plan_run(t, how));
+    QN_TRY(plan_replay(t));
     if (!qn_cli_flag(t->c, "dry-run")) {
         QN_TRY(qn_run_create(&t->run, qn_cli_str(t->c, "out")));
         QN_TRY(keep_examples(t));
