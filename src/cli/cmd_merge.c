@@ -11,7 +11,7 @@
 /* Beyond this share of the logits' spread, a merge into F32 is not what the adapters do. */
 #define SHARE_MOST 1e-4
 
-enum { TOKENS = 192, DRAWN = 2 };       /* that tell a wrong merge from a right one: two models as F32 take their time */
+enum { TOKENS = 192, DRAWN = 2 };       /* enough to tell a wrong merge: two models as F32 take their time */
 
 static const qn_opt opts[] = {
     QN_OPT_FILE("", "out", NULL, "write the merged model here: a file that ends in .gguf, or a directory"),
