@@ -13,10 +13,10 @@
  * looks, a waiting thread offers its turn now and then: the one it waits for may need this very CPU.
  *
  * Alone. Waking a thread that sleeps costs microseconds on an idle machine; where others hold its CPU it gets its turn
- * milliseconds later, at every barrier. So the caller adds up how long it waits in regions whose work is all claimed.
- * Together they take what the caller works and what it waits; alone it would work at most `threads` times as long. Where
- * waiting is the larger part by that measure, it goes on alone, a tenth of a second at first, then looks again for some
- * hundredths, and stays alone twice as long each time, three seconds at most. */
+ * milliseconds later, at every barrier. So the caller adds up what it waits in regions whose work is all claimed.
+ * Together they take what the caller works and what it waits; alone it would work at most `threads` times as long.
+ * Where waiting is the larger part by that measure it goes on alone, a tenth of a second at first, then looks again for
+ * some hundredths, and stays alone twice as long each time, three seconds at most. */
 #include "base/pool.h"
 #include "base/log.h"
 #include "base/mem.h"

@@ -123,4 +123,8 @@ typedef struct { int64_t *step; double *value; size_t n, cap, value_cap; } qn_ru
 int qn_run_curve_read(qn_run_curve *curve, const char *dir, const char *key);
 void qn_run_curve_drop(qn_run_curve *curve);
 
+/* The median of n numbers, which are put into another order; NaN of none. One step by itself says how busy the machine
+ * was at that moment. */
+double qn_run_median(double *v, size_t n);
+
 #endif

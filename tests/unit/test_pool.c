@@ -263,7 +263,7 @@ static void note_worker(void *arg, QN_UNUSED int64_t tile, int worker) { ((_Atom
 
 static void claim_and_meet(void *arg, int worker) { claim_rounds(arg, worker); }
 
-/* Where the caller waits for the others longer than it works, it goes on by itself; each tile runs once all the same. */
+/* Where the caller waits longer than it works, it goes on by itself; each tile runs once all the same. */
 TEST(a_caller_who_is_held_up_goes_on_alone) {
     static claim_job job;
     _Atomic int runs[3] = {0};
