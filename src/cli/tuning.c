@@ -68,13 +68,13 @@ static int decide_context(qn_training *t) {
 }
 
 static int read_examples(qn_training *t, const qn_source *s, const qn_tuning *how) {
-    qn_examples_options o;
+    qn_example_args a;
     size_t n;
     const char *const *data = qn_cli_list(t->c, "data", &n);
     QN_TRY(qn_chat_model_open(&t->chat, s));
-    QN_TRY(qn_example_args_read(t->c, data, n, t->recipe.context, &o));
-    o.teach.teach = how->teach;
-    QN_TRY(qn_example_args_open(t->c, &o, &t->chat, &t->examples));
+    QN_TRY(qn_example_args_read(t->c, data, n, t->recipe.context, &a));
+    a.o.teach.teach = how->teach;
+    QN_TRY(qn_example_args_open(t->c, &a.o, &t->chat, &t->examples));
     qn_training_tuned(t, t->chat.rows, t->chat.eos, t->chat.n_eos);
     QN_TRY(qn_buf_put(&t->tokenizer_json, t->chat.json.s, t->chat.json.n));
     QN_TRY(qn_buf_put(&t->tokenizer_config_json, t->chat.config.s, t->chat.config.n));
