@@ -419,6 +419,15 @@ int qn_json_end(qn_json *j) {
     return j->at == j->end ? 0 : fail_expected(j, "the end of the text");
 }
 
+bool qn_json_is_whole(qn_str text) {
+    qn_json j;
+    qn_json_init(&j, text.s, text.n, "");
+    j.lone = QN_LONE_REPLACE;
+    const bool whole = qn_json_skip(&j) >= 0 && qn_json_end(&j) >= 0;
+    qn_json_drop(&j);
+    return whole;
+}
+
 /* ---- values ---- */
 
 int qn_json_string(qn_json *j, qn_buf *out) {

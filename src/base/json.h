@@ -53,6 +53,8 @@ int qn_json_null(qn_json *j);
 int qn_json_skip(qn_json *j);                         /* any value, checked all the same */
 int qn_json_raw(qn_json *j, qn_str *out);             /* any value, checked, as its bytes in the text */
 int qn_json_end(qn_json *j);
+/* Is a text one JSON value, whole and with nothing behind it? Whatever escapes of half characters it holds. */
+bool qn_json_is_whole(qn_str text);
 /* An error about the last key or value that was read: "config.json:3:17: <message>" with the place where it begins. */
 QN_PRINTF(3, 4) int qn_json_fail(qn_json *j, int code, const char *fmt, ...);
 

@@ -161,15 +161,16 @@ void *qn_arena_map(qn_mem_tag tag, size_t bytes) {
     if (slack)
         madvise(raw + front, span, MADV_HUGEPAGE);       /* a wish; nothing is lost where it is not granted */
     count_call(tag);
-    count_live(tag, (int64_t)bytes);
+    count_live(tag, (int64_t)span);                      /* as it may come to lie in memory: whole pages */
     return raw + front;
 }
 
 void qn_arena_unmap(qn_mem_tag tag, void *p, size_t bytes) {
     if (!p)
         return;
-    qn_assert(munmap(p, arena_span(bytes)) == 0);
-    count_live(tag, -(int64_t)bytes);
+    const size_t span = arena_span(bytes);
+    qn_assert(munmap(p, span) == 0);
+    count_live(tag, -(int64_t)span);
 }
 
 int qn_grow(qn_mem_tag tag, void **p, size_t *cap, size_t need, size_t item_size) {

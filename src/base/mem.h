@@ -17,7 +17,8 @@ void *qn_zalloc(qn_mem_tag tag, size_t count, size_t size);         /* cleared; 
 void *qn_realloc(qn_mem_tag tag, void *p, size_t bytes);            /* on failure p stays valid */
 void qn_free(void *p);
 
-/* Large arenas (packed weights, KV pools, activations): anonymous mapping, zeroed, huge pages asked for. */
+/* Large arenas (packed weights, KV pools, activations): anonymous mapping, zeroed, huge pages asked for. What counts is
+ * whole pages, for a huge one at the end may lie in memory as a whole. */
 void *qn_arena_map(qn_mem_tag tag, size_t bytes);
 void qn_arena_unmap(qn_mem_tag tag, void *p, size_t bytes);
 

@@ -51,6 +51,8 @@ static int put_text(qn_cli *c, const qn_data_args *a, const qn_data_result *r) {
     if (all->duplicates + all->empty)
         QN_TRY(qn_out_printf(c, "\nleft out: %lld duplicates, %lld empty\n", (long long)all->duplicates,
                              (long long)all->empty));
+    if (all->bad)
+        QN_TRY(qn_out_printf(c, "\npassed over: %lld lines that are no JSON\n", (long long)all->bad));
     return 0;
 }
 
@@ -74,6 +76,7 @@ static void put_count(qn_jw *w, const qn_data_count *n) {
     qn_field_i64(w, "in_parts", n->parted);
     qn_field_i64(w, "invalid_characters", n->invalid);
     qn_field_i64(w, "lines_without_text", n->textless);
+    qn_field_i64(w, "bad_lines", n->bad);
     qn_jw_key(w, "largest_cut");
     qn_jw_bool(w, n->cut);
     put_split(w, "train", &n->split[QN_SPLIT_TRAIN]);

@@ -122,7 +122,7 @@ static bool is_ready(const qn_cli *c) {
 /* What is given fits together: a prepared folder by itself, or texts and how they are prepared. */
 static int check_data(const qn_cli *c) {
     static const char *const of_texts[] = {"source", "tokenizer", "validation", "dedup", "field", "separator",
-                                           "invalid", "max-memory"};
+                                           "invalid", "bad-lines", "max-memory"};
     size_t n;
     const char *const *data = qn_cli_list(c, "data", &n);
     for (size_t i = 0; is_ready(c) && i < QN_LEN(of_texts); i++)

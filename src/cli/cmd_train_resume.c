@@ -1,10 +1,11 @@
 /* cli/cmd_train_resume.c — `quern train resume`: a run goes on from its last checkpoint, to the bits of one that never
  * stopped. */
+#include <stdio.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "cli/data_args.h"
-#include "cli/training.h"
+#include "cli/tuning.h"
 #include "train/dial.h"
 
 static const qn_opt opts[] = {
@@ -20,16 +21,21 @@ static const char notes[] =
     "Everything that decides the result is in the run's manifest; only --threads and --isa may be given anew. Threads "
     "change no bit; another instruction level may, and is warned of.";
 
-/* What the manifest says that a run is made of; `found`: where its data are now. */
-typedef struct { qn_str recipe, model; qn_buf data, fingerprint, from, base, prompt, world, isa, found; } manifest;
+/* What the manifest says that a run is made of, and where it stands; `found`: where its data are now. */
+typedef struct {
+    qn_str text, recipe, model;
+    qn_buf path, data, fingerprint, from, base, prompt, world, reference, isa, found;
+} manifest;
 
 static void manifest_drop(manifest *m) {
+    qn_buf_drop(&m->path);
     qn_buf_drop(&m->data);
     qn_buf_drop(&m->fingerprint);
     qn_buf_drop(&m->from);
     qn_buf_drop(&m->base);
     qn_buf_drop(&m->prompt);
     qn_buf_drop(&m->world);
+    qn_buf_drop(&m->reference);
     qn_buf_drop(&m->isa);
     qn_buf_drop(&m->found);
 }
@@ -59,6 +65,8 @@ static int read_manifest(manifest *m, qn_json *j) {
             QN_TRY(take_word(j, &m->prompt));
         else if (qn_str_is(key, "world"))
             QN_TRY(take_word(j, &m->world));
+        else if (qn_str_is(key, "reference"))
+            QN_TRY(take_word(j, &m->reference));
         else if (qn_str_is(key, "isa"))
             QN_TRY(take_word(j, &m->isa));
         else
@@ -67,13 +75,16 @@ static int read_manifest(manifest *m, qn_json *j) {
     QN_TRY(more);
     if (!m->recipe.n || !m->model.n || !m->data.n)
         return qn_json_fail(j, QN_EFORMAT, "there is no recipe, model or data in it; it is no run of "
-                            "`train pretrain` or `train sft`");
+                            "`train pretrain`, `train sft` or `train dpo`");
     return 0;
 }
 
-static int take_recipe(qn_training *t, qn_str text) {
+/* Errors name the manifest, and the line there. */
+static int take_recipe(qn_training *t, const manifest *m) {
     qn_json j;
-    qn_json_init(&j, text.s, text.n, "the recipe in manifest.json");
+    qn_json_init(&j, m->recipe.s, m->recipe.n, m->path.s);
+    for (const char *at = m->text.s; at < m->recipe.s; at++)
+        j.line += *at == '\n';
     const int rc = qn_recipe_take(&t->recipe, &j);
     qn_json_drop(&j);
     return rc;
@@ -97,16 +108,18 @@ static int take_ends(qn_config *c, const qn_meta *meta) {
 }
 
 /* The shape of the model, as the manifest has it: a config.json. */
-static int take_config(qn_training *t, qn_str text) {
+static int take_config(qn_training *t, const manifest *m) {
     qn_meta *meta = NULL;
     qn_str type = QN_STR("");
+    qn_buf name = {0};
     bool gated;
     int rc;
-    QN_TRY_OUT(qn_meta_from_json(&meta, text.s, text.n, "the model in manifest.json"));
+    QN_TRY_OUT(qn_buf_printf(&name, "%s: model", m->path.s));
+    QN_TRY_OUT(qn_meta_from_json(&meta, m->model.s, m->model.n, name.s));
     QN_TRY_OUT(qn_meta_get_str(meta, "model_type", &type));
     t->arch = qn_arch_by_hf(QN_STR(""), type);
     if (!t->arch) {
-        rc = qn_fail(QN_EUNSUPPORTED, "the model in manifest.json is of no known family");
+        rc = qn_fail(QN_EUNSUPPORTED, "%s: model_type is \"%.*s\", no family that is known", name.s, QN_STR_ARG(type));
         goto out;
     }
     QN_TRY_OUT(qn_config_read(&t->cfg, t->arch, meta, false));
@@ -115,6 +128,7 @@ static int take_config(qn_training *t, qn_str text) {
     t->gated = gated;
 out:
     qn_meta_free(meta);
+    qn_buf_drop(&name);
     return rc;
 }
 
@@ -146,8 +160,8 @@ static int find_data(const qn_training *t, const manifest *m, qn_buf *path) {
 }
 
 static int open_all(qn_training *t, manifest *m, const char *data) {
-    QN_TRY(take_recipe(t, m->recipe));
-    QN_TRY(take_config(t, m->model));
+    QN_TRY(take_recipe(t, m));
+    QN_TRY(take_config(t, m));
     const qn_str elsewhere = qn_str_of(qn_cli_str(t->c, "from"));
     if (elsewhere.n && t->recipe.lora.rank == 0)
         return qn_fail(QN_EUSAGE, "--from: this run trains the model itself, which lies in its checkpoints");
@@ -158,6 +172,7 @@ static int open_all(qn_training *t, manifest *m, const char *data) {
     QN_TRY(keep(&t->from, &m->from));
     QN_TRY(keep(&t->prompt, &m->prompt));
     QN_TRY(keep(&t->world, &m->world));
+    snprintf(t->reference, sizeof t->reference, "%s", m->reference.s ? m->reference.s : "");
     QN_TRY(qn_training_open_data(t, data));
     if (t->examples)                    /* the model may begin with fewer tokens than it is tuned with */
         qn_training_tuned(t, t->cfg.V, t->cfg.eos, t->cfg.n_eos);
@@ -177,6 +192,14 @@ static int check_base(const qn_training *t, const manifest *m) {
                    "%s, expected %s); name the right model with --from", t->from, t->base_print, m->base.s);
 }
 
+/* A run that is over names its best checkpoint as the model to use: that one is read too, and not only the last. */
+static int verify_best(qn_training *t) {
+    const char *best = qn_run_file(t->run, "best");
+    if (!best)
+        return QN_ENOMEM;
+    return qn_trainer_is_over(t->trainer) && qn_is_dir(best) ? qn_trainer_verify(t->trainer, best) : 0;
+}
+
 /* Killed before the first checkpoint: the beginning is a pure function of the manifest. */
 static int take_up(qn_training *t, const manifest *m) {
     qn_buf dir = {0};
@@ -186,10 +209,16 @@ static int take_up(qn_training *t, const manifest *m) {
         rc = qn_training_open_model(t, found && t->recipe.lora.rank == 0 ? dir.s : t->from);
     if (rc >= 0)
         rc = check_base(t, m);
+    if (rc < 0 && found && t->recipe.lora.rank == 0)
+        rc = qn_checkpoint_other(dir.s, rc);
     if (rc >= 0)
         rc = qn_training_build(t);
     if (rc >= 0)
+        rc = qn_tuning_reference(t, found ? t->from : NULL);
+    if (rc >= 0)
         rc = found ? qn_trainer_take_up(t->trainer, dir.s) : qn_run_rewind(t->run, 0);
+    if (rc >= 0 && found)
+        rc = verify_best(t);
     qn_buf_drop(&dir);
     QN_TRY(rc);
     return qn_training_resumed(t);
@@ -201,8 +230,9 @@ static int resume(qn_training *t, manifest *m) {
     QN_TRY(qn_cli_pool(t->c, &t->pool));
     t->kernels = qn_kernels_at(qn_cli_isa(t->c));
     QN_TRY(qn_peak_arithmetic(t->pool, &t->peak));
-    const qn_str text = qn_run_manifest_text(t->run);
-    qn_json_init(&j, text.s, text.n, "manifest.json");
+    m->text = qn_run_manifest_text(t->run);
+    QN_TRY(qn_path_join(&m->path, qn_run_path(t->run), "manifest.json"));
+    qn_json_init(&j, m->text.s, m->text.n, m->path.s);
     int rc = read_manifest(m, &j);
     qn_json_drop(&j);
     QN_TRY(rc);

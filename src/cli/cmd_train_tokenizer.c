@@ -31,6 +31,7 @@ static const qn_opt opts[] = {
     QN_OPT_ENUM("", "split", "line", "line|document", "what is split at once"),
     QN_OPT_ENUM("", "fallback", "byte", "byte|unk", "char: what other characters become"),
     QN_OPT_ENUM("", "invalid", "replace", "replace|drop|refuse", "what becomes of bytes that are not UTF-8"),
+    QN_OPT_BAD_LINES,
     QN_OPT_STRING("", "field", "text", "NAME", "where JSON lines hold their text"),
     QN_OPT_SEPARATOR,
     QN_OPT_STRING("", "max-memory", "2G", "SIZE", "give up the rarest words rather than take more (64M or more)"),
@@ -172,7 +173,8 @@ static int read_corpus(job *j) {
     int more;
     qn_corpus_options o = {
         .path = j->c->arg, .n_paths = qn_cli_args(j->c), .field = qn_cli_str(j->c, "field"),
-        .invalid = (qn_invalid)qn_cli_enum(j->c, "invalid"), .separator = qn_cli_str(j->c, "separator")};
+        .invalid = (qn_invalid)qn_cli_enum(j->c, "invalid"), .separator = qn_cli_str(j->c, "separator"),
+        .skip_bad = qn_cli_enum(j->c, "bad-lines") == 1};
     QN_TRY(qn_corpus_open(&j->corpus, &o));
     qn_progress_init(&j->bar, j->c, "counting words", qn_corpus_size(j->corpus), "bytes");
     while ((more = qn_corpus_next(j->corpus, &piece)) > 0) {
@@ -327,6 +329,7 @@ static int put_json(const job *j) {
     qn_field_i64(w, "bytes", j->read.bytes);
     qn_field_i64(w, "invalid_characters", j->read.invalid);
     qn_field_i64(w, "lines_without_text", j->read.textless);
+    qn_field_i64(w, "bad_lines", j->read.bad);
     qn_field_i64(w, "words", j->counted.total);
     qn_field_i64(w, "distinct_words", j->counted.distinct);
     qn_field_i64(w, "pruned_words", j->counted.pruned);

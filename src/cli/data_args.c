@@ -103,6 +103,7 @@ int qn_data_args_read_paths(qn_cli *c, const char *const *path, size_t n, const 
     a->o.field = qn_cli_str(c, "field");
     a->o.separator = qn_cli_str(c, "separator");
     a->o.invalid = (qn_invalid)qn_cli_enum(c, "invalid");
+    a->o.skip_bad = qn_cli_enum(c, "bad-lines") == 1;
     a->o.keep_duplicates = qn_cli_enum(c, "dedup") == 1;
     a->o.tokenizer_json = qn_buf_view(&a->json);
     a->o.tokenizer_config_json = qn_buf_view(&a->config);

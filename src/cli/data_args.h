@@ -15,11 +15,15 @@
 #define QN_OPT_SEPARATOR                                                                                               \
     QN_OPT_STRING("", "separator", NULL, "LINE", "a line of text files that stands between documents: '<|endoftext|>'")
 
+#define QN_OPT_BAD_LINES                                                                                               \
+    QN_OPT_ENUM("", "bad-lines", "refuse", "refuse|skip", "what becomes of lines of JSON lines that are not JSON")
+
 #define QN_OPTS_DATA                                                                                                   \
     QN_OPT_STRING("", "validation", "0.01", "SHARE", "keep this share of the tokens for validation: 0.01, or 1%"),    \
     QN_OPT_LIST("", "source", "PATH=WEIGHT", "a corpus with its share of an epoch's tokens; may be repeated"),        \
     QN_OPT_ENUM("", "dedup", "exact", "exact|none", "what becomes of documents that are there already"),              \
     QN_OPT_ENUM("", "invalid", "replace", "replace|drop|refuse", "what becomes of bytes that are not UTF-8"),         \
+    QN_OPT_BAD_LINES,                                                                                                  \
     QN_OPT_STRING("", "field", "text", "NAME", "where JSON lines hold their text"),                                   \
     QN_OPT_SEPARATOR,                                                                                                  \
     QN_OPT_STRING("", "max-memory", "2G", "SIZE", "longer documents are taken in parts (64M or more)")

@@ -7,8 +7,8 @@ int qn_example_args_read(const qn_cli *c, const char *const *path, size_t n, int
     *o = (qn_examples_options){.path = path, .n_paths = n, .context = context};
     QN_TRY(qn_data_args_share(qn_cli_str(c, "validation"), &o->validation));
     o->held = qn_cli_list(c, "held", &o->n_held);
-    o->teach.teach = (qn_teach)qn_cli_enum(c, "teach");
     o->too_long = (qn_long)qn_cli_enum(c, "too-long");
+    o->skip_bad = qn_cli_enum(c, "bad-lines") == 1;
     o->strict = qn_cli_flag(c, "strict");
     return 0;
 }

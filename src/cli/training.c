@@ -11,11 +11,10 @@
 #include "base/file.h"
 #include "base/json_fields.h"
 #include "cli/bits_show.h"
+#include "cli/tuning.h"
 #include "cli/within.h"
 #include "model/save.h"
-#include "train/dial.h"
 
-enum { SAMPLE_TOKENS = 64 };
 #define TEXT_MAX ((size_t)256 << 20)
 
 /* ---- opening ---- */
@@ -189,11 +188,12 @@ static double speed_of(const qn_training_work *w) { return w->seconds > 0 ? w->t
 /* What stands behind the bar: the last step, the last evaluation where there was one, and how fast steps were. */
 static void put_note(qn_training *t, qn_training_work w) {
     const double share = w.seconds > 0 ? w.flops / w.seconds * 1e-9 / qn_training_peak(t) : 0;
-    char eval[48] = "";
+    char eval[48] = "", judged[64];
     if (t->measured.tokens)
         snprintf(eval, sizeof eval, ", eval %.4f", t->measured.loss);
-    qn_progress_note(&t->bar, "loss %.4f%s, %.0f tokens/s, %.0f %% of peak, %.0f MB", t->last.loss, eval,
-                     speed_of(&w), 100 * share, peak_memory(t));
+    qn_judged_text(&t->last.judged, judged);
+    qn_progress_note(&t->bar, "loss %.4f%s%s%s, %.0f tokens/s, %.0f %% of peak, %.0f MB", t->last.loss,
+                     *judged ? ", " : "", judged, eval, speed_of(&w), 100 * share, peak_memory(t));
 }
 
 static int on_step(void *arg, const qn_step_report *r) {
@@ -209,14 +209,22 @@ static int on_step(void *arg, const qn_step_report *r) {
 
 static int on_measured(void *arg, int64_t step, const qn_measured *m, bool best) {
     qn_training *t = arg;
-    char bits[48] = "";
+    char bits[48] = "", judged[64];
     t->measured = *m;
     put_note(t, last_work(t));
     if (isfinite(m->bits_per_byte))
         snprintf(bits, sizeof bits, ", %.4f bits per byte", m->bits_per_byte);
-    qn_log(QN_LOG_INFO, "step %lld: validation loss %.4f%s%s", (long long)step, m->loss, bits,
-           best ? ", the best so far" : "");
+    qn_judged_text(&m->judged, judged);
+    qn_log(QN_LOG_INFO, "step %lld: validation loss %.4f%s%s%s%s", (long long)step, m->loss, bits,
+           *judged ? ", " : "", judged, best ? ", the best so far" : "");
     return 0;
+}
+
+static int on_reference(void *arg, int64_t done, int64_t rows) {
+    qn_training *t = arg;
+    t->bar.total = rows;
+    qn_progress_set(&t->bar, done);
+    return qn_cancel_check();
 }
 
 static int on_saved(void *arg, int64_t step, double seconds) {
@@ -241,18 +249,20 @@ static int put_sample(qn_training *t, int64_t step) {
     return qn_run_sample_end(t->run);
 }
 
+qn_session_options qn_training_session(const qn_training *t, int64_t context, int64_t sequences) {
+    return (qn_session_options){.context = QN_MIN(t->cfg.context, context), .sequences = sequences, .kv = -1,
+                                .adapter = (const qn_adapter *const *)&t->adapter, .n_adapters = t->adapter != NULL};
+}
+
 /* What the model as it is writes: a session of its own, gone afterwards. */
 static int on_sample(void *arg, int64_t step, const qn_model *m) {
     qn_training *t = arg;
-    const int64_t most = (int64_t)t->prompt_ids.n + SAMPLE_TOKENS;
-    const qn_adapter *const adapter[] = {t->adapter};
-    const qn_session_options o = {.context = QN_MIN(m->cfg.context, most), .kv = -1, .adapter = adapter,
-                                  .n_adapters = t->adapter != NULL};
+    const qn_session_options o = qn_training_session(t, (int64_t)t->prompt_ids.n + QN_TRAINING_SAMPLE, 1);
     qn_generate_options g = qn_generate_options_default();
     qn_generate_result r;
     qn_session *s = NULL;
     int rc;
-    g.max_new = SAMPLE_TOKENS;
+    g.max_new = QN_TRAINING_SAMPLE;
     g.sampler.temperature = 0.8;
     g.sampler.seed = (uint64_t)step;
     qn_buf_clear(&t->sample);
@@ -270,7 +280,7 @@ static int on_sample(void *arg, int64_t step, const qn_model *m) {
 
 /* ---- bits by kind ---- */
 
-enum { BITS_DOCUMENTS = 100, BITS_SEQUENCES = 2 };
+enum { BITS_DOCUMENTS = 100 };
 
 static int put_bits(qn_training *t, qn_session *s, qn_jw *w) {
     qn_scorer scorer;
@@ -291,9 +301,7 @@ static int put_bits(qn_training *t, qn_session *s, qn_jw *w) {
 /* A session of its own, as for samples. */
 static int on_metrics(void *arg, int64_t step, const qn_model *m, qn_jw *w) {
     qn_training *t = arg;
-    const qn_adapter *const adapter[] = {t->adapter};
-    const qn_session_options o = {.context = t->recipe.context, .sequences = BITS_SEQUENCES, .kv = -1,
-                                  .adapter = adapter, .n_adapters = t->adapter != NULL};
+    const qn_session_options o = qn_training_session(t, t->recipe.context, QN_TRAINING_BITS_SEQUENCES);
     qn_session *s = NULL;
     (void)step;
     if (!t->world)
@@ -302,6 +310,12 @@ static int on_metrics(void *arg, int64_t step, const qn_model *m, qn_jw *w) {
     const int rc = put_bits(t, s, w);
     qn_session_free(s);
     return rc;
+}
+
+/* A token has a byte at least; a question comes with what the template puts around it. */
+int64_t qn_training_prompt_most(const qn_training *t) {
+    const int64_t around = t->examples ? t->recipe.context : 1;
+    return around + (t->prompt ? (int64_t)strlen(t->prompt) : 0);
 }
 
 /* A question as the chat template asks it; without one the first that is held out, or trained on. */
@@ -343,46 +357,6 @@ static int encode_prompt(qn_training *t) {
 
 /* ---- building ---- */
 
-int64_t qn_training_reserved(void) {
-    int64_t sum = 0;
-    for (int tag = 0; tag < QN_MEM_TAGS; tag++)
-        sum += qn_mem_stats_get((qn_mem_tag)tag).live_bytes;
-    return sum;
-}
-
-#define LESS "a smaller --micro-batch, --context or model would fit"
-#define DOES_NOT_FIT "this plan does not fit (" LESS ")"
-
-static int check_bytes(const qn_training *t, double bytes) {
-    const qn_config *c = &t->cfg;
-    const int64_t rows = QN_MIN(t->recipe.rows, t->recipe.batch);
-    char vocab[48] = "";                /* not known before the data are open */
-    qn_machine m;
-    qn_machine_get(&m);
-    if (m.memory <= 0 || bytes <= (double)m.memory)
-        return 0;
-    if (c->V > 0)
-        snprintf(vocab, sizeof vocab, ", vocabulary %lld", (long long)c->V);
-    return qn_fail(QN_ENOMEM, "this plan (%lld layer%s of width %lld%s; passes of %lld row%s of %lld tokens) takes "
-                   "%.1f GB, the machine has %.1f; " LESS, (long long)c->layers, qn_plural(c->layers), (long long)c->D,
-                   vocab, (long long)rows, qn_plural(rows), (long long)t->recipe.context, bytes / 1e9,
-                   (double)m.memory / 1e9);
-}
-
-/* Each parameter with its gradient and moments, and what a pass keeps for the way back: rather less than it will be. */
-int qn_training_fits(const qn_training *t) {
-    const qn_config *c = &t->cfg;
-    const qn_recipe *r = &t->recipe;
-    const double tables = (double)c->V * (double)c->D * (c->tied ? 1 : 2);
-    const double each = (r->compute == QN_BF16 ? 10 : 8) + (r->optimizer.kind == QN_OPTIMIZER_ADAMW ? 8 : 4);
-    const double tokens = (double)QN_MIN(r->rows, r->batch / r->shards) * (double)r->context;
-    const double kept = r->recompute == QN_RECOMPUTE_LAYERS ? 1 : 8;
-    if (r->lora.rank > 0)               /* the model is counted when it is there */
-        return check_bytes(t, 4 * kept * tokens * (double)c->layers * (double)c->D);
-    return check_bytes(t, each * ((double)qn_dial_numbers(c, t->gated) + tables) +
-                          4 * kept * tokens * (double)c->layers * (double)c->D);
-}
-
 int qn_training_open_model(qn_training *t, const char *from) {
     bool has[QN_PARAMS] = {false};
     qn_source *s = NULL;
@@ -404,7 +378,7 @@ int qn_training_open_model(qn_training *t, const char *from) {
         rc = qn_params_fresh(&t->params, t->recipe.seed, t->recipe.init_std, t->pool);
 out:
     qn_source_close(s);
-    return rc == QN_ENOMEM ? qn_fail_in(rc, DOES_NOT_FIT) : rc;
+    return rc == QN_ENOMEM ? qn_fail_in(rc, QN_TRAINING_DOES_NOT_FIT) : rc;
 }
 
 /* Found out before step 1 that there is nothing to measure. */
@@ -422,14 +396,14 @@ int qn_training_build(qn_training *t) {
         .run = t->run,
         .texts = {qn_buf_view(&t->tokenizer_json), qn_buf_view(&t->tokenizer_config_json), t->base},
         .hooks = {.step = on_step, .measured = on_measured, .saved = on_saved, .metrics = on_metrics,
-                  .sample = on_sample, .arg = t,
+                  .sample = on_sample, .reference = on_reference, .arg = t,
                   .cancel = &qn_cancel_flag},
     };
     const int rc = qn_trainer_new(&t->trainer, &setup);
     if (rc == QN_ENOMEM)
-        return qn_fail_in(rc, DOES_NOT_FIT);
+        return qn_fail_in(rc, QN_TRAINING_DOES_NOT_FIT);
     QN_TRY(rc);
-    return check_bytes(t, (double)qn_training_reserved());     /* said now, not by the kernel at step 1 */
+    return qn_training_weigh(t);                /* said now, not by the kernel at step 1 */
 }
 
 void qn_training_unbuild(qn_training *t) {
@@ -470,7 +444,7 @@ static int fill_manifest(void *arg, qn_jw *w) {
     qn_training *t = arg;
     qn_field_i64(w, "steps", t->recipe.steps);
     qn_field_i64(w, "parameters", t->model->n_params);
-    qn_field_i64(w, "memory_planned", qn_training_reserved());
+    qn_field_i64(w, "memory_planned", qn_training_memory_get(t).all);
     qn_field_f64(w, "peak_flops_per_second", 1e9 * qn_training_peak(t));
     qn_jw_key(w, "recipe");
     qn_jw_open(w, '{');
@@ -483,6 +457,7 @@ static int fill_manifest(void *arg, qn_jw *w) {
         put_word(w, "from_fingerprint", t->base_print);
     put_word(w, "prompt", t->prompt);
     put_path(w, "world", t->world);
+    put_word(w, "reference", *t->reference ? t->reference : NULL);
     qn_jw_key(w, "options");
     qn_jw_open(w, '{');
     QN_TRY(qn_cli_put_options(t->c, w));
@@ -530,6 +505,10 @@ static int put_json(qn_training *t, qn_run_end end) {
     qn_field_f64(w, "eval_loss", t->measured.tokens ? t->measured.loss : NAN);
     qn_field_f64(w, "eval_bits_per_byte", t->measured.tokens ? t->measured.bits_per_byte : NAN);
     qn_field_f64(w, "best_eval_loss", s->best_loss);
+    if (t->measured.judged.n) {
+        qn_field_f64(w, "eval_rewards/margins", t->measured.judged.margin);
+        qn_field_f64(w, "eval_rewards/accuracies", t->measured.judged.accuracy);
+    }
     qn_field_i64(w, "best_step", s->best_step);
     qn_field_i64(w, "tokens", s->tokens);
     qn_field_f64(w, "tokens_per_second", t->work.seconds > 0 ? speed_of(&t->work) : NAN);
@@ -558,6 +537,7 @@ static int put_work(const qn_training *t, qn_buf *b) {
 
 static int put_end(qn_training *t, qn_run_end end, qn_buf *b) {
     const qn_train_state *s = qn_trainer_state(t->trainer);
+    char text[64];
     if (end == QN_RUN_STOPPED) {
         QN_TRY(qn_buf_printf(b, "stopped at step %lld of %lld; `quern train resume ", (long long)s->step,
                              (long long)t->recipe.steps));
@@ -567,6 +547,8 @@ static int put_end(qn_training *t, qn_run_end end, qn_buf *b) {
     QN_TRY(put_work(t, b));
     if (!isnan(s->best_loss))
         QN_TRY(qn_buf_printf(b, "; best validation loss %.4f at step %lld", s->best_loss, (long long)s->best_step));
+    if (t->measured.judged.n)
+        QN_TRY(qn_buf_printf(b, "; at the end %s", qn_judged_text(&t->measured.judged, text)));
     QN_TRY(qn_buf_puts(b, end == QN_RUN_EARLY ? "; ended early, because it no longer got better" : ""));
     const char *best = qn_run_file(t->run, "best");
     const char *model = best && qn_is_dir(best) ? best : qn_run_file(t->run, "last");
@@ -588,6 +570,13 @@ static int tell_end(qn_training *t, qn_run_end end) {
     return rc;
 }
 
+void qn_training_failed(qn_training *t, int rc) {
+    char message[1024];
+    snprintf(message, sizeof message, "%s", qn_error_message());
+    qn_run_state(t->run, rc == QN_ECANCEL ? "stopped" : "failed");
+    qn_fail(rc, "%s", message);
+}
+
 int qn_training_go(qn_training *t) {
     qn_run_end end;
     t->start = qn_now();
@@ -600,10 +589,8 @@ int qn_training_go(qn_training *t) {
         put_note(t, t->work);
     qn_progress_drop(&t->bar);
     if (rc < 0) {
-        char message[1024];
-        snprintf(message, sizeof message, "%s", qn_error_message());
-        qn_run_state(t->run, "failed");
-        return qn_fail(rc, "%s", message);
+        qn_training_failed(t, rc);
+        return rc;
     }
     QN_TRY(qn_run_state(t->run, end == QN_RUN_STOPPED ? "stopped" : "done"));
     QN_TRY(tell_end(t, end));

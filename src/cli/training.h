@@ -1,6 +1,6 @@
-/* cli/training.h — what `train pretrain`, `train sft` and `train resume` have in common: a run from its recipe to its
- * last line. It learns from a prepared folder, or from examples, which then stand in RUN/data with the tokenizer and
- * the chat template that made them.
+/* cli/training.h — what `train pretrain`, `train sft`, `train dpo` and `train resume` have in common: a run from its
+ * recipe to its last line. It learns from a prepared folder, or from examples, which then stand in RUN/data with the
+ * tokenizer and the chat template that made them.
  *
  *     qn_training t = {.c = c};
  *     … recipe, configuration, data …
@@ -17,10 +17,14 @@
 #include "infer/generate.h"
 #include "kernels/peak.h"
 #include "model/chat_model.h"
+#include "train/reference.h"
 #include "train/train.h"
 
-#define QN_EXAMPLES_FILE "examples.bin"         /* in RUN/data */
+#define QN_EXAMPLES_FILE "examples.bin"         /* in RUN/data, beside each other */
+#define QN_REFERENCE_FILE "reference.bin"
 enum { QN_TRAINING_RECENT = 16 };               /* steps that the speed on the way is the mean of */
+enum { QN_TRAINING_SAMPLE = 64 };               /* tokens of a sample */
+enum { QN_TRAINING_BITS_SEQUENCES = 2 };        /* that bits by kind are scored with side by side */
 
 typedef struct { double seconds, tokens, flops; } qn_training_work;     /* of steps: what lies between is not in it */
 
@@ -41,6 +45,7 @@ typedef struct {
     qn_examples *examples;
     qn_chat_model chat;                 /* beside examples; its tokenizer is tok */
     int64_t epoch_rows;                 /* of examples, packed */
+    char reference[QN_REFERENCE_KEY];   /* the key of what preferences are measured from; "": nothing is */
     int64_t rows, eos[QN_MAX_EOS], n_eos;   /* of a model that is tuned: of its embedding; what ends its answers */
     qn_tok *tok;
     qn_buf tokenizer_json, tokenizer_config_json;
@@ -59,7 +64,7 @@ typedef struct {
     double start, saving;               /* seconds */
     double step_seconds;                /* of a step with all that comes with it, as measured before; 0: not */
     double looked;                      /* when peak_bytes was */
-    int64_t peak_bytes;
+    int64_t peak_bytes, passing;        /* most memory so far; of what comes and goes, as it was planned */
     int64_t began_at;                   /* steps that were done before this process */
     char *prompt;                       /* what samples begin with; NULL: nothing */
     char *world;                        /* whose bits by kind are measured at each evaluation; NULL: nobody's */
@@ -91,6 +96,8 @@ int qn_training_open_adapter(qn_training *t, const char *from);
 void qn_training_adapter_plan(const qn_training *t);
 /* "`quern chat MODEL --adapter RUN/best`" */
 int qn_training_adapter_use(const qn_training *t, const char *best, qn_buf *b);
+/* Of a session with the model as it is, its adapter included, that is gone before the next step. */
+qn_session_options qn_training_session(const qn_training *t, int64_t context, int64_t sequences);
 /* Engine and optimizer. QN_ENOMEM where the machine has less than they take. */
 int qn_training_build(qn_training *t);
 /* Lets the engine go, for another recipe. */
@@ -99,7 +106,14 @@ void qn_training_unbuild(qn_training *t);
 void qn_training_plan(const qn_training *t);
 int qn_training_plan_json(const qn_training *t);
 double qn_training_peak(const qn_training *t);          /* of this machine, as the recipe multiplies: 1e9 a second */
-int64_t qn_training_reserved(void);                     /* bytes */
+/* Bytes that a run takes once it is built; `all` is their sum (training_memory.c draws them). */
+typedef struct { int64_t reserved, passing, program, data, all; } qn_training_memory;
+qn_training_memory qn_training_memory_get(const qn_training *t);
+/* QN_ENOMEM where the machine has less, but for pages of the data. Of what was built. */
+int qn_training_weigh(qn_training *t);
+int64_t qn_training_prompt_most(const qn_training *t);  /* tokens that the beginning of a sample may have */
+#define QN_TRAINING_LESS "a smaller --micro-batch, --context or model would fit"
+#define QN_TRAINING_DOES_NOT_FIT "this plan does not fit (" QN_TRAINING_LESS ")"
 const char *qn_plural(int64_t n);                       /* "s", or "" behind one */
 const char *qn_count_text(double n, char out[32]);      /* "512", from 100000 on "0.10 M" */
 /* Manifest with this state, out of everything above. */
@@ -107,6 +121,8 @@ int qn_training_manifest(qn_training *t, const char *state);
 /* Says where a run is taken up, and writes so into its manifest. */
 int qn_training_resumed(qn_training *t);
 int qn_training_go(qn_training *t);
+/* Writes into the manifest that the run ended with this error, which stays the last message. */
+void qn_training_failed(qn_training *t, int rc);
 void qn_training_drop(qn_training *t);
 /* A command that starts a run: what start does, everything dropped, and nothing left of a run that never began. */
 int qn_training_command(qn_cli *c, int (*start)(qn_training *t));

@@ -3,7 +3,7 @@
  *     model   llama, 0.99 M parameters …      shape of the model
  *     data    data/: 1.20 M tokens …          what it is trained on
  *     run     120 steps of 32 rows …          steps, batch, rate
- *     memory  up to 61 MB                     as it stands reserved
+ *     memory  up to 61 MB …                   as it stands reserved, and what comes beside it (training_memory.c)
  *     time    about 0:42 …                    measured, or a guess */
 #include <math.h>
 #include <stdio.h>
@@ -23,7 +23,7 @@ const char *qn_count_text(double n, char out[32]) {
 }
 
 static double planned_tokens(const qn_training *t) {
-    return (double)t->recipe.steps * (double)t->recipe.batch * (double)t->recipe.context;
+    return (double)t->recipe.steps * (double)t->recipe.batch * (double)qn_recipe_row(&t->recipe);
 }
 
 /* Six operations for each number that multiplies a token, forward and back; attention left out, 60 % of the peak. */
@@ -50,7 +50,32 @@ static void say_data(const qn_training *t) {
 static double epoch_tokens(const qn_training *t) {
     if (t->data)
         return (double)qn_dataset_info(t->data, QN_SPLIT_TRAIN).tokens;
-    return (double)t->epoch_rows * (double)t->recipe.context;
+    return (double)t->epoch_rows * (double)qn_recipe_row(&t->recipe);
+}
+
+static void say_objective(const qn_objective *o) {
+    const qn_objective_info *k = qn_objective_get(o->kind);
+    const struct { int use; const char *name; double v; } more[] = {
+        {QN_USES_SMOOTHING, "label smoothing", o->smoothing}, {QN_USES_ANCHOR, "anchor", o->anchor},
+        {QN_USES_MARGIN, "gamma", o->margin}, {QN_USES_WEIGHTS, "weight of good answers", o->good},
+        {QN_USES_WEIGHTS, "of others", o->bad},
+    };
+    char text[160] = "";
+    for (size_t i = 0, n = 0; i < QN_LEN(more) && n < sizeof text; i++)
+        if (k->uses & more[i].use)
+            n += (size_t)snprintf(text + n, sizeof text - n, ", %s %g", more[i].name, more[i].v);
+    qn_log(QN_LOG_INFO, "loss    %s of %s: beta %g%s; measured from %s", k->name,
+           k->from == QN_LEARNS_PAIRS ? "pairs" : "labelled answers", o->beta, text,
+           k->reference ? "the model as it is now" : "no reference");
+}
+
+static void say_memory(const qn_training *t) {
+    const qn_training_memory m = qn_training_memory_get(t);
+    if (m.data < m.all / 50)
+        qn_log(QN_LOG_INFO, "memory  up to %.0f MB", (double)m.all / 1e6);
+    else
+        qn_log(QN_LOG_INFO, "memory  up to %.0f MB, and %.0f MB of the data, which the system may take back",
+               (double)(m.all - m.data) / 1e6, (double)m.data / 1e6);
 }
 
 void qn_training_plan(const qn_training *t) {
@@ -68,12 +93,14 @@ void qn_training_plan(const qn_training *t) {
         qn_training_adapter_plan(t);
     if (t->data)
         say_data(t);
+    if (qn_recipe_judges(r))
+        say_objective(&r->objective);
     qn_log(QN_LOG_INFO, "run     %lld step%s of %lld row%s of %lld tokens: %s tokens, %.1f epochs; %s, rate %g %s, "
            "warm-up %lld; compute %s", (long long)r->steps, qn_plural(r->steps), (long long)r->batch,
-           qn_plural(r->batch), (long long)r->context, qn_count_text(tokens, all), epoch > 0 ? tokens / epoch : 0,
+           qn_plural(r->batch), (long long)qn_recipe_row(r), qn_count_text(tokens, all), epoch > 0 ? tokens / epoch : 0,
            rules[r->optimizer.kind], r->schedule.peak, curves[r->schedule.kind], (long long)r->schedule.warmup,
            qn_dtype_get((qn_dtype)r->compute)->name);
-    qn_log(QN_LOG_INFO, "memory  up to %.0f MB", (double)qn_training_reserved() / 1e6);
+    say_memory(t);
     qn_log(QN_LOG_INFO, "time    about %s on this machine, %s (%s, %d thread%s)", qn_clock_text(seconds_of(t), text),
            t->step_seconds > 0 ? "as a step was measured" : "a guess", qn_isa_name(t->kernels->isa), threads,
            qn_plural(threads));
@@ -123,7 +150,8 @@ int qn_training_plan_json(const qn_training *t) {
     qn_jw_open(w, '{');
     qn_recipe_put(&t->recipe, w);
     qn_jw_close(w);
-    qn_field_i64(w, "memory_bytes", qn_training_reserved());
+    qn_field_i64(w, "memory_bytes", qn_training_memory_get(t).all);
+    qn_field_i64(w, "memory_of_data", qn_training_memory_get(t).data);
     qn_field_f64(w, "seconds", seconds_of(t));
     qn_jw_key(w, "measured");
     qn_jw_bool(w, t->step_seconds > 0);

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,6 +17,7 @@
 #define BLOCK ((size_t)256 << 10)
 #define LINE_MAX_BYTES ((size_t)1 << 30)        /* of JSON: a line, an item of an array */
 #define DEPTH_MAX 64
+enum { BAD_NAMED = 5 };                 /* lines passed over that a message names */
 #define FIELDS_MAX ((size_t)200)        /* bytes of names that a message holds */
 
 typedef struct { char *path; int64_t size; bool named; } source;        /* named by the caller, or in a folder */
@@ -36,6 +38,8 @@ struct qn_corpus {
     qn_buf raw, clean, string, place;
     int64_t texts;                  /* JSON lines and items that had one */
     qn_buf first, fields;           /* of those without: the first one's place and its fields */
+    bool skip_bad;
+    qn_buf bad;                     /* where the first lines are that were passed over */
     qn_corpus_stats stats;
 };
 
@@ -135,6 +139,7 @@ int qn_corpus_open(qn_corpus **out, const qn_corpus_options *o) {
     if (!c)
         return QN_ENOMEM;
     c->invalid = o->invalid;
+    c->skip_bad = o->skip_bad;
     c->field = qn_str_dup(QN_MEM_BASE, qn_str_of(o->field ? o->field : "text"));
     QN_TRY_OUT(c->field ? 0 : QN_ENOMEM);
     if (o->separator) {
@@ -175,6 +180,7 @@ void qn_corpus_close(qn_corpus *c) {
     qn_buf_drop(&c->place);
     qn_buf_drop(&c->first);
     qn_buf_drop(&c->fields);
+    qn_buf_drop(&c->bad);
     qn_free(c);
 }
 
@@ -381,11 +387,29 @@ static int leave_out(qn_corpus *c, qn_str value, const char *place) {
     return rc < 0 ? rc : 2;
 }
 
+/* A line that is no JSON: counted, and the first ones are remembered. */
+static int pass_over(qn_corpus *c, const char *place) {
+    const int64_t n = c->stats.bad++;
+    if (n < BAD_NAMED)
+        QN_TRY(qn_buf_printf(&c->bad, "%s%s", n ? ", " : "", place));
+    return n == BAD_NAMED && qn_buf_puts(&c->bad, " …") < 0 ? QN_ENOMEM : 2;
+}
+
+/* A line that gave this error: 2 where it may be passed over. What `invalid` refuses in sound JSON stays an error. */
+static int bad_line(qn_corpus *c, int rc, qn_str value, const char *place) {
+    char message[1024];
+    snprintf(message, sizeof message, "%s", qn_error_message());
+    if (rc == QN_ENOMEM || !c->lines || qn_json_is_whole(value))
+        return rc;
+    return c->skip_bad ? pass_over(c, place) : qn_fail(rc, "%s; --bad-lines skip passes over such lines", message);
+}
+
 /* The text of a value that stands at `place`. It is cleaned before it is parsed, since the parser takes nothing but
  * UTF-8. `name` and `line` are the parser's, for its errors. 1 a piece, 2 none. */
 static int read_json(qn_corpus *c, qn_str raw, const char *place, const char *name, int64_t line,
                      qn_corpus_piece *piece) {
     static const qn_json_lone lone[] = {QN_LONE_REPLACE, QN_LONE_DROP, QN_LONE_REFUSE};     /* by qn_invalid */
+    const int64_t invalid = c->stats.invalid;
     qn_json j;
     qn_str value;
     QN_TRY(clean_text(c, c->items ? open_source(c)->path : place, raw, &value));
@@ -394,23 +418,32 @@ static int read_json(qn_corpus *c, qn_str raw, const char *place, const char *na
     j.lone = lone[c->invalid];
     const int found = read_value(c, &j);
     qn_json_drop(&j);
-    QN_TRY(found);
+    if (found < 0) {
+        const int rc = bad_line(c, found, value, place);
+        if (rc == 2)
+            c->stats.invalid = invalid;         /* what was replaced in it is not there */
+        return rc;
+    }
     c->texts += found;
     return found ? give(c, qn_buf_view(&c->string), true, piece) : leave_out(c, value, place);
 }
 
 static int next_line(qn_corpus *c, qn_corpus_piece *piece) {
     const char *path = open_source(c)->path;
+    const int64_t before = qn_jsonl_line(c->lines);
     qn_json *whole;
     const int more = qn_jsonl_next(c->lines, &whole);
-    if (more <= 0) {
+    const int64_t line = qn_jsonl_line(c->lines);
+    const bool too_long = more == QN_ELIMIT && line > before && c->skip_bad;
+    if (more <= 0 && !too_long) {
         close_file(c);
         return more < 0 ? more : 2;
     }
-    const int64_t line = qn_jsonl_line(c->lines);
     c->offset = 0;
     qn_buf_clear(&c->place);
     QN_TRY(qn_buf_printf(&c->place, "%s:%lld", path, (long long)line));
+    if (too_long)
+        return pass_over(c, c->place.s);
     return read_json(c, qn_jsonl_text(c->lines), c->place.s, path, line, piece);
 }
 
@@ -437,9 +470,22 @@ static int next_item(qn_corpus *c, qn_corpus_piece *piece) {
     return read_json(c, item, c->place.s, c->place.s, 1, piece);
 }
 
+/* Lines that were passed over are named, and an error where there were no others. */
+static int bad_at_end(const qn_corpus *c) {
+    const int64_t n = c->stats.bad;
+    if (n == 0)
+        return 0;
+    if (c->texts == 0)
+        return qn_fail(QN_EFORMAT, "%lld lines were passed over because they are no JSON, and there is no other text: "
+                       "%s", (long long)n, c->bad.s);
+    qn_log(QN_LOG_WARN, "%lld line%s passed over, no JSON: %s", (long long)n, n == 1 ? " was" : "s were", c->bad.s);
+    return 0;
+}
+
 /* The corpus is read: values without a text are named, and an error where there were no others. */
 static int at_end(const qn_corpus *c) {
     const int64_t n = c->stats.textless;
+    QN_TRY(bad_at_end(c));
     if (n == 0)
         return 0;
     if (c->texts == 0)

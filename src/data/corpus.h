@@ -12,8 +12,8 @@
  * stands for its files, sub-folders included, in the order of their paths; hidden ones, links to folders, and what
  * cannot be text (other JSON than an array, too) are passed over, the last with a warning. A byte order mark at the
  * start of a file goes. A line or an item whose `field` is not there or holds no text is left out, and that is said
- * once, with the first of them; where all are such, reading ends in an error. The order of documents depends on the
- * names alone. */
+ * once, with the first of them; where all are such, reading ends in an error. So for lines that are no JSON, where such
+ * are to be passed over (skip_bad). The order of documents depends on the names alone. */
 #ifndef QN_DATA_CORPUS_H
 #define QN_DATA_CORPUS_H
 
@@ -29,6 +29,7 @@ typedef struct {
     const char *field;                          /* of JSON; NULL: "text" */
     qn_invalid invalid;
     const char *separator;                      /* a line of text files; NULL: a file is one document */
+    bool skip_bad;                              /* pass over lines of .jsonl that are no JSON, or longer than 1 GB */
 } qn_corpus_options;
 
 typedef struct {
@@ -36,6 +37,7 @@ typedef struct {
     int64_t documents, bytes;       /* given so far */
     int64_t invalid;                /* broken characters replaced or dropped */
     int64_t textless;               /* JSON lines and items left out: no text under the field */
+    int64_t bad;                    /* JSON lines passed over: no JSON */
 } qn_corpus_stats;
 
 /* Valid UTF-8, good until the next call; may be empty. Long documents come in pieces, cut between characters. */

@@ -16,7 +16,7 @@ static const char *const form_names[QN_FORMS] = {
 static const char *const fault_names[QN_FAULTS] = {
     "no fault", "a message without a known role", "a message without content", "an empty answer",
     "no answer of the assistant", "chosen and rejected are equal", "the chat template cannot render it",
-    "the prompt is longer than the context", "longer than the context", "no token that is taught",
+    "the prompt is longer than the context", "longer than the context", "no token that is taught", "no JSON",
 };
 
 const char *qn_example_form_name(qn_example_form f) { return form_names[f]; }

@@ -36,6 +36,7 @@ typedef enum {
     QN_FAULT_PROMPT,            /* the prompt alone is longer than the context */
     QN_FAULT_LONG,              /* all of it is, and such are to be left out */
     QN_FAULT_UNTAUGHT,          /* no token of it is taught */
+    QN_FAULT_JSON,              /* it is no JSON, and such rows are to be left out */
     QN_FAULTS
 } qn_example_fault;
 const char *qn_example_fault_name(qn_example_fault f);  /* "a message without a role", … */

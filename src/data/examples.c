@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json.h"
 #include "data/example_file.h"
 
 typedef struct {
@@ -229,7 +230,12 @@ static int take_row(void *arg, qn_str json, int64_t number, const char *place) {
     j->number = number;
     j->place = place;
     if (number > 0) {
-        QN_TRY(qn_example_row_read(&j->row, json, place, !j->p->calls));
+        const int rc = qn_example_row_read(&j->row, json, place, !j->p->calls);
+        if (rc < 0 && rc != QN_ENOMEM && j->o->skip_bad && !qn_json_is_whole(json)) {
+            s->rows++;
+            return left_out(j, QN_FAULT_JSON);
+        }
+        QN_TRY(rc);
     } else {                                    /* the file is one text */
         j->row.form = QN_FORM_TEXT;
         j->row.fault = QN_FAULT_NONE;
@@ -394,4 +400,30 @@ void qn_examples_get(const qn_examples *e, qn_split split, int64_t i, qn_example
     for (int k = 0; k < out->parts; k++)
         out->part[k] = (qn_example_part){e->ids + it->part[k].from, e->taught + it->part[k].from, it->part[k].n,
                                          it->part[k].prompt};
+}
+
+/* ---- answers to other prompts ---- */
+
+enum { LOOK_AT = 16 };                  /* examples behind one, for another prompt */
+
+static bool begins_alike(const qn_example_part *a, const qn_example_part *b) {
+    return a->prompt == b->prompt && memcmp(a->ids, b->ids, (size_t)a->prompt * sizeof *a->ids) == 0;
+}
+
+int64_t qn_examples_mismatch(const qn_examples *e, qn_split split, int64_t i, int32_t *ids, uint8_t *taught) {
+    const int64_t all = e->count[split];
+    qn_example own, other;
+    qn_examples_get(e, split, i, &own);
+    for (int64_t k = 1; k <= LOOK_AT; k++) {
+        qn_examples_get(e, split, (i + k) % all, &other);
+        if (!begins_alike(&own.part[0], &other.part[0]))
+            break;
+    }
+    const qn_example_part *a = &own.part[0], *b = &other.part[0];
+    const int64_t n = QN_MIN(b->n - b->prompt, e->context + 1 - a->prompt);
+    memcpy(ids, a->ids, (size_t)a->prompt * sizeof *ids);
+    memset(taught, 0, (size_t)a->prompt);
+    memcpy(ids + a->prompt, b->ids + b->prompt, (size_t)n * sizeof *ids);
+    memcpy(taught + a->prompt, b->taught + b->prompt, (size_t)n);
+    return a->prompt + n;
 }

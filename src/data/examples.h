@@ -30,6 +30,7 @@ typedef struct {
     qn_teach_options teach;                     /* `from` is not looked at */
     qn_long too_long;
     bool strict;                                /* the first fault is an error */
+    bool skip_bad;                              /* a row that is no JSON is a fault, not the end */
     int (*progress)(void *arg, int64_t rows);   /* <0 ends the work; NULL is fine */
     void *arg;
 } qn_examples_options;
@@ -80,8 +81,18 @@ const uint16_t *qn_examples_token_bytes(const qn_examples *e);  /* as qn_dataset
 int qn_examples_save(const qn_examples *e, const char *path);
 int qn_examples_open(qn_examples **out, const char *path);
 
+/* Another prompt's answer to the prompt of labelled answer i: that of the next example of its split that begins
+ * otherwise. What a policy makes of such answers tells how far it has come from where it began (train/objective.h).
+ * ids, taught: [context + 1], filled; how many tokens. Where no other prompt is near, the next answer. */
+int64_t qn_examples_mismatch(const qn_examples *e, qn_split split, int64_t i, int32_t *ids, uint8_t *taught);
+
 /* row_plan.c: rows of training as those of a prepared folder (data/dataset.h), whole examples side by side; targets
- * that are not taught are −1. Of pairs the chosen part, of labelled answers the good ones. Examples are borrowed. */
+ * that are not taught are −1. Of pairs the chosen part, of labelled answers the good ones. Examples are borrowed.
+ *
+ * Judged rows hold twice the context, and of every example two pieces, one behind the other: chosen and rejected; of a
+ * labelled answer itself and its mismatch. Piece i is of example qn_rows_piece_from(r, i):
+ *
+ *     row 3    | prompt chosen | prompt rejected | prompt chosen | prompt rejected | free | */
 int qn_rows_of_examples(qn_rows **out, const qn_examples *e, const qn_rows_options *o);
 
 #endif

@@ -205,6 +205,7 @@ static void add_count(qn_data_count *all, const qn_data_count *c) {
     all->parted += c->parted;
     all->invalid += c->invalid;
     all->textless += c->textless;
+    all->bad += c->bad;
     all->cut = all->cut || c->cut;
     for (int k = 0; k < QN_SPLITS; k++) {
         all->split[k].documents += c->split[k].documents;
@@ -216,7 +217,8 @@ static void add_count(qn_data_count *all, const qn_data_count *c) {
 static int open_corpus(const job *j, const qn_data_source *s, qn_corpus **corpus) {
     return qn_corpus_open(corpus, &(qn_corpus_options){.path = s->path, .n_paths = s->n_paths, .field = j->o->field,
                                                        .invalid = j->o->invalid,
-                                                       .separator = j->o->separator});
+                                                       .separator = j->o->separator,
+                                                       .skip_bad = j->o->skip_bad});
 }
 
 static int read_source(job *j, size_t index) {
@@ -243,6 +245,7 @@ static int read_source(job *j, size_t index) {
     c->bytes = read.bytes;
     c->invalid = read.invalid;
     c->textless = read.textless;
+    c->bad = read.bad;
     memcpy(c->split, j->shards.info, sizeof c->split);
     add_count(&j->r->all, c);
     rc = 0;
@@ -367,6 +370,7 @@ static void put_source(qn_jw *w, const qn_data_source *s, double weight, const q
     qn_field_i64(w, "empty", c->empty);
     qn_field_i64(w, "invalid_characters", c->invalid);
     qn_field_i64(w, "lines_without_text", c->textless);
+    qn_field_i64(w, "bad_lines", c->bad);
     qn_field_i64(w, "bytes", c->bytes);
     put_split(w, "train", &c->split[QN_SPLIT_TRAIN]);
     put_split(w, "validation", &c->split[QN_SPLIT_VALIDATION]);

@@ -26,6 +26,7 @@ typedef struct {
     const char *field;                      /* of JSON lines; NULL: "text" */
     const char *separator;                  /* of documents in text files: corpus.h; NULL: none */
     qn_invalid invalid;
+    bool skip_bad;                          /* JSON lines that are no JSON are passed over: corpus.h */
     const char *out;                        /* the folder; made if need be */
     double validation;                      /* share of the tokens, 0 … 0.5 */
     bool keep_duplicates;
@@ -43,6 +44,7 @@ typedef struct {
     int64_t parted;                         /* so long that they were taken in parts */
     int64_t invalid;                        /* broken characters replaced or dropped */
     int64_t textless;                       /* JSON lines left out: no text under the field */
+    int64_t bad;                            /* JSON lines passed over: no JSON */
     qn_split_info split[QN_SPLITS];         /* what became of it */
     bool cut;                               /* the largest document was cut to give a validation */
 } qn_data_count;

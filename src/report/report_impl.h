@@ -8,6 +8,10 @@
 /* The columns of metrics.jsonl, in this order. */
 enum { QN_LOSS, QN_EVAL_LOSS, QN_EVAL_BITS, QN_RATE, QN_NORM, QN_SPEED, QN_FLOPS, QN_SEEN, QN_EPOCH, QN_SKIPPED,
        QN_METRICS };
+/* And those of a run over answers that are judged. */
+enum { QN_REWARD_CHOSEN, QN_REWARD_REJECTED, QN_MARGIN, QN_ACCURACY, QN_MOVED_CHOSEN, QN_MOVED_REJECTED,
+       QN_LENGTH_CHOSEN, QN_LENGTH_REJECTED, QN_KL, QN_EVAL_MARGIN, QN_EVAL_ACCURACY, QN_EVAL_MOVED, QN_JUDGED };
+extern const char *const qn_judged_keys[QN_JUDGED];     /* as metrics.jsonl has them */
 
 typedef struct { int64_t step; const char *prompt, *text; } qn_report_sample;
 typedef struct { const char *group, *key, *value; } qn_report_fact;     /* "recipe", "batch", "16" */
@@ -43,11 +47,12 @@ typedef struct {
 typedef struct {
     const char *path, *name;            /* as it was given; its last part */
     const char *state, *started, *changed, *what, *version, *isa, *cpu, *os, *command, *prompt, *arch, *schedule;
+    const char *loss_type;              /* "", "nll": imitation */
     double cores, memory, threads, steps, parameters, memory_planned, peak, seed, clip, warmup;
     double *resumed; size_t resumes, resumed_cap;       /* behind which steps; NaN: nobody wrote it down */
     double layers, width, heads, context, vocab;
     qn_report_fact *fact; size_t facts, fact_cap;
-    qn_run_table metrics;
+    qn_run_table metrics, judged;       /* judged: without rows where nothing is */
     qn_report_sample *sample; size_t samples, sample_cap;
     int64_t samples_broken;
     qn_report_task *task; size_t tasks, task_cap;
@@ -80,6 +85,7 @@ typedef struct { size_t n, least, most, first, last; double median; } qn_report_
 int qn_report_summarize(const double *v, size_t n, qn_report_summary *s);
 double qn_report_seconds(const qn_report_run *run);             /* of all steps; NaN unknown */
 double qn_report_last(const qn_report_run *run, int column);    /* the last number of a column; NaN none */
+double qn_table_last(const qn_run_table *t, int column);        /* the same of any table */
 /* The figure that stands for a model: recall in a form that was not seen, where it was measured; else the first. */
 const qn_report_task *qn_report_headline(const qn_report_run *run);
 int qn_put_count(qn_buf *out, double n, const char *one, const char *many);     /* "1 step", "1.2M steps" */
@@ -106,7 +112,22 @@ int qn_show_heading(qn_sink *s, const char *title);
 /* Figures side by side. */
 int qn_show_grid(qn_sink *s, bool begin);
 
+/* Curves of one figure, and what it owns of them (figures_run.c). Each adds one in that colour: a column as it is with
+ * medians over it, where there are steps enough for them; only these; or what is measured now and then. */
+enum { QN_RUNS_DRAWN = QN_PALETTE };
+typedef struct {
+    qn_series series[3 * QN_RUNS_DRAWN]; size_t n;
+    double *owned[4 * QN_RUNS_DRAWN]; size_t owns;
+    double median;                      /* the last one that was added */
+} qn_curves;
+void qn_curves_drop(qn_curves *c);
+int qn_curves_smoothed(qn_curves *c, const qn_run_table *t, int column, const char *name, int color);
+int qn_curves_medians(qn_curves *c, const qn_run_table *t, int column, const char *name, int color,
+                      qn_series_look look);
+int qn_curves_measured(qn_curves *c, const qn_run_table *t, int column, const char *name, int color);
+
 int qn_figure_loss(const qn_report *r, qn_sink *s);
+int qn_figures_judged(const qn_report *r, qn_sink *s);          /* margins, rewards, how far answers have moved */
 int qn_figures_course(const qn_report *r, qn_sink *s);          /* rate, gradient, speed */
 int qn_figure_eval(const qn_report *r, qn_sink *s);
 int qn_figures_bits(const qn_report *r, qn_sink *s);

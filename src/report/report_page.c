@@ -166,6 +166,12 @@ static bool any_tasks(const qn_report *r) {
 static int put_figures(const qn_report *r, qn_sink *s) {
     QN_TRY(qn_show_heading(s, "Learning"));
     QN_TRY(qn_figure_loss(r, s));
+    if (r->run[0].judged.n) {
+        QN_TRY(qn_show_heading(s, "What is preferred"));
+        QN_TRY(qn_show_grid(s, true));
+        QN_TRY(qn_figures_judged(r, s));
+        QN_TRY(qn_show_grid(s, false));
+    }
     if (any_tasks(r)) {
         QN_TRY(qn_show_heading(s, "What it knows"));
         QN_TRY(qn_figure_eval(r, s));

@@ -75,6 +75,7 @@ int qn_report_text(const qn_report *r, qn_buf *out, const qn_text_plot *t) {
     for (size_t i = 0; i < r->n; i++)
         QN_TRY(put_run(&s, &r->run[i]));
     QN_TRY(qn_figure_loss(r, &s));
+    QN_TRY(qn_figures_judged(r, &s));
     QN_TRY(qn_figure_eval(r, &s));
     if (r->run[0].kinds)
         QN_TRY(qn_figures_bits(r, &s));

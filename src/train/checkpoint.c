@@ -394,25 +394,35 @@ out:
 
 /* ---- reading ---- */
 
-/* What to go on with instead is said where something is there. */
-static int damaged(const char *dir, const char *file) {
-    char real[PATH_MAX];
+/* Is it the link of a run, RUN/last or RUN/best? */
+static bool is_link(const char *dir) {
+    const qn_str path = qn_str_of(dir);
+    return qn_str_ends(path, "/last") || qn_str_ends(path, "/best");
+}
+
+int qn_checkpoint_other(const char *dir, int rc) {
+    char real[PATH_MAX], why[1024];
     qn_buf other = {0};
+    if (rc != QN_EFORMAT && rc != QN_ETRUNC && rc != QN_ENOTFOUND && rc != QN_ESHAPE)
+        return rc;
     char *slash = realpath(dir, real) ? strrchr(real, '/') : NULL;
-    int found = 0, rc;
+    int found = 0;
+    snprintf(why, sizeof why, "%s", qn_error_message());
     if (slash) {
         *slash = '\0';
         found = newest_in(real, slash + 1, &other);
     }
     if (found > 0)
-        rc = qn_fail(QN_EFORMAT, "%s/%s is damaged: its checksum does not fit; the newest other checkpoint is %s: "
-                     "point the run's `last` to it (ln -sfn), or begin anew with `quern train pretrain --from %s`",
-                     dir, file, other.s, other.s);
+        qn_fail(rc, "%s; the newest other checkpoint is %s: point %s to it (ln -sfn), or begin anew with `quern train "
+                "pretrain --from %s`", why, other.s, is_link(dir) ? dir : "the run's `last`", other.s);
     else
-        rc = qn_fail(QN_EFORMAT, "%s/%s is damaged: its checksum does not fit, and no other checkpoint is beside it",
-                     dir, file);
+        qn_fail(rc, "%s; no other checkpoint is beside it", why);
     qn_buf_drop(&other);
     return rc;
+}
+
+static int damaged(const char *dir, const char *file) {
+    return qn_fail(QN_EFORMAT, "%s/%s is damaged: its checksum does not fit", dir, file);
 }
 
 /* "%016llx"; 0 absent. */
@@ -549,5 +559,5 @@ int qn_checkpoint_read(const char *dir, qn_params *p, qn_optimizer *o, qn_train_
 out:
     qn_safetensors_close(st);
     qn_buf_drop(&path);
-    return rc;
+    return rc < 0 ? qn_checkpoint_other(dir, rc) : 0;
 }

@@ -53,8 +53,12 @@ int qn_checkpoint_tidy(const char *run, int64_t keep);
  * RUN/checkpoints. 1 found, 0 there is none. */
 int qn_checkpoint_newest(const char *run, qn_buf *dir);
 /* Parameters, moments and state out of a checkpoint directory. QN_ENOTFOUND, QN_ESHAPE …; QN_EFORMAT where a checksum
- * does not fit: then another checkpoint is named. An older version's, without checksums, is taken with a remark. */
+ * does not fit. What is missing, damaged or of another shape is named, and another checkpoint where there is one. An
+ * older version's, without checksums, is taken with a remark. */
 int qn_checkpoint_read(const char *dir, qn_params *p, qn_optimizer *o, qn_train_state *state, qn_pool *pool);
+/* Says behind the last message, which was rc, what to go on with instead of this checkpoint; another rc than one of a
+ * file that is missing, damaged or of another shape stays as it is. Returns rc. */
+int qn_checkpoint_other(const char *dir, int rc);
 
 /* The weights alone, for a safetensors file: first all tensors are declared, then their rows follow. (weights.c) */
 int qn_weights_declare(const qn_params *p, qn_tensor_writer *t);

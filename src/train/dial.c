@@ -122,14 +122,21 @@ static int64_t power_of_two(double x) {
     return p;
 }
 
-void qn_dial_intervals(const qn_dial *d, qn_recipe *r) {
+int64_t qn_dial_worth_saving(const qn_recipe *r, int64_t parameters) {
+    const double numbers = (double)QN_MAX(parameters, 1);
+    const double writing = 0.1 + 12 * numbers / 2e8;
+    const double step = 6 * numbers * (double)r->batch * (double)r->context / 1e11;
+    return (int64_t)QN_MIN(1e12, ceil(20 * writing / step));
+}
+
+void qn_dial_intervals(const qn_dial *d, int64_t parameters, qn_recipe *r) {
     const int64_t n = r->steps;
     if (r->eval_every < 0)
         r->eval_every = QN_MAX(1, n / 20);
     if (r->eval_rows < 0)
         r->eval_rows = QN_MAX(32, r->eval_every * r->batch / 4);
     if (r->checkpoint_every < 0)
-        r->checkpoint_every = QN_MAX(1, n / 10);
+        r->checkpoint_every = QN_MIN(n, QN_MAX(QN_MAX(1, n / 10), qn_dial_worth_saving(r, parameters)));
     if (r->sample_every < 0)
         r->sample_every = QN_MAX(1, n / 5);
     r->schedule.steps = n;
@@ -159,6 +166,6 @@ int qn_dial_run(const qn_dial *d, const qn_config *c, bool gated, int64_t corpus
     r->steps = d->steps > 0 ? d->steps : QN_MAX(1, tokens / (r->batch * r->context));
     const double rate = r->optimizer.kind == QN_OPTIMIZER_SGD ? 6e-2 : 3e-3;
     r->schedule.peak = isnan(d->rate) ? rate * qn_pow(128.0 / (double)c->D, 0.75) : d->rate;
-    qn_dial_intervals(d, r);
+    qn_dial_intervals(d, qn_dial_numbers(c, gated) + c->V * c->D, r);
     return 0;
 }

@@ -38,9 +38,13 @@ int64_t qn_dial_numbers(const qn_config *c, bool gated);
 int qn_dial_run(const qn_dial *d, const qn_config *c, bool gated, int64_t corpus_tokens, qn_recipe *r);
 /* How many steps of r go over a corpus of so many tokens four times; 1 at least. */
 int64_t qn_dial_most_steps(const qn_recipe *r, int64_t corpus_tokens);
-/* The intervals of evaluations, checkpoints and samples that were not given (−1), and the schedule, for r->steps.
- * eval_rows < 0: rows for a quarter of the tokens between two evaluations, 32 at least, so that evaluating takes less
- * than a tenth of the time. */
-void qn_dial_intervals(const qn_dial *d, qn_recipe *r);
+/* Steps that take twenty times as long as writing a checkpoint of so many parameters, 1 at least. Reckoned, for no
+ * clock enters a recipe: 1e11 operations a second, a tenth of a second for each checkpoint and one for 200 MB of it. */
+int64_t qn_dial_worth_saving(const qn_recipe *r, int64_t parameters);
+/* The intervals of evaluations, checkpoints and samples that were not given (−1), and the schedule, for r->steps of a
+ * model of so many parameters. eval_rows < 0: rows for a quarter of the tokens between two evaluations, 32 at least, so
+ * that evaluating takes less than a tenth of the time. Checkpoints: every tenth part of the run, but none more often
+ * than is worth it. */
+void qn_dial_intervals(const qn_dial *d, int64_t parameters, qn_recipe *r);
 
 #endif

@@ -19,7 +19,7 @@ qn_optimizer_options qn_optimizer_options_default(qn_optimizer_kind kind) {
 static bool is_share(double x) { return x >= 0 && x < 1; }
 static bool is_factor(double x) { return x >= 0 && isfinite(x); }
 
-static int check_options(const qn_optimizer_options *o) {
+int qn_optimizer_options_check(const qn_optimizer_options *o) {
     if (o->kind < QN_OPTIMIZER_ADAMW || o->kind > QN_OPTIMIZER_SGD)
         return qn_fail(QN_EINVAL, "optimizer: the kind must be one of " QN_OPTIMIZER_CHOICES);
     if (!is_share(o->beta1) || !is_share(o->beta2))
@@ -49,7 +49,7 @@ static int make(qn_optimizer *o) {
 int qn_optimizer_new(qn_optimizer **out, qn_params *p, const qn_kernels *k, const qn_optimizer_options *options,
                      int workers) {
     *out = NULL;
-    QN_TRY(check_options(options));
+    QN_TRY(qn_optimizer_options_check(options));
     qn_optimizer *o = qn_zalloc(QN_MEM_SCRATCH, 1, sizeof *o);
     if (!o)
         return QN_ENOMEM;

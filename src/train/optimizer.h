@@ -25,6 +25,7 @@ typedef struct {
 } qn_optimizer_options;
 /* AdamW: 0.9, 0.95, 1e-8, decay 0.1. Muon: momentum 0.95, Nesterov, matched, decay 0.1. SGD: momentum 0.9. */
 qn_optimizer_options qn_optimizer_options_default(qn_optimizer_kind kind);
+int qn_optimizer_options_check(const qn_optimizer_options *o);         /* QN_EINVAL: what is out of range */
 
 /* One flat array of state, for checkpoints, named as PyTorch's: "exp_avg", "exp_avg_sq" of AdamW; "momentum_buffer" of
  * SGD and of Muon, which keeps the two of AdamW in "momentum_buffer" and "exp_avg_sq" for what it leaves to it. */

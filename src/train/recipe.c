@@ -58,6 +58,13 @@ static const field fields[] = {
     {"lora_rslora", AT(lora.rslora), FLAG, 0, 0, NULL},
     {"lora_dora", AT(lora.dora), FLAG, 0, 0, NULL},
     {"lora_targets", AT(lora.targets), WORDS, 0, 0, NULL},
+    {"loss_type", AT(objective.kind), CHOICE, 0, 0, QN_OBJECTIVE_CHOICES},
+    {"beta", AT(objective.beta), REAL, 0, 1e6, NULL},
+    {"label_smoothing", AT(objective.smoothing), REAL, 0, 0.5, NULL},
+    {"rpo_alpha", AT(objective.anchor), REAL, 0, 1e6, NULL},
+    {"simpo_gamma", AT(objective.margin), REAL, -1e6, 1e6, NULL},
+    {"desirable_weight", AT(objective.good), REAL, 0, 1e6, NULL},
+    {"undesirable_weight", AT(objective.bad), REAL, 0, 1e6, NULL},
 };
 #undef AT
 enum { FIRST_FIELDS = 33 };             /* up to patience; the others came later: where they are not said, they are 0 */
@@ -92,9 +99,12 @@ static qn_str choice(const char *choices, int64_t i) {
 
 static int check_field(const qn_recipe *r, const field *f) {
     const double v = f->kind == REAL ? *(const double *)at_of(r, f) : f->kind == WHOLE ? (double)whole_of(r, f) : 0;
-    if (f->kind == REAL || f->kind == WHOLE)
-        if (!(v >= f->lo && v <= f->hi))
-            return qn_fail(QN_EINVAL, "%s is %g; expected %g to %g", f->name, v, f->lo, f->hi);
+    const bool in = v >= f->lo && v <= f->hi;
+    if (f->kind == REAL && !in)
+        return qn_fail(QN_EINVAL, "%s is %g; expected %g to %g", f->name, v, f->lo, f->hi);
+    if (f->kind == WHOLE && !in)
+        return qn_fail(QN_EINVAL, "%s is %lld; expected %lld to %lld", f->name, (long long)whole_of(r, f),
+                       (long long)f->lo, (long long)f->hi);
     if (f->kind == CHOICE && (whole_of(r, f) < 0 || choice(f->choices, whole_of(r, f)).n == 0))
         return qn_fail(QN_EINVAL, "%s is none of %s", f->name, f->choices);
     return 0;
@@ -111,6 +121,8 @@ int qn_recipe_check(const qn_recipe *r) {
     if (r->schedule.steps != r->steps)
         return qn_fail(QN_EINVAL, "the schedule has %lld steps, the run %lld", (long long)r->schedule.steps,
                        (long long)r->steps);
+    QN_TRY(qn_optimizer_options_check(&r->optimizer));
+    QN_TRY(qn_objective_check(&r->objective));
     return qn_schedule_check(&r->schedule);
 }
 
@@ -204,5 +216,5 @@ int qn_recipe_take(qn_recipe *r, qn_json *j) {
         if (!seen[i] || !compute)
             return qn_json_fail(j, QN_EFORMAT, "the recipe lacks \"%s\"", seen[i] ? "compute" : fields[i].name);
     r->schedule.steps = r->steps;
-    return qn_recipe_check(r);
+    return qn_recipe_check(r) < 0 ? qn_fail_in(QN_EFORMAT, "%s: recipe", j->name) : 0;
 }

@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "data/dataset.h"
+#include "train/objective.h"
 #include "train/optimizer.h"
 #include "train/schedule.h"
 
@@ -29,7 +30,7 @@ typedef struct {
 typedef struct {
     int compute;                    /* QN_F32 or QN_BF16: how matrices multiply */
     uint64_t seed;
-    int64_t context;                /* tokens of a row */
+    int64_t context;                /* tokens of a row; of what is judged, tokens of an answer with its prompt */
     int64_t batch;                  /* rows of a step */
     int64_t rows;                   /* rows of a pass: a step is batch/rows passes whose gradients are added */
     int64_t shards;                 /* parts of the batch whose gradients are added in a fixed tree */
@@ -49,15 +50,19 @@ typedef struct {
     int64_t checkpoint_every, keep; /* steps; newest checkpoints that stay beside the best */
     int64_t sample_every;           /* steps; 0: never */
     int64_t patience;               /* evaluations without a better one before the run ends early; 0: never */
+    qn_objective objective;         /* what is learned from: tokens, or answers that are judged */
 } qn_recipe;
 
 /* Everything but steps, context, batch and rate, which nobody can know. */
 void qn_recipe_init(qn_recipe *r, qn_optimizer_kind kind);
+/* Is it learned from answers that are judged? Then rows hold two of them, side by side. */
+QN_INLINE bool qn_recipe_judges(const qn_recipe *r) { return r->objective.kind != QN_OBJECTIVE_NLL; }
+QN_INLINE int64_t qn_recipe_row(const qn_recipe *r) { return r->context * (qn_recipe_judges(r) ? 2 : 1); }
 /* What does not fit together, in a sentence that names the option. QN_EINVAL. */
 int qn_recipe_check(const qn_recipe *r);
 
-/* Members of an open object, in a fixed order; and back: members that are unknown are left aside, missing ones are
- * QN_EFORMAT. */
+/* Members of an open object, in a fixed order; and back: members that are unknown are left aside; missing ones, and
+ * what does not fit together, are QN_EFORMAT and named with the document. */
 void qn_recipe_put(const qn_recipe *r, qn_jw *w);
 int qn_recipe_take(qn_recipe *r, qn_json *j);
 

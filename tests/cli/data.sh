@@ -127,6 +127,27 @@ run "$QUERN" data prepare latin.txt --tokenizer tok --out refused --invalid refu
 code 9
 err_has 'byte 3 (0xe9)'
 
+# Lines that are no JSON: refused with a way on, or passed over and counted.
+{ head -n 9 corpus.jsonl; echo '{"text": "torn'; echo 'no JSON'; tail -n +10 corpus.jsonl; } >torn.jsonl
+for ask in "data prepare torn.jsonl --tokenizer tok --out torn" "data check torn.jsonl --tokenizer tok" \
+    "train tokenizer torn.jsonl --vocab 300 --out torn-tok"; do
+    run "$QUERN" $ask
+    code 5
+    err_has 'torn.jsonl:10:'
+    err_has '--bad-lines skip passes over such lines'
+    run "$QUERN" $ask --bad-lines skip
+    code 0
+    err_has '2 lines were passed over, no JSON: torn.jsonl:10, torn.jsonl:11'
+done
+run "$QUERN" data prepare torn.jsonl --tokenizer tok --out torn2 --bad-lines skip --json --quiet
+code 0
+out_has '"bad_lines": 2'
+run "$QUERN" data prepare corpus.jsonl --tokenizer tok --out sound --json --quiet
+code 0
+out_has '"bad_lines": 0'
+run cmp torn2/train-00000.tokens sound/train-00000.tokens
+code 0
+
 run "$QUERN" data prepare corpus.jsonl --tokenizer tok
 code 2
 err_has '--out DIR is missing'

@@ -32,6 +32,16 @@ err_has '1 × an empty answer (row 41)'
 run "$QUERN" data check --model tiny faulty.jsonl --strict
 code 2
 err_has 'faulty.jsonl: row 41: an empty answer'
+{ head -n 3 chats.jsonl; echo '{"messages": ['; tail -n +4 chats.jsonl; } >torn.jsonl
+run "$QUERN" data check --model tiny torn.jsonl
+code 5
+err_has 'torn.jsonl: row 4'
+run "$QUERN" data check --model tiny torn.jsonl --bad-lines skip
+code 0
+out_has 'left out      1 × no JSON (row 4)'
+run "$QUERN" data check --model tiny torn.jsonl --bad-lines skip --strict
+code 2
+err_has 'torn.jsonl: row 4: no JSON'
 run "$QUERN" data check chats.jsonl
 code 2
 err_has '--model is missing'

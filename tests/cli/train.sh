@@ -44,12 +44,16 @@ err_has 'a guess'
 run ls
 out_lacks 'run'
 
-# A run to its end; its folder is a model.
+# A run to its end; its folder is a model. It took no more memory than was planned (sanitizers take their own).
 train --steps 16 --out run --json
 code 0
 out_has '"state": "done"'
 out_has '"step": 16'
 err_has 'validation loss'
+used=$(sed -n 's/.*"peak_memory_bytes": \([0-9]*\).*/\1/p' "$scratch/out")
+planned=$(sed -n 's/.*"memory_planned": \([0-9]*\).*/\1/p' run/manifest.json)
+grep -q __asan_init "$QUERN" || grep -q __tsan_init "$QUERN" || run test "$used" -le "$planned"
+code 0
 run "$QUERN" runs run
 code 0
 out_has 'run: done, step 16/16'
@@ -83,6 +87,57 @@ run "$QUERN" train resume hurt
 code 5
 err_has 'hurt/last/model.safetensors is damaged'
 err_has 'hurt/checkpoints/step-'
+err_has 'point hurt/last to it'
+truncate -s 1000 hurt/last/model.safetensors
+run "$QUERN" train resume hurt
+code 5
+err_has 'hurt/last/model.safetensors'
+err_has 'point hurt/last to it'
+
+# A run that is over names its best checkpoint as the model to use: that one is read too, though nothing is trained.
+train --steps 16 --lr 0 --out over
+code 0
+run "$QUERN" train resume over
+code 0
+out_has 'over/best'
+printf '64 bytes of anything' | dd of=over/best/model.safetensors bs=1 seek=20000 conv=notrunc 2>dd.err
+run "$QUERN" train resume over
+code 5
+err_has 'over/best/model.safetensors is damaged: its checksum does not fit; the newest other checkpoint is '
+err_has 'checkpoints/step-00000016: point over/best to it'
+truncate -s 1000 over/best/model.safetensors
+run "$QUERN" train resume over
+code 5
+err_has 'over/best/model.safetensors'
+err_has 'checkpoints/step-00000016: point over/best to it'
+run "$QUERN" runs over
+out_has 'over: done'
+
+# A manifest that somebody edited: the file, the member and what was expected are named.
+edited() {      # a change of sed's, what is said
+    rm -rf edited
+    cp -a run edited
+    sed -i "$1" edited/manifest.json
+    run "$QUERN" train resume edited
+    code 5
+    err_has "edited/manifest.json$2"
+}
+edited 's/"context": 32/"context": 1e9/' ': recipe: context is 1000000000; expected 2 to 16777216'
+edited 's/"batch": 4/"batch": 0/' ': recipe: batch is 0; expected 1 to 1048576'
+edited 's/"beta1": 0.9/"beta1": 1/' ': recipe: optimizer: beta1 1, beta2 0.95; both must be from 0 up, below 1'
+edited 's/"warmup_steps": [0-9]*/"warmup_steps": 500/' ': recipe: schedule: 500 steps of warm-up'
+edited 's/"seed": 1,/"seed": 1.5,/' ":$(grep -n '"seed": 1,' run/manifest.json | head -n 1 | cut -d: -f1):"
+err_has 'expected an integer, found 1.5'
+edited 's/"optimizer": "adamw",/"optimizer": "adam",/' ':'
+err_has 'optimizer is "adam"; expected one of adamw|muon|sgd'
+edited 's/"hidden_size": 32/"hidden_size": "x"/' ': model: key "hidden_size" holds a string; expected an integer'
+edited 's/"vocab_size": 320/"vocab_size": -5/' ': model: vocabulary is -5; expected 1 to 16777216'
+rm -rf edited
+cp -a run edited
+sed -i 's/"steps": 16/"steps": 8/' edited/manifest.json
+run "$QUERN" train resume edited
+code 5
+err_has 'edited/last: is at step 16, the run has only 8 (recipe.steps of its manifest.json)'
 
 # Killed and resumed, with other threads: the same bits.
 "$QUERN" train pretrain --data data $shape --steps 16 --checkpoint-every 1 --out killed >/dev/null 2>&1 &

@@ -71,7 +71,7 @@ err_has ' of width 8192; passes of'
 train --steps 3 --dry-run --json
 code 0
 for member in '"layers": 1,' '"dim": 32,' '"vocab": 300' '"tokens": 384,' '"steps": 3,' '"batch": 4,' \
-    '"learning_rate": ' '"memory_bytes": ' '"seconds": ' '"measured": false'; do
+    '"learning_rate": ' '"memory_bytes": ' '"memory_of_data": ' '"seconds": ' '"measured": false'; do
     out_has "$member"
 done
 err_has 'model   llama'

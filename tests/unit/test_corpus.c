@@ -170,6 +170,48 @@ TEST(leaves_lines_without_a_text_out) {
     check_refused(write_text("array.jsonl", "[]"), QN_INVALID_REPLACE, QN_EFORMAT, "no fields");
 }
 
+/* Lines that are no JSON: an error that names the way on, or passed over, said once with where they are. */
+TEST(passes_over_bad_lines_as_asked) {
+    static const char bad[] = "{\"text\": \"a\"}\n{\"text\": \"b\"\nno JSON\n{\"text\": \"c\"} behind\n\"\xff\n[\n"
+                              "{\"text\": \"d\xff\"}\n}\n{\"text\": \"e\"";
+    qn_buf out = {0};
+    qn_corpus_stats stats;
+    const char *path = write_text("bad.jsonl", bad);
+    qn_corpus_options o = {.path = &path, .n_paths = 1, .skip_bad = true};
+    check_refused(path, QN_INVALID_REPLACE, QN_EFORMAT, "bad.jsonl:2:");
+    check_refused(path, QN_INVALID_REPLACE, QN_EFORMAT, "; --bad-lines skip passes over such lines");
+    said[0] = '\0';
+    qn_log_set(hear, NULL);
+    CHECK_OK(read_all(&o, &out, &stats));
+    qn_log_set(NULL, NULL);
+    CHECK_VIEW(qn_buf_view(&out), "a|d\xef\xbf\xbd|");
+    CHECK(stats.bad == 7 && stats.documents == 2 && stats.invalid == 1, "%d %d %d", (int)stats.bad,
+          (int)stats.documents, (int)stats.invalid);
+    CHECK_CONTAINS(said, "7 lines were passed over, no JSON: ");
+    CHECK_CONTAINS(said, "bad.jsonl:2, ");
+    CHECK_CONTAINS(said, "bad.jsonl:6 …\n");
+    CHECK(strstr(said, "bad.jsonl:8") == NULL);
+    qn_buf_drop(&out);
+}
+
+/* What is no UTF-8, or half a character, is another question. */
+TEST(bad_lines_are_not_broken_characters) {
+    qn_buf out = {0};
+    qn_corpus_stats stats;
+    const char *path = write_text("half.jsonl", "{\"text\": \"a\\ud83d\"}\n");
+    qn_corpus_options o = {.path = &path, .n_paths = 1, .skip_bad = true, .invalid = QN_INVALID_REFUSE};
+    CHECK_FAIL(read_all(&o, &out, &stats), QN_EFORMAT, "a surrogate stands alone");
+    CHECK(strstr(qn_error_message(), "--bad-lines") == NULL);
+    path = write_text("half.jsonl", "{\"text\": \"\xff\"}\n");
+    CHECK_FAIL(read_all(&o, &out, &stats), QN_EUTF8, "0xff");
+    path = write_text("none.jsonl", "a\nb\n");
+    CHECK_FAIL(read_all(&o, &out, &stats), QN_EFORMAT, "2 lines were passed over because they are no JSON");
+    path = write_text("bad.json", "[\"a\", tru]");
+    CHECK_FAIL(read_all(&o, &out, &stats), QN_EFORMAT, "byte 6");
+    CHECK(strstr(qn_error_message(), "--bad-lines") == NULL, "an array has no lines");
+    qn_buf_drop(&out);
+}
+
 TEST(reads_the_items_of_an_array) {
     static const char three[] =
         "[\n \"one \\u00fc\",\n {\"id\": [{}], \"text\": \"t]wo\"}, {\"text\": \"\"}\n]\n";

@@ -147,10 +147,11 @@ TEST(what_is_unknown_is_refused_or_left_aside) {
                "packing is \"worst-fit\"; expected one of best-fit|stream");
     CHECK_FAIL(take_with("\"adamw\"", "\"adam\""), QN_EFORMAT, "optimizer is \"adam\"; expected one of adamw|muon|sgd");
     CHECK_FAIL(take_with("\"adamw\"", "\"\""), QN_EFORMAT, "optimizer is \"\"");
-    CHECK_FAIL(take_with("\"f32\"", "\"f16\""), QN_EINVAL, "compute must be f32 or bf16");
-    CHECK_FAIL(take_with("\"batch\":12", "\"batch\":0"), QN_EINVAL, "batch is 0");
+    CHECK_FAIL(take_with("\"f32\"", "\"f16\""), QN_EFORMAT, "recipe: recipe: compute must be f32 or bf16");
+    CHECK_FAIL(take_with("\"batch\":12", "\"batch\":0"), QN_EFORMAT, "recipe: recipe: batch is 0");
     CHECK_FAIL(take_with("\"batch\":12", "\"batch\":\"12\""), QN_EFORMAT, NULL);
-    CHECK_FAIL(take_with("\"min_lr_ratio\":0.1", "\"min_lr_ratio\":1.5"), QN_EINVAL, "min_lr_ratio is 1.5");
+    CHECK_FAIL(take_with("\"min_lr_ratio\":0.1", "\"min_lr_ratio\":1.5"), QN_EFORMAT,
+               "recipe: recipe: min_lr_ratio is 1.5; expected 0 to 1");
     CHECK_FAIL(take_with("\"learning_rate\":0.003", "\"learning_rate\":null"), QN_EFORMAT, NULL);
     CHECK_FAIL(take_with("{", "["), QN_EFORMAT, NULL);
 }
@@ -269,6 +270,24 @@ TEST(a_run_follows_from_its_model_and_data) {
     CHECK(r.eval_every > 0 && r.checkpoint_every > 0 && r.sample_every > 0 && r.eval_rows >= 32);
     r = run_of(&d, 500000, &c);
     CHECK(r.steps * r.batch * r.context <= 4 * 500000, "over the data four times at most");
+}
+
+/* A checkpoint takes as long as many steps of a tiny model, and as few of a large one. */
+TEST(tiny_steps_are_not_saved_often) {
+    qn_config c;
+    qn_dial d;
+    qn_dial_init(&d);
+    d.layers = 1, d.dim = 32, d.context = 32, d.batch = 4, d.steps = 400;
+    qn_recipe r = run_of(&d, 100000, &c);
+    CHECK_INT(r.eval_every, 20, "evaluations cost little");
+    CHECK_INT(r.checkpoint_every, 400);
+    d.steps = 400000;
+    r = run_of(&d, 100000, &c);
+    CHECK_INT(r.checkpoint_every, 40000, "a tenth of a long run");
+    qn_dial_init(&d);
+    d.params = 3000000, d.steps = 40;
+    r = run_of(&d, INT64_C(1000000000), &c);
+    CHECK_INT(r.checkpoint_every, 4);
 }
 
 TEST(a_tiny_corpus_makes_a_run_all_the_same) {

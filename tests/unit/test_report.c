@@ -62,6 +62,25 @@ static const char *full_run(const char *name) {
     return dir;
 }
 
+/* A run over pairs: the margin grows, and both answers lose. */
+static const char *judged_run(const char *name) {
+    static char text[4096];
+    const char *dir = run_dir(name, "0.1, \"loss_type\": \"sigmoid\"");
+    qn_buf lines = {0};
+    for (int i = 1; i <= 4; i++) {
+        CHECK_OK(qn_buf_printf(&lines, "{\"step\":%d,\"loss\":%g,\"rewards/chosen\":%g,\"rewards/rejected\":%g,"
+                               "\"rewards/margins\":%g,\"rewards/accuracies\":%g,\"logps/chosen_moved\":%g,"
+                               "\"logps/rejected_moved\":%g,\"lengths/chosen\":36,\"lengths/rejected\":61", i,
+                               0.7 - 0.1 * i, -0.1 * i, -0.3 * i, 0.2 * i, 0.5 + 0.1 * i, -1.0 * i, -3.0 * i));
+        CHECK_OK(qn_buf_puts(&lines, i % 2 ? "}\n" : ",\"eval_loss\":0.5,\"eval_rewards/margins\":0.25,"
+                                                    "\"eval_rewards/accuracies\":0.75}\n"));
+    }
+    CHECK((size_t)snprintf(text, sizeof text, "%s", lines.s) < sizeof text);
+    put(dir, "metrics.jsonl", text);
+    qn_buf_drop(&lines);
+    return dir;
+}
+
 static qn_report *report_of(const char *a, const char *b) {
     qn_report *r;
     CHECK_OK(qn_report_new(&r));
@@ -387,4 +406,37 @@ TEST(members_are_found_by_name) {
     CHECK_OK(qn_value_text(&b, qn_member(text, "s")));
     CHECK_STR(b.s, "x\ny");
     qn_buf_drop(&b);
+}
+
+/* ---- preferences ---- */
+
+TEST(preferences_show_their_margins) {
+    qn_buf page = {0}, text = {0};
+    qn_report *r = report_of(judged_run("judged"), NULL);
+    make(r, &page, &text);
+    static const char *const said[] = {
+        "What is preferred", "margin of rewards", "75 % of the pairs right, held out, at the end",
+        "Held out, it went from 0.25 to 0.25.", "they are 36 and 61 tokens long",
+        "Chosen answers have become less probable, by 4 nats an answer", "--rpo-alpha", "sigmoid, at step 2",
+    };
+    for (size_t i = 0; i < QN_LEN(said); i++)
+        CHECK_CONTAINS(page.s, said[i]);
+    CHECK(!strstr(page.s, "Divergence"), "KTO's alone");
+    CHECK_CONTAINS(text.s, "less probable");
+    qn_buf json = {0};
+    qn_jw w;
+    qn_jw_init(&w, &json, 0);
+    CHECK_OK(qn_report_json(r, &w));
+    CHECK_OK(qn_jw_end(&w));
+    CHECK_CONTAINS(json.s, "\"preferences\":{\"rewards/chosen\":{\"first\":-0.1");
+    qn_buf_drop(&json);
+    qn_report_free(r);
+    qn_buf_clear(&page);
+    qn_buf_clear(&text);
+    r = report_of(judged_run("first"), full_run("second"));      /* of which one imitates */
+    make(r, &page, &text);
+    CHECK_CONTAINS(page.s, "What is preferred");
+    qn_report_free(r);
+    qn_buf_drop(&page);
+    qn_buf_drop(&text);
 }

@@ -250,6 +250,132 @@ TEST(a_failing_hook_leaves_a_checkpoint) {
     made_drop(&r);
 }
 
+/* ---- the best model waits ---- */
+
+/* Whatever the losses are, the third evaluation is the best one. */
+static int third_is_best(void *arg, int64_t step, QN_UNUSED const qn_measured *m, QN_UNUSED bool best) {
+    watching *w = arg;
+    if (step == 2 || step == 3)
+        w->r->t->state.best_loss = step == 2 ? 1e9 : -1;
+    w->measured++;
+    return 0;
+}
+
+/* As a kill at step 4 leaves the run, before anything of that step is written. */
+static int snapshot(void *arg, const qn_step_report *r) {
+    char command[2300];
+    snprintf(command, sizeof command, "cp -a '%s' '%s'", made_path("snapped"), made_path("killed"));
+    return r->step == 4 && system(command) != 0 ? qn_fail(QN_EIO, "no copy") : ((watching *)arg)->fails;
+}
+
+static int metrics_fail(QN_UNUSED void *arg, int64_t step, QN_UNUSED const qn_model *m, QN_UNUSED qn_jw *w) {
+    return step == 4 ? qn_fail(QN_EIO, "nothing more is written") : 0;
+}
+
+static made begin_holding(const char *name, watching *w, int64_t saves, bool resumed) {
+    make_options o = MAKE;
+    o.run = made_path(name);
+    o.every = 1;
+    o.saves = saves;
+    o.resumed = resumed;
+    o.compute = saves == 4 ? QN_BF16 : QN_F32;
+    o.hooks = hooks_of(w);
+    o.hooks.measured = third_is_best;
+    made r = make(&o);
+    CHECK(r.t->held.numbers != NULL, "steps so small are not worth a checkpoint each");
+    return r;
+}
+
+static void leads_to(const char *link, int64_t step) {
+    char target[256] = "", want[64];
+    snprintf(want, sizeof want, "checkpoints/step-%08d", (int)step);
+    CHECK(readlink(made_path(link), target, sizeof target - 1) > 0, "%s", link);
+    CHECK_STR(target, want, "%s", link);
+}
+
+/* What lies at `link` are the bits of so many bare steps. */
+static void holds_steps(const char *link, int compute, int64_t steps) {
+    make_options o = MAKE;
+    qn_train_state s;
+    o.compute = compute;
+    made plain = make(&o), there = make(&o);
+    made_steps(&plain, steps, NULL);
+    CHECK_OK(qn_checkpoint_read(made_path(link), there.p, there.t->optimizer, &s, NULL));
+    CHECK_INT(s.step, steps);
+    CHECK_INT(s.updates, steps);
+    made_same(&plain, &there, link);
+    made_drop(&plain);
+    made_drop(&there);
+}
+
+TEST(the_best_model_waits_for_a_checkpoint) {
+    watching w = {0};
+    qn_run_end end;
+    made r = begin_holding("held", &w, 4, false);
+    w.r = &r;
+    CHECK_OK(qn_trainer_run(r.t, &end));
+    CHECK_INT(w.saved, 2, "not once for each of the evaluations that were the best");
+    leads_to("held/best", 3);
+    leads_to("held/last", 6);
+    holds_steps("held/best", QN_BF16, 3);
+    holds_steps("held/last", QN_BF16, 6);
+    made_drop(&r);
+}
+
+TEST(a_kill_while_the_best_waits_loses_nothing) {
+    watching w = {0};
+    qn_run_end end;
+    made r = begin_holding("snapped", &w, 2, false);
+    r.t->s.hooks.step = snapshot;
+    w.r = &r;
+    CHECK_OK(qn_trainer_run(r.t, &end));
+    made_drop(&r);
+    leads_to("killed/last", 2);
+    r = begin_holding("killed", &w, 2, true);
+    CHECK_OK(qn_trainer_take_up(r.t, made_path("killed/last")));
+    CHECK_OK(qn_trainer_run(r.t, &end));
+    made_drop(&r);
+    leads_to("killed/best", 3);
+    holds_steps("killed/best", QN_F32, 3);
+    holds_steps("killed/last", QN_F32, 6);
+}
+
+/* Ctrl-C, a hook that fails, a record that cannot be written. */
+TEST(however_a_run_ends_the_best_is_written) {
+    static const char *const names[] = {"held-stop", "held-fail", "held-record"};
+    for (int i = 0; i < 3; i++) {
+        watching w = {.fails = i == 1 ? 4 : 0, .stop_at = i == 0 ? 4 : 0};
+        char link[64];
+        qn_run_end end;
+        made r = begin_holding(names[i], &w, 5, false);
+        w.r = &r;
+        if (i == 2)
+            r.t->s.hooks.metrics = metrics_fail;
+        CHECK_INT(qn_trainer_run(r.t, &end), i == 0 ? 0 : QN_EIO, "%s", names[i]);
+        snprintf(link, sizeof link, "%s/best", names[i]);
+        leads_to(link, 3);
+        holds_steps(link, QN_F32, 3);
+        snprintf(link, sizeof link, "%s/last", names[i]);
+        leads_to(link, i == 2 ? 3 : 4);
+        made_drop(&r);
+    }
+}
+
+/* Long steps, or checkpoints only where they are the best: nothing waits. */
+TEST(where_steps_are_long_nothing_waits) {
+    make_options o = MAKE;
+    o.run = made_path("at-once");
+    o.every = 1;
+    made r = make(&o);
+    CHECK(!r.t->held.numbers, "no other checkpoint comes that it could wait for");
+    made_drop(&r);
+    qn_recipe recipe = made_recipe(&o);
+    recipe.batch = 64, recipe.context = 512;
+    CHECK_INT(qn_dial_worth_saving(&recipe, 1000000000), 1);
+    CHECK(qn_dial_worth_saving(&recipe, 1000000) < 4, "%d", (int)qn_dial_worth_saving(&recipe, 1000000));
+    CHECK(qn_dial_worth_saving(&recipe, 1000) > 500, "%d", (int)qn_dial_worth_saving(&recipe, 1000));
+}
+
 /* One bit of a shard: said before the first step, not trained on. */
 TEST(damaged_data_are_refused) {
     const make_options o = MAKE;
