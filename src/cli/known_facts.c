@@ -3,7 +3,7 @@
  *     facts that are asked    0 … 15 │ 16 … 31 │ …         a task each; behind each a line of OUT.known
  *
  *     quern known facts 1 5f0c…                            of which model, world and arithmetic
- *     0110100…                                             a digit a fact, 16 a line; what a kill cut off is asked again */
+ *     0110100…                                             a digit a fact, 16 a line; what was cut off is asked again */
 #include "cli/known_facts.h"
 
 #include <stdio.h>
@@ -123,8 +123,8 @@ static int open_answers(asking *a, const char *path) {
         QN_TRY_OUT(qn_read_file(&text, path, FILE_MAX));
     QN_TRY_OUT(qn_buf_puts(&text, ""));
     if (text.n && !qn_str_starts(qn_buf_view(&text), HEAD)) {
-        rc = qn_fail(QN_EINVAL, "%s: stands where the answers would be kept until the world is whole, and quern did not "
-                     "write it; move it elsewhere, or choose another name for --out", path);
+        rc = qn_fail(QN_EINVAL, "%s: stands where the answers would be kept until the world is whole, and quern did "
+                     "not write it; move it elsewhere, or choose another name for --out", path);
         goto out;
     }
     if (qn_str_starts(qn_buf_view(&text), head)) {
