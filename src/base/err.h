@@ -29,7 +29,8 @@
     X(QN_ESTALE, -13, 11, "the session is older than the weights")                        \
     X(QN_ECANCEL, -14, 130, "cancelled")                                                  \
     X(QN_ETEMPLATE, -15, 12, "chat template failed")                                      \
-    X(QN_ETEST, -16, 1, "self-test failed")
+    X(QN_ETEST, -16, 1, "self-test failed")                                               \
+    X(QN_EDIFFER, -17, 13, "two models differ beyond the limits")
 
 #define QN_ERROR_ENUM(name, code, exit_code, text) name = code,
 enum { QN_OK = 0, QN_ERROR_LIST(QN_ERROR_ENUM) };

@@ -6,7 +6,7 @@
 #include "base/compiler.h"
 
 typedef enum { QN_RNG_SAMPLE = 1, QN_RNG_INIT, QN_RNG_DROPOUT, QN_RNG_ORDER, QN_RNG_DATA, QN_RNG_TEST, QN_RNG_WORLD,
-               QN_RNG_NOISE }
+               QN_RNG_NOISE, QN_RNG_MERGE }
     qn_rng_purpose;
 
 /* Key = seed; counter words = index low, index high, step low, step high ^ rotl(purpose, 24). Draws with different

@@ -24,6 +24,7 @@ static const qn_opt opts[] = {
     QN_OPT_INT("", "seed", "0", 0, QN_NO_LIMIT, "of the order"),
     QN_OPT_ENUM("", "color", "auto", "auto|always|never", "mark tokens by colour; auto: at a terminal"),
     QN_OPTS_DATA,
+    QN_OPT_TEACH,
     QN_OPTS_EXAMPLES,
     QN_OPT_JSON,
     QN_OPT_END

@@ -1,15 +1,18 @@
 /* cli/cmd_train_resume.c — `quern train resume`: a run goes on from its last checkpoint, to the bits of one that never
  * stopped. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/file.h"
 #include "cli/data_args.h"
-#include "cli/training.h"
+#include "cli/tuning.h"
 #include "train/dial.h"
 
 static const qn_opt opts[] = {
     QN_OPT_FOLDER("", "data", NULL, "the prepared folder, where it is no longer where it was"),
+    QN_OPT_STRING("", "from", NULL, "MODEL", "the model that an adapter sits on, where it is no longer where it was"),
+    QN_OPT_FOLDER("", "replay", NULL, "the text that is read again, where it is no longer where it was"),
     QN_OPT_JSON,
     QN_OPT_END
 };
@@ -23,7 +26,7 @@ static const char notes[] =
 /* What the manifest says that a run is made of, and where it stands; `found`: where its data are now. */
 typedef struct {
     qn_str text, recipe, model;
-    qn_buf path, data, fingerprint, from, prompt, world, isa, state, found;
+    qn_buf path, data, fingerprint, replay, replay_print, from, base, prompt, world, reference, isa, state, found;
     double promised, taken;             /* seconds; NaN: not said */
 } manifest;
 
@@ -31,9 +34,13 @@ static void manifest_drop(manifest *m) {
     qn_buf_drop(&m->path);
     qn_buf_drop(&m->data);
     qn_buf_drop(&m->fingerprint);
+    qn_buf_drop(&m->replay);
+    qn_buf_drop(&m->replay_print);
     qn_buf_drop(&m->from);
+    qn_buf_drop(&m->base);
     qn_buf_drop(&m->prompt);
     qn_buf_drop(&m->world);
+    qn_buf_drop(&m->reference);
     qn_buf_drop(&m->isa);
     qn_buf_drop(&m->state);
     qn_buf_drop(&m->found);
@@ -60,12 +67,20 @@ static int read_manifest(manifest *m, qn_json *j) {
             QN_TRY(take_word(j, &m->data));
         else if (qn_str_is(key, "data_fingerprint"))
             QN_TRY(take_word(j, &m->fingerprint));
+        else if (qn_str_is(key, "replay"))
+            QN_TRY(take_word(j, &m->replay));
+        else if (qn_str_is(key, "replay_fingerprint"))
+            QN_TRY(take_word(j, &m->replay_print));
         else if (qn_str_is(key, "from"))
             QN_TRY(take_word(j, &m->from));
+        else if (qn_str_is(key, "from_fingerprint"))
+            QN_TRY(take_word(j, &m->base));
         else if (qn_str_is(key, "prompt"))
             QN_TRY(take_word(j, &m->prompt));
         else if (qn_str_is(key, "world"))
             QN_TRY(take_word(j, &m->world));
+        else if (qn_str_is(key, "reference"))
+            QN_TRY(take_word(j, &m->reference));
         else if (qn_str_is(key, "isa"))
             QN_TRY(take_word(j, &m->isa));
         else if (qn_str_is(key, "state"))
@@ -80,7 +95,7 @@ static int read_manifest(manifest *m, qn_json *j) {
     QN_TRY(more);
     if (!m->recipe.n || !m->model.n || !m->data.n)
         return qn_json_fail(j, QN_EFORMAT, "there is no recipe, model or data in it; it is no run of "
-                            "`train pretrain` or `train sft`");
+                            "`train pretrain`, `train sft` or `train dpo`");
     return 0;
 }
 
@@ -164,12 +179,20 @@ static int find_data(const qn_training *t, const manifest *m, qn_buf *path) {
                              "with --data", path->s);
 }
 
-static int open_all(qn_training *t, const manifest *m, const char *data) {
+static int open_all(qn_training *t, manifest *m, const char *data) {
     QN_TRY(take_recipe(t, m));
     QN_TRY(take_config(t, m));
+    const qn_str elsewhere = qn_str_of(qn_cli_str(t->c, "from"));
+    if (elsewhere.n && t->recipe.lora.rank == 0)
+        return qn_fail(QN_EUSAGE, "--from: this run trains the model itself, which lies in its checkpoints");
+    if (elsewhere.n) {
+        qn_buf_clear(&m->from);
+        QN_TRY(qn_buf_put(&m->from, elsewhere.s, elsewhere.n));
+    }
     QN_TRY(keep(&t->from, &m->from));
     QN_TRY(keep(&t->prompt, &m->prompt));
     QN_TRY(keep(&t->world, &m->world));
+    snprintf(t->reference, sizeof t->reference, "%s", m->reference.s ? m->reference.s : "");
     QN_TRY(qn_training_open_data(t, data));
     if (t->examples)                    /* the model may begin with fewer tokens than it is tuned with */
         qn_training_tuned(t, t->cfg.V, t->cfg.eos, t->cfg.n_eos);
@@ -181,6 +204,28 @@ static int open_all(qn_training *t, const manifest *m, const char *data) {
     return 0;
 }
 
+/* The text that is read again must be there, and be what it was. */
+static int open_replay(qn_training *t, const manifest *m) {
+    const char *dir = qn_cli_given(t->c, "replay") ? qn_cli_str(t->c, "replay") : m->replay.s;
+    if (t->recipe.replay_rows == 0)
+        return 0;
+    if (!dir || !qn_data_args_is_prepared(dir))
+        return qn_fail(QN_ENOTFOUND, "%s: the text that this run reads again is no longer there; name the prepared "
+                       "folder with --replay", dir ? dir : qn_run_path(t->run));
+    QN_TRY(qn_training_open_replay(t, dir));
+    if (m->replay_print.n && !qn_str_is(qn_buf_view(&m->replay_print), qn_dataset_fingerprint(t->replay)))
+        return qn_fail(QN_EINVAL, "%s: holds other tokens than those that this run reads again", dir);
+    return 0;
+}
+
+/* An adapter is nothing without the numbers that it was trained beside. */
+static int check_base(const qn_training *t, const manifest *m) {
+    if (!t->adapter || !m->base.n || qn_str_is(qn_buf_view(&m->base), t->base_print))
+        return 0;
+    return qn_fail(QN_EINVAL, "%s: holds other weights than those that this run's adapter was begun on (fingerprint "
+                   "%s, expected %s); name the right model with --from", t->from, t->base_print, m->base.s);
+}
+
 /* A run that is over names its best checkpoint as the model to use: that one is read too, and not only the last. */
 static int verify_best(qn_training *t) {
     const char *best = qn_run_file(t->run, "best");
@@ -190,16 +235,20 @@ static int verify_best(qn_training *t) {
 }
 
 /* Killed before the first checkpoint: the beginning is a pure function of the manifest. */
-static int take_up(qn_training *t) {
+static int take_up(qn_training *t, const manifest *m) {
     qn_buf dir = {0};
     int rc = qn_checkpoint_newest(qn_run_path(t->run), &dir);
     const bool found = rc > 0;
     if (rc >= 0)
-        rc = qn_training_open_model(t, found ? dir.s : t->from);
-    if (rc < 0 && found)
+        rc = qn_training_open_model(t, found && t->recipe.lora.rank == 0 ? dir.s : t->from);
+    if (rc >= 0)
+        rc = check_base(t, m);
+    if (rc < 0 && found && t->recipe.lora.rank == 0)
         rc = qn_checkpoint_other(dir.s, rc);
     if (rc >= 0)
         rc = qn_training_build(t);
+    if (rc >= 0)
+        rc = qn_tuning_reference(t, found ? t->from : NULL);
     if (rc >= 0)
         rc = found ? qn_trainer_take_up(t->trainer, dir.s) : qn_run_rewind(t->run, 0);
     if (rc >= 0 && found)
@@ -226,7 +275,8 @@ static int resume(qn_training *t, manifest *m) {
     t->before = qn_str_is(qn_buf_view(&m->state), "running") ? NAN : m->taken;
     QN_TRY(find_data(t, m, &m->found));
     QN_TRY(open_all(t, m, m->found.s));
-    return take_up(t);
+    QN_TRY(open_replay(t, m));
+    return take_up(t, m);
 }
 
 static int run(qn_cli *c) {

@@ -1,8 +1,12 @@
 /* cli/open_model.c — source, tokenizer, weights and session out of the options that commands share. */
 #include "cli/open_model.h"
 
+#include "base/file.h"
+#include "model/adapter_file.h"
+
 #include <pthread.h>
 #include <stdio.h>
+#include <string.h>
 
 /* The tokenizer is built beside the weights: its tables are a third of the start of a small model, and packing, which
  * mostly waits for pages, leaves room. The pool cannot do it: packing is its one region. */
@@ -50,9 +54,47 @@ static int check_vocabulary(const qn_opened *m) {
                    "weights do not belong together", qn_source_path(m->source), (long long)ids - 1, (long long)rows);
 }
 
+int qn_adapter_word(const char *word, char **path, double *scale) {
+    const char *colon = strrchr(word, ':');
+    *scale = 1;
+    const bool scaled = colon && colon > word && !qn_is_file(word) && !qn_is_dir(word) &&
+                        qn_parse_f64(qn_str_of(colon + 1), scale);
+    *path = qn_str_dup(QN_MEM_CLI, (qn_str){word, scaled ? (size_t)(colon - word) : strlen(word)});
+    return *path ? 0 : QN_ENOMEM;
+}
+
+int qn_open_adapter(qn_opened *m, const char *word) {
+    double scale;
+    char *path;
+    if (m->n_adapters == QN_ADAPTERS)
+        return qn_fail(QN_EUSAGE, "--adapter: at most %d are possible", QN_ADAPTERS);
+    QN_TRY(qn_adapter_word(word, &path, &scale));
+    const int rc = qn_adapter_read(&m->adapter[m->n_adapters], path, m->model);
+    qn_free(path);
+    QN_TRY(rc);
+    m->scale[m->n_adapters++] = (float)scale;
+    return 0;
+}
+
+static int read_adapters(const qn_cli *c, qn_opened *m) {
+    size_t n;
+    const char *const *named = qn_cli_list(c, "adapter", &n);
+    for (size_t i = 0; i < n; i++)
+        QN_TRY(qn_open_adapter(m, named[i]));
+    return 0;
+}
+
 int qn_open_model(qn_cli *c, const char *path, qn_opened *m) {
     const double start = qn_now();
-    const qn_model_options options = {.weights = weights_dtype(c)};
+    QN_TRY(qn_open_model_as(c, path, weights_dtype(c), m));
+    QN_TRY(read_adapters(c, m));
+    m->load_seconds = qn_now() - start;
+    return 0;
+}
+
+int qn_open_model_as(qn_cli *c, const char *path, int weights, qn_opened *m) {
+    const double start = qn_now();
+    const qn_model_options options = {.weights = weights};
     const qn_arch *arch;
     qn_config config;
     tokenizer_job tokenizer;
@@ -83,9 +125,12 @@ int qn_open_session_of(qn_cli *c, qn_opened *m, int64_t sequences, int64_t conte
     const char *kv = qn_cli_str(c, "kv");
     const qn_session_options options = {
         .context = context, .sequences = sequences, .kv = kv ? qn_dtype_from_name(qn_str_of(kv)) : -1,
-        .cancel = &qn_cancel_flag,
+        .cancel = &qn_cancel_flag, .adapter = (const qn_adapter *const *)m->adapter, .n_adapters = m->n_adapters,
     };
-    return qn_session_new(&m->session, m->model, m->kernels, m->pool, &options);
+    QN_TRY(qn_session_new(&m->session, m->model, m->kernels, m->pool, &options));
+    for (int64_t i = 0; i < qn_session_sequences(m->session); i++)
+        QN_TRY(qn_session_adapt(m->session, i, m->scale));
+    return 0;
 }
 
 int qn_open_session(qn_cli *c, qn_opened *m, int64_t sequences) {
@@ -100,6 +145,8 @@ int qn_open_session(qn_cli *c, qn_opened *m, int64_t sequences) {
 
 void qn_opened_drop(qn_opened *m) {
     qn_session_free(m->session);
+    for (int i = 0; i < m->n_adapters; i++)
+        qn_adapter_free(m->adapter[i]);
     qn_model_free(m->model);
     qn_tok_free(m->tok);
     qn_source_close(m->source);
@@ -109,6 +156,8 @@ void qn_opened_drop(qn_opened *m) {
 int qn_opened_describe(const qn_opened *m, qn_buf *out) {
     QN_TRY(qn_buf_printf(out, "%s; %s, %d thread%s", m->model->identity, qn_isa_name(m->kernels->isa),
                          qn_pool_threads(m->pool), qn_pool_threads(m->pool) == 1 ? "" : "s"));
+    for (int i = 0; i < m->n_adapters; i++)
+        QN_TRY(qn_buf_printf(out, ", adapter %s × %g", m->adapter[i]->name, (double)m->scale[i]));
     if (!m->session)
         return 0;
     return qn_buf_printf(out, ", KV %s, context %lld", qn_dtype_get(qn_session_kv_dtype(m->session))->name,

@@ -17,8 +17,9 @@
 #define QN_KV_CHOICES "f32|f16|bf16"
 #define QN_CONTEXT_CAP 8192         /* without --ctx no more than this, whatever the model could do */
 
-#define QN_OPTS_MODEL \
-    QN_OPT_ENUM("", "weights", "as-is", QN_WEIGHTS_CHOICES, "convert the weights while loading")
+#define QN_OPTS_MODEL                                                                                           \
+    QN_OPT_ENUM("", "weights", "as-is", QN_WEIGHTS_CHOICES, "convert the weights while loading"),               \
+    QN_OPT_LIST("", "adapter", "FILE[:X]", "an adapter beside it (PEFT, GGUF, RUN/best), at X times its scale")
 #define QN_OPTS_SESSION                                                                                         \
     QN_OPT_INT("", "ctx", NULL, 1, 16777216, "hold at most N tokens; without it the model's, up to 8192"),      \
     QN_OPT_ENUM("", "kv", NULL, QN_KV_CHOICES, "store keys and values like this; without it what is fastest here")
@@ -31,13 +32,23 @@ typedef struct {
     qn_pool *pool;
     const qn_kernels *kernels;
     qn_session *session;
+    qn_adapter *adapter[QN_ADAPTERS];   /* in the order of the command line */
+    float scale[QN_ADAPTERS];
+    int n_adapters;
     double open_seconds;            /* mapping and checking the file */
     double tok_seconds;             /* waiting for the tokenizer, which is built beside the weights */
     double load_seconds;            /* everything up to the session, both of these included */
 } qn_opened;
 
-/* Loads with --weights, --threads and --isa. QN_EFORMAT if the tokenizer has ids that the weights have not. */
+/* Loads with --weights, --adapter, --threads, --isa. QN_EFORMAT if the tokenizer has ids that the weights have not. */
 int qn_open_model(qn_cli *c, const char *path, qn_opened *m);
+/* The same for a command that knows what the weights are to become: a qn_dtype, or QN_WEIGHTS_AS_IS. */
+int qn_open_model_as(qn_cli *c, const char *path, int weights, qn_opened *m);
+/* "tuned/best:0.5" as a path, to be freed, and a scale: 1 where none is said. What exists under the whole name is a
+ * path. QN_ENOMEM. */
+int qn_adapter_word(const char *word, char **path, double *scale);
+/* One adapter more for what is open, so called, for the sessions that are opened afterwards. */
+int qn_open_adapter(qn_opened *m, const char *word);
 /* The session with --ctx and --kv; Ctrl-C cancels what it does. Says where the context differs from the model's. */
 int qn_open_session(qn_cli *c, qn_opened *m, int64_t sequences);
 /* The same for a command that knows what context it needs. */

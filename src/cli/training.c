@@ -11,10 +11,12 @@
 #include "base/file.h"
 #include "base/json_fields.h"
 #include "cli/bits_show.h"
+#include "cli/tuning.h"
 #include "cli/within.h"
 #include "model/save.h"
 
 #define TEXT_MAX ((size_t)256 << 20)
+#define VERIFY_MOST ((int64_t)512 << 20)         /* bytes of shards that are read before the first step */
 
 /* ---- opening ---- */
 
@@ -100,6 +102,31 @@ out:
     return rc;
 }
 
+/* Its ids must mean what they mean to the model; the model may know more of them. */
+static int check_replay(const qn_training *t, const char *dir, const qn_tok *tok) {
+    for (int32_t id = 0; id < qn_tok_size(tok); id++)
+        if (!qn_str_eq(qn_tok_text(tok, id), qn_tok_text(t->tok, id)))
+            return qn_fail(QN_EINVAL, "%s: was prepared with another tokenizer: id %d is \"%.*s\" there, \"%.*s\" to the "
+                           "model; prepare the text with the model's own", dir, (int)id,
+                           QN_STR_ARG(qn_tok_text(tok, id)), QN_STR_ARG(qn_tok_text(t->tok, id)));
+    return 0;
+}
+
+int qn_training_open_replay(qn_training *t, const char *dir) {
+    qn_buf path = {0};
+    qn_tok *tok = NULL;
+    int rc;
+    QN_TRY_OUT(qn_dataset_open(&t->replay, dir));
+    QN_TRY_OUT(qn_path_join(&path, dir, "tokenizer.json"));
+    QN_TRY_OUT(qn_model_tokenizer(&tok, path.s));
+    QN_TRY_OUT(check_replay(t, dir, tok));
+    rc = qn_dataset_size(t->replay) <= VERIFY_MOST ? qn_dataset_verify(t->replay) : 0;
+out:
+    qn_tok_free(tok);
+    qn_buf_drop(&path);
+    return rc;
+}
+
 void qn_training_take_ids(qn_training *t) {
     t->cfg.bos = qn_tok_bos(t->tok);
     t->cfg.pad = -1;
@@ -172,6 +199,7 @@ static void add_work(qn_training_work *to, const qn_training_work *w) {
     to->seconds += w->seconds;
     to->tokens += w->tokens;
     to->flops += w->flops;
+    to->judged += w->judged;
 }
 
 /* The last steps together: one by itself says how busy the machine was at that moment. */
@@ -187,16 +215,17 @@ static double speed_of(const qn_training_work *w) { return w->seconds > 0 ? w->t
 /* What stands behind the bar: the last step, the last evaluation where there was one, and how fast steps were. */
 static void put_note(qn_training *t, qn_training_work w) {
     const double share = w.seconds > 0 ? w.flops / w.seconds * 1e-9 / qn_training_peak(t) : 0;
-    char eval[48] = "";
+    char eval[48] = "", judged[64];
     if (t->measured.tokens)
         snprintf(eval, sizeof eval, ", eval %.4f", t->measured.loss);
-    qn_progress_note(&t->bar, "loss %.4f%s, %.0f tokens/s, %.0f %% of peak, %.0f MB", t->last.loss, eval,
-                     speed_of(&w), 100 * share, peak_memory(t));
+    qn_judged_text(&t->last.judged, judged);
+    qn_progress_note(&t->bar, "loss %.4f%s%s%s, %.0f tokens/s, %.0f %% of peak, %.0f MB", t->last.loss,
+                     *judged ? ", " : "", judged, eval, speed_of(&w), 100 * share, peak_memory(t));
 }
 
 static int on_step(void *arg, const qn_step_report *r) {
     qn_training *t = arg;
-    const qn_training_work w = {r->seconds, (double)r->tokens, (double)r->flops};
+    const qn_training_work w = {r->seconds, (double)r->tokens, (double)r->flops, (double)r->judged.n};
     t->last = *r;
     t->recent[r->step % (int64_t)QN_LEN(t->recent)] = w;
     add_work(&t->work, &w);
@@ -207,14 +236,22 @@ static int on_step(void *arg, const qn_step_report *r) {
 
 static int on_measured(void *arg, int64_t step, const qn_measured *m, bool best) {
     qn_training *t = arg;
-    char bits[48] = "";
+    char bits[48] = "", judged[64];
     t->measured = *m;
     put_note(t, last_work(t));
     if (isfinite(m->bits_per_byte))
         snprintf(bits, sizeof bits, ", %.4f bits per byte", m->bits_per_byte);
-    qn_log(QN_LOG_INFO, "step %lld: validation loss %.4f%s%s", (long long)step, m->loss, bits,
-           best ? ", the best so far" : "");
+    qn_judged_text(&m->judged, judged);
+    qn_log(QN_LOG_INFO, "step %lld: validation loss %.4f%s%s%s%s", (long long)step, m->loss, bits,
+           *judged ? ", " : "", judged, best ? ", the best so far" : "");
     return 0;
+}
+
+static int on_reference(void *arg, int64_t done, int64_t rows) {
+    qn_training *t = arg;
+    t->bar.total = rows;
+    qn_progress_set(&t->bar, done);
+    return qn_cancel_check();
 }
 
 static int on_saved(void *arg, int64_t step, double seconds) {
@@ -239,11 +276,15 @@ static int put_sample(qn_training *t, int64_t step) {
     return qn_run_sample_end(t->run);
 }
 
+qn_session_options qn_training_session(const qn_training *t, int64_t context, int64_t sequences) {
+    return (qn_session_options){.context = QN_MIN(t->cfg.context, context), .sequences = sequences, .kv = -1,
+                                .adapter = (const qn_adapter *const *)&t->adapter, .n_adapters = t->adapter != NULL};
+}
+
 /* What the model as it is writes: a session of its own, gone afterwards. */
 static int on_sample(void *arg, int64_t step, const qn_model *m) {
     qn_training *t = arg;
-    const int64_t most = (int64_t)t->prompt_ids.n + QN_TRAINING_SAMPLE;
-    const qn_session_options o = {.context = QN_MIN(m->cfg.context, most), .kv = -1};
+    const qn_session_options o = qn_training_session(t, (int64_t)t->prompt_ids.n + QN_TRAINING_SAMPLE, 1);
     qn_generate_options g = qn_generate_options_default();
     qn_generate_result r;
     qn_session *s = NULL;
@@ -287,7 +328,7 @@ static int put_bits(qn_training *t, qn_session *s, qn_jw *w) {
 /* A session of its own, as for samples. */
 static int on_metrics(void *arg, int64_t step, const qn_model *m, qn_jw *w) {
     qn_training *t = arg;
-    const qn_session_options o = {.context = t->recipe.context, .sequences = QN_TRAINING_BITS_SEQUENCES, .kv = -1};
+    const qn_session_options o = qn_training_session(t, t->recipe.context, QN_TRAINING_BITS_SEQUENCES);
     qn_session *s = NULL;
     (void)step;
     if (!t->world)
@@ -347,6 +388,10 @@ int qn_training_open_model(qn_training *t, const char *from) {
     bool has[QN_PARAMS] = {false};
     qn_source *s = NULL;
     int rc = 0;
+    if (t->recipe.lora.rank > 0) {
+        rc = qn_training_open_adapter(t, from);
+        goto out;
+    }
     if (from)
         QN_TRY_OUT(open_from(t, from, has, &s));
     t->cfg.compute = t->recipe.compute;
@@ -374,11 +419,11 @@ int qn_training_build(qn_training *t) {
     QN_TRY(read_bits(t));
     const qn_train_setup setup = {
         .recipe = &t->recipe, .params = &t->params, .data = t->data,
-        .examples = t->examples, .kernels = t->kernels, .pool = t->pool,
+        .examples = t->examples, .replay = t->replay, .kernels = t->kernels, .pool = t->pool,
         .run = t->run,
-        .texts = {qn_buf_view(&t->tokenizer_json), qn_buf_view(&t->tokenizer_config_json)},
+        .texts = {qn_buf_view(&t->tokenizer_json), qn_buf_view(&t->tokenizer_config_json), t->base},
         .hooks = {.step = on_step, .measured = on_measured, .saved = on_saved, .metrics = on_metrics,
-                  .sample = on_sample, .arg = t,
+                  .sample = on_sample, .reference = on_reference, .arg = t,
                   .cancel = &qn_cancel_flag},
     };
     const int rc = qn_trainer_new(&t->trainer, &setup);
@@ -398,8 +443,8 @@ void qn_training_unbuild(qn_training *t) {
 static int put_config(qn_training *t, qn_jw *w) {
     qn_save_model m = {.arch = t->arch, .cfg = &t->cfg, .dtype = QN_F32};
     qn_buf text = {0};
-    for (size_t i = 0; i < t->params.n; i++)
-        m.has[t->params.slot[i].p->id] = true;
+    for (int64_t i = 0; i < (t->model->cfg.layers + 1) * QN_PARAMS; i++)
+        m.has[i % QN_PARAMS] |= t->model->param[i].rank > 0;
     const int rc = qn_save_config_json(&m, &text);
     qn_jw_key(w, "model");
     if (rc >= 0)
@@ -435,9 +480,14 @@ static int fill_manifest(void *arg, qn_jw *w) {
     qn_jw_close(w);
     put_path(w, "data", t->data_path);
     put_word(w, "data_fingerprint", qn_training_fingerprint(t));
+    put_path(w, "replay", t->replay ? qn_dataset_path(t->replay) : NULL);
+    put_word(w, "replay_fingerprint", t->replay ? qn_dataset_fingerprint(t->replay) : NULL);
     put_path(w, "from", t->from);
+    if (t->adapter)
+        put_word(w, "from_fingerprint", t->base_print);
     put_word(w, "prompt", t->prompt);
     put_path(w, "world", t->world);
+    put_word(w, "reference", *t->reference ? t->reference : NULL);
     qn_jw_key(w, "options");
     qn_jw_open(w, '{');
     QN_TRY(qn_cli_put_options(t->c, w));
@@ -504,6 +554,12 @@ static int put_json(qn_training *t, qn_run_end end) {
     qn_field_f64(w, "eval_loss", t->measured.tokens ? t->measured.loss : NAN);
     qn_field_f64(w, "eval_bits_per_byte", t->measured.tokens ? t->measured.bits_per_byte : NAN);
     qn_field_f64(w, "best_eval_loss", s->best_loss);
+    if (t->work.judged > 0)
+        qn_field_f64(w, "judged_per_second", t->work.judged / t->work.seconds);
+    if (t->measured.judged.n) {
+        qn_field_f64(w, "eval_rewards/margins", t->measured.judged.margin);
+        qn_field_f64(w, "eval_rewards/accuracies", t->measured.judged.accuracy);
+    }
     qn_field_i64(w, "best_step", s->best_step);
     qn_field_i64(w, "tokens", s->tokens);
     qn_field_f64(w, "tokens_per_second", t->work.seconds > 0 ? speed_of(&t->work) : NAN);
@@ -529,11 +585,15 @@ static int put_work(const qn_training *t, qn_buf *b) {
         QN_TRY(qn_buf_printf(b, ", the last %lld now in %s", (long long)(s->step - t->began_at), text));
     if (t->work.seconds > 0)
         QN_TRY(qn_buf_printf(b, ", %.0f tokens/s", speed_of(&t->work)));
+    const bool pairs = qn_objective_get(t->recipe.objective.kind)->from == QN_LEARNS_PAIRS;
+    if (t->work.judged > 0)
+        QN_TRY(qn_buf_printf(b, ", %.2f %s/s", t->work.judged / t->work.seconds, pairs ? "pairs" : "answers"));
     return qn_buf_printf(b, ", %.0f MB at most", (double)qn_cli_peak_bytes() / 1e6);
 }
 
 static int put_end(qn_training *t, qn_run_end end, qn_buf *b) {
     const qn_train_state *s = qn_trainer_state(t->trainer);
+    char text[64];
     if (end == QN_RUN_STOPPED) {
         QN_TRY(qn_buf_printf(b, "stopped at step %lld of %lld; `quern train resume ", (long long)s->step,
                              (long long)t->recipe.steps));
@@ -543,11 +603,15 @@ static int put_end(qn_training *t, qn_run_end end, qn_buf *b) {
     QN_TRY(put_work(t, b));
     if (!isnan(s->best_loss))
         QN_TRY(qn_buf_printf(b, "; best validation loss %.4f at step %lld", s->best_loss, (long long)s->best_step));
+    if (t->measured.judged.n)
+        QN_TRY(qn_buf_printf(b, "; at the end %s", qn_judged_text(&t->measured.judged, text)));
     QN_TRY(qn_buf_puts(b, end == QN_RUN_EARLY ? "; ended early, because it no longer got better" : ""));
     if (end == QN_RUN_DONE && qn_trainer_state(t->trainer)->step > t->began_at)
         QN_TRY(put_promise(t, b));
     const char *best = qn_run_file(t->run, "best");
     const char *model = best && qn_is_dir(best) ? best : qn_run_file(t->run, "last");
+    if (t->adapter)
+        return qn_training_adapter_use(t, model ? model : "", b);
     QN_TRY(qn_buf_puts(b, t->examples ? "\n`quern chat " : "\n`quern generate "));
     QN_TRY(qn_put_quoted(b, model ? model : ""));
     return qn_buf_puts(b, t->examples ? "` talks with it" : " -p 'Once'` writes with it");
@@ -564,6 +628,13 @@ static int tell_end(qn_training *t, qn_run_end end) {
     return rc;
 }
 
+void qn_training_failed(qn_training *t, int rc) {
+    char message[1024];
+    snprintf(message, sizeof message, "%s", qn_error_message());
+    qn_run_ended(t->run, rc == QN_ECANCEL ? "stopped" : "failed", t->start > 0 ? taken(t) : t->before);
+    qn_fail(rc, "%s", message);
+}
+
 int qn_training_go(qn_training *t) {
     qn_run_end end;
     t->start = qn_now();
@@ -576,10 +647,8 @@ int qn_training_go(qn_training *t) {
         put_note(t, t->work);
     qn_progress_drop(&t->bar);
     if (rc < 0) {
-        char message[1024];
-        snprintf(message, sizeof message, "%s", qn_error_message());
-        qn_run_ended(t->run, "failed", taken(t));
-        return qn_fail(rc, "%s", message);
+        qn_training_failed(t, rc);
+        return rc;
     }
     QN_TRY(qn_run_ended(t->run, end == QN_RUN_STOPPED ? "stopped" : "done", taken(t)));
     QN_TRY(tell_end(t, end));
@@ -589,10 +658,12 @@ int qn_training_go(qn_training *t) {
 void qn_training_drop(qn_training *t) {
     qn_trainer_free(t->trainer);
     qn_params_drop(&t->params);
+    qn_adapter_free(t->adapter);
     qn_model_free(t->model);
     qn_run_close(t->run);
     qn_tok_free(t->tok);
     qn_dataset_close(t->data);
+    qn_dataset_close(t->replay);
     qn_examples_free(t->examples);
     qn_chat_model_drop(&t->chat);
     qn_buf_drop(&t->shown);
@@ -603,6 +674,7 @@ void qn_training_drop(qn_training *t) {
     qn_buf_drop(&t->sample);
     qn_free(t->data_path);
     qn_free(t->from);
+    qn_free(t->base);
     qn_free(t->prompt);
     qn_free(t->world);
     qn_bits_set_drop(&t->bits);

@@ -1,6 +1,6 @@
-/* cli/training.h — what `train pretrain`, `train sft` and `train resume` have in common: a run from its recipe to its
- * last line. It learns from a prepared folder, or from examples, which then stand in RUN/data with the tokenizer and
- * the chat template that made them.
+/* cli/training.h — what `train pretrain`, `train sft`, `train dpo` and `train resume` have in common: a run from its
+ * recipe to its last line. It learns from a prepared folder, or from examples, which then stand in RUN/data with the
+ * tokenizer and the chat template that made them.
  *
  *     qn_training t = {.c = c};
  *     … recipe, configuration, data …
@@ -17,14 +17,17 @@
 #include "infer/generate.h"
 #include "kernels/peak.h"
 #include "model/chat_model.h"
+#include "train/reference.h"
 #include "train/train.h"
 
-#define QN_EXAMPLES_FILE "examples.bin"         /* in RUN/data */
+#define QN_EXAMPLES_FILE "examples.bin"         /* in RUN/data, beside each other */
+#define QN_REFERENCE_FILE "reference.bin"
 enum { QN_TRAINING_RECENT = 16 };               /* steps that the speed on the way is the mean of */
 enum { QN_TRAINING_SAMPLE = 64 };               /* tokens of a sample */
 enum { QN_TRAINING_BITS_SEQUENCES = 2 };        /* that bits by kind are scored with side by side */
 
-typedef struct { double seconds, tokens, flops; } qn_training_work;     /* of steps: what lies between is not in it */
+/* Of steps: what lies between is not in it. judged: pairs, or labelled answers. */
+typedef struct { double seconds, tokens, flops, judged; } qn_training_work;
 
 typedef struct {
     qn_cli *c;
@@ -40,13 +43,18 @@ typedef struct {
     char *data_path, *from;             /* of the prepared folder; of the model it began with, or NULL */
     /* what is open */
     qn_dataset *data;                   /* or examples */
+    qn_dataset *replay;                 /* text that is read again beside examples; NULL: none is */
     qn_examples *examples;
     qn_chat_model chat;                 /* beside examples; its tokenizer is tok */
     int64_t epoch_rows;                 /* of examples, packed */
+    char reference[QN_REFERENCE_KEY];   /* the key of what preferences are measured from; "": nothing is */
     int64_t rows, eos[QN_MAX_EOS], n_eos;   /* of a model that is tuned: of its embedding; what ends its answers */
     qn_tok *tok;
     qn_buf tokenizer_json, tokenizer_config_json;
-    qn_model *model;
+    qn_model *model;                    /* that is trained, or that the adapter sits on */
+    qn_adapter *adapter;                /* where recipe.lora.rank > 0 */
+    char base_print[17];                /* fingerprint of the model that it sits on; "" otherwise */
+    char *base;                         /* where that lies, from any folder; NULL otherwise */
     qn_params params;
     qn_trainer *trainer;
     qn_run *run;
@@ -73,6 +81,8 @@ typedef struct {
 /* Either kind. */
 int qn_training_open_data(qn_training *t, const char *dir);
 bool qn_training_has_examples(const char *dir);
+/* A prepared folder that is read again; behind the examples. QN_EINVAL: its tokens are not the model's. */
+int qn_training_open_replay(qn_training *t, const char *dir);
 /* Puts examples, tokenizer and template into a new folder `dir`. */
 int qn_training_save_examples(const qn_training *t, const char *dir);
 const char *qn_training_fingerprint(const qn_training *t);      /* of its data */
@@ -86,6 +96,14 @@ int qn_training_look(qn_training *t, const char *from);
 int qn_training_fits(const qn_training *t);
 /* The model of t->cfg: fresh, or as `from` has it (t->cfg then comes from there too). */
 int qn_training_open_model(qn_training *t, const char *from);
+/* The same where the recipe says an adapter: `from` as it is, quantized or not, a fresh one on it. (training_lora.c) */
+int qn_training_open_adapter(qn_training *t, const char *from);
+/* Says the plan of the adapter; its part of the manifest. */
+void qn_training_adapter_plan(const qn_training *t);
+/* "`quern chat MODEL --adapter RUN/best`" */
+int qn_training_adapter_use(const qn_training *t, const char *best, qn_buf *b);
+/* Of a session with the model as it is, its adapter included, that is gone before the next step. */
+qn_session_options qn_training_session(const qn_training *t, int64_t context, int64_t sequences);
 /* Engine and optimizer. QN_ENOMEM where the machine has less than they take. */
 int qn_training_build(qn_training *t);
 /* Lets the engine go, for another recipe. */
@@ -110,6 +128,8 @@ int qn_training_manifest(qn_training *t, const char *state);
 /* Says where a run is taken up, and writes so into its manifest. */
 int qn_training_resumed(qn_training *t);
 int qn_training_go(qn_training *t);
+/* Writes into the manifest that the run ended with this error, which stays the last message. */
+void qn_training_failed(qn_training *t, int rc);
 void qn_training_drop(qn_training *t);
 /* A command that starts a run: what start does, everything dropped, and nothing left of a run that never began. */
 int qn_training_command(qn_cli *c, int (*start)(qn_training *t));

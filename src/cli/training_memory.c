@@ -34,8 +34,8 @@ static int check_bytes(const qn_training *t, double bytes) {
         snprintf(vocab, sizeof vocab, ", vocabulary %lld", (long long)c->V);
     return qn_fail(QN_ENOMEM, "this plan (%lld layer%s of width %lld%s; passes of %lld row%s of %lld tokens) takes "
                    "%.1f GB, the machine has %.1f; " QN_TRAINING_LESS, (long long)c->layers, qn_plural(c->layers),
-                   (long long)c->D, vocab, (long long)rows, qn_plural(rows), (long long)t->recipe.context, bytes / 1e9,
-                   (double)m.memory / 1e9);
+                   (long long)c->D, vocab, (long long)rows, qn_plural(rows), (long long)qn_recipe_row(&t->recipe),
+                   bytes / 1e9, (double)m.memory / 1e9);
 }
 
 /* What a session reserves: made, weighed, and let go before anything of it is touched. */
@@ -55,8 +55,8 @@ static int64_t largest_turned(const qn_config *c) {
 
 int qn_training_weigh(qn_training *t) {
     const int64_t most = qn_training_prompt_most(t) + QN_TRAINING_SAMPLE;
-    const qn_session_options sample = {.context = QN_MIN(t->cfg.context, most), .kv = -1};
-    const qn_session_options bits = {.context = t->recipe.context, .sequences = QN_TRAINING_BITS_SEQUENCES, .kv = -1};
+    const qn_session_options sample = qn_training_session(t, most, 1);
+    const qn_session_options bits = qn_training_session(t, t->recipe.context, QN_TRAINING_BITS_SEQUENCES);
     t->passing = largest_turned(&t->cfg);
     if (t->recipe.sample_every > 0)
         QN_TRY(weigh_session(t, &sample, &t->passing));
@@ -82,8 +82,10 @@ int qn_training_fits(const qn_training *t) {
     const qn_recipe *r = &t->recipe;
     const double tables = (double)c->V * (double)c->D * (c->tied ? 1 : 2);
     const double each = (r->compute == QN_BF16 ? 10 : 8) + (r->optimizer.kind == QN_OPTIMIZER_ADAMW ? 8 : 4);
-    const double tokens = (double)QN_MIN(r->rows, r->batch / r->shards) * (double)r->context;
+    const double tokens = (double)QN_MIN(r->rows, r->batch / r->shards) * (double)qn_recipe_row(r);
     const double kept = r->recompute == QN_RECOMPUTE_LAYERS ? 1 : 8;
+    if (r->lora.rank > 0)               /* the model is counted when it is there */
+        return check_bytes(t, 4 * kept * tokens * (double)c->layers * (double)c->D);
     return check_bytes(t, each * ((double)qn_dial_numbers(c, t->gated) + tables) +
                           4 * kept * tokens * (double)c->layers * (double)c->D);
 }

@@ -23,7 +23,7 @@ const char *qn_count_text(double n, char out[32]) {
 }
 
 static double planned_tokens(const qn_training *t) {
-    return (double)t->recipe.steps * (double)t->recipe.batch * (double)t->recipe.context;
+    return (double)t->recipe.steps * (double)t->recipe.batch * (double)qn_recipe_row(&t->recipe);
 }
 
 /* Six operations for each number that multiplies a token, forward and back; attention left out, 60 % of the peak. */
@@ -50,7 +50,23 @@ static void say_data(const qn_training *t) {
 static double epoch_tokens(const qn_training *t) {
     if (t->data)
         return (double)qn_dataset_info(t->data, QN_SPLIT_TRAIN).tokens;
-    return (double)t->epoch_rows * (double)t->recipe.context;
+    return (double)t->epoch_rows * (double)qn_recipe_row(&t->recipe);
+}
+
+static void say_objective(const qn_objective *o) {
+    const qn_objective_info *k = qn_objective_get(o->kind);
+    const struct { int use; const char *name; double v; } more[] = {
+        {QN_USES_SMOOTHING, "label smoothing", o->smoothing}, {QN_USES_ANCHOR, "anchor", o->anchor},
+        {QN_USES_MARGIN, "gamma", o->margin}, {QN_USES_WEIGHTS, "weight of good answers", o->good},
+        {QN_USES_WEIGHTS, "of others", o->bad},
+    };
+    char text[160] = "";
+    for (size_t i = 0, n = 0; i < QN_LEN(more) && n < sizeof text; i++)
+        if (k->uses & more[i].use)
+            n += (size_t)snprintf(text + n, sizeof text - n, ", %s %g", more[i].name, more[i].v);
+    qn_log(QN_LOG_INFO, "loss    %s of %s: beta %g%s; measured from %s", k->name,
+           k->from == QN_LEARNS_PAIRS ? "pairs" : "labelled answers", o->beta, text,
+           k->reference ? "the model as it is now" : "no reference");
 }
 
 static void say_memory(const qn_training *t) {
@@ -73,13 +89,20 @@ void qn_training_plan(const qn_training *t) {
            (double)t->model->n_params / 1e6,
            (double)qn_dial_numbers(c, t->gated) / 1e6, (long long)c->layers, qn_plural(c->layers), (long long)c->D,
            (long long)c->heads, qn_plural(c->heads), (long long)c->Dh, (long long)c->F, (long long)c->V);
+    if (t->adapter)
+        qn_training_adapter_plan(t);
     if (t->data)
         say_data(t);
+    if (qn_recipe_judges(r))
+        say_objective(&r->objective);
     qn_log(QN_LOG_INFO, "run     %lld step%s of %lld row%s of %lld tokens: %s tokens, %.1f epochs; %s, rate %g %s, "
            "warm-up %lld; compute %s", (long long)r->steps, qn_plural(r->steps), (long long)r->batch,
-           qn_plural(r->batch), (long long)r->context, qn_count_text(tokens, all), epoch > 0 ? tokens / epoch : 0,
+           qn_plural(r->batch), (long long)qn_recipe_row(r), qn_count_text(tokens, all), epoch > 0 ? tokens / epoch : 0,
            rules[r->optimizer.kind], r->schedule.peak, curves[r->schedule.kind], (long long)r->schedule.warmup,
            qn_dtype_get((qn_dtype)r->compute)->name);
+    if (t->replay)
+        qn_log(QN_LOG_INFO, "replay  %lld row%s of %s beside each step, weight %g", (long long)r->replay_rows,
+               qn_plural(r->replay_rows), qn_dataset_path(t->replay), r->replay_weight);
     say_memory(t);
     qn_clock_text(qn_training_seconds(t), text);
     qn_log(QN_LOG_INFO, "time    about %s on this machine, %s (%s, %d thread%s)", text, t->step_seconds > 0

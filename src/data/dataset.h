@@ -82,6 +82,7 @@ typedef struct {
     int64_t context;        /* tokens of a row */
     uint64_t seed;          /* order, and where long documents are cut, differ from epoch to epoch */
     bool ordered;           /* validation: documents in their order, cut at their start, the same in every epoch */
+    bool judged;            /* of examples: both parts of each, to be compared (data/examples.h) */
 } qn_rows_options;
 
 /* Tokens [start, start + n) of the row are one piece: positions 0 … n−1, attention within it. */

@@ -10,6 +10,11 @@ typedef int qn_example_file_fn(void *arg, qn_str json, int64_t row, const char *
  * forms, no row in it), QN_ETRUNC (an array without an end), QN_ELIMIT. */
 int qn_example_file(const char *path, qn_example_file_fn *fn, void *arg);
 
+/* Rows that are meant: a member that has the value, or is a list with it (example_where.c). */
+typedef struct { qn_str member, value; } qn_example_where;
+/* Do all n of them hold for the row? 1, 0; QN_EFORMAT: it is no JSON. */
+int qn_example_where_holds(const qn_example_where *w, size_t n, qn_str json, const char *place);
+
 /* What form its first row has, out of its first megabytes: QN_FORM_NONE where it is text, or nothing that is known. */
 int qn_example_sniff(const char *path, qn_example_form *form);
 

@@ -229,6 +229,12 @@ static int take_row(void *arg, qn_str json, int64_t number, const char *place) {
     qn_examples_stats *s = &j->e->stats;
     j->number = number;
     j->place = place;
+    if (number > 0 && j->o->n_where && (!j->o->skip_bad || qn_json_is_whole(json))) {
+        const int meant = qn_example_where_holds(j->o->where, j->o->n_where, json, place);
+        s->passed += meant == 0;
+        if (meant <= 0)
+            return meant;
+    }
     if (number > 0) {
         const int rc = qn_example_row_read(&j->row, json, place, !j->p->calls);
         if (rc < 0 && rc != QN_ENOMEM && j->o->skip_bad && !qn_json_is_whole(json)) {
@@ -337,6 +343,8 @@ static int check_options(const qn_examples_options *o) {
 
 static int nothing_left(const qn_examples *e, const char *path) {
     qn_buf why = {0};
+    if (e->stats.passed && e->stats.rows == 0)
+        return qn_fail(QN_EINVAL, "%s: not one of %lld rows is meant by --where", path, (long long)e->stats.passed);
     const int rc = qn_examples_losses(e, &why);
     const int failed = qn_fail(QN_EINVAL, "%s: not one of %lld rows can be used: %s", path, (long long)e->stats.rows,
                                why.s ? why.s : "they are empty");
@@ -400,4 +408,30 @@ void qn_examples_get(const qn_examples *e, qn_split split, int64_t i, qn_example
     for (int k = 0; k < out->parts; k++)
         out->part[k] = (qn_example_part){e->ids + it->part[k].from, e->taught + it->part[k].from, it->part[k].n,
                                          it->part[k].prompt};
+}
+
+/* ---- answers to other prompts ---- */
+
+enum { LOOK_AT = 16 };                  /* examples behind one, for another prompt */
+
+static bool begins_alike(const qn_example_part *a, const qn_example_part *b) {
+    return a->prompt == b->prompt && memcmp(a->ids, b->ids, (size_t)a->prompt * sizeof *a->ids) == 0;
+}
+
+int64_t qn_examples_mismatch(const qn_examples *e, qn_split split, int64_t i, int32_t *ids, uint8_t *taught) {
+    const int64_t all = e->count[split];
+    qn_example own, other;
+    qn_examples_get(e, split, i, &own);
+    for (int64_t k = 1; k <= LOOK_AT; k++) {
+        qn_examples_get(e, split, (i + k) % all, &other);
+        if (!begins_alike(&own.part[0], &other.part[0]))
+            break;
+    }
+    const qn_example_part *a = &own.part[0], *b = &other.part[0];
+    const int64_t n = QN_MIN(b->n - b->prompt, e->context + 1 - a->prompt);
+    memcpy(ids, a->ids, (size_t)a->prompt * sizeof *ids);
+    memset(taught, 0, (size_t)a->prompt);
+    memcpy(ids + a->prompt, b->ids + b->prompt, (size_t)n * sizeof *ids);
+    memcpy(taught + a->prompt, b->taught + b->prompt, (size_t)n);
+    return a->prompt + n;
 }

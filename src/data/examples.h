@@ -1,7 +1,7 @@
 /* data/examples.h — examples to tune with, in memory: conversations, preference pairs, labelled answers as ids, and
  * which of them are taught.
  *
- *   example_file.c     files into rows: JSON arrays, JSON lines, text; packed or not
+ *   example_file.c     files into rows: JSON arrays, JSON lines, text; packed or not   example_where.c  which are meant
  *   example_row.c      a row of any form into conversations            example_turns.c   … message by message
  *   examples.c         conversations into ids by the one way that serving has (chat/prompt.h); faults, cuts, the split
  *   examples_store.c   all of it on disk, so that a run goes on without files and template
@@ -17,7 +17,7 @@
 
 #include "chat/prompt.h"
 #include "data/dataset.h"
-#include "data/example_row.h"
+#include "data/example_file.h"
 
 typedef enum { QN_LONG_CUT, QN_LONG_DROP } qn_long;
 #define QN_LONG_CHOICES "cut|drop"
@@ -25,6 +25,7 @@ typedef enum { QN_LONG_CUT, QN_LONG_DROP } qn_long;
 typedef struct {
     const char *const *path; size_t n_paths;
     const char *const *held; size_t n_held;     /* files of the validation split; without, a share of the others */
+    const qn_example_where *where; size_t n_where;      /* take only rows for which all of these hold; of any file */
     double validation;                          /* the share: 0 … 0.5 */
     int64_t context;
     qn_teach_options teach;                     /* `from` is not looked at */
@@ -53,6 +54,7 @@ enum { QN_FAULT_ROWS = 5 };
 typedef struct { int64_t n, row[QN_FAULT_ROWS]; } qn_fault_count;       /* and the first rows of them */
 typedef struct {
     qn_example_form form;                       /* of the first file */
+    int64_t passed;                             /* rows that are not meant: not among the others */
     int64_t rows, examples, tokens, taught;     /* read; what became of them, both splits and parts */
     int64_t longest;                            /* tokens of a part, before it was cut */
     int64_t cut, turnwise;                      /* lost their end; rows taught turn by turn */
@@ -81,8 +83,18 @@ const uint16_t *qn_examples_token_bytes(const qn_examples *e);  /* as qn_dataset
 int qn_examples_save(const qn_examples *e, const char *path);
 int qn_examples_open(qn_examples **out, const char *path);
 
+/* Another prompt's answer to the prompt of labelled answer i: that of the next example of its split that begins
+ * otherwise. What a policy makes of such answers tells how far it has come from where it began (train/objective.h).
+ * ids, taught: [context + 1], filled; how many tokens. Where no other prompt is near, the next answer. */
+int64_t qn_examples_mismatch(const qn_examples *e, qn_split split, int64_t i, int32_t *ids, uint8_t *taught);
+
 /* row_plan.c: rows of training as those of a prepared folder (data/dataset.h), whole examples side by side; targets
- * that are not taught are −1. Of pairs the chosen part, of labelled answers the good ones. Examples are borrowed. */
+ * that are not taught are −1. Of pairs the chosen part, of labelled answers the good ones. Examples are borrowed.
+ *
+ * Judged rows hold twice the context, and of every example two pieces, one behind the other: chosen and rejected; of a
+ * labelled answer itself and its mismatch. Piece i is of example qn_rows_piece_from(r, i):
+ *
+ *     row 3    | prompt chosen | prompt rejected | prompt chosen | prompt rejected | free | */
 int qn_rows_of_examples(qn_rows **out, const qn_examples *e, const qn_rows_options *o);
 
 #endif

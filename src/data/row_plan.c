@@ -7,7 +7,7 @@
  *
  * All of it draws from (seed, epoch), so a plan can be made again at any time. A stream needs no plan: where row r
  * begins is drawn from (seed, r). Examples in memory (data/examples.h) are documents that were cut already: each is one
- * piece. */
+ * piece, or where it is judged two that stay together. */
 #include "data/dataset_impl.h"
 #include "data/examples.h"
 #include "data/row_pack.h"
@@ -26,7 +26,8 @@ struct qn_rows {
     const qn_examples *x;
     const char *name;
     qn_rows_options o;
-    int64_t max_pieces, rows_first;     /* per row; of epoch 0 */
+    int64_t max_pieces, rows_first;     /* per row, each of `parts`; of epoch 0 */
+    int64_t parts;                      /* pieces that stand together: 2 of what is judged */
     /* best fit: the planned epoch */
     int64_t epoch, first_row, rows, pieces, max;
     int64_t *from;                      /* [max] where a piece begins in the stream; the number of its example */
@@ -35,7 +36,8 @@ struct qn_rows {
     int32_t *row_begin, *in_row;        /* [max + 1] [max] pieces by row */
     qn_row_packer packer;
     int32_t *ids;                       /* [context + 1] */
-    int64_t *where;                     /* [max_pieces] of the row that was got last */
+    uint8_t *taught;                    /* [context + 1] */
+    int64_t *where;                     /* [max_pieces · parts] of the row that was got last */
     qn_rows_stats stats;
 };
 
@@ -80,21 +82,37 @@ static void add_pieces(qn_rows *r, int64_t from, int64_t n, int64_t epoch, int64
     }
 }
 
-/* The part of example i that stands in a row, if there is one. */
-static bool example(const qn_rows *r, int64_t i, qn_example_part *part) {
+/* The k-th part of example i that stands in a row. */
+static void part_of(const qn_rows *r, int64_t i, int k, qn_example_part *part) {
     qn_example e;
     qn_examples_get(r->x, r->o.split, i, &e);
     *part = e.part[0];
-    return qn_examples_form(r->x) != QN_FORM_LABELS || e.good;
+    if (k == 1 && e.parts == 2)
+        *part = e.part[1];
+    else if (k == 1)
+        *part = (qn_example_part){r->ids, r->taught, qn_examples_mismatch(r->x, r->o.split, i, r->ids, r->taught),
+                                  e.part[0].prompt};
+}
+
+/* Answers that are not good are not imitated. */
+static bool stands(const qn_rows *r, int64_t i) {
+    qn_example e;
+    qn_examples_get(r->x, r->o.split, i, &e);
+    return r->o.judged || qn_examples_form(r->x) != QN_FORM_LABELS || e.good;
 }
 
 static void list_examples(qn_rows *r) {
     qn_example_part part;
     for (int64_t i = 0; i < qn_examples_count(r->x, r->o.split); i++) {
-        if (!example(r, i, &part))
+        if (!stands(r, i))
             continue;
         r->from[r->pieces] = i;
-        r->length[r->pieces++] = (int32_t)(part.n - 1);
+        r->length[r->pieces] = 0;
+        for (int k = 0; k < r->parts; k++) {
+            part_of(r, i, k, &part);
+            r->length[r->pieces] += (int32_t)(part.n - 1);
+        }
+        r->pieces++;
         r->stats.documents++;
     }
 }
@@ -122,9 +140,8 @@ static void list_pieces(qn_rows *r, int64_t epoch) {
 static int64_t count_max(const qn_rows *r) {
     const qn_dataset_split *p = r->split;
     int64_t max = 0, C = r->o.context;
-    qn_example_part part;
     for (int64_t i = 0; r->x && i < qn_examples_count(r->x, r->o.split); i++)
-        max += example(r, i, &part);
+        max += stands(r, i);
     for (size_t s = 0; r->d && s < r->d->sources; s++) {
         double repeat = qn_dataset_repeat(r->d, r->o.split, s);
         int64_t most = repeat == 1 ? 1 : (int64_t)QN_MIN(repeat, 1e9) + 1;
@@ -242,10 +259,12 @@ static int rows_new(qn_rows **out, const qn_rows *what) {
     if (!r)
         return QN_ENOMEM;
     *r = *what;
+    r->parts = r->o.judged ? 2 : 1;
     r->ids = qn_zalloc(QN_MEM_BASE, (size_t)r->o.context + 1, sizeof *r->ids);
-    QN_TRY_OUT(r->ids ? 0 : QN_ENOMEM);
+    r->taught = qn_zalloc(QN_MEM_BASE, (size_t)r->o.context + 1, sizeof *r->taught);
+    QN_TRY_OUT(r->ids && r->taught ? 0 : QN_ENOMEM);
     QN_TRY_OUT(r->o.packing == QN_PACK_STREAM ? begin_stream(r) : plan_first(r));
-    r->where = qn_zalloc(QN_MEM_BASE, (size_t)r->max_pieces, sizeof *r->where);
+    r->where = qn_zalloc(QN_MEM_BASE, (size_t)qn_rows_max_pieces(r), sizeof *r->where);
     QN_TRY_OUT(r->where ? 0 : QN_ENOMEM);
     r->rows_first = r->rows;
     *out = r;
@@ -270,9 +289,14 @@ int qn_rows_of_examples(qn_rows **out, const qn_examples *e, const qn_rows_optio
     QN_TRY(check_context(o));
     if (o->packing == QN_PACK_STREAM)
         return qn_fail(QN_EINVAL, "examples are packed whole, not as a stream: their answers would see one another");
-    if (o->context < qn_examples_context(e))
+    const qn_example_form form = qn_examples_form(e);
+    const int64_t most = qn_examples_context(e) * (o->judged ? 2 : 1);
+    if (o->context < most)
         return qn_fail(QN_EINVAL, "rows of %lld tokens for examples of up to %lld", (long long)o->context,
-                       (long long)qn_examples_context(e));
+                       (long long)most);
+    if (o->judged && form != QN_FORM_LABELS && !qn_example_form_is_pair(form))
+        return qn_fail(QN_EINVAL, "the examples are %s: there is nothing in them to compare",
+                       qn_example_form_name(form));
     return rows_new(out, &(qn_rows){.x = e, .name = "the examples", .o = *o});
 }
 
@@ -287,35 +311,42 @@ void qn_rows_free(qn_rows *r) {
     qn_free(r->row_begin);
     qn_free(r->in_row);
     qn_free(r->ids);
+    qn_free(r->taught);
     qn_free(r->where);
     qn_free(r);
 }
 
 int64_t qn_rows_per_epoch(const qn_rows *r) { return r->rows_first; }
 int64_t qn_rows_piece_from(const qn_rows *r, int64_t i) { return r->where[i]; }
-int64_t qn_rows_max_pieces(const qn_rows *r) { return r->max_pieces; }
+int64_t qn_rows_max_pieces(const qn_rows *r) { return r->max_pieces * r->parts; }
 void qn_rows_stats_get(const qn_rows *r, qn_rows_stats *out) { *out = r->stats; }
 
 /* ---- one row ----------------------------------------------------------------------------------------------------- */
 
-/* n tokens to read from `from` on, with the one behind them as the last target. */
-static int put_piece(qn_rows *r, int64_t from, int64_t n, qn_row_data *out) {
-    qn_example_part part = {0};
-    if (r->x) {
-        example(r, from, &part);
-        memcpy(r->ids, part.ids, (size_t)(n + 1) * sizeof *r->ids);
-    } else {
-        QN_TRY(qn_shards_read(r->split->shard, r->split->n, from, n + 1, r->ids));
-    }
-    memcpy(out->ids + out->n, r->ids, (size_t)n * sizeof *out->ids);
-    memcpy(out->targets + out->n, r->ids + 1, (size_t)n * sizeof *out->targets);
-    for (int64_t i = 0; r->x && i < n; i++)
-        if (!part.taught[i + 1])
-            out->targets[out->n + i] = -1;
+/* n tokens to read, with the one behind them as the last target. */
+static void put_ids(qn_rows *r, int64_t from, const int32_t *ids, int64_t n, qn_row_data *out) {
+    memcpy(out->ids + out->n, ids, (size_t)n * sizeof *out->ids);
+    memcpy(out->targets + out->n, ids + 1, (size_t)n * sizeof *out->targets);
     r->where[out->pieces] = from;
     out->piece[out->pieces++] = (qn_piece){out->n, n};
     out->n += n;
+}
+
+static int put_piece(qn_rows *r, int64_t from, int64_t n, qn_row_data *out) {
+    QN_TRY(qn_shards_read(r->split->shard, r->split->n, from, n + 1, r->ids));
+    put_ids(r, from, r->ids, n, out);
     return 0;
+}
+
+static void put_example(qn_rows *r, int64_t which, qn_row_data *out) {
+    for (int k = 0; k < r->parts; k++) {
+        qn_example_part part;
+        part_of(r, which, k, &part);
+        int32_t *targets = out->targets + out->n;
+        put_ids(r, which, part.ids, part.n - 1, out);
+        for (int64_t i = 0; i + 1 < part.n; i++)
+            targets[i] = part.taught[i + 1] ? targets[i] : -1;
+    }
 }
 
 /* A source by its weight, then a place in it; without weights any place of the stream. */
@@ -372,8 +403,13 @@ int qn_rows_get(qn_rows *r, int64_t row, qn_row_data *out) {
     } else {
         find_epoch(r, row);
         int64_t k = row - r->first_row;
-        for (int32_t i = r->row_begin[k]; i < r->row_begin[k + 1]; i++)
-            QN_TRY(put_piece(r, r->from[r->in_row[i]], r->length[r->in_row[i]], out));
+        for (int32_t i = r->row_begin[k]; i < r->row_begin[k + 1]; i++) {
+            const int32_t at = r->in_row[i];
+            if (r->x)
+                put_example(r, r->from[at], out);
+            else
+                QN_TRY(put_piece(r, r->from[at], r->length[at], out));
+        }
     }
     for (int64_t i = out->n; i < r->o.context; i++) {
         out->ids[i] = 0;

@@ -12,7 +12,7 @@
 #include "graph/tensor.h"
 #include "kernels/kernels.h"
 
-enum { QN_OP_INS = 8, QN_OP_OUTS = 3, QN_OP_SAVED = 2, QN_OP_PHASES = 6 };
+enum { QN_OP_INS = 9, QN_OP_OUTS = 3, QN_OP_SAVED = 2, QN_OP_PHASES = 6 };
 
 typedef struct qn_op_ctx {
     const qn_kernels *k;

@@ -1,6 +1,7 @@
 /* infer/session.c — feeds cut into runs, runs bound to the graph, wanted rows through the head. */
 #include "infer/session.h"
 
+#include <math.h>
 #include <string.h>
 
 enum { DEFAULT_ROWS = 512, HEAD_ROWS = 32 };
@@ -24,13 +25,18 @@ struct qn_session {
     int32_t *row_segment, *ids, *positions, *index;
     struct wanted { int64_t feed, i; } *wanted;       /* of each index */
     int64_t T, S;
+    int n_adapters;
+    bool dora[QN_ADAPTERS];     /* the adapter has magnitudes */
+    float *scale;               /* [sequences][n_adapters] */
+    float *run_scale;           /* [rows][n_adapters] of the run's segments */
     int64_t *fed;               /* [sequences] positions that the call's feeds add, for checking */
 };
 
 /* ---- life ---- */
 
-static int build_graphs(qn_session *s, int sequences) {
-    const qn_graph_options o = {.kv = s->kv.pool.dtype, .max_context = s->context};
+static int build_graphs(qn_session *s, int sequences, const qn_session_options *session) {
+    const qn_graph_options o = {.kv = s->kv.pool.dtype, .max_context = s->context, .adapter = session->adapter,
+                                .n_adapters = session->n_adapters};
     const qn_exec_limits limits = {.max_t = s->rows, .max_s = 0, .workers = qn_pool_threads(s->pool)};
     qn_exec_limits head_limits = limits;
     head_limits.max_s = QN_MIN(s->rows, QN_MAX(HEAD_ROWS, sequences));
@@ -61,6 +67,30 @@ static int allocate(qn_session *s, int64_t sequences) {
     return 0;
 }
 
+/* Without any a run says nothing of adapters. */
+static int take_adapters(qn_session *s, const qn_session_options *o, int64_t sequences) {
+    s->n_adapters = o->n_adapters;
+    if (o->n_adapters < 0 || o->n_adapters > QN_ADAPTERS)
+        return qn_fail(QN_EINVAL, "session: %d adapters; at most %d can be loaded side by side", o->n_adapters,
+                       QN_ADAPTERS);
+    if (o->n_adapters == 0)
+        return 0;
+    for (int a = 0; a < o->n_adapters; a++) {
+        QN_TRY(qn_adapter_check(o->adapter[a], s->m));
+        s->dora[a] = o->adapter[a]->dora;
+    }
+    const size_t of_all = (size_t)sequences * (size_t)o->n_adapters;
+    s->scale = qn_alloc(QN_MEM_SESSION, of_all * sizeof *s->scale);
+    s->run_scale = qn_zalloc(QN_MEM_SESSION, (size_t)s->rows * (size_t)o->n_adapters, sizeof *s->run_scale);
+    if (!s->scale || !s->run_scale)
+        return QN_ENOMEM;
+    for (size_t i = 0; i < of_all; i++)
+        s->scale[i] = 1;
+    s->batch.adapter_scale = s->run_scale;
+    s->batch.n_adapters = s->n_adapters;
+    return 0;
+}
+
 static int init(qn_session *s, const qn_session_options *o) {
     const qn_config *c = &s->m->cfg;
     const int64_t sequences = o->sequences > 0 ? o->sequences : 1;
@@ -77,8 +107,9 @@ static int init(qn_session *s, const qn_session_options *o) {
     s->cancel = o->cancel;
     s->epoch = s->m->epoch;
     QN_TRY(allocate(s, sequences));
+    QN_TRY(take_adapters(s, o, sequences));
     QN_TRY(qn_kv_init(&s->kv, (qn_dtype)kv, c->layers, c->kv_heads, c->Dh, sequences, s->context));
-    return build_graphs(s, (int)sequences);
+    return build_graphs(s, (int)sequences, o);
 }
 
 int qn_session_new(qn_session **out, const qn_model *m, const qn_kernels *k, qn_pool *pool,
@@ -115,6 +146,8 @@ void qn_session_free(qn_session *s) {
     qn_free(s->index);
     qn_free(s->wanted);
     qn_free(s->fed);
+    qn_free(s->scale);
+    qn_free(s->run_scale);
     qn_free(s);
 }
 
@@ -158,6 +191,8 @@ static int add_segment(qn_session *s, const qn_feed *f, int64_t feed, int64_t fr
     QN_TRY(qn_kv_reserve(&s->kv, f->seq, n));
     qn_segment *g = &s->segment[s->batch.n_segments];
     *g = (qn_segment){.row = s->T, .n = n, .pos = pos, .page = s->kv.seq[f->seq].page, .seq = f->seq};
+    for (int a = 0; a < s->n_adapters; a++)
+        s->run_scale[s->batch.n_segments * s->n_adapters + a] = s->scale[f->seq * s->n_adapters + a];
     for (int64_t i = 0; i < n; i++) {
         const int64_t t = s->T + i;
         s->ids[t] = f->tokens[from + i];
@@ -241,11 +276,37 @@ const qn_kernels *qn_session_kernels(const qn_session *s) { return s->k; }
 qn_dtype qn_session_kv_dtype(const qn_session *s) { return s->kv.pool.dtype; }
 void qn_session_truncate(qn_session *s, int64_t seq, int64_t length) { qn_kv_truncate(&s->kv, seq, length); }
 
+int qn_session_adapt(qn_session *s, int64_t seq, const float *scales) {
+    if (seq < 0 || seq >= s->kv.n_seq)
+        return qn_fail(QN_EINVAL, "sequence %lld; the session has sequences 0 to %lld", (long long)seq,
+                       (long long)s->kv.n_seq - 1);
+    if (s->n_adapters == 0)
+        return 0;
+    float *own = s->scale + seq * s->n_adapters;
+    for (int a = 0; a < s->n_adapters; a++) {
+        if (!isfinite(scales[a]))
+            return qn_fail(QN_EINVAL, "adapter %d: its scale must be a number", a + 1);
+        if (s->dora[a] && scales[a] != 0 && scales[a] != 1)
+            return qn_fail(QN_EINVAL, "adapter %d: has magnitudes (DoRA), which belong to its own scale: 1 is on, 0 is "
+                           "off, %g is neither", a + 1, (double)scales[a]);
+    }
+    if (s->kv.seq[seq].length > 0 && memcmp(own, scales, (size_t)s->n_adapters * sizeof *own) != 0)
+        return qn_fail(QN_EINVAL, "sequence %lld holds %lld positions that were computed with other scales of "
+                       "adapters; cut it to 0 first", (long long)seq, (long long)s->kv.seq[seq].length);
+    memcpy(own, scales, (size_t)s->n_adapters * sizeof *own);
+    return 0;
+}
+
 int qn_session_share(qn_session *s, int64_t from, int64_t to, int64_t n) {
     if (from == to || from < 0 || to < 0 || from >= s->kv.n_seq || to >= s->kv.n_seq || n < 0 ||
         n > s->kv.seq[from].length)
         return qn_fail(QN_EINVAL, "cannot share %lld positions of sequence %lld with sequence %lld", (long long)n,
                        (long long)from, (long long)to);
+    const size_t scales = (size_t)s->n_adapters;
+    if (n > 0 && scales && memcmp(s->scale + from * s->n_adapters, s->scale + to * s->n_adapters,
+                                  scales * sizeof *s->scale) != 0)
+        return qn_fail(QN_EINVAL, "sequences %lld and %lld have other scales of adapters: keys computed by one are not "
+                       "the other's", (long long)from, (long long)to);
     return qn_kv_share(&s->kv, from, to, n);
 }
 

@@ -12,7 +12,7 @@
 #include <stdatomic.h>
 
 #include "infer/kv.h"
-#include "model/model.h"
+#include "model/adapter.h"
 
 typedef struct qn_session qn_session;
 
@@ -22,6 +22,8 @@ typedef struct {
     int64_t rows;               /* most tokens in one run; 0: 512 */
     int kv;                     /* qn_dtype of the cache, or -1: the attention product of this model and level */
     const atomic_bool *cancel;  /* looked at between runs; NULL: never */
+    const qn_adapter *const *adapter;       /* [n_adapters], borrowed like the model; each sequence has its scales */
+    int n_adapters;
 } qn_session_options;
 
 /* Borrows m, k and pool (NULL: the caller's thread alone) until it is freed. Builds and plans both graphs for `rows`
@@ -45,6 +47,12 @@ typedef int qn_logits_fn(void *arg, int64_t feed, int64_t i, const float *logits
  * leaves the sequences where they got to. fn may be NULL where no feed wants logits. No allocation. */
 int qn_session_feed(qn_session *s, const qn_feed *feeds, int64_t n, qn_logits_fn *fn, void *arg);
 
+/* How much of each adapter is in what the sequence computes, scales [n_adapters]: 1 as it was made, which is how a
+ * session begins; 0: off, to the bit. QN_EINVAL: no such sequence; it holds positions, which were computed with other
+ * scales (truncate it first); a scale that is no number; one between for an adapter with magnitudes, whose lengths
+ * belong to its own scale. */
+int qn_session_adapt(qn_session *s, int64_t seq, const float *scales);
+
 /* Below, seq is one of the session's sequences, 0 ≤ seq < qn_session_sequences: the caller has checked. */
 int64_t qn_session_length(const qn_session *s, int64_t seq);        /* positions stored */
 int64_t qn_session_context(const qn_session *s);                    /* positions that a sequence can have */
@@ -55,7 +63,8 @@ qn_dtype qn_session_kv_dtype(const qn_session *s);
 /* Forgets what lies behind `length`, 0 ≤ length ≤ qn_session_length. */
 void qn_session_truncate(qn_session *s, int64_t seq, int64_t length);
 /* Sequence `to` starts over as the first n positions of `from`; the memory is shared, and a page is copied before one
- * of them writes to it. QN_EINVAL: the same sequence, none of the session's, or more positions than it has. */
+ * of them writes to it. QN_EINVAL: the same sequence, none of the session's, more positions than it has, or other
+ * scales of adapters: keys computed by one are not the other's. */
 int qn_session_share(qn_session *s, int64_t from, int64_t to, int64_t n);
 void qn_session_reset(qn_session *s);       /* all sequences, and the epoch */
 

@@ -10,7 +10,7 @@
  *   stack.c          where they enter the graph              ops/lora.c          the second product and the sum
  *
  * A model's weights stay what they are, quantized or not; A and B are F32. Rows of B, and magnitudes, are in the order
- * of Hugging Face's files, as all weights in memory. An adapter is immutable for sessions, and may be shared by them. */
+ * of Hugging Face's files, as all weights in memory. Sessions only read an adapter and may share it. */
 #ifndef QN_MODEL_ADAPTER_H
 #define QN_MODEL_ADAPTER_H
 
@@ -26,7 +26,7 @@ typedef struct {
     double alpha, scale;                /* scale: s above */
     qn_tensor a, b;                     /* [rank,cols], [rows,rank]: F32 in panels, in the adapter's arena */
     float *magnitude;                   /* [rows] or NULL: no DoRA */
-    float *length;                      /* [rows] ‖W + s·B·A‖, made from the two at load and behind each step; with it */
+    float *length;                      /* [rows] ‖W + s·B·A‖, made at load and behind each step; beside magnitude */
 } qn_lora;
 
 typedef struct qn_adapter {
@@ -46,8 +46,8 @@ typedef struct {
     int64_t rank;
     double alpha;
     bool rslora, dora;
-    const char *targets;                /* "all-linear", or names of PEFT's or of ours, separated by commas: "q_proj,v_proj",
-                                         * "attn_q,ffn_down"; the family's table knows both spellings */
+    const char *targets;                /* "all-linear", or names of PEFT's or of ours with commas between them:
+                                         * "q_proj,v_proj", "attn_q,ffn_down"; NULL: all-linear */
     uint64_t seed;
 } qn_lora_options;
 
@@ -59,12 +59,18 @@ void qn_adapter_free(qn_adapter *a);                            /* NULL is fine 
 const qn_lora *qn_adapter_find(const qn_adapter *a, qn_param_id id, int64_t layer);     /* NULL: no pair there */
 /* Does it fit onto m: family, layers, shape of every pair? QN_ESHAPE names the adapter, the pair and both shapes. */
 int qn_adapter_check(const qn_adapter *a, const qn_model *m);
-/* For the makers of adapters: lists `n` pairs (p, layer, rank, rows, cols, alpha, scale are set) in an arena; zero. */
+/* For the makers of adapters: lists `n` pairs (p, layer, rank, rows, cols, alpha, scale are set) in an arena, in the
+ * family's order, all numbers zero. QN_EINVAL: none; QN_EFORMAT: two for one weight; QN_ENOMEM. */
 int qn_adapter_new(qn_adapter **out, const qn_arch *arch, int64_t layers, const qn_lora *pairs, size_t n, bool dora);
+/* "blk.3.attn_q.weight.lora_a": what a part of a pair is called in a graph; part: "lora_a", "lora_b", "lora_m". */
+int qn_lora_name(const qn_lora *l, const char *part, qn_buf *out);
 /* One matrix of a pair out of its panels and back: row-major [rows of it, columns of it]. */
 void qn_lora_unpack(const qn_tensor *t, float *out);
 void qn_lora_pack(const qn_tensor *t, const float *from);
 /* DoRA: lengths anew from W (decoded tile by tile) and the pair. Does nothing without magnitudes. */
 int qn_adapter_lengths(qn_adapter *a, const qn_model *m, qn_pool *pool);
+/* The same in room of the caller's, so many floats for a pool of so many threads: no allocation. */
+size_t qn_adapter_room(const qn_adapter *a, int workers);
+void qn_adapter_lengths_in(qn_adapter *a, const qn_model *m, qn_pool *pool, float *room);
 
 #endif

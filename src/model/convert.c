@@ -43,7 +43,7 @@ static bool is_other_file(qn_str out) {
     return false;
 }
 
-static int check_out(const char *in, const char *out, const qn_convert_options *o, bool *to_gguf) {
+int qn_convert_check_out(const char *in, const char *out, bool force, bool *to_gguf) {
     struct stat st;
     const bool exists = stat(out, &st) == 0, is_dir = exists && S_ISDIR(st.st_mode);
     *to_gguf = qn_str_ends(qn_str_of(out), ".gguf");
@@ -53,10 +53,10 @@ static int check_out(const char *in, const char *out, const qn_convert_options *
         return qn_fail(QN_EINVAL, "%s: input and output are the same", out);
     if (*to_gguf ? is_dir : exists && !is_dir)
         return qn_fail(QN_EINVAL, *to_gguf ? "%s: is a directory; a GGUF is one file"
-                       : "%s: is a file; a model in Hugging Face's form is a directory (a GGUF ends in .gguf)", out);
-    if (!exists || o->force || (is_dir && is_empty_dir(out)))
+                       : "%s: is a file; Hugging Face's form is a directory (a GGUF ends in .gguf)", out);
+    if (!exists || force || (is_dir && is_empty_dir(out)))
         return 0;
-    return qn_fail(QN_EINVAL, is_dir ? "%s: is not empty; choose another name, or --force to replace the model in it"
+    return qn_fail(QN_EINVAL, is_dir ? "%s: is not empty; choose another name, or --force to replace what is in it"
                    : "%s: is there already; choose another name, or --force to replace it", out);
 }
 
@@ -342,7 +342,7 @@ int qn_convert(const char *in, const char *out, const qn_convert_options *o, qn_
     qn_source *s = NULL;
     bool to_gguf;
     *result = (qn_convert_result){0};
-    QN_TRY(check_out(in, out, o, &to_gguf));
+    QN_TRY(qn_convert_check_out(in, out, o->force, &to_gguf));
     QN_TRY(check_dtype(o, to_gguf));
     QN_TRY(qn_source_open(&s, in));
     result->is_gguf = to_gguf;

@@ -14,11 +14,20 @@
 
 enum { QN_DTYPE_KEEP = -1 };
 
+/* Matrices that are changed on their way (merge.h): as F32 and a whole one at a time, rows as in memory, whatever both
+ * forms look like. They are stored in the dtype that they would have had. */
+typedef struct {
+    bool (*wants)(void *arg, const qn_param *p, int64_t layer);
+    int (*change)(void *arg, const qn_param *p, int64_t layer, float *w, int64_t rows, int64_t cols);   /* <0: error */
+    void *arg;
+} qn_convert_change;
+
 typedef struct {
     int dtype;                      /* of the matrices: a qn_dtype, or QN_DTYPE_KEEP */
     bool force;                     /* replace what is there: a file, or the model in a directory */
     int (*progress)(void *arg, int64_t done, int64_t total);    /* bytes; may be NULL; <0 is an error that ends it */
     void *arg;
+    const qn_convert_change *change;                            /* NULL: none is changed */
 } qn_convert_options;
 
 typedef struct {
@@ -28,6 +37,8 @@ typedef struct {
     int64_t tensors, numbers;
     uint64_t bytes;                 /* of the weights */
     int64_t matrices, rounded;      /* … of which so many hold other numbers than before */
+    int64_t changed;                /* parameters that were changed */
+    int64_t recast;                 /* matrices of another dtype than before */
     int64_t kept;                   /* matrices that kept their dtype, having rows of no whole blocks */
 } qn_convert_result;
 
@@ -35,5 +46,8 @@ typedef struct {
  * force), or names neither; QN_EUNSUPPORTED: the form cannot say what the model is. On error what was there is as it
  * was, and nothing new is left behind. */
 int qn_convert(const char *in, const char *out, const qn_convert_options *o, qn_convert_result *result);
+
+/* The first of these checks: may `out` be written, and is it to be a GGUF? For whoever writes in these two forms. */
+int qn_convert_check_out(const char *in, const char *out, bool force, bool *to_gguf);
 
 #endif

@@ -232,20 +232,33 @@ typedef struct {
     size_t from_bytes, to_bytes;        /* of a row */
     bool permuted, rounded;
     float *x, *again;                   /* [K] */
+    const float *whole;                 /* changed: the tensor as its parameters' rows, one below the other; or NULL */
     char *packed;                       /* [to_bytes] */
     char *strip;                        /* [TURNED][from_bytes], where the tensor is turned */
 } streaming;
 
 /* The stored row that becomes row r of the output. */
 static int64_t source_row(const streaming *s, int64_t r) {
-    const int64_t Dh = s->c->cfg.Dh, half = Dh / 2, in_head = r % Dh;
-    if (!s->permuted)
+    const int64_t rot = s->c->cfg.rope.rot, half = rot / 2, in_head = r % s->c->cfg.Dh;
+    if (!s->permuted || in_head >= rot)
         return r;
     return r - in_head + (s->c->to_gguf ? in_head % 2 * half + in_head / 2 : 2 * (in_head % half) + in_head / half);
 }
 
+/* Row r of the output out of a changed tensor. */
+static const char *changed_row(const streaming *s, int64_t r) {
+    const int64_t columns = s->it->st.dim[1];
+    if (s->c->to_gguf || !(s->it->st.p->flags & QN_HF_TRANSPOSED))
+        return (const char *)(s->whole + source_row(s, r) * columns);
+    for (int64_t k = 0; k < s->K; k++)                  /* on its side: the column r */
+        ((float *)(void *)s->strip)[k] = s->whole[k * columns + r];
+    return s->strip;
+}
+
 /* Row r of the output in dtype `from`. What is turned comes a strip at a time. */
 static const char *row_at(streaming *s, int64_t r) {
+    if (s->whole)
+        return changed_row(s, r);
     if (!s->it->turned)
         return s->it->st.info->data + (size_t)source_row(s, r) * s->from_bytes;
     if (r % TURNED == 0)
@@ -293,10 +306,10 @@ static int put_rows(streaming *s) {
     return 0;
 }
 
-static int stream_item(qn_conversion *c, qn_tensor_writer *t, const qn_convert_item *it) {
-    streaming s = {.c = c, .t = t, .it = it, .from = (qn_dtype)it->st.info->dtype};
+static int stream_rows(qn_conversion *c, qn_tensor_writer *t, const qn_convert_item *it, const float *whole) {
+    streaming s = {.c = c, .t = t, .it = it, .from = whole ? QN_F32 : (qn_dtype)it->st.info->dtype, .whole = whole};
     const bool matrix = it->st.rank == 2;
-    s.permuted = (it->st.p->flags & QN_ROPE_PERMUTED) && qn_source_is_gguf(c->s) != c->to_gguf;
+    s.permuted = (it->st.p->flags & QN_ROPE_PERMUTED) && (!whole && qn_source_is_gguf(c->s)) != c->to_gguf;
     s.rows = matrix || s.permuted ? it->dim[0] : 1;
     s.K = matrix ? it->dim[1] : s.permuted ? 1 : it->dim[0];
     s.rounded = s.from == QN_F64;                       /* an f64 may hold more than is looked at here */
@@ -306,15 +319,83 @@ static int stream_item(qn_conversion *c, qn_tensor_writer *t, const qn_convert_i
     s.to_bytes = qn_dtype_row_bytes(it->to, s.K);
     s.x = qn_alloc(QN_MEM_SCRATCH, 2 * (size_t)s.K * sizeof *s.x);
     s.packed = qn_alloc(QN_MEM_SCRATCH, s.to_bytes);
-    s.strip = qn_alloc(QN_MEM_SCRATCH, it->turned ? TURNED * s.from_bytes : 1);
+    s.strip = qn_alloc(QN_MEM_SCRATCH, it->turned || whole ? TURNED * s.from_bytes : 1);
     s.again = s.x + s.K;
     const int rc = s.x && s.packed && s.strip ? put_rows(&s) : QN_ENOMEM;
     qn_free(s.x);
     qn_free(s.packed);
     qn_free(s.strip);
     c->r->rounded += matrix && s.rounded;
+    c->r->recast += matrix && (qn_dtype)it->st.info->dtype != it->to;
     qn_tensor_drop_pages(qn_source_tensors(c->s), it->st.info);
     return rc;
+}
+
+/* ---- changed on the way ---- */
+
+/* The parameters of an item: one, or those of a joint tensor in the order of their rows. */
+static int parts_of(const qn_conversion *c, const qn_convert_item *it, const qn_param *part[4]) {
+    const qn_joint *j = qn_arch_joint(c->model.arch, it->st.p->id);
+    part[0] = it->st.p;
+    for (int i = 0; j && i < j->parts; i++)
+        part[i] = qn_arch_param(c->model.arch, j->part[i]);
+    return j ? j->parts : 1;
+}
+
+static bool is_changed(const qn_conversion *c, const qn_convert_item *it) {
+    const qn_convert_change *ch = c->o->change;
+    const qn_param *part[4];
+    bool any = false;
+    for (int i = 0, n = ch && it->st.rank == 2 ? parts_of(c, it, part) : 0; i < n; i++)
+        any = any || ch->wants(ch->arg, part[i], it->st.layer);
+    return any;
+}
+
+/* The rows of one parameter as floats, in the order of memory. */
+static int decode_part(const qn_conversion *c, const qn_param *p, int64_t layer, float *w, int64_t *rows) {
+    qn_stored st;
+    QN_TRY(qn_stored_find(&st, c->s, c->model.arch, &c->cfg, p, layer));
+    QN_TRY(qn_stored_check(&st, c->s));
+    const qn_dtype dtype = (qn_dtype)st.info->dtype;
+    void *room = qn_alloc(QN_MEM_SCRATCH, TURNED * qn_stored_row_bytes(&st));
+    if (!room)
+        return QN_ENOMEM;
+    for (int64_t row = 0; row < st.dim[0]; row += TURNED) {
+        const int64_t n = QN_MIN(TURNED, st.dim[0] - row);
+        qn_dtype_get(dtype)->decode_row(w + row * st.dim[1], qn_stored_rows(&st, row, n, room), n * st.dim[1]);
+    }
+    qn_free(room);
+    *rows = st.dim[0];
+    return 0;
+}
+
+static int change_parts(qn_conversion *c, const qn_convert_item *it, float *w) {
+    const qn_convert_change *ch = c->o->change;
+    const qn_param *part[4];
+    const int n = parts_of(c, it, part);
+    for (int i = 0; i < n; i++) {
+        int64_t rows;
+        QN_TRY(decode_part(c, part[i], it->st.layer, w, &rows));
+        if (ch->wants(ch->arg, part[i], it->st.layer)) {
+            QN_TRY(ch->change(ch->arg, part[i], it->st.layer, w, rows, it->st.dim[1]));
+            c->r->changed++;
+        }
+        w += rows * it->st.dim[1];
+    }
+    return 0;
+}
+
+static int stream_changed(qn_conversion *c, qn_tensor_writer *t, const qn_convert_item *it) {
+    float *whole = qn_alloc(QN_MEM_SCRATCH, (size_t)(it->st.total * it->st.dim[1]) * sizeof *whole);
+    int rc = whole ? change_parts(c, it, whole) : QN_ENOMEM;
+    if (rc >= 0)
+        rc = stream_rows(c, t, it, whole);
+    qn_free(whole);
+    return rc;
+}
+
+static int stream_item(qn_conversion *c, qn_tensor_writer *t, const qn_convert_item *it) {
+    return is_changed(c, it) ? stream_changed(c, t, it) : stream_rows(c, t, it, NULL);
 }
 
 int qn_convert_stream(qn_conversion *c, qn_tensor_writer *t) {

@@ -6,6 +6,8 @@
  *   arch.h .c     the families: arch_<name>.c, one table each of keys, parameters, wiring (arch_list.inc)
  *   stored.h .c   where a parameter lies in a file: alone or among others, as it is used or transposed
  *   load.c        names bound to tensors, shapes checked, weights packed for this machine
+ *   adapter.h     low-rank adapters beside a model's weights
+ *   fingerprint.c what a model in memory is, in sixteen digits
  *   blank.c       a model without a file      params.h .c   the parameters of a model that is trained
  *   stack.c       the shared decoder stack: parameters and spec to a graph
  *   save.h        what stands beside the weights of a model that is written (save_*.c)
@@ -83,6 +85,8 @@ int qn_model_load(qn_model **out, const qn_source *s, const qn_model_options *o,
  * has[id] names (NULL: none), and no head of its own where c->tied. Matrices in F32 or BF16 (QN_EINVAL: others). What
  * fills it: model/params.h. QN_ENOMEM. */
 int qn_model_blank(qn_model **out, const qn_arch *arch, const qn_config *c, const bool *has, qn_dtype matrices);
+/* 16 digits of every number that the model holds, and of its shapes: the same on every machine and for any threads. */
+int qn_model_fingerprint(const qn_model *m, qn_pool *pool, char out[17]);       /* QN_ENOMEM */
 void qn_model_free(qn_model *m);                /* NULL is fine; no session may borrow it any more */
 /* The KV dtype that fits the model's product at the kernels' level (docs/NUMERICS.md): f32 where most weights are F32,
  * else bf16 with bf16 dots, f16 without. */
@@ -93,9 +97,16 @@ const qn_tensor *qn_model_param(const qn_model *m, qn_param_id id, int64_t layer
 
 /* ---- a model as a graph ---- */
 
+struct qn_adapter;
+
 typedef struct {
     qn_dtype kv;                    /* dtype of the KV cache */
     int64_t max_context;
+    const struct qn_adapter *const *adapter;    /* [n_adapters] behind the products, in this order (adapter.h); checked
+                                                 * against the model, and outliving the graph */
+    int n_adapters;
+    double lora_dropout;            /* > 0: of what A reads, in runs that ask for dropout */
+    bool half_walk;                 /* gradients pass quantized weights as products of BF16, not of F32 */
     double dropout;                 /* > 0: nodes that drop this share of what enters the residual stream, in runs that
                                      * ask for it (qn_batch.dropout) */
     double neftune;                 /* > 0: a node that adds noise of this size to the embedding, likewise */

@@ -11,7 +11,33 @@
 
 enum { SLOT_NUMBERS = 16 };             /* every slot begins at a multiple of it in the flat arrays: 64 bytes */
 
+/* `name` is taken over. */
+static int push_slot(qn_params *p, size_t *cap, const qn_slot *like, const qn_tensor *t, qn_buf *name) {
+    const bool matrix = t->rank == 2;
+    int rc = QN_GROW(QN_MEM_MODEL, p->slot, *cap, p->n + 1);
+    if (rc >= 0) {
+        qn_slot *s = &p->slot[p->n];
+        *s = *like;
+        s->name = qn_str_dup(QN_MEM_MODEL, qn_buf_view(name));
+        s->rows = matrix ? t->dim[0] : 1;
+        s->cols = t->dim[matrix];
+        s->matrix = matrix;
+        s->at = p->numbers;
+        s->packed = *t;
+        s->tile = p->tiles;
+        p->numbers += ((size_t)(s->rows * s->cols) + SLOT_NUMBERS - 1) / SLOT_NUMBERS * SLOT_NUMBERS;
+        p->tiles += qn_slot_tiles(s);
+        p->widest = QN_MAX(p->widest, QN_MIN(s->rows, QN_SLOT_ROWS) * s->cols);
+        rc = s->name ? 0 : QN_ENOMEM;
+        p->n++;
+    }
+    qn_buf_drop(name);
+    return rc;
+}
+
 static int add_slot(qn_params *p, size_t *cap, const qn_param *param, int64_t layer) {
+    const qn_slot like = {.p = param, .layer = layer, .flags = param->flags, .rate = 1};
+    qn_buf name = {0};
     const qn_tensor *t = qn_model_param(p->m, param->id, layer);
     if (t->rank == 0)
         return 0;
@@ -22,14 +48,10 @@ static int add_slot(qn_params *p, size_t *cap, const qn_param *param, int64_t la
     if (matrix && t->dtype != p->m->main_dtype)
         return qn_fail(QN_EINVAL, "params: the model's matrices are partly %s, partly %s; load it with one of them",
                        qn_dtype_get(p->m->main_dtype)->name, qn_dtype_get(t->dtype)->name);
-    QN_TRY(QN_GROW(QN_MEM_MODEL, p->slot, *cap, p->n + 1));
-    qn_slot *s = &p->slot[p->n++];
-    *s = (qn_slot){.p = param, .layer = layer, .rows = matrix ? t->dim[0] : 1, .cols = t->dim[matrix],
-                   .matrix = matrix, .at = p->numbers, .packed = *t, .tile = p->tiles};
-    p->numbers += ((size_t)(s->rows * s->cols) + SLOT_NUMBERS - 1) / SLOT_NUMBERS * SLOT_NUMBERS;
-    p->tiles += qn_slot_tiles(s);
-    p->widest = QN_MAX(p->widest, QN_MIN(s->rows, QN_SLOT_ROWS) * s->cols);
-    return 0;
+    int rc = qn_param_name(param, true, layer, &name);
+    if (rc < 0)
+        qn_buf_drop(&name);
+    return rc < 0 ? rc : push_slot(p, cap, &like, t, &name);
 }
 
 /* The table's rows in their order; a run of rows that stand in every layer is gone through once per layer. */
@@ -59,7 +81,52 @@ int qn_params_init(qn_params *p, qn_model *m) {
     return rc;
 }
 
+static int add_part(qn_params *p, size_t *cap, const qn_lora *l, const char *part, const qn_tensor *t, double rate) {
+    const qn_slot like = {.p = l->p, .layer = l->layer, .rate = rate};
+    qn_buf name = {0};
+    const int rc = qn_lora_name(l, part, &name);
+    if (rc < 0)
+        qn_buf_drop(&name);
+    return rc < 0 ? rc : push_slot(p, cap, &like, t, &name);
+}
+
+static int list_pairs(qn_params *p, const qn_adapter *a, double b_rate) {
+    size_t cap = 0;
+    for (size_t i = 0; i < a->n; i++) {
+        const qn_lora *l = &a->lora[i];
+        const qn_tensor m = {.dtype = QN_F32, .rank = 1, .dim = {l->rows}, .stride = 1, .data = l->magnitude};
+        QN_TRY(add_part(p, &cap, l, "lora_a", &l->a, 1));
+        QN_TRY(add_part(p, &cap, l, "lora_b", &l->b, b_rate));
+        if (a->dora)
+            QN_TRY(add_part(p, &cap, l, "lora_m", &m, 1));
+    }
+    return 0;
+}
+
+int qn_params_of_adapter(qn_params *p, qn_model *m, qn_adapter *a, double b_rate, int workers) {
+    *p = (qn_params){.m = m, .adapter = a};
+    int rc = qn_adapter_check(a, m);
+    if (rc >= 0)
+        rc = list_pairs(p, a, b_rate);
+    if (rc >= 0 && a->dora) {
+        p->room = qn_alloc(QN_MEM_SCRATCH, qn_adapter_room(a, workers) * sizeof *p->room);
+        rc = p->room ? 0 : QN_ENOMEM;
+    }
+    if (rc < 0)
+        qn_params_drop(p);
+    return rc;
+}
+
+void qn_params_changed(qn_params *p, qn_pool *pool) {
+    if (p->room)
+        qn_adapter_lengths_in(p->adapter, p->m, pool, p->room);
+    p->m->epoch++;
+}
+
 void qn_params_drop(qn_params *p) {
+    for (size_t i = 0; i < p->n; i++)
+        qn_free(p->slot[i].name);
+    qn_free(p->room);
     if (p->master)
         qn_arena_unmap(QN_MEM_WEIGHTS, p->master, p->numbers * sizeof *p->master);
     qn_free(p->slot);
@@ -143,7 +210,7 @@ static void normal_pair(uint64_t seed, uint64_t slot, uint64_t pair, float out[2
  * depth (Radford et al. 2019, §2.3). */
 static void fresh_matrix(const filling *f, const qn_slot *s, int64_t row, float *w) {
     const double residual = f->deviation / sqrt(2 * (double)f->p->m->cfg.layers);
-    const float deviation = (float)(s->p->flags & QN_RESIDUAL_OUT ? residual : f->deviation);
+    const float deviation = (float)(s->flags & QN_RESIDUAL_OUT ? residual : f->deviation);
     const int64_t begin = row * s->cols, end = begin + qn_slot_tile_rows(s, row) * s->cols;
     float pair[2] = {0, 0};
     for (int64_t i = begin; i < end; i++) {

@@ -14,17 +14,23 @@
  *     … change w …
  *     qn_params_put(p, slot, row, w);                     // repacks the panel
  *
- * Different tiles of 32 rows may be worked on by different threads. */
+ * Different tiles of 32 rows may be worked on by different threads.
+ *
+ * Of a model with an adapter only the adapter's numbers are listed: A, B and magnitudes, pair by pair. Its own weights
+ * stand still, in whatever dtype they are stored, and have no slots, no masters, no gradients, no moments. */
 #ifndef QN_MODEL_PARAMS_H
 #define QN_MODEL_PARAMS_H
 
-#include "model/model.h"
+#include "model/adapter.h"
 
 enum { QN_SLOT_ROWS = 32 };             /* a tile: the rows of one panel */
 
 typedef struct {
-    const qn_param *p;
+    const qn_param *p;                  /* itself; of a part of a pair the weight that it belongs to */
     int64_t layer;                      /* −1: stands once */
+    char *name;                         /* in graphs and in the state of a run: "blk.0.attn_q.weight" */
+    int flags;                          /* of the family's table; none of them for parts of pairs */
+    double rate;                        /* its learning rate is the schedule's times this */
     int64_t rows, cols;                 /* a vector is one row */
     bool matrix;
     size_t at;                          /* its first number in the flat arrays */
@@ -40,13 +46,22 @@ typedef struct {
     int64_t tiles;                      /* of all slots */
     int64_t widest;                     /* most numbers of a tile: what room must hold */
     float *master;                      /* [numbers] or NULL: the panels are the masters */
+    qn_adapter *adapter;                /* what is trained in place of the model; borrowed; NULL: the model itself */
+    float *room;                        /* DoRA: for the lengths, which change with every step */
     bool grow;                          /* the caller's: a file may have fewer tokens than the model (qn_params_load) */
 } qn_params;
 
 /* Lists the parameters of a model whose matrices are all F32, or all BF16 (then masters are allocated, zero, and are
  * to be filled: below). QN_EINVAL: other or mixed dtypes; QN_ENOMEM. */
 int qn_params_init(qn_params *p, qn_model *m);
+/* Those of an adapter of m; m itself is only read, whatever its dtypes. b_rate: the rate of B is that of A times this
+ * (LoRA+, Hayou et al. 2024); `workers`: threads of the pool that works on them. QN_ESHAPE: it does not fit onto m;
+ * QN_ENOMEM. */
+int qn_params_of_adapter(qn_params *p, qn_model *m, qn_adapter *a, double b_rate, int workers);
 void qn_params_drop(qn_params *p);
+/* Behind any change of the numbers: what follows from them is made anew (DoRA's lengths), and the model's epoch grows.
+ * No allocation. */
+void qn_params_changed(qn_params *p, qn_pool *pool);
 
 /* Which slot a tile belongs to, and its first row there. */
 const qn_slot *qn_params_tile(const qn_params *p, int64_t tile, int64_t *row);

@@ -6,8 +6,9 @@
  * By the spec norm is layernorm, a table of positions is added to the embedding in place of rope, up ─ act stands where
  * gate,up ─ glu does.
  * Every product asks for its input in the form that its weight's dtype multiplies with; a form is made once per value
- * and shared. Only this file knows that there is a cache. Nothing here asks whether a gradient will be taken. */
-#include "model/model.h"
+ * and shared. Adapters stand behind the products, as nodes of their own. Only this file knows that there is a cache.
+ * Nothing here asks whether a gradient will be taken. */
+#include "model/adapter.h"
 #include "ops/attention.h"
 #include "ops/ops.h"
 
@@ -97,6 +98,8 @@ static qn_ref in_form(build *b, qn_ref x, qn_dtype w) {
 
 /* ---- products ---- */
 
+enum { GROUP = 3 };                     /* most products that read one x */
+
 typedef struct { qn_param_id weight, bias; const char *name; } product;
 
 static qn_dtype weight_dtype(const build *b, const product *p) {
@@ -104,7 +107,7 @@ static qn_dtype weight_dtype(const build *b, const product *p) {
 }
 
 /* y[i] = x · W_i + b_i for the products of a group; neighbours whose weights ask for the same form become one node. */
-static void products(build *b, qn_ref x, const product *p, int n, qn_ref *y) {
+static void plain_products(build *b, qn_ref x, const product *p, int n, qn_ref *y, qn_ref *bias) {
     for (int first = 0, end; first < n; first = end) {
         const qn_dtype dtype = weight_dtype(b, &p[first]);
         qn_ref in[QN_OP_INS];
@@ -119,11 +122,112 @@ static void products(build *b, qn_ref x, const product *p, int n, qn_ref *y) {
         }
         for (int i = first; i < end; i++)
             if (has(b, p[i].bias))
-                in[n_in++] = param(b, p[i].bias);
+                in[n_in++] = bias[i] = param(b, p[i].bias);
         in[0] = in_form(b, x, dtype);
+        attr.bias |= b->o->half_walk ? QN_LINEAR_HALF : 0;
         const qn_ref out = node(b, &qn_op_linear, names, in, n_in, attr.n, &attr);
         for (int i = first; i < end; i++)
             y[i] = out < 0 ? out : out + (i - first);
+    }
+}
+
+/* What one adapter has for the products of a group. */
+typedef struct {
+    int number;                         /* of the adapter */
+    const qn_lora *pair[GROUP];
+    qn_ref u[GROUP];                    /* x·Aᵀ */
+    int n, of[GROUP];                   /* which products have a pair */
+} low_rank;
+
+static qn_ref part_of(build *b, const low_rank *r, const qn_lora *l, const char *part, const qn_tensor *t) {
+    qn_buf name = {0}, full = {0};
+    if (b->rc < 0)
+        return b->rc;
+    int rc = qn_lora_name(l, part, &name);
+    if (rc >= 0)
+        rc = r->number ? qn_buf_printf(&full, "%d.%s", r->number, name.s) : qn_buf_puts(&full, name.s);
+    if (rc >= 0)
+        rc = qn_graph_param(b->g, full.s, t);
+    qn_buf_drop(&name);
+    qn_buf_drop(&full);
+    return keep_error(b, rc);
+}
+
+static qn_ref numbers_of(build *b, const low_rank *r, const qn_lora *l, const char *part, float *data) {
+    const qn_tensor t = {.dtype = QN_F32, .rank = 1, .dim = {l->rows}, .stride = 1, .data = data};
+    return part_of(b, r, l, part, &t);
+}
+
+/* A site for each adapter of each group, behind those of the residual stream. */
+static qn_ref drop_low(build *b, qn_ref x, const low_rank *r, const product *first) {
+    const int64_t group = b->layer * QN_PARAMS + first->weight, before = 1 + 2 * b->m->cfg.layers;
+    const qn_dropout_attr attr = {b->o->lora_dropout, before + group * QN_ADAPTERS + r->number};
+    char name[96];
+    snprintf(name, sizeof name, "%s.lora%d.x", first->name, r->number);
+    return b->o->lora_dropout > 0 ? node(b, &qn_op_dropout, name, &x, 1, 1, &attr) : x;
+}
+
+static void first_products(build *b, qn_ref x, const product *p, low_rank *r) {
+    const qn_linear_attr attr = {r->n, 0};
+    char names[160];
+    size_t len = 0;
+    qn_ref in[1 + GROUP] = {drop_low(b, x, r, &p[r->of[0]])};
+    for (int i = 0; i < r->n; i++) {
+        in[1 + i] = part_of(b, r, r->pair[i], "lora_a", &r->pair[i]->a);
+        len += (size_t)snprintf(names + len, sizeof names - len, "%s.lora%d.u ", p[r->of[i]].name, r->number);
+    }
+    const qn_ref u = node(b, &qn_op_linear, names, in, 1 + r->n, r->n, &attr);
+    for (int i = 0; i < r->n; i++)
+        r->u[i] = u < 0 ? u : u + i;
+}
+
+static void second_products(build *b, const product *p, const low_rank *r, qn_ref *y) {
+    qn_lora_attr attr = {.n = r->n, .adapter = r->number};
+    char names[160];
+    size_t len = 0;
+    qn_ref in[3 * GROUP];
+    for (int i = 0; i < r->n; i++) {
+        in[3 * i] = y[r->of[i]];
+        in[3 * i + 1] = r->u[i];
+        in[3 * i + 2] = part_of(b, r, r->pair[i], "lora_b", &r->pair[i]->b);
+        attr.scale[i] = r->pair[i]->scale;
+        len += (size_t)snprintf(names + len, sizeof names - len, "%s.lora%d ", p[r->of[i]].name, r->number);
+    }
+    const qn_ref out = node(b, &qn_op_lora, names, in, 3 * r->n, r->n, &attr);
+    for (int i = 0; i < r->n; i++)
+        y[r->of[i]] = out < 0 ? out : out + i;
+}
+
+static void second_products_dora(build *b, const product *p, const low_rank *r, qn_ref *y, const qn_ref *bias) {
+    char name[96];
+    for (int i = 0; i < r->n; i++) {
+        const qn_lora *l = r->pair[i];
+        const int of = r->of[i];
+        const qn_dora_attr attr = {r->number, l->scale};
+        const qn_ref in[] = {y[of], r->u[i], part_of(b, r, l, "lora_b", &l->b),
+                             numbers_of(b, r, l, "lora_m", l->magnitude), numbers_of(b, r, l, "lora_l", l->length),
+                             bias[of]};
+        snprintf(name, sizeof name, "%s.lora%d", p[of].name, r->number);
+        y[of] = node(b, &qn_op_dora, name, in, bias[of] >= 0 ? 6 : 5, 1, &attr);
+    }
+}
+
+/* y[i] = x · W_i + b_i and what adapters add to it, one behind the other. */
+static void products(build *b, qn_ref x, const product *p, int n, qn_ref *y) {
+    qn_ref bias[GROUP] = {-1, -1, -1};
+    plain_products(b, x, p, n, y, bias);
+    for (int a = 0; a < b->o->n_adapters && b->rc == 0; a++) {
+        low_rank r = {.number = a};
+        for (int i = 0; i < n; i++)
+            if ((r.pair[r.n] = qn_adapter_find(b->o->adapter[a], p[i].weight, b->layer)) != NULL)
+                r.of[r.n++] = i;
+        if (r.n == 0)
+            continue;
+        first_products(b, x, p, &r);
+        if (b->o->adapter[a]->dora)
+            second_products_dora(b, p, &r, y, bias);
+        else
+            second_products(b, p, &r, y);
     }
 }
 

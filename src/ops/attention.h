@@ -52,6 +52,8 @@ typedef struct {
     bool noise;                             /* nodes that add noise do so in this run (ops/noise.c) */
     double dropout;                         /* 0: off in this run; else nodes drop with the p of their attribute */
     const int64_t *row_id;                  /* [T] the rows' numbers for those draws; NULL: 0, 1 … of this run */
+    const float *adapter_scale;             /* [n_segments][n_adapters] times each one's own; NULL: 1 for all */
+    int64_t n_adapters;
 } qn_batch;
 
 /* Cuts the segments into tiles of at most `tokens` rows; returns how many, written to out[cap] as far as they fit. */

@@ -5,6 +5,8 @@
  *   layernorm  x [T,D], w [D], b [D] or none                 → [T,D]
  *   act_pack   x [T,K]                                       → [T,K] in a weight dtype's activation form
  *   linear     x [T,K], W0…W2 [Ni,K] (panels), b0…           → [T,Ni] each: products that share x share the barrier
+ *   lora       y0, u0, B0 … y2, u2, B2 [Ni,R] (panels)       → [T,Ni] each: the second product of adapters and the sum
+ *   dora       y, u, B, magnitudes, lengths [N], b or none   → [T,N]      the same, rows of the weight at their lengths
  *   rope_table positions [T]                                 → [T,rot]    cos then sin
  *   rope       x [T,H,Dh], table [T,rot]                     → [T,H,Dh]
  *   attention  q [T,H,Dh], k, v [T,Hkv,Dh]                   → [T,H,Dh]   stores k and v, attends to all keys so far
@@ -46,6 +48,9 @@ void qn_op_scatter_add(const qn_op_ctx *c, const qn_tensor *to, const qn_tensor 
 typedef struct { double eps; } qn_rmsnorm_attr, qn_layernorm_attr;
 typedef struct { qn_dtype weight; } qn_act_pack_attr;      /* the packed dtype of the weights that will read it */
 typedef struct { int n; int bias; } qn_linear_attr;        /* weights 1…3; bias: bit i = weight i has one */
+enum { QN_LINEAR_HALF = 1 << 8 };       /* beside those bits: dx through quantized weights is a product of BF16 */
+typedef struct { int n, adapter; double scale[3]; } qn_lora_attr;      /* weights 1…3; which adapter of the run */
+typedef struct { int adapter; double scale; } qn_dora_attr;
 typedef struct { qn_act kind; } qn_glu_attr, qn_act_attr;
 typedef struct { double alpha; } qn_noise_attr;             /* ≥ 0: times what is divided by √(tokens · D) */
 typedef struct { double p; int64_t site; } qn_dropout_attr;  /* 0 ≤ p < 1; a number of its own for each node, < 2²⁰ */

@@ -10,35 +10,28 @@
 
 #include "report/report_impl.h"
 
-enum { SMOOTH_FROM = 40, BUCKETS = 120, RUNS_MOST = QN_PALETTE };
+enum { SMOOTH_FROM = 40, BUCKETS = 120, RUNS_MOST = QN_RUNS_DRAWN };
 
 /* Steps that one point of the bold curve stands for. */
 static size_t bucket_of(size_t n) { return n < SMOOTH_FROM ? 1 : QN_MAX((n + BUCKETS - 1) / BUCKETS, (size_t)3); }
 
 /* ---- loss -------------------------------------------------------------------------------------------------------- */
 
-typedef struct {
-    qn_series series[3 * RUNS_MOST]; size_t n;
-    double *owned[4 * RUNS_MOST]; size_t owns;
-    double median;                      /* the last one: of the training loss, of one run */
-} curves;
-
-static void curves_drop(curves *c) {
+void qn_curves_drop(qn_curves *c) {
     for (size_t i = 0; i < c->owns; i++)
         qn_free(c->owned[i]);
 }
 
 /* Two arrays of n numbers each that the figure owns. */
-static int own(curves *c, size_t n, double **x, double **y) {
+static int own(qn_curves *c, size_t n, double **x, double **y) {
     *x = c->owned[c->owns++] = qn_alloc(QN_MEM_BASE, (n + 1) * sizeof **x);
     *y = c->owned[c->owns++] = qn_alloc(QN_MEM_BASE, (n + 1) * sizeof **y);
     return *x && *y ? 0 : QN_ENOMEM;
 }
 
 /* The medians of a column's buckets. */
-static int add_medians(curves *c, const qn_report_run *run, int column, const char *name, int color,
-                       qn_series_look look) {
-    const qn_run_table *t = &run->metrics;
+int qn_curves_medians(qn_curves *c, const qn_run_table *t, int column, const char *name, int color,
+                      qn_series_look look) {
     const size_t bucket = bucket_of(t->n);
     double *x, *y;
     size_t n = 0;
@@ -56,18 +49,16 @@ static int add_medians(curves *c, const qn_report_run *run, int column, const ch
 }
 
 /* A column as it is, and its medians where there are enough steps for them. */
-static int add_smoothed(curves *c, const qn_report_run *run, int column, const char *name) {
-    const qn_run_table *t = &run->metrics;
+int qn_curves_smoothed(qn_curves *c, const qn_run_table *t, int column, const char *name, int color) {
     const bool many = bucket_of(t->n) > 1;
     c->series[c->n++] = (qn_series){.name = name, .x = t->step, .y = t->column[column], .n = t->n,
-                                    .look = many ? QN_FAINT : QN_LINE};
-    return many ? add_medians(c, run, column, NULL, 0, QN_LINE) : 0;
+                                    .color = color, .look = many ? QN_FAINT : QN_LINE};
+    return many ? qn_curves_medians(c, t, column, NULL, color, QN_LINE) : 0;
 }
 
 /* What is measured now and then, without the steps between: so its line goes from one value to the next. */
-static int add_measured(curves *c, const qn_report_run *run, const char *name, int color) {
-    const qn_run_table *t = &run->metrics;
-    const double *v = t->column[QN_EVAL_LOSS];
+int qn_curves_measured(qn_curves *c, const qn_run_table *t, int column, const char *name, int color) {
+    const double *v = t->column[column];
     double *x, *y;
     size_t n = 0;
     QN_TRY(own(c, t->n, &x, &y));
@@ -82,14 +73,16 @@ static int add_measured(curves *c, const qn_report_run *run, const char *name, i
 
 static bool has(const qn_report_run *run, int column) { return !isnan(qn_report_last(run, column)); }
 
-static int add_run(curves *c, const qn_report *r, size_t i) {
+static int add_run(qn_curves *c, const qn_report *r, size_t i) {
     const qn_report_run *run = &r->run[i];
     const bool alone = r->n == 1, measured = has(run, QN_EVAL_LOSS);
     if (has(run, QN_LOSS) && alone)
-        QN_TRY(add_smoothed(c, run, QN_LOSS, "training"));
+        QN_TRY(qn_curves_smoothed(c, &run->metrics, QN_LOSS, "training", 0));
     else if (has(run, QN_LOSS))
-        QN_TRY(add_medians(c, run, QN_LOSS, measured ? NULL : run->name, (int)i, measured ? QN_FAINT : QN_LINE));
-    return measured ? add_measured(c, run, alone ? "validation" : run->name, alone ? 1 : (int)i) : 0;
+        QN_TRY(qn_curves_medians(c, &run->metrics, QN_LOSS, measured ? NULL : run->name, (int)i,
+                                 measured ? QN_FAINT : QN_LINE));
+    return measured ? qn_curves_measured(c, &run->metrics, QN_EVAL_LOSS, alone ? "validation" : run->name,
+                                         alone ? 1 : (int)i) : 0;
 }
 
 /* "The validation loss fell from 6.2 to 2.1; the lowest, 2.05, was at step 1400." */
@@ -150,7 +143,7 @@ static int resumed_words(qn_buf *b, const double *at, size_t n) {
     return qn_buf_puts(b, ". ");
 }
 
-static int one_run_words(qn_buf *b, const qn_report_run *run, const curves *c, bool page) {
+static int one_run_words(qn_buf *b, const qn_report_run *run, const qn_curves *c, bool page) {
     char text[QN_NUMBER_TEXT];
     QN_TRY(loss_words(b, run, QN_EVAL_LOSS, "Validation loss"));
     if (!has(run, QN_EVAL_LOSS))
@@ -197,8 +190,10 @@ static int several_words(qn_buf *b, const qn_report *r) {
     return qn_buf_puts(b, dots);
 }
 
+static bool judged(const qn_report_run *run) { return run->judged.n > 0; }
+
 int qn_figure_loss(const qn_report *r, qn_sink *s) {
-    curves c = {.median = NAN};
+    qn_curves c = {.median = NAN};
     qn_buf words = {0};
     double *at = qn_alloc(QN_MEM_BASE, (r->run[0].resumes + 1) * sizeof *at);
     size_t marks = 0;
@@ -215,11 +210,12 @@ int qn_figure_loss(const qn_report *r, qn_sink *s) {
         marks = resumed_at(&r->run[0], at);
         QN_TRY_OUT(resumed_words(&words, at, marks));
     }
-    const qn_lines p = {.title = "Loss", .x_name = "step", .y_name = "nats per token", .series = c.series, .n = c.n,
+    const char *unit = judged(&r->run[0]) ? r->run[0].loss_type : "nats per token";
+    const qn_lines p = {.title = "Loss", .x_name = "step", .y_name = unit, .series = c.series, .n = c.n,
                         .mark = at, .n_marks = marks};
     rc = qn_show_lines(s, &p, true, &words);
 out:
-    curves_drop(&c);
+    qn_curves_drop(&c);
     qn_buf_drop(&words);
     qn_free(at);
     return rc;
@@ -278,16 +274,16 @@ static bool wants_log(const double *v, const qn_report_summary *s) {
     return v[s->least] > 0 && v[s->most] > 20 * s->median;
 }
 
-static int add_course(curves *c, const qn_report *r, const course *f) {
+static int add_course(qn_curves *c, const qn_report *r, const course *f) {
     for (size_t i = 0; i < QN_MIN(r->n, (size_t)RUNS_MOST); i++) {
         const qn_report_run *run = &r->run[i];
         const qn_run_table *t = &run->metrics;
         if (!has(run, f->column))
             continue;
         if (f->smoothed && r->n == 1)
-            QN_TRY(add_smoothed(c, run, f->column, f->title));
+            QN_TRY(qn_curves_smoothed(c, t, f->column, f->title, 0));
         else if (f->smoothed)
-            QN_TRY(add_medians(c, run, f->column, run->name, (int)i, QN_LINE));
+            QN_TRY(qn_curves_medians(c, t, f->column, run->name, (int)i, QN_LINE));
         else
             c->series[c->n++] = (qn_series){.name = run->name, .x = t->step, .y = t->column[f->column], .n = t->n,
                                             .color = (int)i};
@@ -296,7 +292,7 @@ static int add_course(curves *c, const qn_report *r, const course *f) {
 }
 
 static int show_course(const qn_report *r, qn_sink *s, const course *f) {
-    curves c = {.median = NAN};
+    qn_curves c = {.median = NAN};
     qn_buf words = {0};
     qn_report_summary sum;
     int rc;
@@ -313,7 +309,7 @@ static int show_course(const qn_report *r, qn_sink *s, const course *f) {
                         .zero = f->zero, .log = sum.n && f->column == QN_NORM && wants_log(v, &sum)};
     rc = qn_show_lines(s, &p, false, &words);
 out:
-    curves_drop(&c);
+    qn_curves_drop(&c);
     qn_buf_drop(&words);
     return rc;
 }

@@ -72,13 +72,14 @@ int qn_report_summarize(const double *v, size_t n, qn_report_summary *s) {
     return 0;
 }
 
-double qn_report_last(const qn_report_run *run, int column) {
-    const double *v = run->metrics.column[column];
-    for (size_t i = run->metrics.n; i-- > 0;)
-        if (qn_plots(v[i]))
-            return v[i];
+double qn_table_last(const qn_run_table *t, int column) {
+    for (size_t i = t->n; i-- > 0;)
+        if (qn_plots(t->column[column][i]))
+            return t->column[column][i];
     return NAN;
 }
+
+double qn_report_last(const qn_report_run *run, int column) { return qn_table_last(&run->metrics, column); }
 
 /* Each step took its tokens over its speed; evaluations, samples and checkpoints are not in it. */
 double qn_report_seconds(const qn_report_run *run) {
@@ -182,14 +183,15 @@ static int tile_loss(const qn_report_run *run, qn_report_tile tile[QN_TILES], si
     QN_TRY(qn_report_summarize(m->column[QN_EVAL_LOSS], m->n, &eval));
     QN_TRY(qn_report_summarize(m->column[QN_EVAL_BITS], m->n, &bits));
     const double loss = qn_report_last(run, QN_LOSS);
+    const char *unit = run->judged.n ? run->loss_type : "nats a token";
     if (eval.n) {
         qn_report_tile *t = tile_new(tile, n, "validation loss");
         tile_number(t, m->column[QN_EVAL_LOSS][eval.least], 4, "");
-        QN_TRY(qn_buf_printf(&t->note, "nats a token, at step %s", qn_place_text(m->step[eval.least], text)));
+        QN_TRY(qn_buf_printf(&t->note, "%s, at step %s", unit, qn_place_text(m->step[eval.least], text)));
     } else if (!isnan(loss)) {
         qn_report_tile *t = tile_new(tile, n, "training loss");
         tile_number(t, loss, 4, "");
-        QN_TRY(qn_buf_puts(&t->note, "nats a token, at the end"));
+        QN_TRY(qn_buf_printf(&t->note, "%s, at the end", unit));
     }
     if (bits.n) {
         qn_report_tile *t = tile_new(tile, n, "bits per byte");
@@ -197,6 +199,22 @@ static int tile_loss(const qn_report_run *run, qn_report_tile tile[QN_TILES], si
         QN_TRY(qn_buf_puts(&t->note, "of validation text"));
     }
     return 0;
+}
+
+static int tile_judged(const qn_report_run *run, qn_report_tile tile[QN_TILES], size_t *n) {
+    const qn_run_table *m = &run->judged;
+    if (m->n == 0)
+        return 0;
+    const bool held = !isnan(qn_table_last(m, QN_EVAL_MARGIN));
+    const double margin = qn_table_last(m, held ? QN_EVAL_MARGIN : QN_MARGIN);
+    const double right = qn_table_last(m, held ? QN_EVAL_ACCURACY : QN_ACCURACY);
+    qn_report_tile *t = tile_new(tile, n, "margin of rewards");
+    tile_number(t, margin, 3, "");
+    if (!isnan(right)) {
+        QN_TRY(qn_put_number(&t->note, 100 * right, 3));
+        QN_TRY(qn_buf_puts(&t->note, " % of the pairs right, "));
+    }
+    return qn_buf_puts(&t->note, held ? "held out, at the end" : "at the last step");
 }
 
 static bool any_baseline(const qn_report_task *t) {
@@ -280,6 +298,7 @@ int qn_report_tiles(const qn_report_run *run, qn_report_tile tile[QN_TILES], siz
     memset(tile, 0, QN_TILES * sizeof *tile);
     *n = 0;
     QN_TRY(tile_loss(run, tile, n));
+    QN_TRY(tile_judged(run, tile, n));
     QN_TRY(tile_recall(run, tile, n));
     QN_TRY(tile_work(run, tile, n));
     return tile_speed(run, tile, n);

@@ -9,16 +9,16 @@
 #include "report/report_impl.h"
 
 /* A column from its first value to its last. */
-static int put_column(qn_jw *w, const char *key, const qn_report_run *run, int column) {
-    const double *v = run->metrics.column[column];
+static int put_column(qn_jw *w, const char *key, const qn_run_table *t, int column) {
+    const double *v = t->column[column];
     qn_report_summary s;
-    QN_TRY(qn_report_summarize(v, run->metrics.n, &s));
+    QN_TRY(qn_report_summarize(v, t->n, &s));
     qn_jw_key(w, key);
     qn_jw_open(w, '{');
     qn_field_f64(w, "first", s.n ? v[s.first] : NAN);
     qn_field_f64(w, "last", s.n ? v[s.last] : NAN);
     qn_field_f64(w, "least", s.n ? v[s.least] : NAN);
-    qn_field_f64(w, "least_step", s.n ? run->metrics.step[s.least] : NAN);
+    qn_field_f64(w, "least_step", s.n ? t->step[s.least] : NAN);
     qn_field_f64(w, "median", s.median);
     qn_jw_close(w);
     return 0;
@@ -30,7 +30,21 @@ static int put_course(qn_jw *w, const qn_report_run *run) {
         {"tokens_per_second", QN_SPEED}, {"flops_per_second", QN_FLOPS},
     };
     for (size_t i = 0; i < QN_LEN(all); i++)
-        QN_TRY(put_column(w, all[i].key, run, all[i].column));
+        QN_TRY(put_column(w, all[i].key, &run->metrics, all[i].column));
+    return 0;
+}
+
+/* null of a run that learned from no preferences. */
+static int put_judged(qn_jw *w, const qn_report_run *run) {
+    qn_jw_key(w, "preferences");
+    if (run->judged.n == 0) {
+        qn_jw_null(w);
+        return 0;
+    }
+    qn_jw_open(w, '{');
+    for (int k = 0; k < QN_JUDGED; k++)
+        QN_TRY(put_column(w, qn_judged_keys[k], &run->judged, k));
+    qn_jw_close(w);
     return 0;
 }
 
@@ -119,10 +133,33 @@ static void put_head(qn_jw *w, const qn_report_run *run) {
     qn_jw_close(w);
 }
 
+/* The figures of every model, by name: what stands in its file, without what is said about it. */
+static void put_alignment(qn_jw *w, const qn_report *r) {
+    qn_jw_key(w, "alignment");
+    qn_jw_open(w, '[');
+    for (size_t i = 0; i < r->aligned; i++) {
+        const qn_report_aligned *m = &r->align[i];
+        qn_jw_open(w, '{');
+        qn_field_str(w, "name", m->name);
+        qn_field_f64(w, "beta", m->beta);
+        qn_field_str(w, "mix", m->mix);
+        for (size_t k = 0; k < m->rows; k++) {
+            qn_jw_key(w, m->row[k].name);
+            qn_jw_open(w, '{');
+            put_bar(w, &m->row[k].bar);
+            qn_field_f64(w, "tax", m->row[k].tax.value);
+            qn_jw_close(w);
+        }
+        qn_jw_close(w);
+    }
+    qn_jw_close(w);
+}
+
 static int put_run(qn_jw *w, const qn_report_run *run) {
     qn_jw_open(w, '{');
     put_head(w, run);
     QN_TRY(put_course(w, run));
+    QN_TRY(put_judged(w, run));
     qn_jw_key(w, "tasks");
     qn_jw_open(w, '[');
     for (size_t i = 0; i < run->tasks; i++)
@@ -143,6 +180,7 @@ int qn_report_json(const qn_report *r, qn_jw *w) {
     for (size_t i = 0; i < r->n; i++)
         QN_TRY(put_run(w, &r->run[i]));
     qn_jw_close(w);
+    put_alignment(w, r);
     qn_jw_close(w);
     return 0;
 }

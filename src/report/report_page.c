@@ -5,6 +5,7 @@
  *     runs side by side         where there are several, and what differs between them
  *     learning                  loss, wide
  *     what it knows             tasks beside baselines
+ *     alignment                 helpful, honest, harmless, and what that cost
  *     bits by kind              against the floor
  *     what it wrote             samples
  *     the course of it          rate, gradient, speed, share of peak
@@ -166,10 +167,22 @@ static bool any_tasks(const qn_report *r) {
 static int put_figures(const qn_report *r, qn_sink *s) {
     QN_TRY(qn_show_heading(s, "Learning"));
     QN_TRY(qn_figure_loss(r, s));
+    if (r->run[0].judged.n) {
+        QN_TRY(qn_show_heading(s, "What is preferred"));
+        QN_TRY(qn_show_grid(s, true));
+        QN_TRY(qn_figures_judged(r, s));
+        QN_TRY(qn_show_grid(s, false));
+    }
     if (any_tasks(r)) {
         QN_TRY(qn_show_heading(s, "What it knows"));
         QN_TRY(qn_figure_eval(r, s));
         QN_TRY(qn_table_eval(r, s->out));
+    }
+    if (r->aligned) {
+        QN_TRY(qn_show_heading(s, "Alignment"));
+        QN_TRY(qn_figure_align(r, s));
+        QN_TRY(qn_figure_sweep(r, s));
+        QN_TRY(qn_table_align(r, s->out));
     }
     if (r->run[0].kinds) {
         QN_TRY(qn_show_heading(s, "Bits by kind, against the floor"));

@@ -118,7 +118,8 @@ static int take_texts(qn_report *r, qn_report_run *run, qn_str m) {
     const struct { const char **to, *path; } text[] = {
         {&run->state, "state"}, {&run->started, "started"}, {&run->changed, "changed"}, {&run->what, "what"},
         {&run->version, "version"}, {&run->isa, "isa"}, {&run->cpu, "machine.cpu"}, {&run->os, "machine.os"},
-        {&run->prompt, "prompt"}, {&run->arch, "model.model_type"}, {&run->schedule, "recipe.schedule"}
+        {&run->prompt, "prompt"}, {&run->arch, "model.model_type"}, {&run->schedule, "recipe.schedule"},
+        {&run->loss_type, "recipe.loss_type"}
     };
     for (size_t i = 0; i < QN_LEN(text); i++)
         QN_TRY(qn_report_take(r, text[i].to, qn_member(m, text[i].path)));
@@ -269,8 +270,12 @@ static int read_data(qn_report *r, qn_report_run *run, const char *dir, qn_str m
         QN_TRY_OUT(qn_value_text(&named, qn_member(manifest, "data")));
         QN_TRY_OUT(qn_path_join(&path, named.n ? named.s : dir, "data.json"));
     }
-    if (!qn_is_file(path.s))
+    if (!qn_is_file(path.s)) {
+        qn_buf_clear(&path);                    /* examples say nothing of where they came from */
+        QN_TRY_OUT(qn_path_join(&path, dir, "data/examples.bin"));
+        run->data_there = qn_is_file(path.s);
         goto out;
+    }
     QN_TRY_OUT(qn_read_file(&text, path.s, DATA_MAX));
     run->data_there = true;
     QN_TRY_OUT(qn_members_each(qn_member(qn_buf_view(&text), "sources"), take_source, &f));
@@ -343,6 +348,12 @@ static int read_manifest(qn_report *r, qn_report_run *run, const char *dir, qn_b
     return rc;
 }
 
+const char *const qn_judged_keys[QN_JUDGED] = {
+    "rewards/chosen", "rewards/rejected", "rewards/margins", "rewards/accuracies", "logps/chosen_moved",
+    "logps/rejected_moved", "lengths/chosen", "lengths/rejected", "kl", "eval_rewards/margins",
+    "eval_rewards/accuracies", "eval_logps/chosen_moved",
+};
+
 int qn_report_read_run(qn_report *r, qn_report_run *run, const char *dir) {
     static const char *const keys[QN_METRICS] = {"loss", "eval_loss", "eval_bits_per_byte", "learning_rate",
                                                  "grad_norm", "tokens_per_second", "flops_per_second",
@@ -357,6 +368,8 @@ int qn_report_read_run(qn_report *r, qn_report_run *run, const char *dir) {
         goto out;
     }
     QN_TRY_OUT(qn_run_table_read(&run->metrics, dir, keys, QN_METRICS));
+    if (*run->loss_type && strcmp(run->loss_type, "nll") != 0)
+        QN_TRY_OUT(qn_run_table_read(&run->judged, dir, qn_judged_keys, QN_JUDGED));
     QN_TRY_OUT(qn_path_join(&path, dir, "samples.jsonl"));
     QN_TRY_OUT(read_samples(r, run, path.s));
     QN_TRY_OUT(read_data(r, run, dir, qn_buf_view(&manifest)));

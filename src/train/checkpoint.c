@@ -13,11 +13,15 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "format/safetensors_write.h"
+#include "model/adapter_file.h"
 #include "model/save.h"
 
 #define FOLDER "checkpoints"
 #define WEIGHTS "model.safetensors"
+#define ADAPTER "adapter_model.safetensors"
+#define ADAPTER_CONFIG "adapter_config.json"
 #define STATE "training_state.safetensors"
+#define PAIRS "trained"                 /* names of an adapter's numbers in the state begin so */
 #define PARTIAL ".partial-"
 #define REMOVED ".removed-"
 #define SUM_WEIGHTS "weights_checksum"
@@ -146,29 +150,43 @@ static int put_counters(const qn_train_state *s, qn_safetensors_writer *w) {
 
 /* "exp_avg.blk.0.attn_q.weight" */
 static int state_name(const char *state, const qn_slot *s, qn_buf *out) {
-    qn_buf name = {0};
-    int rc = qn_param_name(s->p, true, s->layer, &name);
     qn_buf_clear(out);
-    if (rc >= 0)
-        rc = qn_buf_printf(out, "%s.%s", state, name.s);
-    qn_buf_drop(&name);
-    return rc;
+    return qn_buf_printf(out, "%s.%s", state, s->name);
 }
 
 static const int64_t window_shape[] = {QN_LOSS_WINDOW + 1};
 
-static int declare_state(const qn_params *p, const qn_optimizer_state *state, int n, qn_tensor_writer *t) {
+/* One array of the state, slot after slot. */
+static int declare_array(const qn_params *p, const char *state, qn_tensor_writer *t) {
     qn_buf name = {0};
-    int rc;
-    QN_TRY_OUT(qn_tensor_writer_add(t, "losses", QN_F64, 1, window_shape));
-    for (int k = 0; k < n; k++)
-        for (size_t i = 0; i < p->n; i++) {
-            const int64_t dims[] = {p->slot[i].rows, p->slot[i].cols};
-            QN_TRY_OUT(state_name(state[k].name, &p->slot[i], &name));
-            QN_TRY_OUT(qn_tensor_writer_add(t, name.s, QN_F32, 2, dims));
-        }
+    int rc = 0;
+    for (size_t i = 0; i < p->n; i++) {
+        const int64_t dims[] = {p->slot[i].rows, p->slot[i].cols};
+        QN_TRY_OUT(state_name(state, &p->slot[i], &name));
+        QN_TRY_OUT(qn_tensor_writer_add(t, name.s, QN_F32, 2, dims));
+    }
 out:
     qn_buf_drop(&name);
+    return rc;
+}
+
+static int declare_state(const qn_params *p, const qn_optimizer_state *state, int n, qn_tensor_writer *t) {
+    QN_TRY(qn_tensor_writer_add(t, "losses", QN_F64, 1, window_shape));
+    for (int k = 0; k < n; k++)
+        QN_TRY(declare_array(p, state[k].name, t));
+    return p->adapter ? declare_array(p, PAIRS, t) : 0;
+}
+
+static int stream_pairs(const qn_params *p, qn_tensor_writer *t) {
+    float *room = qn_alloc(QN_MEM_SCRATCH, (size_t)p->widest * sizeof *room);
+    int rc = room ? 0 : QN_ENOMEM;
+    for (int64_t tile = 0; rc >= 0 && tile < p->tiles; tile++) {
+        int64_t row;
+        const qn_slot *s = qn_params_tile(p, tile, &row);
+        const float *w = qn_params_take(p, s, row, room);
+        rc = qn_tensor_writer_put(t, w, (size_t)(qn_slot_tile_rows(s, row) * s->cols) * sizeof *w);
+    }
+    qn_free(room);
     return rc;
 }
 
@@ -182,7 +200,7 @@ static int stream_state(const qn_params *p, const qn_optimizer_state *state, int
             const size_t bytes = (size_t)(slot->rows * slot->cols) * sizeof(float);
             QN_TRY(qn_tensor_writer_put(t, state[k].data + slot->at, bytes));
         }
-    return 0;
+    return p->adapter ? stream_pairs(p, t) : 0;
 }
 
 static int write_state(const char *dir, const qn_params *p, qn_optimizer *o, const qn_train_state *s) {
@@ -207,11 +225,12 @@ out:
 static int fill(const char *dir, const qn_params *p, qn_optimizer *o, const qn_train_state *s,
                 const qn_checkpoint_texts *texts) {
     QN_TRY(qn_dir_make(dir));
-    QN_TRY(write_weights(dir, p));
+    if (!p->adapter)
+        QN_TRY(write_weights(dir, p));
     QN_TRY(write_state(dir, p, o, s));
     QN_TRY(write_text(dir, "tokenizer.json", texts->tokenizer_json));
     QN_TRY(write_text(dir, "tokenizer_config.json", texts->tokenizer_config_json));
-    return write_configs(dir, p);
+    return p->adapter ? qn_adapter_write_peft(p->adapter, &p->m->cfg, texts->base, dir) : write_configs(dir, p);
 }
 
 /* RUN/<link> → checkpoints/step-N */
@@ -331,7 +350,8 @@ static bool has_file(const char *dir, const char *name) {
 }
 
 static bool is_whole(const char *dir) {
-    return has_file(dir, "config.json") && has_file(dir, WEIGHTS) && has_file(dir, STATE);
+    const bool model = has_file(dir, "config.json") && has_file(dir, WEIGHTS);
+    return (model || (has_file(dir, ADAPTER_CONFIG) && has_file(dir, ADAPTER))) && has_file(dir, STATE);
 }
 
 /* The newest whole checkpoint of a folder, but for the one of this name: 1 and its path, 0 none. */
@@ -435,7 +455,7 @@ static int check_sums(const qn_safetensors *st, const char *dir, const qn_params
     QN_TRY(sum_up(p, o, s, &sum));
     if (!has_weights || !has_state || seal(&sum, weights) != state)
         return damaged(dir, STATE);
-    return sum.weights == weights ? 0 : damaged(dir, WEIGHTS);
+    return sum.weights == weights ? 0 : damaged(dir, p->adapter ? STATE : WEIGHTS);
 }
 
 static int take_counters(const qn_safetensors *st, const char *file, qn_train_state *s) {
@@ -492,19 +512,51 @@ out:
     return rc;
 }
 
-int qn_checkpoint_read(const char *dir, qn_params *p, qn_optimizer *o, qn_train_state *state, qn_pool *pool) {
+/* The numbers of an adapter, to the bit and in slots: files for others may put pairs together in their own way. */
+static int take_pairs(const qn_safetensors *st, const char *file, qn_params *p) {
+    qn_buf name = {0};
+    float *all = NULL;
+    int rc = 0;
+    for (size_t i = 0; i < p->n; i++) {
+        const qn_slot *s = &p->slot[i];
+        qn_free(all);
+        all = qn_alloc(QN_MEM_SCRATCH, (size_t)(s->rows * s->cols) * sizeof *all);
+        rc = all ? 0 : QN_ENOMEM;
+        if (rc < 0)
+            goto out;
+        QN_TRY_OUT(state_name(PAIRS, s, &name));
+        QN_TRY_OUT(take_tensor(qn_safetensors_tensors(st), file, name.s, QN_F32, s->rows * s->cols, all));
+        for (int64_t row = 0; row < s->rows; row += QN_SLOT_ROWS)
+            qn_params_put(p, s, row, all + row * s->cols);
+    }
+out:
+    qn_free(all);
+    qn_buf_drop(&name);
+    return rc;
+}
+
+static int take_weights(const char *dir, qn_params *p, qn_pool *pool) {
     qn_source *s = NULL;
+    int rc = qn_source_open(&s, dir);
+    if (rc >= 0)
+        rc = qn_params_load(p, s, pool);
+    qn_source_close(s);
+    return rc;
+}
+
+int qn_checkpoint_read(const char *dir, qn_params *p, qn_optimizer *o, qn_train_state *state, qn_pool *pool) {
     qn_safetensors *st = NULL;
     qn_buf path = {0};
     int rc;
-    QN_TRY_OUT(qn_source_open(&s, dir));
-    QN_TRY_OUT(qn_params_load(p, s, pool));
+    if (!p->adapter)
+        QN_TRY_OUT(take_weights(dir, p, pool));
     QN_TRY_OUT(qn_path_join(&path, dir, STATE));
     QN_TRY_OUT(qn_safetensors_open(&st, path.s));
+    if (p->adapter)
+        QN_TRY_OUT(take_pairs(st, path.s, p));
     QN_TRY_OUT(take_state(st, path.s, p, o, state));
     rc = check_sums(st, dir, p, o, state);
 out:
-    qn_source_close(s);
     qn_safetensors_close(st);
     qn_buf_drop(&path);
     return rc < 0 ? qn_checkpoint_other(dir, rc) : 0;

@@ -7,6 +7,11 @@
  *         training_state.safetensors         moments, the last losses; counters and checksums in metadata
  *     RUN/last, RUN/best                     links into checkpoints/
  *
+ * Of a run that trains an adapter, in place of configuration and model:
+ *
+ *         adapter_config.json adapter_model.safetensors      as PEFT has them
+ *         training_state.safetensors                         also the pairs: what a resume reads
+ *
  * It is written under a name that no one looks for, each file and the folder synced, then renamed, then the link is
  * turned: at any instant `last` leads to a whole checkpoint. It is removed under such a name too. Folders that a kill
  * left half written or half removed go when the run is taken up again. */
@@ -31,7 +36,10 @@ typedef struct {
 } qn_train_state;
 
 /* Texts that stand beside the weights, as they are; NULL or empty: none. Borrowed. */
-typedef struct { qn_str tokenizer_json, tokenizer_config_json; } qn_checkpoint_texts;
+typedef struct {
+    qn_str tokenizer_json, tokenizer_config_json;
+    const char *base;                   /* the model that an adapter sits on, for its readers */
+} qn_checkpoint_texts;
 
 /* Writes RUN/checkpoints/step-N for state->step and turns RUN/last to it; with `best` RUN/best too. On error nothing
  * that was there is changed. QN_EIO … */

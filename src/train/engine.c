@@ -23,6 +23,8 @@ struct qn_engine {
     qn_query_tile *tile;                /* [most tokens] */
     int32_t *row_segment, *ids, *positions, *index, *target, *page;
     float *weight;
+    qn_engine_piece *piece;             /* [rows · max_pieces] */
+    float *off;                         /* [rows · max_pieces] zeros: scales of an adapter that is switched off */
     int64_t *row_id;                    /* [most tokens]: of each token, its place in the batch */
     int64_t first_row;                  /* of the batch: the first of this pass */
     int64_t T, S, pages;
@@ -37,6 +39,8 @@ static int64_t most_tokens(const qn_engine *e) { return e->o.rows * e->o.context
 static int64_t most_segments(const qn_engine *e) { return e->o.rows * e->o.max_pieces; }
 /* Each piece may leave its last page almost empty. */
 static int64_t most_pages(const qn_engine *e) { return most_tokens(e) / QN_KEY_BLOCK + most_segments(e); }
+
+static int64_t longest(const qn_engine *e) { return e->o.longest > 0 ? e->o.longest : e->o.context; }
 
 static int reserve_pages(qn_engine *e, qn_dtype kv) {
     const qn_config *c = &e->p->m->cfg;
@@ -56,10 +60,12 @@ static int allocate(qn_engine *e) {
     e->index = qn_alloc(QN_MEM_ACTS, T * sizeof *e->index);
     e->target = qn_alloc(QN_MEM_ACTS, T * sizeof *e->target);
     e->weight = qn_alloc(QN_MEM_ACTS, T * sizeof *e->weight);
+    e->piece = qn_alloc(QN_MEM_ACTS, segments * sizeof *e->piece);
     e->row_id = qn_alloc(QN_MEM_ACTS, T * sizeof *e->row_id);
     e->page = qn_alloc(QN_MEM_ACTS, (size_t)most_pages(e) * sizeof *e->page);
+    e->off = qn_zalloc(QN_MEM_ACTS, segments, sizeof *e->off);
     if (!e->segment || !e->tile || !e->row_segment || !e->ids || !e->positions || !e->index || !e->target ||
-        !e->weight || !e->row_id || !e->page)
+        !e->weight || !e->piece || !e->row_id || !e->page || !e->off)
         return QN_ENOMEM;
     for (int64_t i = 0; i < most_pages(e); i++)
         e->page[i] = (int32_t)i;
@@ -70,28 +76,24 @@ static int allocate(qn_engine *e) {
 
 /* Where the reverse walk adds the gradient of each parameter. */
 static int mark_trained(qn_engine *e) {
-    qn_buf name = {0};
-    int rc = 0;
     for (size_t i = 0; i < e->p->n; i++) {
         const qn_slot *s = &e->p->slot[i];
-        qn_buf_clear(&name);
-        QN_TRY_OUT(qn_param_name(s->p, true, s->layer, &name));
-        const qn_ref r = qn_graph_find(e->graph, name.s);
-        QN_TRY_OUT(r);
+        const qn_ref r = qn_graph_find(e->graph, s->name);
+        QN_TRY(r);
         const qn_tensor grad = {.dtype = QN_F32, .layout = QN_LAYOUT_ROWS, .rank = s->matrix ? 2 : 1,
                                 .dim = {s->matrix ? s->rows : s->cols, s->matrix ? s->cols : 0},
                                 .stride = s->matrix ? s->cols : 1, .data = e->grad + s->at};
         qn_graph_train(e->graph, r, &grad);
     }
     qn_graph_seed(e->graph, e->refs.loss);
-out:
-    qn_buf_drop(&name);
-    return rc < 0 ? rc : 0;
+    return 0;
 }
 
 static int build(qn_engine *e, qn_dtype kv) {
-    const qn_graph_options o = {.kv = kv, .max_context = e->o.context, .dropout = e->o.dropout,
-                                .neftune = e->o.neftune};
+    const qn_adapter *const adapter[] = {e->p->adapter};
+    const qn_graph_options o = {.kv = kv, .max_context = longest(e), .dropout = e->o.dropout,
+                                .neftune = e->o.neftune, .adapter = adapter, .n_adapters = adapter[0] != NULL,
+                                .lora_dropout = e->o.lora_dropout, .half_walk = e->o.half_walk};
     const qn_exec_limits limits = {most_tokens(e), most_tokens(e), qn_pool_threads(e->pool)};
     QN_TRY(qn_graph_new(&e->graph));
     QN_TRY(qn_model_loss(e->p->m, e->graph, &o, &e->refs));
@@ -154,8 +156,10 @@ void qn_engine_free(qn_engine *e) {
     qn_free(e->index);
     qn_free(e->target);
     qn_free(e->weight);
+    qn_free(e->piece);
     qn_free(e->row_id);
     qn_free(e->page);
+    qn_free(e->off);
     qn_free(e);
 }
 
@@ -179,10 +183,16 @@ void qn_engine_drops(qn_engine *e, int64_t step, int64_t first_row) {
     e->first_row = first_row;
 }
 
+void qn_engine_adapter(qn_engine *e, bool on) {
+    e->batch.adapter_scale = on ? NULL : e->off;
+    e->batch.n_adapters = 1;
+}
+
 /* ---- a pass ---- */
 
-/* One piece of a row: a document of its own, from position 0, in fresh pages. */
-static void add_piece(qn_engine *e, const qn_row_data *row, int64_t number, const qn_piece *piece, float weight) {
+/* One piece of a row: a document of its own, from position 0, in fresh pages. `r`: its row among those of the pass. */
+static void add_piece(qn_engine *e, const qn_row_data *row, int64_t r, const qn_piece *piece, float weight) {
+    const int64_t number = e->first_row + r, first = e->S;
     qn_segment *g = &e->segment[e->batch.n_segments];
     *g = (qn_segment){.row = e->T, .n = piece->n, .pos = 0, .page = e->page + e->pages, .seq = e->batch.n_segments};
     e->pages += qn_tiles(piece->n, QN_KEY_BLOCK);
@@ -199,6 +209,7 @@ static void add_piece(qn_engine *e, const qn_row_data *row, int64_t number, cons
         e->weight[e->S++] = weight;
     }
     e->T += piece->n;
+    e->piece[e->batch.n_segments] = (qn_engine_piece){r, piece - row->piece, first, e->S - first, 0};
     e->batch.n_segments++;
     e->batch.chunks = QN_MAX(e->batch.chunks, qn_tiles(piece->n, QN_KEY_CHUNK));
 }
@@ -210,9 +221,11 @@ static void assemble(qn_engine *e, const qn_row_data *row, int64_t n, double wei
     e->batch.chunks = 0;
     for (int64_t r = 0; r < n; r++) {
         qn_assert(row[r].pieces <= e->o.max_pieces && row[r].n <= e->o.context);
-        for (int64_t i = 0; i < row[r].pieces; i++)
+        for (int64_t i = 0; i < row[r].pieces; i++) {
+            qn_assert(row[r].piece[i].n <= longest(e));
             if (row[r].piece[i].n > 0)
-                add_piece(e, &row[r], e->first_row + r, &row[r].piece[i], (float)weight);
+                add_piece(e, &row[r], r, &row[r].piece[i], (float)weight);
+        }
     }
     e->batch.n_tiles = qn_query_tiles(e->segment, e->batch.n_segments, qn_query_tokens(group), e->tile,
                                       most_tokens(e) + most_segments(e));
@@ -228,7 +241,7 @@ double qn_engine_run(qn_engine *e, const qn_row_data *row, int64_t n, double wei
     assemble(e, row, n, weight);
     if (e->S == 0)                      /* nothing here is supervised: no loss, no gradient */
         return 0;
-    e->batch.dropout = backward ? e->o.dropout : 0;
+    e->batch.dropout = backward ? QN_MAX(e->o.dropout, e->o.lora_dropout) : 0;
     e->batch.noise = backward && e->o.neftune > 0;
     (backward ? qn_exec_run_walk : qn_exec_run)(e->exec, e->T, e->S, e->pool, &e->batch);
     const float *loss = qn_exec_value(e->exec, e->refs.loss)->data;
@@ -238,6 +251,58 @@ double qn_engine_run(qn_engine *e, const qn_row_data *row, int64_t n, double wei
         forget_pages(e);
     e->backward = backward;
     return sum;
+}
+
+/* ---- a pass in two halves ---- */
+
+/* The sum of each piece, from what forward left; whether all of them are numbers. */
+static bool sum_pieces(qn_engine *e) {
+    const float *loss = qn_exec_value(e->exec, e->refs.loss)->data;
+    bool finite = true;
+    for (int64_t i = 0; i < e->batch.n_segments; i++) {
+        qn_engine_piece *p = &e->piece[i];
+        for (int64_t k = p->first; k < p->first + p->n; k++)
+            p->logp -= (double)loss[k];
+        finite = finite && isfinite(p->logp);
+    }
+    return finite;
+}
+
+void qn_engine_forward(qn_engine *e, const qn_row_data *row, int64_t n) {
+    qn_assert(n >= 0 && n <= e->o.rows);
+    assemble(e, row, n, 1);
+    e->backward = false;
+    if (e->S == 0)
+        return;
+    e->batch.dropout = 0;
+    e->batch.noise = false;
+    qn_exec_run(e->exec, e->T, e->S, e->pool, &e->batch);
+    if (!sum_pieces(e))
+        forget_pages(e);
+    memset(e->weight, 0, (size_t)e->S * sizeof *e->weight);
+}
+
+qn_engine_pieces qn_engine_pieces_get(const qn_engine *e) {
+    return (qn_engine_pieces){e->batch.n_segments, e->piece};
+}
+
+float *qn_engine_weights(qn_engine *e) { return e->weight; }
+
+void qn_engine_weigh(qn_engine *e, int64_t i, double weight) {
+    const qn_engine_piece *p = &e->piece[i];
+    qn_assert(i >= 0 && i < e->batch.n_segments);
+    for (int64_t k = p->first; k < p->first + p->n; k++)
+        e->weight[k] = (float)weight;
+}
+
+void qn_engine_backward(qn_engine *e) {
+    bool any = false;
+    for (int64_t k = 0; k < e->S && !any; k++)
+        any = e->weight[k] != 0;
+    qn_assert(e->grad);
+    e->backward = any;
+    if (any)
+        qn_exec_run_backward(e->exec);
 }
 
 /* ---- looking ---- */

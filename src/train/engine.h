@@ -9,7 +9,15 @@
  *     for each pass of the batch:  loss += qn_engine_run(e, row, n, weight, true);       // gradients are added
  *
  * `weight` is one over the supervised tokens of the whole batch: however the batch is cut into passes, the sum is the
- * mean over its tokens, and so are the gradients. */
+ * mean over its tokens, and so are the gradients.
+ *
+ * Where the weight of a token hangs on what the model makes of its answer, a pass comes in two halves:
+ *
+ *     qn_engine_forward(e, row, n);                     // ln p of every supervised token, summed up piece by piece
+ *     qn_engine_pieces_get(e) …  qn_engine_weigh(e, piece, w);    // ∂objective/∂(−Σ ln p) of each
+ *     qn_engine_backward(e);                            // adds the gradients of Σ weight·(−ln p)
+ *
+ * The sum of a piece has the same bits whatever stands beside it and however rows are cut into passes. */
 #ifndef QN_TRAIN_ENGINE_H
 #define QN_TRAIN_ENGINE_H
 
@@ -19,8 +27,11 @@
 typedef struct {
     int64_t context, rows;              /* tokens of a row, rows of a pass: at most */
     int64_t max_pieces;                 /* of a row */
+    int64_t longest;                    /* tokens of a piece at most; 0: as many as a row has */
     qn_recompute recompute;             /* what backward makes again rather than keep */
     double dropout;                     /* share of what enters the residual stream that is dropped; 0: none */
+    bool half_walk;                     /* gradients pass quantized weights as products of BF16 (model.h) */
+    double lora_dropout;                /* of what the first matrices of an adapter read, likewise */
     double neftune;                     /* size of the noise on the embedding in passes with a backward half; 0: none */
     uint64_t seed;                      /* of what is dropped, and of the noise */
     bool gradients;                     /* false: losses only, and no memory for more */
@@ -34,11 +45,29 @@ void qn_engine_free(qn_engine *e);                              /* NULL is fine 
 /* Which step it is and which row of its batch the next pass begins with: what passes with a backward half drop depends
  * on it, so that a token drops the same elements however the batch is cut. Passes without one drop nothing. */
 void qn_engine_drops(qn_engine *e, int64_t step, int64_t first_row);
+/* Whether the adapter that is trained is in what the next passes compute (it is, to begin with): off, a pass without a
+ * backward half gives the losses of the model by itself, to the bit: the reference of preference tuning. */
+void qn_engine_adapter(qn_engine *e, bool on);
 float *qn_engine_grad(qn_engine *e);                            /* [params.numbers]; NULL without gradients */
 void qn_engine_clear(qn_engine *e);                             /* gradients to zero */
 /* Σ weight·(−ln p) over the supervised tokens of n ≤ rows rows, added in their order. Ids were checked against the
  * vocabulary. No allocation. */
 double qn_engine_run(qn_engine *e, const qn_row_data *row, int64_t n, double weight, bool backward);
+
+/* ---- in two halves ---- */
+
+/* Tokens [first, first + n) of the supervised ones are those of a piece; n 0: none is. */
+typedef struct { int64_t row, piece, first, n; double logp; } qn_engine_piece;  /* logp: Σ ln p, not above 0 */
+typedef struct { int64_t n; const qn_engine_piece *piece; } qn_engine_pieces;
+
+/* n ≤ rows rows forward. Nothing is dropped, no noise is added. No allocation. */
+void qn_engine_forward(qn_engine *e, const qn_row_data *row, int64_t n);
+qn_engine_pieces qn_engine_pieces_get(const qn_engine *e);      /* of that pass, in order; empty ones are left out */
+/* Weighs −ln p of all tokens of its i-th piece; without, they weigh 0. Or token by token, [supervised tokens]. */
+void qn_engine_weigh(qn_engine *e, int64_t i, double weight);
+float *qn_engine_weights(qn_engine *e);
+/* The reverse walk of that pass. Nothing that weighs anything: nothing is done. */
+void qn_engine_backward(qn_engine *e);
 
 /* The supervised tokens of the last pass, in order: their targets and weight·(−ln p); the latter only where there was
  * no backward half. */

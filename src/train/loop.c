@@ -18,14 +18,15 @@ enum { REFUSED_MOST = 10 };             /* steps in a row before the run gives u
 /* ---- life ---- */
 
 static int rows_of(qn_trainer *t, qn_split split, qn_rows **out) {
-    const qn_rows_options o = {.split = split, .packing = t->recipe.packing, .context = t->recipe.context,
-                               .seed = t->recipe.seed, .ordered = split == QN_SPLIT_VALIDATION};
+    const qn_rows_options o = {.split = split, .packing = t->recipe.packing, .context = qn_recipe_row(&t->recipe),
+                               .seed = t->recipe.seed, .ordered = split == QN_SPLIT_VALIDATION,
+                               .judged = qn_recipe_judges(&t->recipe)};
     return t->s.data ? qn_rows_new(out, t->s.data, &o) : qn_rows_of_examples(out, t->s.examples, &o);
 }
 
 /* Memory for the rows of one step. */
 static int batch_new(qn_trainer *t) {
-    const int64_t batch = QN_MAX(t->recipe.batch, t->pass), context = t->recipe.context;
+    const int64_t batch = QN_MAX(t->recipe.batch, t->pass), context = qn_recipe_row(&t->recipe);
     const int64_t pieces = QN_MAX(qn_rows_max_pieces(t->rows), t->validation ? qn_rows_max_pieces(t->validation) : 0);
     t->row = qn_zalloc(QN_MEM_ACTS, (size_t)batch, sizeof *t->row);
     t->ids = qn_zalloc(QN_MEM_ACTS, (size_t)(batch * context) * 2, sizeof *t->ids);
@@ -35,8 +36,12 @@ static int batch_new(qn_trainer *t) {
     for (int64_t i = 0; i < batch; i++)
         t->row[i] = (qn_row_data){.ids = t->ids + 2 * i * context, .targets = t->ids + (2 * i + 1) * context,
                                   .piece = t->piece + i * pieces};
-    const qn_engine_options o = {.context = context, .rows = t->pass, .max_pieces = pieces, .gradients = true,
+    QN_TRY(qn_preference_new(t, batch, pieces));
+    const qn_engine_options o = {.context = context, .rows = t->pass, .gradients = true,
+                                 .max_pieces = QN_MAX(pieces, qn_replay_pieces(t)),
+                                 .longest = t->recipe.context,
                                  .dropout = t->recipe.dropout, .neftune = t->recipe.neftune, .seed = t->recipe.seed,
+                                 .lora_dropout = t->recipe.lora.dropout, .half_walk = t->recipe.compute == QN_BF16,
                                  .recompute = (qn_recompute)t->recipe.recompute};
     return qn_engine_new(&t->engine, t->s.params, t->s.kernels, t->s.pool, &o);
 }
@@ -51,6 +56,8 @@ static int check(const qn_trainer *t) {
     if (t->recipe.context > c->context)
         return qn_fail(QN_EINVAL, "rows of %lld tokens do not fit into the model's context of %lld",
                        (long long)t->recipe.context, (long long)c->context);
+    if (qn_recipe_judges(&t->recipe) && !t->s.examples)
+        return qn_fail(QN_EINVAL, "preferences are learned from examples, not from prepared text");
     return qn_recipe_check(&t->recipe);
 }
 
@@ -92,6 +99,7 @@ static int init(qn_trainer *t) {
     warn_of_gaps(t);
     if (qn_train_has_validation(t->s.data, t->s.examples))
         QN_TRY(rows_of(t, QN_SPLIT_VALIDATION, &t->validation));
+    QN_TRY(qn_replay_new(t));
     QN_TRY(batch_new(t));
     QN_TRY(qn_trainer_shards_new(t));
     QN_TRY(qn_optimizer_new(&t->optimizer, t->s.params, t->s.kernels, &t->recipe.optimizer,
@@ -120,6 +128,8 @@ void qn_trainer_free(qn_trainer *t) {
     if (!t)
         return;
     qn_trainer_shards_free(t);
+    qn_preference_free(t);
+    qn_replay_free(t);
     qn_held_free(t);
     qn_optimizer_free(t->optimizer);
     qn_engine_free(t->engine);
@@ -139,7 +149,7 @@ int qn_trainer_take_up(qn_trainer *t, const char *dir) {
     if (t->state.step > t->recipe.steps)
         return qn_fail(QN_EFORMAT, "%s: is at step %lld, the run has only %lld (recipe.steps of its manifest.json)",
                        dir, (long long)t->state.step, (long long)t->recipe.steps);
-    t->s.params->m->epoch++;
+    qn_params_changed(t->s.params, t->s.pool);
     return t->s.run ? qn_run_rewind(t->s.run, t->state.step) : 0;
 }
 
@@ -150,29 +160,64 @@ int qn_trainer_verify(qn_trainer *t, const char *dir) {
 
 /* ---- records ---- */
 
+typedef struct { const char *name; double v; bool there; } member;
+
+static void put_members(qn_jw *w, const char *prefix, const member *m, size_t n) {
+    char name[64];
+    for (size_t i = 0; i < n; i++) {
+        if (!m[i].there)
+            continue;
+        snprintf(name, sizeof name, "%s%s", prefix, m[i].name);
+        qn_jw_key(w, name);
+        qn_jw_f64(w, m[i].v);
+    }
+}
+
+/* The names are TRL's, where it has one. */
+static void put_judged(qn_jw *w, const char *prefix, const qn_judged *j) {
+    const bool pairs = !isnan(j->accuracy), referred = !isnan(j->moved[0]) || !isnan(j->moved[1]);
+    const member members[] = {
+        {"judged", (double)j->n, true},
+        {"rewards/chosen", j->reward[0], true},
+        {"rewards/rejected", j->reward[1], true},
+        {"rewards/margins", j->margin, true},
+        {"rewards/accuracies", j->accuracy, pairs},
+        {"logps/chosen", j->logp[0], true},
+        {"logps/rejected", j->logp[1], true},
+        {"logps/chosen_moved", j->moved[0], referred},
+        {"logps/rejected_moved", j->moved[1], referred},
+        {"lengths/chosen", j->tokens[0], true},
+        {"lengths/rejected", j->tokens[1], true},
+        {"kl", j->kl, !isnan(j->kl)},
+    };
+    if (j->n > 0)
+        put_members(w, prefix, members, QN_LEN(members));
+}
+
 static int record(qn_trainer *t, const qn_step_report *r, const qn_measured *m) {
     if (!t->s.run)
         return 0;
-    const struct { const char *name; double v; bool there; } members[] = {
+    const member members[] = {
         {"loss", r->loss, true},
         {"learning_rate", r->rate, true},
         {"grad_norm", r->grad_norm, true},
         {"tokens_per_second", r->seconds > 0 ? (double)r->tokens / r->seconds : NAN, true},
         {"flops_per_second", r->seconds > 0 ? (double)r->flops / r->seconds : NAN, true},
         {"num_input_tokens_seen", (double)t->state.tokens, true},
+        {"step_tokens", (double)r->read, true},
+        {"step_seconds", r->seconds, true},
+        {"replay_loss", r->replay_loss, t->again.rows != NULL},
         {"epoch", (double)(t->state.step * t->recipe.batch) / (double)qn_rows_per_epoch(t->rows), true},
         {"eval_loss", m ? m->loss : 0, m != NULL},
-        {"eval_bits_per_byte", m ? m->bits_per_byte : 0, m != NULL},
+        {"eval_bits_per_byte", m ? m->bits_per_byte : 0, m != NULL && m->judged.n == 0},
     };
     qn_jw *w = qn_run_metrics(t->s.run);
     qn_jw_key(w, "step");
     qn_jw_i64(w, r->step);
-    for (size_t i = 0; i < QN_LEN(members); i++) {
-        if (!members[i].there)
-            continue;
-        qn_jw_key(w, members[i].name);
-        qn_jw_f64(w, members[i].v);
-    }
+    put_members(w, "", members, QN_LEN(members));
+    put_judged(w, "", &r->judged);
+    if (m)
+        put_judged(w, "eval_", &m->judged);
     if (r->skipped) {
         qn_jw_key(w, "skipped");
         qn_jw_bool(w, true);
@@ -297,6 +342,19 @@ static int refused_often(const qn_trainer *t, const qn_step_report *r) {
     return 0;
 }
 
+/* A margin grows while both rewards fall: it is the ratio that is trained, and what both lose goes to text that is
+ * neither. Where chosen answers have lost as much as this, it is said, once. */
+static void warn_of_fall(qn_trainer *t, const qn_judged *j) {
+    const double nats = 2, per_token = 0.1, by = -j->moved[0];
+    if (t->judge.fell || j->n == 0 || !(by > nats && by > per_token * j->tokens[0]))
+        return;
+    t->judge.fell = true;
+    qn_log(QN_LOG_WARN, "step %lld: chosen answers have become less probable than they were, too: ln p fell by %.1f, "
+           "from %.1f to %.1f. The margin can grow all the same. %sa lower --lr or a higher --beta holds them",
+           (long long)t->state.step, by, j->logp[0] + by, j->logp[0],
+           t->judge.kind->uses & QN_USES_ANCHOR ? "--rpo-alpha 1, " : "");
+}
+
 static bool cancelled(const qn_trainer *t) {
     return t->s.hooks.cancel && atomic_load_explicit(t->s.hooks.cancel, memory_order_relaxed);
 }
@@ -339,6 +397,8 @@ static int after_step(qn_trainer *t, const qn_step_report *r, bool *ended, qn_ru
     if (measured)
         QN_TRY(measure(t, &m, &best));
     QN_TRY(record(t, r, measured ? &m : NULL));
+    if (measured || !t->validation)
+        warn_of_fall(t, measured ? &m.judged : &r->judged);
     int rc = tell(t, r, measured ? &m : NULL, best);
     if (rc >= 0)
         rc = refused_often(t, r);

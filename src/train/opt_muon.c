@@ -69,7 +69,7 @@ typedef struct {
 /* ---- memory ---- */
 
 bool qn_muon_takes(const qn_optimizer *o, const qn_slot *s) {
-    return o->o.kind == QN_OPTIMIZER_MUON && s->matrix && !(s->p->flags & QN_EMBEDDING);
+    return o->o.kind == QN_OPTIMIZER_MUON && s->matrix && !(s->flags & QN_EMBEDDING);
 }
 
 static bool is_small(const qn_slot *s) { return s->rows * s->cols <= SMALL; }

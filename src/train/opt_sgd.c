@@ -8,6 +8,6 @@
 void qn_sgd_tile(const qn_step *s, const qn_slot *slot, const qn_step_tile *t) {
     const qn_optimizer_options *o = &s->o->o;
     const qn_sgd_args a = {.scale = s->scale, .momentum = o->momentum, .decay = qn_slot_decay(s->o, slot),
-                           .rate = s->rate, .nesterov = o->nesterov};
+                           .rate = s->rate * slot->rate, .nesterov = o->nesterov};
     s->o->k->sgd(t->w, t->state[0], t->g, t->n, &a);
 }

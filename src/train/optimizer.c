@@ -108,7 +108,7 @@ double qn_optimizer_grad_norm(qn_optimizer *o, const float *grad, qn_pool *pool)
 /* ---- a step ---- */
 
 double qn_slot_decay(const qn_optimizer *o, const qn_slot *s) {
-    return s->matrix && !(s->p->flags & QN_NO_DECAY) ? o->o.weight_decay : 0;
+    return s->matrix && !(s->flags & QN_NO_DECAY) ? o->o.weight_decay : 0;
 }
 
 static void step_tile(void *arg, int64_t tile, int worker) {

@@ -1,9 +1,10 @@
 /* train/recipe.c — the recipe as one table: names, places, kinds. Writer, reader and check walk it. */
 #include "train/recipe.h"
 
+#include <stdio.h>
 #include <string.h>
 
-typedef enum { WHOLE, REAL, FLAG, CHOICE } kind;
+typedef enum { WHOLE, REAL, FLAG, CHOICE, WORDS } kind;
 
 /* choices: the words of an enum in its order, '|' between them. */
 typedef struct {
@@ -50,9 +51,25 @@ static const field fields[] = {
     {"sample_every", AT(sample_every), WHOLE, 0, 1e12, NULL},
     {"patience", AT(patience), WHOLE, 0, 1e6, NULL},
     {"neftune", AT(neftune), REAL, 0, 1e6, NULL},
+    {"loss_type", AT(objective.kind), CHOICE, 0, 0, QN_OBJECTIVE_CHOICES},
+    {"beta", AT(objective.beta), REAL, 0, 1e6, NULL},
+    {"label_smoothing", AT(objective.smoothing), REAL, 0, 0.5, NULL},
+    {"rpo_alpha", AT(objective.anchor), REAL, 0, 1e6, NULL},
+    {"simpo_gamma", AT(objective.margin), REAL, -1e6, 1e6, NULL},
+    {"desirable_weight", AT(objective.good), REAL, 0, 1e6, NULL},
+    {"undesirable_weight", AT(objective.bad), REAL, 0, 1e6, NULL},
+    {"lora_rank", AT(lora.rank), WHOLE, 0, 1024, NULL},
+    {"lora_alpha", AT(lora.alpha), REAL, 0, 1e6, NULL},
+    {"lora_dropout", AT(lora.dropout), REAL, 0, 0.99, NULL},
+    {"lora_plus", AT(lora.plus), REAL, 0, 1e6, NULL},
+    {"lora_rslora", AT(lora.rslora), FLAG, 0, 0, NULL},
+    {"lora_dora", AT(lora.dora), FLAG, 0, 0, NULL},
+    {"lora_targets", AT(lora.targets), WORDS, 0, 0, NULL},
+    {"replay_rows", AT(replay_rows), WHOLE, 0, 1 << 20, NULL},
+    {"replay_weight", AT(replay_weight), REAL, 0, 1e6, NULL},
 };
 #undef AT
-enum { FIRST_FIELDS = QN_LEN(fields) - 1 };     /* the others came later: where they are not said, they are 0 */
+enum { FIRST_FIELDS = 33 };             /* up to patience; the others came later: where they are not said, they are 0 */
 
 void qn_recipe_init(qn_recipe *r, qn_optimizer_kind optimizer) {
     *r = (qn_recipe){
@@ -106,6 +123,7 @@ int qn_recipe_check(const qn_recipe *r) {
     if (r->schedule.steps != r->steps)
         return qn_fail(QN_EINVAL, "the schedule has %lld steps, the run %lld", (long long)r->schedule.steps,
                        (long long)r->steps);
+    QN_TRY(qn_objective_check(&r->objective));
     QN_TRY(qn_optimizer_options_check(&r->optimizer));
     return qn_schedule_check(&r->schedule);
 }
@@ -119,6 +137,7 @@ static void put_field(const qn_recipe *r, const field *f, qn_jw *w) {
     case REAL: qn_jw_f64(w, *(const double *)at_of(r, f)); break;
     case FLAG: qn_jw_bool(w, *(const bool *)at_of(r, f)); break;
     case CHOICE: qn_jw_str(w, choice(f->choices, whole_of(r, f))); break;
+    case WORDS: qn_jw_str(w, qn_str_of(at_of(r, f))); break;
     }
 }
 
@@ -143,6 +162,17 @@ out:
     return rc;
 }
 
+static int take_words(qn_json *j, const field *f, char out[QN_TARGETS]) {
+    qn_buf word = {0};
+    int rc = qn_json_string(j, &word);
+    if (rc >= 0 && word.n >= QN_TARGETS)
+        rc = qn_json_fail(j, QN_EFORMAT, "%s has %zu bytes; at most %d are expected", f->name, word.n, QN_TARGETS - 1);
+    if (rc >= 0)
+        snprintf(out, QN_TARGETS, "%s", word.s ? word.s : "");
+    qn_buf_drop(&word);
+    return rc;
+}
+
 static int take_compute(qn_json *j, qn_recipe *r) {
     qn_buf word = {0};
     int rc = qn_json_string(j, &word);
@@ -158,6 +188,7 @@ static int take_field(qn_json *j, qn_recipe *r, const field *f) {
     case REAL: return qn_json_f64(j, at_of(r, f));
     case FLAG: return qn_json_bool(j, at_of(r, f));
     case CHOICE: return take_choice(j, f, at_of(r, f));
+    case WORDS: return take_words(j, f, at_of(r, f));
     }
     return 0;
 }

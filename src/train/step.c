@@ -72,41 +72,66 @@ static void shard_done(qn_trainer *t, int64_t i) {
 
 /* ---- the batch ---- */
 
-static int64_t supervised(const qn_row_data *row) {
-    int64_t n = 0;
-    for (int64_t i = 0; i < row->n; i++)
-        n += row->targets[i] >= 0;
-    return n;
+/* Fetches the rows of a step; how many tokens they have, and how many of them are supervised. */
+static int fetch(qn_trainer *t, int64_t step, qn_step_report *report) {
+    report->tokens = report->read = 0;
+    for (int64_t i = 0; i < t->recipe.batch; i++) {
+        QN_TRY(qn_trainer_row(t, t->rows, step * t->recipe.batch + i, i));
+        report->tokens += qn_trainer_tokens(t, i);
+        report->read += t->row[i].n;
+    }
+    return qn_replay_fetch(t, step);
 }
 
-/* Fetches the rows of a step; how many tokens of them are supervised. */
-static int fetch(qn_trainer *t, int64_t step, int64_t *tokens) {
-    *tokens = 0;
-    for (int64_t i = 0; i < t->recipe.batch; i++) {
-        QN_TRY(qn_rows_get(t->rows, step * t->recipe.batch + i, &t->row[i]));
-        *tokens += supervised(&t->row[i]);
+/* One over what the loss of the batch is the mean of: supervised tokens, or answers that are judged. */
+static double share_of(const qn_trainer *t, int64_t tokens) {
+    int64_t n = t->judge.on ? 0 : tokens;
+    for (int64_t i = 0; t->judge.on && i < t->recipe.batch; i++)
+        n += qn_preference_answers(t, i);
+    return n > 0 ? 1.0 / (double)n : 0;
+}
+
+/* What has to be known of the whole batch before its first pass; the operations that it takes. */
+static int64_t begin(qn_trainer *t) {
+    double moved = 0;
+    int64_t answers = 0, flops = 0;
+    for (int64_t r = 0; r < t->recipe.batch && t->judge.on && t->judge.kind->from == QN_LEARNS_LABELS; r += t->pass)
+        moved += qn_preference_mismatch(t, QN_SPLIT_TRAIN, r, QN_MIN(t->pass, t->recipe.batch - r), &answers, &flops);
+    qn_preference_begin(t, qn_objective_kl(moved, answers));
+    return flops;
+}
+
+/* Rows [first, first + n) of the batch forward and back; their share of the loss. */
+static double pass(qn_trainer *t, int64_t first, int64_t n, double share) {
+    if (!t->judge.on) {
+        qn_engine_drops(t->engine, t->state.step, first);
+        return qn_engine_run(t->engine, t->row + first, n, share, true);
     }
+    qn_preference_pass(t, QN_SPLIT_TRAIN, first, n, share);
     return 0;
 }
 
 /* Loss and gradients of the batch that was fetched. */
-static double passes(qn_trainer *t, int64_t tokens, int64_t *flops) {
+static double passes(qn_trainer *t, qn_step_report *report) {
     const int64_t per_shard = t->recipe.batch / t->recipe.shards;
-    const double weight = tokens > 0 ? 1.0 / (double)tokens : 0;
+    const double share = share_of(t, report->tokens);
     double loss = 0;
-    *flops = 0;
+    report->flops = begin(t);
     for (int64_t shard = 0; shard < t->recipe.shards; shard++) {
         qn_engine_clear(t->engine);
         for (int64_t r = 0; r < per_shard; r += t->pass) {
-            const int64_t n = QN_MIN(t->pass, per_shard - r);
-            qn_engine_drops(t->engine, t->state.step, shard * per_shard + r);
-            loss += qn_engine_run(t->engine, t->row + shard * per_shard + r, n, weight, true);
-            *flops += qn_engine_info_get(t->engine).flops;
+            loss += pass(t, shard * per_shard + r, QN_MIN(t->pass, per_shard - r), share);
+            report->flops += qn_engine_info_get(t->engine).flops;
         }
+        if (shard + 1 == t->recipe.shards)
+            report->replay_loss = qn_replay_passes(t, &report->flops);
         if (t->recipe.shards > 1)
             shard_done(t, shard);
     }
-    return loss;
+    if (!t->judge.on)
+        return loss;
+    report->judged = qn_preference_end(t);
+    return report->judged.loss;
 }
 
 /* ---- the guard ---- */
@@ -138,8 +163,8 @@ int qn_trainer_step(qn_trainer *t, qn_step_report *r) {
     const double start = qn_now();
     qn_train_state *s = &t->state;
     *r = (qn_step_report){.step = s->step + 1, .steps = t->recipe.steps};
-    QN_TRY(fetch(t, s->step, &r->tokens));
-    r->loss = passes(t, r->tokens, &r->flops);
+    QN_TRY(fetch(t, s->step, r));
+    r->loss = passes(t, r);
     r->rate = qn_schedule_rate(&t->recipe.schedule, s->step);
     r->grad_norm = qn_optimizer_grad_norm(t->optimizer, qn_engine_grad(t->engine), t->s.pool);
     r->skipped = refused(t, r->loss, r->grad_norm);
@@ -154,18 +179,18 @@ int qn_trainer_step(qn_trainer *t, qn_step_report *r) {
         s->skipped_in_a_row = 0;
         remember(s, r->loss);
         qn_optimizer_step(t->optimizer, qn_engine_grad(t->engine), scale, r->rate, ++s->updates, t->s.pool);
-        t->s.params->m->epoch++;
+        qn_params_changed(t->s.params, t->s.pool);
     }
     r->seconds = qn_now() - start;
     return 0;
 }
 
 int qn_trainer_time(qn_trainer *t, double *seconds) {
-    int64_t flops, tokens;
-    QN_TRY(fetch(t, t->state.step, &tokens));
-    passes(t, tokens, &flops);                          /* first touch of all memory */
+    qn_step_report report;
+    QN_TRY(fetch(t, t->state.step, &report));
+    passes(t, &report);                                 /* first touch of all memory */
     const double start = qn_now();
-    passes(t, tokens, &flops);
+    passes(t, &report);
     qn_optimizer_grad_norm(t->optimizer, qn_engine_grad(t->engine), t->s.pool);
     *seconds = qn_now() - start;
     return 0;

@@ -4,7 +4,11 @@
  *   schedule.h .c     the learning rate of a step
  *   engine.h .c       rows of tokens forward and back: losses, gradients
  *   optimizer.h .c    opt_adamw.c opt_muon.c opt_sgd.c
+ *   objective.h .c    losses of preferences, as pure functions
+ *   reference.h .c    what preferences are measured from: ln p under the weights at the beginning
+ *   replay.c          text that is read again beside what is learned
  *   step.c            one step: passes, shards, clipping, guard, update
+ *   preference.c      … where answers are judged: forward, judge, weigh, backward
  *   measure.c         the validation loss, bits per byte
  *   loop.c            steps, evaluations, samples, checkpoints in their order; what is told on the way
  *   checkpoint.h .c   the state of a run on disk          weights.c
@@ -26,10 +30,22 @@
 #include "train/engine.h"
 #include "train/recipe.h"
 
+/* What became of answers that were judged: means over pairs, or over labelled answers. [0]: chosen, or good; [1]:
+ * rejected, or not good. A NaN stands for what there is not. */
 typedef struct {
-    double loss;                        /* mean −ln p of supervised tokens */
+    int64_t n;                          /* pairs or answers; 0: nothing was judged */
+    double loss, reward[2];             /* of the objective (train/objective.h) */
+    double margin, accuracy;            /* reward[0] − reward[1]; share of pairs where that is above 0 */
+    double logp[2], tokens[2];          /* Σ ln p of an answer; its length */
+    double moved[2];                    /* how far Σ ln p is from the reference's */
+    double kl;                          /* KTO's estimate */
+} qn_judged;
+
+typedef struct {
+    double loss;                        /* mean −ln p of supervised tokens; the objective's where answers are judged */
     double bits_per_byte;               /* of text; special tokens count on neither side. NaN: no text */
     int64_t tokens;
+    qn_judged judged;
 } qn_measured;
 
 /* What happened at a step, for whoever shows it. */
@@ -40,6 +56,9 @@ typedef struct {
     double seconds;                     /* of this step */
     int64_t flops;
     bool skipped;                       /* the guard refused it */
+    qn_judged judged;
+    int64_t read;                       /* tokens of the batch, supervised or not */
+    double replay_loss;                 /* of the text that was read again; NaN: none was */
 } qn_step_report;
 
 /* Callbacks run between steps on the thread that called qn_trainer_run; <0 ends the run with that error after a
@@ -51,6 +70,7 @@ typedef struct {
     int (*metrics)(void *arg, int64_t step, const qn_model *m, qn_jw *w);   /* members of its own in the line of a step
                                                                              * that was evaluated */
     int (*sample)(void *arg, int64_t step, const qn_model *m);     /* the model as it is; nothing of it may be kept */
+    int (*reference)(void *arg, int64_t done, int64_t rows);        /* while it is made; <0 ends that */
     void *arg;
     const atomic_bool *cancel;          /* set: the run ends after this step, with a checkpoint */
 } qn_train_hooks;
@@ -61,6 +81,7 @@ typedef struct {
     qn_params *params;
     const qn_dataset *data;             /* a prepared folder, … */
     const qn_examples *examples;        /* … or, where it is NULL, examples to tune with */
+    const qn_dataset *replay;           /* text that is read again where recipe.replay_rows > 0; else NULL */
     const qn_kernels *kernels;
     qn_pool *pool;
     qn_run *run;                        /* NULL: nothing is recorded (tests, measurements) */
@@ -80,6 +101,12 @@ int qn_trainer_new(qn_trainer **out, const qn_train_setup *s);
 void qn_trainer_free(qn_trainer *t);                                    /* NULL is fine */
 /* Goes on from a checkpoint directory. */
 int qn_trainer_take_up(qn_trainer *t, const char *dir);
+/* Where the objective asks for a reference: its sums must be there before the first step. They are taken from a file
+ * (1; 0: it does not fit, which is said), or made by the model as it is, which must be the one that the run begins
+ * with; path NULL: they are kept nowhere. key: of train/reference.h. */
+bool qn_trainer_has_reference(const qn_trainer *t);
+int qn_trainer_reference_open(qn_trainer *t, const char *path, const char *key);
+int qn_trainer_reference_make(qn_trainer *t, const char *path, const char *key);
 /* Nothing is left to do: all steps are done, or patience is at its end. */
 bool qn_trainer_is_over(const qn_trainer *t);
 /* Is the checkpoint at `dir` what was written? It takes the place of what was taken up, so only of a run that is over.

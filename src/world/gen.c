@@ -33,6 +33,8 @@ void qn_gen_begin(qn_gen *g, uint64_t doc) {
         g->n_tape = 0;
     memset(g->actor, 0, sizeof g->actor);
     memset(g->plural, 0, sizeof g->plural);
+    memset(g->had, 0, sizeof g->had);
+    memset(g->number, 0, sizeof g->number);
     g->topic = g->place = 0;
     g->named = g->big = false;
     g->article = 0;
@@ -248,8 +250,9 @@ void qn_gen_cast(qn_gen *g, int actor, bool known) {
         if (known && qn_choose(g, 4) == 0) {
             qn_gen_set_person(g, actor, (int32_t)qn_choose(g, (uint32_t)g->w->people), 0);
         } else {
-            const uint32_t n = (uint32_t)qn_world_unknowns(g->w, QN_UNKNOWN_NEW);
-            qn_gen_set_stranger(g, actor, qn_world_unknown(g->w, QN_UNKNOWN_NEW, false, qn_choose(g, n)));
+            const qn_unknown kind = !known && qn_choose(g, 2) ? QN_UNKNOWN_MIXED : QN_UNKNOWN_NEW;
+            const uint32_t n = (uint32_t)qn_world_unknowns(g->w, kind);
+            qn_gen_set_stranger(g, actor, qn_world_unknown(g->w, kind, false, qn_choose(g, n)));
         }
     } while (g->rc == 0 && taken(g, actor));
 }

@@ -39,6 +39,7 @@ typedef struct { int64_t fact; int32_t form; } qn_mention;
 
 #define QN_ACTORS 8
 #define QN_REGISTERS 10
+#define QN_BAGS 16
 #define QN_TAPE_MAX ((size_t)1 << 16)
 
 /* Every choice of a document in order: weight of all, weight of what was chosen, its index. */
@@ -61,7 +62,9 @@ typedef struct qn_gen {
     bool named;                 /* the sentence before was about the topic: a pronoun will do */
     int place;                  /* which register's forms belong here besides those of any */
     bool plural[QN_REGISTERS];
-    struct { size_t at, n; bool big; } saved[QN_REGISTERS];    /* big: its capital came with its place */
+    struct { size_t at, n; bool big, plural; } saved[QN_REGISTERS];    /* big: its capital came with its place */
+    bool counted;               /* the noun that was said last was a plural */
+    uint64_t had[QN_BAGS][2];   /* by bag of words: which of them this text has had */
     bool big;                   /* the next letter is a capital */
     size_t article;             /* just behind an "a " that may have to be "an "; 0: none */
     qn_class klass; size_t class_at;
@@ -88,7 +91,8 @@ void qn_gen_mark_copy(qn_gen *g, int64_t distance);
 void qn_gen_add_bits(qn_gen *g, double bits);
 qn_class qn_gen_class(qn_gen *g, qn_class klass);   /* from here on; returns the one before */
 
-/* Somebody for an actor that is not set: a stranger, or (one in four, where `known`) somebody with facts. */
+/* Somebody for an actor that is not set. Where `known`, one in four is somebody with facts, else a stranger of new
+ * parts; otherwise a stranger of either kind. */
 void qn_gen_cast(qn_gen *g, int actor, bool known);
 void qn_gen_set_person(qn_gen *g, int actor, int32_t person, double bits);
 void qn_gen_set_stranger(qn_gen *g, int actor, qn_name n);

@@ -3,7 +3,6 @@
 #include "world/grammar.h"
 #include "world/requests.h"
 
-#define TURN "{lesson.turn}\n"
 #define SAYS "\n^pupil: "
 #define THREE "{$1=lesson.word}, {$2=lesson.word}, {$3=lesson.word}"
 
@@ -11,12 +10,15 @@
 #define SIX_AGAIN "{$1} {$2} {$3} {$4} {$5} {$6}"
 
 const qn_rule qn_rules_lesson[] = {
-    RULE("lesson", TURN TURN TURN "{lesson.turn}", TURN TURN TURN TURN "{lesson.turn}"),
-    RULE("lesson.turn", "3*^teacher: {lesson.after}", "2*^teacher: {lesson.repeat}", "^teacher: {lesson.reverse}",
+    RULE("lesson", "6*{lesson.turn}", "3*{lesson.turn}\n{lesson.turn}",
+         "{lesson.turn}\n{lesson.turn}\n{lesson.turn}\n{lesson.turn}"),
+    RULE("lesson.turn", "2*^teacher: {lesson.after}", "2*^teacher: {lesson.repeat}", "^teacher: {lesson.reverse}",
          "^teacher: {lesson.first}", "^teacher: {lesson.last}", "^teacher: {lesson.between}",
          "^teacher: {lesson.instead}", "^teacher: {lesson.without}", "^teacher: {lesson.before}",
          "^teacher: {lesson.few}", "^teacher: {lesson.ends}"),
-    RULE("lesson.word", QN_REQUEST_WORDS),
+    /* Requests ask for the first of these only; the others are there so that copying is learned for any word. */
+    RULE("lesson.word", "~l", QN_REQUEST_WORDS, "basket", "hat", "coat", "rope", "book", "letter", "candle", "bucket",
+         "knife", "chair", "clock", "bottle", "drum", "kite", "map", "cat"),
     RULE("lesson.after", "[Say|Repeat] after me: " SIX "." SAYS SIX_AGAIN,
          "[Say|Repeat] after me: " SIX " {$7=lesson.word} {$8=lesson.word}." SAYS SIX_AGAIN " {$7} {$8}",
          "[Say|Repeat] after me: " THREE ", {$4=lesson.word}." SAYS "{$1}, {$2}, {$3}, {$4}"),
@@ -39,8 +41,8 @@ const qn_rule qn_rules_lesson[] = {
     RULE("lesson.before", "Say {$1=lesson.word}, but before it say {$2=lesson.word}." SAYS "{$2}, {$1}",
          "Before you say {$1=lesson.word}, say {$2=lesson.word}." SAYS "{$2}, {$1}"),
     RULE("lesson.few",
-         "Make a sentence of at most [5|6|7|8] words with a {$1=lesson.word} in it." SAYS "{lesson.sentence}",
-         "With no more than [5|6|7|8] words, say something about a {$1=lesson.word}." SAYS "{lesson.sentence}"),
+         "Make a sentence of at most [5|6|7|8] words with {a}{$1=lesson.word} in it." SAYS "{lesson.sentence}",
+         "With no more than [5|6|7|8] words, say something about {a}{$1=lesson.word}." SAYS "{lesson.sentence}"),
     RULE("lesson.sentence", "Here is my {adj} {$1}.", "I see {a}{adj} {$1}.", "She has {a}{adj} {$1}.",
          "This {$1} is {state}."),
     RULE("lesson.ends", "Make a sentence that begins with {$2=lesson.start} and ends with {$1=lesson.word}." SAYS

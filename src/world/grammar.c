@@ -14,7 +14,7 @@ typedef enum {
 
 typedef struct { uint8_t code, reg, arg; int32_t x, n; } op;
 typedef struct { int32_t first, n; } alternative;
-typedef struct { int32_t first, n; uint32_t total; bool even; } rule;
+typedef struct { int32_t first, n; uint32_t total; bool even; int8_t bag; } rule;
 
 struct qn_grammar {
     op *op;             size_t n_ops, cap_ops;
@@ -85,28 +85,33 @@ static int person_slot(const compiler *c, qn_str s, op *o) {
     return o->code == OP_PRONOUN && p < 0 ? wrong(c, "no such pronoun:", s) : 0;
 }
 
+/* "1.is" and "1:rule"; of a phrase that was kept, the registers stand behind those of nouns. */
+static int agreement_slot(const compiler *c, qn_str s, int base, op *o) {
+    const qn_str rest = s.n > 2 ? (qn_str){s.s + 2, s.n - 2} : (qn_str){0};
+    const int word = word_of(agreeing, QN_LEN(agreeing), rest);
+    const bool list = s.n > 1 && s.s[1] == ':';
+    *o = (op){.code = list ? OP_AGREE : OP_AGREE_WORD, .reg = (uint8_t)(base + s.s[0] - '0'),
+              .arg = (uint8_t)QN_MAX(word, 0)};
+    return list ? rule_named(c, rest, &o->x) : word < 0 ? wrong(c, "no such word:", s) : 0;
+}
+
 static int slot(compiler *c, qn_str s, op *o) {
     const char a = s.s[0], b = s.n > 1 ? s.s[1] : '\0';
-    const qn_str rest = s.n > 2 ? (qn_str){s.s + 2, s.n - 2} : (qn_str){0}, more = {s.s + 3, s.n > 3 ? s.n - 3 : 0};
+    const qn_str more = {s.s + 3, s.n > 3 ? s.n - 3 : 0};
     *o = (op){0};
     if (s.n == 1 && a == 'a')
         return o->code = OP_ARTICLE, 0;
     if (a >= 'A' && a < 'A' + QN_ACTORS && (s.n == 1 || b == '.'))
         return person_slot(c, s, o);
-    if (a >= '0' && a <= '9') {
-        o->reg = (uint8_t)(a - '0');
-        o->code = b == '.' ? OP_AGREE_WORD : OP_AGREE;
-        const int word = word_of(agreeing, QN_LEN(agreeing), rest);
-        o->arg = (uint8_t)QN_MAX(word, 0);
-        if (!(c->bound >> o->reg & 1))
-            return wrong(c, "no noun before", s);
-        return b == ':' ? rule_named(c, rest, &o->x) : word < 0 ? wrong(c, "no such word:", s) : 0;
-    }
+    if (a >= '0' && a <= '9')
+        return c->bound >> (a - '0') & 1 ? agreement_slot(c, s, 0, o) : wrong(c, "no noun before", s);
     if (strchr("nsp", a) && b >= '0' && b <= '9' && s.n > 3 && s.s[2] == ':') {
         *o = (op){.code = OP_NOUN, .reg = (uint8_t)(b - '0'), .arg = (uint8_t)a};
         c->bound |= 1u << o->reg;
         return rule_named(c, more, &o->x);
     }
+    if (a == '$' && s.n > 3 && s.s[2] != '=')
+        return agreement_slot(c, (qn_str){s.s + 1, s.n - 1}, QN_REGISTERS, o);
     if (a == '$') {
         *o = (op){.code = s.n > 2 ? OP_SAVE : OP_AGAIN, .reg = (uint8_t)(b - '0')};
         return s.n > 2 ? rule_named(c, more, &o->x) : 0;
@@ -162,7 +167,7 @@ out:
 static int add_rule(struct qn_grammar *gr, int32_t into, const alternative *alts, const uint16_t *weights, size_t n) {
     QN_TRY(QN_GROW(QN_MEM_BASE, gr->alt, gr->cap_alts, gr->n_alts + n));
     QN_TRY(QN_GROW(QN_MEM_BASE, gr->weight, gr->cap_weights, gr->n_alts + n));
-    rule r = {(int32_t)gr->n_alts, (int32_t)n, 0, true};
+    rule r = {(int32_t)gr->n_alts, (int32_t)n, 0, true, -1};
     for (size_t i = 0; i < n; i++) {
         gr->alt[gr->n_alts] = alts[i];
         gr->weight[gr->n_alts++] = weights[i];
@@ -222,16 +227,22 @@ static int compile_rule(struct qn_grammar *gr, const qn_rule *r) {
     size_t n = 0;
     int32_t into = 0;
     QN_TRY(rule_named(&c, qn_str_of(r->name), &into));
-    for (; r->alt[n]; n++) {
+    const char *const *const alt = r->alt + (r->alt[0][0] == '~');
+    for (; alt[n]; n++) {
         if (n == ALTERNATIVES_MAX)
-            return wrong(&c, "too many alternatives", qn_str_of(r->alt[n]));
-        c.at = r->alt[n];
+            return wrong(&c, "too many alternatives", qn_str_of(alt[n]));
+        c.at = alt[n];
         c.bound = 0;
         weights[n] = weight_of(&c.at);
         const char *slash = strchr(c.at, '/');
         QN_TRY(slash && !strpbrk(c.at, "{[") ? pair(&c, slash, &alts[n]) : alternative_steps(&c, &alts[n], false));
     }
-    return add_rule(gr, into, alts, weights, n);
+    QN_TRY(add_rule(gr, into, alts, weights, n));
+    if (alt == r->alt)
+        return 0;
+    gr->rule[into].bag = (int8_t)(r->alt[0][1] - 'a');
+    return gr->rule[into].even && n > 1 && r->alt[0][1] >= 'a' && r->alt[0][1] < 'a' + QN_BAGS
+               ? 0 : wrong(&c, "a bag wants a letter, and alternatives of one weight:", qn_str_of(r->alt[0]));
 }
 
 static const qn_rule *const tables[] = {
@@ -288,9 +299,29 @@ int qn_grammar_find(const struct qn_grammar *gr, const char *name) {
 
 /* ---- walking ----------------------------------------------------------------------------------------------------- */
 
+/* One that this text has not had; once it has had all of them, they come anew. */
+static uint32_t choose_fresh(qn_gen *g, const rule *r) {
+    uint64_t *had = g->had[(int)r->bag];
+    uint32_t left = (uint32_t)r->n;
+    for (int k = 0; k < 2; k++)
+        left -= (uint32_t)__builtin_popcountll(had[k]);
+    if (left == 0 || left > (uint32_t)r->n) {
+        had[0] = had[1] = 0;
+        left = (uint32_t)r->n;
+    }
+    uint32_t i = qn_choose(g, left);
+    for (uint32_t k = 0; k < 2; k++)
+        for (uint64_t bits = had[k]; bits; bits &= bits - 1)
+            i += 64 * k + (uint32_t)__builtin_ctzll(bits) <= i;
+    had[i / 64] |= (uint64_t)1 << i % 64;
+    return i;
+}
+
 static const alternative *choose_one(qn_gen *g, const struct qn_grammar *gr, const rule *r) {
     if (r->n == 1)
         return &gr->alt[r->first];
+    if (r->bag >= 0)
+        return &gr->alt[r->first + (int32_t)choose_fresh(g, r)];
     const uint32_t i = r->even ? qn_choose(g, (uint32_t)r->n)
                                : qn_choose_weighted(g, gr->weight + r->first, (uint32_t)r->n, r->total);
     return &gr->alt[r->first + (int32_t)i];
@@ -313,11 +344,13 @@ static void put_number(qn_gen *g, const struct qn_grammar *gr, const rule *r, bo
 
 /* The number that a word agrees with; of the one that is to be flipped, the other. */
 static bool number_of(qn_gen *g, int reg) {
-    return g->plural[reg] != (++g->agreed == g->flip);
+    const bool plural = reg < QN_REGISTERS ? g->plural[reg] : g->saved[reg - QN_REGISTERS].plural;
+    return plural != (++g->agreed == g->flip);
 }
 
 static void put_noun(qn_gen *g, const struct qn_grammar *gr, const op *o) {
     g->plural[o->reg] = o->arg == 'p' || (o->arg == 'n' && qn_choose(g, 2));
+    g->counted = g->plural[o->reg];
     put_number(g, gr, &gr->rule[o->x], g->plural[o->reg], false);
 }
 
@@ -356,7 +389,9 @@ static void run(qn_gen *g, const struct qn_grammar *gr, const op *o) {
     case OP_SAVE: {
         size_t at = g->out.n;
         g->saved[o->reg].big = g->big;
+        g->counted = false;
         qn_gen_rule(g, o->x);
+        g->saved[o->reg].plural = g->counted;
         at += g->out.n > at && g->out.s[at] == ' ';         /* "a " before it has become "an " */
         g->saved[o->reg].at = at;
         g->saved[o->reg].n = g->out.n - at;

@@ -94,7 +94,8 @@ static int choose_form(qn_gen *g, qn_relation r, bool pronoun) {
     for (int f = 0; f < QN_FORMS_TRAINED; f++) {
         const qn_form *form = qn_form_get(r, f);
         const bool any = form->place == QN_REGISTER_ANY || (form->place == QN_REGISTER_NAME && !pronoun);
-        const bool here = form->place == g->place && !(pronoun && g->place == QN_REGISTER_TALK);
+        const int home = form->place == QN_REGISTER_REQUEST ? QN_REGISTER_LETTER : form->place;
+        const bool here = home == g->place && !(pronoun && g->place == QN_REGISTER_TALK);
         weight[f] = here && form->place > QN_REGISTER_NAME ? 4 : any && g->place != QN_REGISTER_LEDGER;
         if (form->kind == QN_FORM_TRANSFER)
             weight[f] = g->w->person[g->actor[g->topic].person].taught ? weight[f] * 2 : 0;
@@ -107,10 +108,11 @@ static void tell_one(qn_gen *g, bool pronoun) {
     const qn_relation r = take_relation(g);
     const int form = choose_form(g, r, pronoun);
     const bool talk = qn_form_get(r, form)->place == QN_REGISTER_TALK;
-    const bool behind = talk || qn_choose(g, 2);
+    const bool request = qn_form_get(r, form)->place == QN_REGISTER_REQUEST;
+    const bool behind = talk || (!request && qn_choose(g, 2));
     g->big = true;
     if (talk || !behind)
-        SAY(g, talk ? "fact.ask" : "fact.before");
+        SAY(g, talk ? "fact.ask" : request ? "fact.beg" : "fact.before");
     say_form(g, r, form, pronoun);
     if (behind)
         SAY(g, "fact.after");
@@ -198,6 +200,10 @@ static void next(qn_gen *g) {
 
 static void again(qn_gen *g) {      /* another sentence stood in between: the name is due again */
     g->named = false;
+}
+
+static void same(qn_gen *g) {       /* the text has just spoken of the topic and of nobody else */
+    g->named = true;
 }
 
 /* ---- what is true of values -------------------------------------------------------------------------------------- */
@@ -297,6 +303,22 @@ static void minuend(qn_gen *g) {
 }
 static void subtrahend(qn_gen *g) { put_number(g, g->number[2]); }
 
+/* A ledger counts its lines, which leave some out, and what was paid. */
+enum { ROW = QN_REGISTERS - 2, TOTAL };
+
+static void row(qn_gen *g) {
+    g->number[ROW] += 1 + qn_choose(g, 4);
+    put_number(g, g->number[ROW]);
+}
+
+static void pence(qn_gen *g) {
+    const int64_t paid = 2 + qn_choose(g, 11);
+    g->number[TOTAL] += paid;
+    put_number(g, paid);
+}
+
+static void total(qn_gen *g) { result(g, g->number[TOTAL]); }
+
 /* The other way round: "sold 3 of 12". */
 static void subtrahend_first(qn_gen *g) {
     g->number[1] = 2 + qn_choose(g, 19);
@@ -305,9 +327,10 @@ static void subtrahend_first(qn_gen *g) {
 static void minuend_last(qn_gen *g) { put_number(g, g->number[1] + g->number[2]); }
 
 const qn_native qn_natives[] = {
-    {"tell", tell}, {"tellall", tell_all}, {"line", entry_line}, {"next", next}, {"again", again},
+    {"tell", tell}, {"tellall", tell_all}, {"line", entry_line}, {"next", next}, {"again", again}, {"same", same},
     {"property", property}, {"kin", kin}, {"n1", number_1}, {"n2", number_2}, {"m1", many_1}, {"m2", many_2},
     {"d1", digit_1}, {"d2", digit_2}, {"d3", digit_3}, {"sum", sum_12}, {"sum3", sum_123}, {"product", product_12},
     {"difference", difference_12}, {"minuend", minuend}, {"subtrahend", subtrahend},
-    {"subtrahend2", subtrahend_first}, {"minuend2", minuend_last}, {NULL, NULL},
+    {"subtrahend2", subtrahend_first}, {"minuend2", minuend_last}, {"row", row},
+    {"pence", pence}, {"total", total}, {NULL, NULL},
 };

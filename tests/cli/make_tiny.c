@@ -9,8 +9,8 @@
  *     anything else: a
  *
  * What is written:  tiny.gguf, tiny/ (the same as a Hugging Face directory), bos.gguf (adds BOS, has no chat template);
- * and for errors alien.gguf (unknown architecture), kquant.gguf (a type that is not supported), extra.gguf (more tokens
- * than rows), missing.gguf (a tensor less). */
+ * adapter/, with which c is taken for x ("abc" is continued by "yz"); and for errors alien.gguf (unknown architecture),
+ * kquant.gguf (a type that is not supported), extra.gguf (more tokens than rows), missing.gguf (a tensor less). */
 #include <sys/stat.h>
 
 #include "base/file.h"
@@ -292,6 +292,39 @@ static void write_directory(const char *folder) {
     test_st_drop(&s);
 }
 
+/* ---- an adapter: the first unit of the feed-forward layer hears c and says x ------------------------------------- */
+
+static void one_pair(test_st *s, const char *module, int64_t rows, int64_t in, int64_t columns, int64_t out) {
+    float *a = qn_zalloc(QN_MEM_TEST, (size_t)columns, sizeof *a), *b = qn_zalloc(QN_MEM_TEST, (size_t)rows, sizeof *b);
+    char name[128];
+    qn_assert(a && b);
+    a[in] = b[out] = 1;
+    snprintf(name, sizeof name, "base_model.model.model.layers.0.mlp.%s.lora_A.weight", module);
+    test_st_tensor(s, name, QN_F32, 2, (int64_t[]){1, columns}, a);
+    snprintf(name, sizeof name, "base_model.model.model.layers.0.mlp.%s.lora_B.weight", module);
+    test_st_tensor(s, name, QN_F32, 2, (int64_t[]){rows, 1}, b);
+    qn_free(a);
+    qn_free(b);
+}
+
+static void write_adapter(const char *folder) {
+    static const char config[] = "{\"peft_type\": \"LORA\", \"r\": 1, \"lora_alpha\": 1, \"base_model_name_or_path\": "
+                                 "\"its/base\"}\n";
+    qn_buf path = {0};
+    test_st s = {0};
+    TEST_MUST(qn_path_join(&path, folder, "adapter"));
+    mkdir(path.s, 0700);
+    one_pair(&s, "gate_proj", F, BYTE0 + 'c', D, 0);
+    one_pair(&s, "up_proj", F, BYTE0 + 'c', D, 0);
+    one_pair(&s, "down_proj", D, 0, F, BYTE0 + 'x');
+    qn_buf bytes = test_st_bytes(&s);
+    write_file(path.s, "adapter_model.safetensors", bytes.s, bytes.n);
+    write_file(path.s, "adapter_config.json", config, sizeof config - 1);
+    qn_buf_drop(&bytes);
+    qn_buf_drop(&path);
+    test_st_drop(&s);
+}
+
 int main(int argc, char **argv) {
     static const variant files[] = {
         {.file = "tiny.gguf", .arch = "llama"},
@@ -306,5 +339,6 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < QN_LEN(files); i++)
         write_gguf(argv[1], &files[i]);
     write_directory(argv[1]);
+    write_adapter(argv[1]);
     return 0;
 }

@@ -26,6 +26,7 @@ typedef struct {
     const qn_dataset *data;             /* NULL: the common one */
     const qn_examples *examples;        /* instead of data */
     double neftune;
+    qn_objective objective;             /* of examples that are judged: the reference is made at once */
 } make_options;
 
 /* Three heads of 16, one for keys where the family can; rows hold two to four documents. */
@@ -70,6 +71,7 @@ QN_UNUSED static qn_recipe made_recipe(const make_options *o) {
     r.schedule.peak = o->kind == QN_OPTIMIZER_SGD ? 10 * o->rate : o->rate;
     r.eval_every = o->every;
     r.neftune = o->neftune;
+    r.objective = o->objective;
     r.sample_every = o->samples;
     r.checkpoint_every = o->saves;
     return r;
@@ -114,6 +116,8 @@ QN_UNUSED static made make(const make_options *o) {
                               .data = o->examples ? NULL : o->data ? o->data : made_data(),
                               .kernels = r.k, .pool = r.pool, .run = r.run, .hooks = o->hooks};
     CHECK_OK(qn_trainer_new(&r.t, &s));
+    if (qn_trainer_has_reference(r.t) && !o->resumed)
+        CHECK_OK(qn_trainer_reference_make(r.t, NULL, ""));
     return r;
 }
 

@@ -7,7 +7,7 @@
 
 enum { PARTIAL_WRITES = 400 };
 
-static const qn_checkpoint_texts texts = {{"{\"a\": 1}", 8}, {"{}", 2}};
+static const qn_checkpoint_texts texts = {{"{\"a\": 1}", 8}, {"{}", 2}, NULL};
 
 static int write_at(made *r, const char *run, int64_t step, bool best) {
     r->t->state.step = step;

@@ -369,6 +369,103 @@ TEST(rows_hold_whole_examples) {
     rig_drop(&r);
 }
 
+/* n rows of pairs, or of labelled answers, of which two in a row ask the same. */
+static const char *judged(const char *name, int n, bool pairs) {
+    qn_buf text = {0};
+    for (int i = 0; i < n; i++) {
+        CHECK_OK(qn_buf_printf(&text, "{\"prompt\":\"try %d\",\"%s\":\"", i / 2, pairs ? "chosen" : "completion"));
+        for (int k = 0; k < 1 + i * 7 % 17; k++)
+            CHECK_OK(qn_buf_puts(&text, "text "));
+        CHECK_OK(pairs ? qn_buf_printf(&text, "ok\",\"rejected\":\"no %d\"}\n", i)
+                       : qn_buf_printf(&text, "ok %d\",\"label\":%s}\n", i, i % 3 ? "true" : "false"));
+    }
+    const char *path = qn_test_write(name, text.s, text.n);
+    qn_buf_drop(&text);
+    return path;
+}
+
+enum { JUDGED = 64 };
+typedef struct { int32_t ids[2 * JUDGED], targets[2 * JUDGED]; qn_piece piece[2 * JUDGED]; qn_row_data row; } wide_row;
+
+/* A piece is this part, read but for its last token. */
+static void same_part(const wide_row *w, int64_t piece, const qn_example_part *p) {
+    const int64_t at = w->piece[piece].start;
+    CHECK_INT(w->piece[piece].n, p->n - 1);
+    for (int64_t t = 0; t + 1 < p->n; t++) {
+        CHECK_INT(w->ids[at + t], p->ids[t]);
+        CHECK_INT(w->targets[at + t], p->taught[t + 1] ? p->ids[t + 1] : -1);
+    }
+}
+
+/* The two pieces of example `which`. */
+static void judge_pieces(const rig *r, const wide_row *w, int64_t first, int64_t which, bool pairs) {
+    int32_t ids[JUDGED + 1];
+    uint8_t taught[JUDGED + 1];
+    qn_example e, other;
+    qn_examples_get(r->e, QN_SPLIT_TRAIN, which, &e);
+    same_part(w, first, &e.part[0]);
+    if (pairs) {
+        same_part(w, first + 1, &e.part[1]);
+        return;
+    }
+    const int64_t n = qn_examples_mismatch(r->e, QN_SPLIT_TRAIN, which, ids, taught), own = e.part[0].prompt;
+    same_part(w, first + 1, &(qn_example_part){ids, taught, n, own});
+    for (int64_t k = 1; k < 4; k++) {           /* the first behind it that asks something else */
+        qn_examples_get(r->e, QN_SPLIT_TRAIN, (which + k) % 60, &other);
+        const qn_example_part *o = &other.part[0];
+        if (o->prompt == own && memcmp(o->ids, e.part[0].ids, (size_t)own * sizeof *ids) == 0)
+            continue;
+        CHECK(memcmp(ids, e.part[0].ids, (size_t)own * sizeof *ids) == 0, "its own prompt");
+        CHECK(memcmp(ids + own, o->ids + o->prompt, (size_t)(n - own) * sizeof *ids) == 0, "another answer");
+        return;
+    }
+    CHECK(false, "there is another prompt");
+}
+
+/* Pairs stay together, in one row of twice the context; so do labelled answers and their mismatches. */
+static void judge_rows(bool pairs) {
+    rig r;
+    qn_rows *rows;
+    static wide_row w;
+    int seen[60] = {0};
+    w.row = (qn_row_data){w.ids, w.targets, w.piece, 0, 0};
+    rig_open(&r, (qn_str){0});
+    CHECK_OK(rig_read(&r, judged(pairs ? "pairs.jsonl" : "labels.jsonl", 60, pairs),
+                      (qn_examples_options){.context = JUDGED}));
+    CHECK_INT(qn_examples_count(r.e, QN_SPLIT_TRAIN), 60);
+    const qn_rows_options o = {.context = 2 * JUDGED, .seed = 3, .judged = true};
+    CHECK_OK(qn_rows_of_examples(&rows, r.e, &o));
+    for (int64_t i = 0; i < qn_rows_per_epoch(rows); i++) {
+        CHECK_OK(qn_rows_get(rows, i, &w.row));
+        CHECK(w.row.pieces % 2 == 0 && w.row.pieces <= qn_rows_max_pieces(rows));
+        for (int64_t p = 0; p < w.row.pieces; p += 2) {
+            const int64_t which = qn_rows_piece_from(rows, p);
+            CHECK_INT(qn_rows_piece_from(rows, p + 1), which);
+            judge_pieces(&r, &w, p, which, pairs);
+            seen[which]++;
+        }
+    }
+    for (int i = 0; i < 60; i++)
+        CHECK_INT(seen[i], 1, "example %d", i);
+    qn_rows_free(rows);
+    const qn_rows_options narrow = {.context = 2 * JUDGED - 1, .judged = true};
+    CHECK_FAIL(qn_rows_of_examples(&rows, r.e, &narrow), QN_EINVAL, "examples of up to 128");
+    rig_drop(&r);
+}
+
+TEST(pairs_stay_together) { judge_rows(true); }
+TEST(labelled_answers_have_a_mismatch) { judge_rows(false); }
+
+TEST(chats_cannot_be_compared) {
+    rig r;
+    qn_rows *rows;
+    rig_open(&r, (qn_str){0});
+    CHECK_OK(rig_read(&r, many("chats.jsonl", 10), (qn_examples_options){.context = JUDGED}));
+    CHECK_FAIL(qn_rows_of_examples(&rows, r.e, &(qn_rows_options){.context = 2 * JUDGED, .judged = true}), QN_EINVAL,
+               "nothing in them to compare");
+    rig_drop(&r);
+}
+
 TEST(examples_come_back_from_disk) {
     rig r;
     qn_examples *back;

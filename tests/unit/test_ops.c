@@ -130,6 +130,8 @@ static void init(bench *b, const qn_op *op, const qn_op_case *c, const qn_kernel
     *b = (bench){.op = op, .c = {.k = k, .attr = c->attr, .n_in = c->n_in, .n_out = 1}};
     if (op == &qn_op_linear)
         b->c.n_out = ((const qn_linear_attr *)c->attr)->n;
+    if (op == &qn_op_lora)
+        b->c.n_out = ((const qn_lora_attr *)c->attr)->n;
     make_inputs(b, c);
     make_outputs(b, c);
     if (c->prepare)

@@ -1,0 +1,32 @@
+/* model/fingerprint.c — what a model in memory is, in sixteen digits: a hash of its arena, a megabyte at a time so that
+ * threads can share it out, and of the hashes in order. Panels are the same bytes at every level (decision 004). */
+#include "model/model.h"
+
+#include <stdio.h>
+
+enum { CHUNK = 1 << 20 };
+
+typedef struct { const qn_model *m; uint64_t *hash; } job;
+
+static void hash_chunk(void *arg, int64_t tile, QN_UNUSED int worker) {
+    const job *j = arg;
+    const qn_span s = qn_tile_span((int64_t)j->m->arena_bytes, CHUNK, tile);
+    j->hash[tile] = qn_hash_bytes(j->m->arena + s.begin, (size_t)(s.end - s.begin), (uint64_t)tile);
+}
+
+int qn_model_fingerprint(const qn_model *m, qn_pool *pool, char out[17]) {
+    const int64_t n = qn_tiles((int64_t)m->arena_bytes, CHUNK);
+    job j = {m, qn_alloc(QN_MEM_SCRATCH, (size_t)n * sizeof *j.hash)};
+    if (!j.hash)
+        return QN_ENOMEM;
+    qn_parallel(pool, n, hash_chunk, &j);
+    uint64_t h = qn_hash_bytes(j.hash, (size_t)n * sizeof *j.hash, 0);
+    qn_free(j.hash);
+    for (int64_t i = 0; i < (m->cfg.layers + 1) * QN_PARAMS; i++) {
+        const qn_tensor *t = &m->param[i];
+        const int64_t shape[] = {i, t->rank, t->dim[0], t->dim[1], t->dtype};
+        h = t->rank ? qn_hash_bytes(shape, sizeof shape, h) : h;
+    }
+    snprintf(out, 17, "%016llx", (unsigned long long)h);
+    return 0;
+}
