@@ -140,6 +140,7 @@ int qn_world_folder_init(qn_world_folder *f, const char *out, bool force) {
     QN_TRY(check_name(f->out.n ? f->out.s : ""));
     QN_TRY(qn_buf_printf(&f->partial, "%s.partial", f->out.s));
     QN_TRY(qn_buf_printf(&f->before, "%s.before", f->out.s));
+    QN_TRY(qn_buf_printf(&f->known, "%s.known", f->out.s));
     QN_TRY(check_out(f->out.s, force));
     QN_TRY(check_partial(f->partial.s));
     return check_before(f);
@@ -208,5 +209,6 @@ void qn_world_folder_drop(qn_world_folder *f) {
     qn_buf_drop(&f->out);
     qn_buf_drop(&f->partial);
     qn_buf_drop(&f->before);
+    qn_buf_drop(&f->known);
     f->begun = false;
 }

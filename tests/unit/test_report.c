@@ -276,6 +276,30 @@ TEST(data_are_told_of) {
     qn_buf_drop(&text);
 }
 
+static void put_data(const char *dir, const char *name, int tokens, const char *dedup) {
+    char data[1300], text[400];
+    snprintf(data, sizeof data, "%s/data", dir);
+    CHECK_INT(mkdir(data, 0777), 0);
+    snprintf(text, sizeof text, "{\"options\":{\"validation\":0.01,\"dedup\":\"%s\"},\"sources\":[{\"paths\":[\"%s\"],"
+             "\"documents\":10,\"train\":{\"tokens\":%d},\"validation\":{\"tokens\":40}}]}", dedup, name, tokens);
+    put(data, "data.json", text);
+}
+
+/* What was trained on is often the point of a comparison; where it lay is not. */
+TEST(other_data_differ) {
+    qn_buf page = {0}, text = {0};
+    const char *a = run_dir("data-a", "0.1"), *b = run_dir("data-b", "0.1");
+    put_data(a, "/x/books", 5000, "exact");
+    put_data(b, "/y/web", 6000, "none");
+    make_and_free(report_of(a, b), &page, &text);
+    CHECK_CONTAINS(page.s, "<tr><th>sources</th><td class=\"num\">books</td><td class=\"num\">web</td></tr>");
+    CHECK_CONTAINS(page.s, "<tr><th>tokens to train on</th><td class=\"num\">5000</td><td class=\"num\">6000</td>");
+    CHECK_CONTAINS(page.s, "<tr><th>dedup</th><td class=\"num\">exact</td><td class=\"num\">none</td></tr>");
+    CHECK(!strstr(page.s, "<tr><th>documents</th>") && !strstr(page.s, "<tr><th>validation</th>"));
+    qn_buf_drop(&page);
+    qn_buf_drop(&text);
+}
+
 /* ---- runs with little in them, or broken things ---- */
 
 TEST(runs_of_one_step_or_none) {
