@@ -180,8 +180,8 @@ static int dpo_command(qn_demo *d, qn_command *w) {
 }
 
 static int dpo_after(qn_demo *d, qn_str r) {
-    return qn_demo_say(d, "%.0f steps in %.0f s. Of pairs that it was not shown it ranks %.0f %% rightly, by how far it "
-                       "has moved from where it began.", qn_member_number(r, "step"),
+    return qn_demo_say(d, "%.0f steps in %.0f s. Of pairs that it was not shown it ranks %.0f %% rightly, by how far "
+                       "it has moved from where it began.", qn_member_number(r, "step"),
                        qn_member_number(r, "seconds"), 100 * qn_member_number(r, "eval_rewards/accuracies"));
 }
 
@@ -243,12 +243,12 @@ static const qn_demo_stage stages[] = {
                "the model needs beyond that is what it did not learn."},
     {.name = "sft", .command = sft_command, .makes = "sft", .after = sft_after, .wanted = with_world, .resumes = true,
      .before = "So far it goes on with whatever it is given; asked something, it rambles. Now it is shown questions "
-               "with their answers, and learns the answers alone. In between it reads some of the old text again, because "
-               "what is not read is forgotten."},
+               "with their answers, and learns the answers alone. In between it reads some of the old text again, "
+               "because what is not read is forgotten."},
     {.name = "dpo", .command = dpo_command, .makes = "dpo", .after = dpo_after, .wanted = with_world, .resumes = true,
      .before = "And which of two answers is the better one: to say that one does not know rather than guess, to "
-               "correct a false premise, to refuse what does harm, and nothing that does not. No reward, no judge: the better "
-               "answer is made more probable than the other, measured from the model as it was (DPO)."},
+               "correct a false premise, to refuse what does harm, and nothing that does not. No reward, no judge: "
+               "the better answer is made more probable than the other, measured from the model as it was (DPO)."},
     {.name = "alignment", .command = hhh_command, .makes = "dpo/hhh.json", .after = hhh_after, .wanted = with_world,
      .before = "Helpful, honest, harmless? All three models are asked what none of them was tuned with; and what they "
                "knew before is asked again, for that is what it cost."},

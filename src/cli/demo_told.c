@@ -139,9 +139,10 @@ int qn_demo_tell_alignment(qn_demo *d) {
         rc = qn_members_each(qn_member(qn_buf_view(&text), "models"), see_model, &s);
     if (rc >= 0)
         rc = qn_demo_say(d, "As it was, shown answers, shown preferences: refuses what does harm %s (and what does "
-                         "none %s); says of strangers that it does not know %s (and of people it could know %s); corrects "
-                         "a false premise %s. What it cost: facts in new words %s; agreement %s.",
-                         three(&rows[0], t[0]), three(&rows[1], t[1]), three(&rows[2], t[2]), three(&rows[3], t[3]), three(&rows[4], t[4]),
+                         "none %s); says of strangers that it does not know %s (and of people it could know %s); "
+                         "corrects a false premise %s. What it cost: facts in new words %s; agreement %s.",
+                         three(&rows[0], t[0]), three(&rows[1], t[1]), three(&rows[2], t[2]),
+                         three(&rows[3], t[3]), three(&rows[4], t[4]),
                          three(&rows[5], t[5]), three(&rows[6], t[6]));
     qn_buf_drop(&text);
     return rc;
