@@ -15,7 +15,7 @@
 
 /* Examples four times, preferences three times, and rows of the text in between, so that less of it is forgotten. */
 #define TUNE "--epochs 4 --batch 8 --replay-rows 8 --optimizer muon --lr 0.0012"
-#define ALIGN "--epochs 3 --batch 8 --replay-rows 4 --optimizer muon --lr 0.0006"
+#define ALIGN "--epochs 3 --batch 8 --replay-rows 4 --optimizer muon --lr 0.0006 --rpo-alpha 1"
 #define TUNE_LITTLE "--steps 12 --batch 4 --replay-rows 2 --optimizer muon --lr 0.003"
 #define ALIGN_LITTLE "--steps 6 --batch 2 --replay-rows 1 --optimizer muon --lr 0.001"
 
