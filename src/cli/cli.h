@@ -16,9 +16,10 @@
  *   prompt.c        a conversation as ids: chat template, trusted spans, tokenizer
  *   sampling.c      how answers are sampled and what they cost
  *   talk.c          the turns of a conversation
+ *   hhh_show.c      helpful, honest, harmless as tables
  *   verify_args.c   two models opened and set side by side
- *   training.c      a training run from its recipe to its last line; training_plan.c what it is going to be,
- *                   training_memory.c what memory it takes
+ *   training.c      a training run from its recipe to its last line; training_plan.c what it is going to be
+ *   tuning.c        one that begins with a model and learns from examples, up to its first step
  *   counting.c      n-grams out of prepared data
  *   within.c        a command run by another one
  *   demo.h          what `demo` is made of: demo_plan.c, demo_stage.c, demo_text.c

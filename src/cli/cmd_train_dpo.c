@@ -17,6 +17,7 @@ static const qn_opt opts[] = {
 static const char *const examples[] = {
     "quern train dpo tuned/best --data pairs.jsonl --out aligned",
     "quern train dpo tuned/best --data pairs.jsonl --beta 0.3 --rpo-alpha 1 --out aligned",
+    "quern train dpo model.gguf --lora --data pairs.jsonl --out aligned",
     "quern train dpo model.gguf --weights f32 --data labels.jsonl --loss kto --out aligned",
     NULL
 };
@@ -24,8 +25,8 @@ static const char *const examples[] = {
 static const char notes[] =
     "Both answers of a pair stand side by side; --context is the room of one of them with its prompt. What the model "
     "gives them before the first step is the reference, kept in RUN/data/reference.bin.\n"
-    "Where --lr is not given it is 5e-7, for orpo 5e-6. Small models bear more. Look at rewards/margins and "
-    "rewards/accuracies, and whether logps/chosen falls: docs/ALIGNMENT.md.\n"
+    "Where --lr is not given it is 5e-7, for orpo 5e-6, and of adapters (--lora) ten times that. Small models bear "
+    "more. Look at rewards/margins and rewards/accuracies, and whether logps/chosen falls: docs/ALIGNMENT.md.\n"
     "RUN is a run as `train sft` makes it, and `quern train resume RUN` goes on to the same bits.";
 
 /* Which kinds an option means something for. */
@@ -45,9 +46,9 @@ static int recipe(qn_training *t) {
     for (size_t i = 0; i < QN_LEN(own); i++)
         if (qn_cli_given(c, own[i].name) && !(k->uses & own[i].use))
             return qn_fail(QN_EUSAGE, "--%s: means nothing to --loss %s: %s", own[i].name, k->name, own[i].why);
-    if (t->recipe.dropout > 0)
-        return qn_fail(QN_EUSAGE, "--dropout: what is dropped would be a difference between policy and reference that "
-                       "nobody prefers; leave it out");
+    if (t->recipe.dropout > 0 || t->recipe.lora.dropout > 0)
+        return qn_fail(QN_EUSAGE, "--dropout, --lora-dropout: what is dropped would be a difference between policy and "
+                       "reference that nobody prefers; leave it out");
     t->recipe.objective = (qn_objective){
         .kind = kind_of(c), .beta = qn_cli_given(c, "beta") ? qn_cli_float(c, "beta") : k->beta,
         .smoothing = qn_cli_float(c, "label-smoothing"), .anchor = qn_cli_float(c, "rpo-alpha"),

@@ -11,7 +11,6 @@
 #include "cli/example_args.h"
 #include "cli/run_args.h"
 
-/* Of adapters. */
 #define QN_OPTS_LORA                                                                                                   \
     QN_OPT_FLAG("", "lora", "train an adapter beside the model, quantized or not, which stays as it is"),              \
     QN_OPT_INT("", "rank", "16", 1, 1024, "--lora: rank of its pairs"),                                                \
@@ -31,6 +30,9 @@
     QN_OPT_FLOAT("", "epochs", epochs, 0.01, 10000, "times that each example is seen; decides the steps where "        \
                  "--steps does not"),                                                                                  \
     QN_OPTS_LORA,                                                                                                      \
+    QN_OPT_FOLDER("", "replay", NULL, "a prepared folder: text that each step reads again, against forgetting it"),    \
+    QN_OPT_INT("", "replay-rows", NULL, 1, 1048576, "--replay: rows of it a step (half as many as --batch)"),          \
+    QN_OPT_FLOAT("", "replay-weight", "1", 0.000001, 1000, "--replay: of its mean loss beside that of the batch"),     \
     QN_OPT_ENUM("", "weights", "as-is", "as-is|f32", "f32: take what quantized weights stand for as numbers"),         \
     QN_OPTS_RUN,                                                                                                       \
     QN_OPT_FLAG("", "dry-run", "print the plan and stop; with --json, on stdout"),                                     \
@@ -42,7 +44,7 @@ typedef struct {
     int (*recipe)(qn_training *t);      /* puts its options into the recipe, before anything is open. QN_EUSAGE */
     int (*examples)(const qn_training *t);      /* can it learn from these? NULL: whatever they are */
     qn_teach teach;
-    double rate;                        /* where nobody says, of a full run; 0: a thirtieth of the dial's */
+    double rate;                        /* where nobody says; 0: a thirtieth of the dial's. Adapters: ten times that */
 } qn_tuning;
 int qn_tuning_start(qn_training *t, const qn_tuning *how);
 

@@ -23,11 +23,11 @@ struct qn_engine {
     qn_query_tile *tile;                /* [most tokens] */
     int32_t *row_segment, *ids, *positions, *index, *target, *page;
     float *weight;
-    float *off;                         /* [rows · max_pieces] zeros: scales of an adapter that is switched off */
     qn_engine_piece *piece;             /* [rows · max_pieces] */
+    float *off;                         /* [rows · max_pieces] zeros: scales of an adapter that is switched off */
     int64_t *row_id;                    /* [most tokens]: of each token, its place in the batch */
     int64_t first_row;                  /* of the batch: the first of this pass */
-    int64_t T, S, pages, pieces;
+    int64_t T, S, pages;
     bool backward;                      /* of the last pass */
 };
 

@@ -51,13 +51,6 @@ static const field fields[] = {
     {"sample_every", AT(sample_every), WHOLE, 0, 1e12, NULL},
     {"patience", AT(patience), WHOLE, 0, 1e6, NULL},
     {"neftune", AT(neftune), REAL, 0, 1e6, NULL},
-    {"lora_rank", AT(lora.rank), WHOLE, 0, 1024, NULL},
-    {"lora_alpha", AT(lora.alpha), REAL, 0, 1e6, NULL},
-    {"lora_dropout", AT(lora.dropout), REAL, 0, 0.99, NULL},
-    {"lora_plus", AT(lora.plus), REAL, 0, 1e6, NULL},
-    {"lora_rslora", AT(lora.rslora), FLAG, 0, 0, NULL},
-    {"lora_dora", AT(lora.dora), FLAG, 0, 0, NULL},
-    {"lora_targets", AT(lora.targets), WORDS, 0, 0, NULL},
     {"loss_type", AT(objective.kind), CHOICE, 0, 0, QN_OBJECTIVE_CHOICES},
     {"beta", AT(objective.beta), REAL, 0, 1e6, NULL},
     {"label_smoothing", AT(objective.smoothing), REAL, 0, 0.5, NULL},
@@ -65,6 +58,15 @@ static const field fields[] = {
     {"simpo_gamma", AT(objective.margin), REAL, -1e6, 1e6, NULL},
     {"desirable_weight", AT(objective.good), REAL, 0, 1e6, NULL},
     {"undesirable_weight", AT(objective.bad), REAL, 0, 1e6, NULL},
+    {"lora_rank", AT(lora.rank), WHOLE, 0, 1024, NULL},
+    {"lora_alpha", AT(lora.alpha), REAL, 0, 1e6, NULL},
+    {"lora_dropout", AT(lora.dropout), REAL, 0, 0.99, NULL},
+    {"lora_plus", AT(lora.plus), REAL, 0, 1e6, NULL},
+    {"lora_rslora", AT(lora.rslora), FLAG, 0, 0, NULL},
+    {"lora_dora", AT(lora.dora), FLAG, 0, 0, NULL},
+    {"lora_targets", AT(lora.targets), WORDS, 0, 0, NULL},
+    {"replay_rows", AT(replay_rows), WHOLE, 0, 1 << 20, NULL},
+    {"replay_weight", AT(replay_weight), REAL, 0, 1e6, NULL},
 };
 #undef AT
 enum { FIRST_FIELDS = 33 };             /* up to patience; the others came later: where they are not said, they are 0 */
@@ -121,8 +123,8 @@ int qn_recipe_check(const qn_recipe *r) {
     if (r->schedule.steps != r->steps)
         return qn_fail(QN_EINVAL, "the schedule has %lld steps, the run %lld", (long long)r->schedule.steps,
                        (long long)r->steps);
-    QN_TRY(qn_optimizer_options_check(&r->optimizer));
     QN_TRY(qn_objective_check(&r->objective));
+    QN_TRY(qn_optimizer_options_check(&r->optimizer));
     return qn_schedule_check(&r->schedule);
 }
 

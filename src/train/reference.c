@@ -11,36 +11,14 @@ enum { HEADER = 72, SUMMED = 64, VERSION = 1, KEY_DIGITS = QN_REFERENCE_KEY - 1 
 
 /* ---- the key ---- */
 
-/* Of the model alone where an adapter is trained: the reference knows nothing of it. */
-static int hash_model(const qn_params *p, uint64_t h[2]) {
-    char print[17];
-    QN_TRY(qn_model_fingerprint(p->m, NULL, print));
-    for (int k = 0; k < 2; k++)
-        h[k] = qn_hash_bytes(print, sizeof print, h[k]);
-    return 0;
-}
-
-static int hash_weights(const qn_params *p, uint64_t h[2]) {
-    float *room = qn_alloc(QN_MEM_SCRATCH, (size_t)p->widest * sizeof *room);
-    if (!room)
-        return QN_ENOMEM;
-    for (int64_t tile = 0; tile < p->tiles; tile++) {
-        int64_t row;
-        const qn_slot *s = qn_params_tile(p, tile, &row);
-        const float *w = qn_params_take(p, s, row, room);
-        for (int k = 0; k < 2; k++)
-            h[k] = qn_hash_bytes(w, (size_t)(qn_slot_tile_rows(s, row) * s->cols) * sizeof *w, h[k]);
-    }
-    qn_free(room);
-    return 0;
-}
-
-int qn_reference_key(const qn_params *p, const qn_examples *e, char key[QN_REFERENCE_KEY]) {
+int qn_reference_key(const qn_model *m, const qn_examples *e, qn_pool *pool, char key[QN_REFERENCE_KEY]) {
     const char *examples = qn_examples_fingerprint(e);
-    const int64_t what[] = {p->m->cfg.compute, qn_examples_context(e)};
-    uint64_t h[2] = {1, 2};
-    QN_TRY(p->adapter ? hash_model(p, h) : hash_weights(p, h));
+    const int64_t what[] = {m->cfg.compute, qn_examples_context(e)};
+    char weights[17];
+    QN_TRY(qn_model_fingerprint(m, pool, weights));
+    uint64_t h[2];
     for (int k = 0; k < 2; k++) {
+        h[k] = qn_hash_bytes(weights, sizeof weights, (uint64_t)k + 1);
         h[k] = qn_hash_bytes(examples, strlen(examples), h[k]);
         h[k] = qn_hash_bytes(what, sizeof what, h[k]);
     }

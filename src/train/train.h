@@ -6,6 +6,7 @@
  *   optimizer.h .c    opt_adamw.c opt_muon.c opt_sgd.c
  *   objective.h .c    losses of preferences, as pure functions
  *   reference.h .c    what preferences are measured from: ln p under the weights at the beginning
+ *   replay.c          text that is read again beside what is learned
  *   step.c            one step: passes, shards, clipping, guard, update
  *   preference.c      … where answers are judged: forward, judge, weigh, backward
  *   measure.c         the validation loss, bits per byte
@@ -56,6 +57,8 @@ typedef struct {
     int64_t flops;
     bool skipped;                       /* the guard refused it */
     qn_judged judged;
+    int64_t read;                       /* tokens of the batch, supervised or not */
+    double replay_loss;                 /* of the text that was read again; NaN: none was */
 } qn_step_report;
 
 /* Callbacks run between steps on the thread that called qn_trainer_run; <0 ends the run with that error after a
@@ -78,6 +81,7 @@ typedef struct {
     qn_params *params;
     const qn_dataset *data;             /* a prepared folder, … */
     const qn_examples *examples;        /* … or, where it is NULL, examples to tune with */
+    const qn_dataset *replay;           /* text that is read again where recipe.replay_rows > 0; else NULL */
     const qn_kernels *kernels;
     qn_pool *pool;
     qn_run *run;                        /* NULL: nothing is recorded (tests, measurements) */
@@ -97,17 +101,17 @@ int qn_trainer_new(qn_trainer **out, const qn_train_setup *s);
 void qn_trainer_free(qn_trainer *t);                                    /* NULL is fine */
 /* Goes on from a checkpoint directory. */
 int qn_trainer_take_up(qn_trainer *t, const char *dir);
-/* Nothing is left to do: all steps are done, or patience is at its end. */
-bool qn_trainer_is_over(const qn_trainer *t);
-/* Is the checkpoint at `dir` what was written? It takes the place of what was taken up, so only of a run that is over.
- * Errors as qn_checkpoint_read. */
-int qn_trainer_verify(qn_trainer *t, const char *dir);
 /* Where the objective asks for a reference: its sums must be there before the first step. They are taken from a file
  * (1; 0: it does not fit, which is said), or made by the model as it is, which must be the one that the run begins
  * with; path NULL: they are kept nowhere. key: of train/reference.h. */
 bool qn_trainer_has_reference(const qn_trainer *t);
 int qn_trainer_reference_open(qn_trainer *t, const char *path, const char *key);
 int qn_trainer_reference_make(qn_trainer *t, const char *path, const char *key);
+/* Nothing is left to do: all steps are done, or patience is at its end. */
+bool qn_trainer_is_over(const qn_trainer *t);
+/* Is the checkpoint at `dir` what was written? It takes the place of what was taken up, so only of a run that is over.
+ * Errors as qn_checkpoint_read. */
+int qn_trainer_verify(qn_trainer *t, const char *dir);
 /* To the end of the recipe, or until cancelled. */
 int qn_trainer_run(qn_trainer *t, qn_run_end *end);
 /* One step without records, as the loop does it. */

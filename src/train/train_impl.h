@@ -1,4 +1,4 @@
-/* train/train_impl.h — a trainer's insides, shared by step.c, preference.c, measure.c, held.c and loop.c. */
+/* train/train_impl.h — a trainer's insides, shared by step.c, replay.c, preference.c, measure.c, held.c, loop.c. */
 #ifndef QN_TRAIN_TRAIN_IMPL_H
 #define QN_TRAIN_TRAIN_IMPL_H
 
@@ -6,14 +6,6 @@
 #include "train/train.h"
 
 enum { QN_SHARD_LEVELS = 11 };          /* 1024 shards */
-
-/* The best model so far, where it waits to be written (held.c). */
-typedef struct {
-    float *numbers;                     /* [(1 + states) · params.numbers] masters, moments; NULL: nothing ever waits */
-    float *room;                        /* [2 · params.widest] */
-    qn_train_state state;
-    bool waits;
-} qn_held;
 
 /* Sums over what was judged so far. The mean loss is taken from the first one on: equal losses have their own bits as
  * their mean, so that it is ln 2 exactly where each of them is. */
@@ -37,6 +29,23 @@ typedef struct {
     bool fell;                          /* it was said that chosen answers lose, too */
 } qn_preference;
 
+/* The best model so far, where it waits to be written (held.c). */
+typedef struct {
+    float *numbers;                     /* [(1 + states) · params.numbers] masters, moments; NULL: nothing ever waits */
+    float *room;                        /* [2 · params.widest] */
+    qn_train_state state;
+    bool waits;
+} qn_held;
+
+/* Rows of text that a step reads again. */
+typedef struct {
+    qn_rows *rows;                      /* NULL: nothing is */
+    qn_row_data *row;                   /* [n] */
+    int32_t *ids;
+    qn_piece *piece;
+    int64_t n, tokens;                  /* supervised tokens of those that were fetched */
+} qn_replay;
+
 struct qn_trainer {
     qn_train_setup s;
     qn_recipe recipe;
@@ -51,18 +60,21 @@ struct qn_trainer {
     qn_held held;
     int64_t pass;                       /* rows of a pass at most */
     qn_preference judge;
+    qn_replay again;
 };
 
 /* step.c */
 int qn_trainer_shards_new(qn_trainer *t);
 void qn_trainer_shards_free(qn_trainer *t);
 
-/* held.c: memory, where this run is to hold its best model; a copy of what is; what is and the copy in each other's
- * place. */
-int qn_held_new(qn_trainer *t);
-void qn_held_free(qn_trainer *t);
-void qn_held_take(qn_trainer *t);
-void qn_held_exchange(qn_trainer *t);
+/* replay.c */
+int qn_replay_new(qn_trainer *t);
+void qn_replay_free(qn_trainer *t);
+int64_t qn_replay_pieces(const qn_trainer *t);          /* of a row, at most */
+int qn_replay_fetch(qn_trainer *t, int64_t step);
+/* Runs what was fetched forward and back; its mean loss, NaN where there is none. */
+double qn_replay_passes(qn_trainer *t, int64_t *flops);
+
 /* preference.c */
 int qn_preference_new(qn_trainer *t, int64_t batch, int64_t pieces);
 void qn_preference_free(qn_trainer *t);
@@ -80,5 +92,12 @@ void qn_preference_begin(qn_trainer *t, double kl);
 /* n rows forward, judged; where share > 0 (one over all that is judged in the batch) weighed with it, and back. */
 void qn_preference_pass(qn_trainer *t, qn_split split, int64_t first, int64_t n, double share);
 qn_judged qn_preference_end(qn_trainer *t);
+
+/* held.c: memory, where this run is to hold its best model; a copy of what is; what is and the copy in each other's
+ * place. */
+int qn_held_new(qn_trainer *t);
+void qn_held_free(qn_trainer *t);
+void qn_held_take(qn_trainer *t);
+void qn_held_exchange(qn_trainer *t);
 
 #endif

@@ -7,7 +7,7 @@ const qn_rule qn_rules_dialogue[] = {
     RULE("about.two", "\n{D.first}: {about.turn}\n{E.first}: {about.yes}{!next}{!tellall}"),
     RULE("about.three", "\n{D.first}: ^and {C}?\n{E.first}: {about.yes3}{!next}{!tellall}",
          "\n{D.first}: {turn3} ^what about {C}?\n{E.first}: {about.yes3}{!next}{!tellall}"),
-    RULE("turn3", "^so much for {B.first}.", "^good.", "^not bad.", "^I thought so.", "^that is new to me."),
+    RULE("turn3", "^so much for {B.first}.", "^good.", "^not bad.", "^I thought so.", "^that is new."),
     RULE("about.yes3", "^yes.", "^well.", "^oh.", "^who does not?", "^you ask too much.",
          "^the {n1:folk} {at} {1:knows} {C.him}."),
     RULE("about.open", "2*{D.first}: ^do you know {A}?\n{E.first}: {yes}",

@@ -82,8 +82,8 @@ code 0
 # Stopped anywhere, it ends with the same bits; threads are no matter, nor is how a batch is cut.
 plan='--context 64 --batch 4 --micro-batch 2 --steps 16 --lr 1e-4 --checkpoint-every 1 --eval-every 5 --sample-every 0
     --seed 5'
-begun() {       # folder, data, loss: a run that is killed behind its first checkpoint
-    "$QUERN" train dpo tiny $plan --data $2.jsonl --loss $3 --out $1 --threads 2 --quiet >said 2>&1 &
+begun() {       # folder, data, loss, model, options: a run that is killed behind its first checkpoint
+    "$QUERN" train dpo $4 $5 --data $2.jsonl --loss $3 --out $1 --threads 2 --quiet >said 2>&1 &
     pid=$!
     while kill -0 $pid 2>/dev/null && [ ! -e $1/last ]; do sleep 0.02; done
     kill -9 $pid 2>/dev/null
@@ -94,7 +94,7 @@ for loss in sigmoid kto; do
     [ $loss = kto ] && data=labels
     run "$QUERN" train dpo tiny $plan --data $data.jsonl --loss $loss --out whole-$loss --threads 1 --quiet
     code 0
-    begun cut-$loss $data $loss
+    begun cut-$loss $data $loss tiny "$plan"
     run cmp cut-$loss/data/reference.bin whole-$loss/data/reference.bin
     code 0
     run "$QUERN" train resume cut-$loss --threads 2 --quiet
@@ -113,7 +113,7 @@ run cmp cut-sigmoid/last/model.safetensors whole-sigmoid/last/model.safetensors
 code 0
 
 # A reference that is damaged is worked out anew from the weights of the beginning, while these are there.
-begun torn pairs sigmoid
+begun torn pairs sigmoid tiny "$plan"
 printf x | dd of=torn/data/reference.bin bs=1 seek=80 conv=notrunc 2>/dev/null
 cp torn/data/reference.bin broken
 mv tiny moved
@@ -134,6 +134,25 @@ code 0
 err_has 'the reference is worked out anew'
 run cmp torn/data/reference.bin whole-sigmoid/data/reference.bin
 code 0
+
+# An adapter beside quantized weights: the reference is the model without it, also where it is worked out anew when the
+# adapter has learned something.
+lora="--lora --rank 4 $plan"
+run "$QUERN" train dpo tiny.gguf $lora --data pairs.jsonl --out whole-lora --threads 1 --quiet
+code 0
+run sed -n 1p whole-lora/metrics.jsonl
+out_has '"loss":0.6931471805599453,'
+begun cut-lora pairs sigmoid tiny.gguf "$lora"
+rm cut-lora/data/reference.bin
+run "$QUERN" train resume cut-lora --threads 2 --quiet
+code 0
+run cmp cut-lora/data/reference.bin whole-lora/data/reference.bin
+code 0
+run cmp cut-lora/last/adapter_model.safetensors whole-lora/last/adapter_model.safetensors
+code 0
+run "$QUERN" train dpo tiny.gguf $lora --data pairs.jsonl --lora-dropout 0.1 --out run-d
+code 2
+err_has -- '--lora-dropout: what is dropped'
 
 # The other losses run; without a reference there is no file of one.
 for loss in hinge ipo orpo simpo; do

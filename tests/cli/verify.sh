@@ -5,8 +5,8 @@ tiny
 
 # A model and itself.
 run "$QUERN" verify "$M" "$M"
-code 0; out_has 'logits         the same bits in all'; out_has 'exact: within the limits'; out_has '× 1.00000'
-out_has 'continuations  all 8 go the same way for 32 tokens'; err_is ''
+code 0; out_has 'logits          the same bits in all'; out_has 'exact: within the limits'; out_has '× 1.00000'
+out_has 'continuations   all 8 go the same way for 32 tokens'; err_is ''
 run "$QUERN" verify "$M" "$M" --json
 code 0; out_has '"format": "quern-verify-1"'; out_has '"verdict": "within the limits"'; out_has '"max_delta": 0,'
 out_has '"top1": 1,'; out_has '"fingerprint": "'; out_has '"figure": "rows of the same bits"'; out_has '"facts": []'

@@ -167,6 +167,8 @@ TEST(files_that_are_none_say_so) {
         {"number.json",
          "[{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":5}]}]",
          "1 × a message without content (row 1)"},
+        {"items.json", "[{\"prompt\":\"a\",\"completion\":\"b\"},\n 7]", "row 2: "},
+        {"behind.json", "[{\"prompt\":\"a\",\"completion\":\"b\"}] x", "behind.json: byte 34"},
         {"faults.json", "[{\"prompt\":\"a\",\"completion\":\" \"}]", "not one of 1 rows can be used: 1 × an empty"},
     };
     rig r;
@@ -178,6 +180,8 @@ TEST(files_that_are_none_say_so) {
         CHECK_CONTAINS(qn_error_message(), cases[i].want, "%s", cases[i].name);
     }
     CHECK_FAIL(rig_read(&r, "/nowhere.json", (qn_examples_options){0}), QN_ENOTFOUND, "nowhere");
+    CHECK_FAIL(rig_read(&r, qn_test_write("torn.json", "[{\"prompt\":\"a\",\"completion\":\"b\"}, {\"p", 42),
+                        (qn_examples_options){0}), QN_ETRUNC, "row 2: ");
     rig_drop(&r);
 }
 

@@ -3,6 +3,8 @@
  * level of the machine. */
 #include "fixture_model.h"
 
+#include "make_adapter.h"
+
 #include "train/engine.h"
 #include "train/objective.h"
 
@@ -217,6 +219,72 @@ TEST(masked_imitation) {
                 judge_parameter(l, e, i, l->f.param[i].grad_norm, l->f.param[i].grad, l->f.param[i].n_grad, "nll");
             qn_engine_free(e);
         }
+    close_lesson(l);
+}
+
+/* Rows in the walk that runs the head once, and in halves with weights of the same size: the same bits, of a model and
+ * of adapters of it. */
+static void both_ways(lesson *l, const char *what) {
+    qn_piece piece[MAX_DOCUMENTS];
+    const qn_row_data row = row_of(l, piece, 0, MAX_DOCUMENTS);
+    qn_engine *whole = engine_of(l, qn_test_isa(), QN_RECOMPUTE_CHEAP);
+    qn_engine *halves = engine_of(l, qn_test_isa(), QN_RECOMPUTE_LAYERS);
+    qn_engine_run(whole, &row, 1, 1.0 / 64, true);
+    qn_engine_forward(halves, &row, 1);
+    for (int64_t i = 0; i < qn_engine_pieces_get(halves).n; i++)
+        qn_engine_weigh(halves, i, 1.0 / 64);
+    qn_engine_backward(halves);
+    for (size_t i = 0; i < l->p.n; i++) {
+        const qn_slot *s = &l->p.slot[i];
+        const float *a = qn_engine_grad(whole) + s->at, *b = qn_engine_grad(halves) + s->at;
+        CHECK(memcmp(a, b, (size_t)(s->rows * s->cols) * sizeof *a) == 0, "%s: %s", what, s->name);
+    }
+    qn_engine_free(whole);
+    qn_engine_free(halves);
+}
+
+TEST(halves_have_the_bits_of_the_whole) {
+    lesson *l = open_lesson();
+    both_ways(l, "a model");
+    for (int dora = 0; dora < 2; dora++) {
+        const qn_lora_options o = {.rank = 4, .alpha = 8, .dora = dora, .targets = "all-linear", .seed = 3};
+        qn_adapter *a = make_adapter(l->m, &o, "lesson");
+        qn_params_drop(&l->p);
+        CHECK_OK(qn_params_of_adapter(&l->p, l->m, a, 1, 1));
+        both_ways(l, dora ? "DoRA" : "LoRA");
+        qn_params_drop(&l->p);
+        qn_adapter_free(a);
+        CHECK_OK(qn_params_init(&l->p, l->m));
+    }
+    close_lesson(l);
+}
+
+/* Off, an adapter leaves no bit in the sums: what a reference is. */
+TEST(a_reference_is_the_model_without_its_adapter) {
+    lesson *l = open_lesson();
+    qn_piece piece[MAX_DOCUMENTS];
+    double want[MAX_DOCUMENTS];
+    const qn_row_data row = row_of(l, piece, 0, MAX_DOCUMENTS);
+    qn_engine *e = engine_of(l, qn_test_isa(), QN_RECOMPUTE_CHEAP);
+    qn_engine_forward(e, &row, 1);
+    for (int d = 0; d < MAX_DOCUMENTS; d++)
+        want[d] = qn_engine_pieces_get(e).piece[d].logp;
+    qn_engine_free(e);
+    const qn_lora_options o = {.rank = 4, .alpha = 8, .targets = "all-linear", .seed = 3};
+    qn_adapter *a = make_adapter(l->m, &o, "lesson");
+    qn_params_drop(&l->p);
+    CHECK_OK(qn_params_of_adapter(&l->p, l->m, a, 1, 1));
+    e = engine_of(l, qn_test_isa(), QN_RECOMPUTE_CHEAP);
+    for (int off = 0; off < 2; off++) {
+        qn_engine_adapter(e, !off);
+        qn_engine_forward(e, &row, 1);
+        for (int d = 0; d < MAX_DOCUMENTS; d++)
+            CHECK((qn_engine_pieces_get(e).piece[d].logp == want[d]) == off, "document %d, off %d", d, off);
+    }
+    qn_engine_free(e);
+    qn_params_drop(&l->p);
+    qn_adapter_free(a);
+    CHECK_OK(qn_params_init(&l->p, l->m));
     close_lesson(l);
 }
 
