@@ -66,7 +66,7 @@ def quern_run(o, task):
                          "--threads", o.threads, "-q"])
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     seconds = sum(line["step_seconds"] for line in lines[WARM:])
-    tokens = lines[-1]["num_tokens"] - lines[WARM - 1]["num_tokens"]
+    tokens = sum(line["step_tokens"] for line in lines[WARM:])
     return {"tokens_per_second": tokens / seconds, "pairs_per_second": 2 * o.steps / seconds, "memory_mb": memory,
             "loss": [line["loss"] for line in lines]}
 

@@ -24,6 +24,25 @@ static inline void qn_field_text(qn_jw *w, const char *key, qn_str v) {
     qn_jw_str(w, v);
 }
 
+static inline void qn_field_bool(qn_jw *w, const char *key, bool v) {
+    qn_jw_key(w, key);
+    qn_jw_bool(w, v);
+}
+
+static inline void qn_field_null(qn_jw *w, const char *key) {
+    qn_jw_key(w, key);
+    qn_jw_null(w);
+}
+
+/* A text that is not there is null. */
+static inline void qn_field_text_or_null(qn_jw *w, const char *key, qn_str v) {
+    qn_jw_key(w, key);
+    if (v.s)
+        qn_jw_str(w, v);
+    else
+        qn_jw_null(w);
+}
+
 static inline void qn_field_i32s(qn_jw *w, const char *key, const int32_t *v, size_t n) {
     qn_jw_key(w, key);
     qn_jw_open(w, '[');

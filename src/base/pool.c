@@ -10,7 +10,13 @@
  *
  * All three waits are the same: for a 32-bit word to leave a value — by looking for some tens of microseconds, then
  * asleep in the kernel (futex). Who changes a word makes a system call only if somebody sleeps on it. After the first
- * looks, a waiting thread offers its turn now and then: the one it waits for may need this very CPU. */
+ * looks, a waiting thread offers its turn now and then: the one it waits for may need this very CPU.
+ *
+ * Alone. Waking a thread that sleeps costs microseconds on an idle machine; where others hold its CPU it gets its turn
+ * milliseconds later, at every barrier. So the caller adds up what it waits in regions whose work is all claimed.
+ * Together they take what the caller works and what it waits; alone it would work at most `threads` times as long.
+ * Where waiting is the larger part by that measure it goes on alone, a tenth of a second at first, then looks again for
+ * some hundredths, and stays alone twice as long each time, three seconds at most. */
 #include "base/pool.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -28,6 +34,9 @@
 #define LINE 64
 #define SPIN_SECONDS 40e-6
 #define LOOKS 32                    /* between two readings of the clock */
+#define TRIAL_SECONDS 20e-3         /* of regions, before it is judged whether the caller waits too long */
+#define ALONE_LEAST 0.1
+#define ALONE_MOST 3.2
 
 /* A word to wait on, alone on its cache line. */
 typedef struct {
@@ -47,8 +56,11 @@ struct qn_pool {
     thread *workers;            /* [threads], the first unused */
     qn_region_fn *fn;           /* published by epoch, with the two below */
     void *arg;
+    int present;                /* workers of this region: all, or the caller by itself */
     bool stop;
     _Atomic bool running;       /* a region is: only to catch a second one */
+    double waited, ran;         /* seconds of the caller in shared regions since it was last judged */
+    double alone_for, until;    /* the last time alone, and its end; 0: none */
     gate epoch;                 /* counts regions; worker threads wait for the next one */
     gate busy;                  /* worker threads still in the region; the caller waits for 0 */
     gate phase;                 /* counts barriers; those who arrived wait for the next one */
@@ -101,6 +113,19 @@ static void gate_wait(gate *g, uint32_t seen) {
     while (atomic_load(&g->value) == seen)
         futex_sleep(&g->value, seen);
     atomic_fetch_sub(&g->sleepers, 1);
+}
+
+/* The caller's waiting is timed, but for that which ends at once. */
+static void wait_as(qn_pool *p, gate *g, uint32_t seen, int worker) {
+    if (worker != 0) {
+        gate_wait(g, seen);
+        return;
+    }
+    if (gate_look(g, seen))
+        return;
+    const double from = qn_now();
+    gate_wait(g, seen);
+    p->waited += qn_now() - from;
 }
 
 /* After a change of the word by a sequentially consistent operation. */
@@ -198,28 +223,72 @@ int qn_pool_threads(const qn_pool *p) {
 
 /* ---- regions ---- */
 
-void qn_pool_run(qn_pool *p, qn_region_fn *fn, void *arg) {
-    if (!p) {
-        int64_t outer = claimed_alone;                    /* of a region around this one, on this thread */
-        claimed_alone = 0;
-        fn(arg, 0);
-        claimed_alone = outer;
-        return;
-    }
+static void run_region(qn_pool *p, qn_region_fn *fn, void *arg, int present) {
     qn_assert(!atomic_exchange(&p->running, true));
     p->fn = fn;
     p->arg = arg;
+    p->present = present;
     atomic_store_explicit(&p->claimed, 0, memory_order_relaxed);
-    if (p->threads > 1) {
-        atomic_store_explicit(&p->busy.value, (uint32_t)(p->threads - 1), memory_order_relaxed);
+    if (present > 1) {
+        atomic_store_explicit(&p->busy.value, (uint32_t)(present - 1), memory_order_relaxed);
         publish(p);
     }
     fn(arg, 0);
     uint32_t busy;
     while ((busy = atomic_load_explicit(&p->busy.value, memory_order_acquire)) != 0)
-        gate_wait(&p->busy, busy);
+        wait_as(p, &p->busy, busy, 0);
     atomic_store(&p->running, false);
 }
+
+static void run_without(qn_region_fn *fn, void *arg) {
+    int64_t outer = claimed_alone;                        /* of a region around this one, on this thread */
+    claimed_alone = 0;
+    fn(arg, 0);
+    claimed_alone = outer;
+}
+
+void qn_pool_run(qn_pool *p, qn_region_fn *fn, void *arg) {
+    if (!p) {
+        run_without(fn, arg);
+        return;
+    }
+    const double waited = p->waited;                      /* such regions cannot be the caller's alone: not counted */
+    run_region(p, fn, arg, p->threads);
+    p->waited = waited;
+}
+
+/* Would the caller be faster by itself? Its part of the work is a share of all, or more where the others come late. */
+static void judge(qn_pool *p, double now) {
+    const bool held_up = p->waited > p->ran * (p->threads - 1) / p->threads;
+    p->alone_for = held_up ? QN_MIN(QN_MAX(2 * p->alone_for, ALONE_LEAST), ALONE_MOST) : 0;
+    p->until = held_up ? now + p->alone_for : 0;
+    p->waited = p->ran = 0;
+}
+
+void qn_pool_share(qn_pool *p, qn_region_fn *fn, void *arg) {
+    if (!p || p->threads == 1) {
+        qn_pool_run(p, fn, arg);
+        return;
+    }
+    const double start = qn_now();
+    if (start < p->until) {
+        run_region(p, fn, arg, 1);
+        return;
+    }
+    run_region(p, fn, arg, p->threads);
+    const double now = qn_now();
+    p->ran += now - start;
+    if (p->ran >= TRIAL_SECONDS)
+        judge(p, now);
+}
+
+void qn_pool_held_up(qn_pool *p, double seconds) {
+    p->waited += seconds;
+    p->ran += seconds;
+    judge(p, qn_now());
+}
+
+bool qn_pool_is_alone(const qn_pool *p) { return qn_now() < p->until; }
 
 void qn_pool_barrier(qn_pool *p, int worker) {
     qn_assert(worker >= 0 && worker < qn_pool_threads(p));
@@ -228,8 +297,8 @@ void qn_pool_barrier(qn_pool *p, int worker) {
         return;
     }
     uint32_t phase = atomic_load_explicit(&p->phase.value, memory_order_relaxed);     /* cannot turn without us */
-    if (atomic_fetch_add_explicit(&p->arrived, 1, memory_order_acq_rel) + 1 < p->threads) {
-        gate_wait(&p->phase, phase);
+    if (atomic_fetch_add_explicit(&p->arrived, 1, memory_order_acq_rel) + 1 < p->present) {
+        wait_as(p, &p->phase, phase, worker);
         return;
     }
     atomic_store_explicit(&p->arrived, 0, memory_order_relaxed);
@@ -259,7 +328,7 @@ static void claim_tiles(void *arg, int worker) {
 void qn_parallel(qn_pool *p, int64_t tiles, qn_tile_fn *fn, void *arg) {
     tile_job job = {fn, arg, tiles, p};
     if (tiles > 1 && qn_pool_threads(p) > 1) {
-        qn_pool_run(p, claim_tiles, &job);
+        qn_pool_share(p, claim_tiles, &job);
         return;
     }
     for (int64_t tile = 0; tile < tiles; tile++)          /* nobody to share with */

@@ -1,10 +1,14 @@
 /* base/pool.h — one explicit pool of threads. The caller's thread is worker 0 and works too.
  *
- * Two ways in, one region at a time per pool:
+ * Three ways in, one region at a time per pool:
  *   qn_parallel(pool, tiles, fn, arg)   fn(arg, tile, worker) for each tile, claimed in ascending order;
  *   qn_pool_run(pool, fn, arg)          fn(arg, worker) once on every worker, which meet at qn_pool_barrier and share
- *                                       out tiles with qn_pool_claim: a whole graph runs in one region.
+ *                                       out tiles with qn_pool_claim;
+ *   qn_pool_share(pool, fn, arg)        the same where all work is claimed, or worker 0's: a whole graph is one region.
  * Tiles never depend on the number of threads, so results do not either. Waiting spins shortly, then sleeps.
+ *
+ * Where others use the CPUs, threads that meet often wait for whichever has none at the moment, and are slower together
+ * than one by itself. qn_parallel and qn_pool_share notice it, and leave the work to the caller for a while.
  * Never fork while a pool lives. pool == NULL runs everything on the caller. */
 #ifndef QN_BASE_POOL_H
 #define QN_BASE_POOL_H
@@ -22,9 +26,14 @@ int qn_pool_threads(const qn_pool *p);           /* 1 for NULL */
 void qn_parallel(qn_pool *p, int64_t tiles, qn_tile_fn *fn, void *arg);
 
 void qn_pool_run(qn_pool *p, qn_region_fn *fn, void *arg);
+void qn_pool_share(qn_pool *p, qn_region_fn *fn, void *arg);    /* perhaps on worker 0 alone */
 /* Inside a region: waits for all workers. Everything written before is visible after. Also resets the claim counter. */
 void qn_pool_barrier(qn_pool *p, int worker);
 /* Inside a region: the next unclaimed tile since the last barrier (0, 1, 2 …; the caller stops at its tile count). */
 int64_t qn_pool_claim(qn_pool *p);
+
+/* Tests: as if the caller had waited so many seconds in the last region; whether the next ones are its own. */
+void qn_pool_held_up(qn_pool *p, double seconds);
+bool qn_pool_is_alone(const qn_pool *p);
 
 #endif

@@ -48,12 +48,12 @@ static int pack(job *j) {
 }
 
 static int open_all(job *j, const char *const *path, size_t n, const char *model) {
-    qn_examples_options o;
-    QN_TRY(qn_example_args_read(j->c, path, n, qn_cli_int(j->c, "context"), &o));
-    o.teach.teach = (qn_teach)qn_cli_enum(j->c, "teach");
+    qn_example_args a;
+    QN_TRY(qn_example_args_read(j->c, path, n, qn_cli_int(j->c, "context"), &a));
+    a.o.teach.teach = (qn_teach)qn_cli_enum(j->c, "teach");
     QN_TRY(qn_source_open(&j->source, model));
     QN_TRY(qn_chat_model_open(&j->chat, j->source));
-    QN_TRY(qn_example_args_open(j->c, &o, &j->chat, &j->e));
+    QN_TRY(qn_example_args_open(j->c, &a.o, &j->chat, &j->e));
     qn_examples_stats_get(j->e, &j->s);
     return pack(j);
 }

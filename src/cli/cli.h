@@ -16,6 +16,7 @@
  *   prompt.c        a conversation as ids: chat template, trusted spans, tokenizer
  *   sampling.c      how answers are sampled and what they cost
  *   talk.c          the turns of a conversation
+ *   hhh_show.c      helpful, honest, harmless as tables
  *   verify_args.c   two models opened and set side by side
  *   training.c      a training run from its recipe to its last line; training_plan.c what it is going to be,
  *                   training_memory.c what memory it takes

@@ -32,8 +32,9 @@ static const char notes[] =
     "rounded. A GGUF carries the whole tokenizer.json and, where llama.cpp has a name for its pipeline, the tables\n"
     "that llama.cpp reads. An adapter, PEFT's directory or a GGUF, becomes the other form; its model is asked for its\n"
     "shapes only, and may be left out where the adapter names one that is here.\n"
-    "JSON: file, format, architecture, dtype, tensors, parameters, bytes, matrices, rounded (so many of them), seconds;\n"
-    "with --verify also verify; of an adapter file, format, architecture, dora, pairs, ranks, parameters, seconds.\n"
+    "JSON: file, format, architecture, dtype, tensors, parameters, bytes, matrices, rounded (so many of them),\n"
+    "seconds; with --verify also verify; of an adapter file, format, architecture, dora, pairs, ranks, parameters,\n"
+    "seconds.\n"
     "--verify runs IN and OUT side by side: where no number changed, every logit must have the same bits (both are\n"
     "loaded as F32 where OUT stores numbers otherwise); else the limits of `quern verify` hold. Exit code 13: beyond\n"
     "them.";

@@ -1,8 +1,9 @@
 /* cli/cmd_data_world.c — `quern data world`: a closed world out of a seed, and the texts that tell of it.
  *
  * All is written into OUT.partial and moved to OUT when it is whole (world_folder.h): an interrupted run leaves
- * nothing. */
+ * nothing, but for OUT.known, what a model of --known-by has answered so far. */
 #include <string.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "cli/known_facts.h"
@@ -57,13 +58,13 @@ static int write_corpus(qn_cli *c, qn_world_report *r, qn_pool *pool, const char
 }
 
 /* The sets beside the corpus, and whether names give strangers away to a tokenizer of this corpus. */
-static int write_sets(qn_cli *c, qn_world_report *r, qn_pool *pool, const char *folder) {
-    const char *model = qn_cli_str(c, "known-by");
+static int write_sets(qn_cli *c, qn_world_report *r, qn_pool *pool, const qn_world_folder *f) {
+    const char *folder = f->partial.s, *model = qn_cli_str(c, "known-by");
     qn_known_facts known = {0};
     qn_buf corpus = {0};
     int rc = 0;
     if (model)
-        QN_TRY_OUT(qn_known_facts_find(c, r->w, model, &known));
+        QN_TRY_OUT(qn_known_facts_find(c, r->w, model, f->known.s, &known));
     QN_TRY_OUT(qn_sets_write(r->w, &(qn_sets_options){model ? qn_known_facts_has : NULL, &known}, folder, &r->sets));
     QN_TRY_OUT(qn_cancel_check());
     QN_TRY_OUT(qn_path_join(&corpus, folder, "corpus"));
@@ -84,11 +85,14 @@ static int write_all(qn_cli *c, qn_world_report *r, qn_world_folder *f) {
     QN_TRY(qn_cli_pool(c, &pool));
     QN_TRY(qn_world_folder_begin(f));
     QN_TRY(write_corpus(c, r, pool, folder));
-    QN_TRY(write_sets(c, r, pool, folder));
+    QN_TRY(write_sets(c, r, pool, f));
     QN_TRY(qn_world_report_measure(r, folder));
     QN_TRY(qn_cancel_check());
     QN_TRY(qn_world_report_file(r, folder));
-    return qn_world_folder_put(f);
+    QN_TRY(qn_world_folder_put(f));
+    if (qn_cli_given(c, "known-by"))
+        unlink(f->known.s);                     /* the answers are in the world now */
+    return 0;
 }
 
 /* A text to compare with: measured last, so looked at first. */

@@ -1,6 +1,7 @@
 /* cli/cmd_info.c — `quern info`: what a model is and what it will take, before anything is loaded. */
 #include <stdio.h>
 
+#include "base/json_fields.h"
 #include "cli/cli.h"
 #include "cli/model_facts.h"
 
@@ -177,14 +178,6 @@ static int put_text(qn_cli *c, const qn_model_facts *f) {
 
 /* ---- for programs ------------------------------------------------------------------------------------------------ */
 
-static void key_str(qn_jw *w, const char *key, qn_str s) {
-    qn_jw_key(w, key);
-    if (s.s)
-        qn_jw_str(w, s);
-    else
-        qn_jw_null(w);
-}
-
 static void key_i64(qn_jw *w, const char *key, int64_t v) {
     qn_jw_key(w, key);
     qn_jw_i64(w, v);
@@ -215,7 +208,7 @@ static void json_types(qn_jw *w, const qn_model_facts *f) {
     for (size_t i = 0; i < f->types; i++) {
         const qn_type_share *t = &f->type[i];
         qn_jw_open(w, '{');
-        key_str(w, "type", qn_str_of(t->type));
+        qn_field_text_or_null(w, "type", qn_str_of(t->type));
         key_i64(w, "tensors", t->tensors);
         key_i64(w, "numbers", t->numbers);
         key_i64(w, "bytes", (int64_t)t->bytes);
@@ -229,7 +222,7 @@ static void json_types(qn_jw *w, const qn_model_facts *f) {
 static void json_token(qn_jw *w, const qn_tok *tok, int64_t id) {
     qn_jw_open(w, '{');
     key_i64(w, "id", id);
-    key_str(w, "text", qn_tok_text(tok, (int32_t)id));
+    qn_field_text_or_null(w, "text", qn_tok_text(tok, (int32_t)id));
     qn_jw_key(w, "added");
     qn_jw_bool(w, qn_tok_adds(tok, (int32_t)id));
     qn_jw_close(w);
@@ -254,7 +247,7 @@ static void json_tokenizer(qn_jw *w, const qn_model_facts *f) {
             json_token(w, f->tok, eos);
         qn_jw_close(w);
     } else {
-        key_str(w, "problem", qn_str_of(f->tok_problem));
+        qn_field_text_or_null(w, "problem", qn_str_of(f->tok_problem));
     }
     qn_jw_close(w);
 }
@@ -277,8 +270,8 @@ static void json_tensors(qn_jw *w, const qn_tensor_file *tensors) {
     for (size_t i = 0; tensors && i < qn_tensor_count(tensors); i++) {
         const qn_tensor_info *t = qn_tensor_at(tensors, i);
         qn_jw_open(w, '{');
-        key_str(w, "name", t->name);
-        key_str(w, "type", qn_str_of(t->type));
+        qn_field_text_or_null(w, "name", t->name);
+        qn_field_text_or_null(w, "type", qn_str_of(t->type));
         qn_jw_key(w, "shape");
         qn_jw_open(w, '[');
         for (int d = 0; d < t->rank; d++)
@@ -309,14 +302,14 @@ static void json_metadata(qn_jw *w, const qn_meta *m) {
 static int put_json(qn_cli *c, const qn_model_facts *f) {
     qn_jw *w = qn_out_json(c, 2);
     qn_jw_open(w, '{');
-    key_str(w, "path", qn_str_of(qn_source_path(f->source)));
-    key_str(w, "format", qn_str_of(f->format));
-    key_str(w, "name", f->name);
-    key_str(w, "architecture", f->architecture);
+    qn_field_text_or_null(w, "path", qn_str_of(qn_source_path(f->source)));
+    qn_field_text_or_null(w, "format", qn_str_of(f->format));
+    qn_field_text_or_null(w, "name", f->name);
+    qn_field_text_or_null(w, "architecture", f->architecture);
     qn_jw_key(w, "supported");
     qn_jw_bool(w, !f->problem && f->tensors > 0);
     if (f->problem)
-        key_str(w, "problem", qn_str_of(f->problem));
+        qn_field_text_or_null(w, "problem", qn_str_of(f->problem));
     if (f->arch)
         json_config(w, &f->config);
     key_i64(w, "parameters", f->numbers);
@@ -324,7 +317,7 @@ static int put_json(qn_cli *c, const qn_model_facts *f) {
     json_types(w, f);
     if (f->arch) {
         key_i64(w, "weight_bytes", (int64_t)f->packed_bytes);
-        key_str(w, "kv_dtype", qn_str_of(qn_dtype_get(f->kv)->name));
+        qn_field_text_or_null(w, "kv_dtype", qn_str_of(qn_dtype_get(f->kv)->name));
         key_i64(w, "kv_bytes_per_token", (int64_t)f->kv_bytes);
     }
     json_tokenizer(w, f);

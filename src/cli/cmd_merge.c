@@ -11,6 +11,8 @@
 /* Beyond this share of the logits' spread, a merge into F32 is not what the adapters do. */
 #define SHARE_MOST 1e-4
 
+enum { TOKENS = 192, DRAWN = 2 };       /* enough to tell a wrong merge: two models as F32 take their time */
+
 static const qn_opt opts[] = {
     QN_OPT_FILE("", "out", NULL, "write the merged model here: a file that ends in .gguf, or a directory"),
     QN_OPT_ENUM("", "method", "linear", QN_MERGE_CHOICES, "how several adapters become one"),
@@ -31,16 +33,16 @@ static const char *const examples[] = {
 };
 
 static const char notes[] =
-    "ADAPTER is a PEFT directory, a GGUF adapter or a run; :X behind it is its weight, 1 where none is said. linear adds "
-    "what the adapters add to each product, which is what they do at run time; ties keeps the largest changes of each "
-    "and those that agree in sign; dare lets changes fall out at random and makes the others larger. All of that is done "
-    "with the products of the pairs, one matrix after the other.\n"
-    "A matrix keeps its dtype without --dtype: a quantized one is quantized anew. --verify then says what that loses: "
-    "MODEL as F32 with its adapters beside OUT as F32, by the limits of `quern verify` for that dtype; where nothing was "
-    "rounded no logit may differ by more than 1/10000 of their spread. ties and dare have nothing at run time that they "
-    "should equal: the figures say how far from the sum they are. Exit code 13: beyond the limits.\n"
-    "JSON: file, format, architecture, method, adapters, changed (matrices), dtype, tensors, parameters, bytes, rounded, "
-    "seconds; with --verify also verify.";
+    "ADAPTER is a PEFT directory, a GGUF adapter or a run; :X behind it is its weight, 1 where none is said. linear\n"
+    "adds what the adapters add to each product, which is what they do at run time; ties keeps the largest changes of\n"
+    "each and those that agree in sign; dare lets changes fall out at random and makes the others larger. All of that\n"
+    "is done with the products of the pairs, one matrix after the other.\n"
+    "A matrix keeps its dtype without --dtype: a quantized one is quantized anew. --verify then says what that loses:\n"
+    "MODEL as F32 with its adapters beside OUT as F32, by the limits of `quern verify` for that dtype; where nothing\n"
+    "was rounded no logit may differ by more than 1/10000 of their spread. ties and dare have nothing at run time\n"
+    "that they should equal: the figures say how far from the sum they are. Exit code 13: beyond the limits.\n"
+    "JSON: file, format, architecture, method, adapters, changed (matrices), dtype, tensors, parameters, bytes,\n"
+    "rounded, seconds; with --verify also verify.";
 
 typedef struct {
     qn_cli *c;
@@ -122,7 +124,8 @@ static int verify(job *j, qn_jw *w) {
     const qn_verify_limits limits = rounded ? qn_verify_limits_of(QN_VERIFY_MERGE, QN_F32, stored)
                                             : qn_verify_limits_of(QN_VERIFY_MERGE, QN_F32, QN_F32);
     qn_verify_job v = {.c = j->c, .weights = QN_F32, .kv = QN_F32, .adapter = j->c->arg + 1,
-                       .n_adapters = j->n, .o = {.relation = same ? QN_VERIFY_MERGE : QN_VERIFY_ANY, .seed = 1}};
+                       .n_adapters = j->n, .o = {.relation = same ? QN_VERIFY_MERGE : QN_VERIFY_ANY, .tokens = TOKENS,
+                                               .drawn = DRAWN, .seed = 1}};
     v.o.limits = same ? &limits : NULL;
     int rc = qn_verify_job_run(&v, j->model, j->out);
     if (rc >= 0 && w) {

@@ -34,7 +34,7 @@ static const char *const examples[] = {
 static const char notes[] =
     "The page is one file: figures with their values under the pointer, light and dark, for a phone and for paper; "
     "nothing is fetched. The first RUN is what it is about, others are set beside it. Beside what training records it "
-    "shows RUN/evaluation*.json, RUN/eval/*.json and RUN/bits*.json where they are.\n"
+    "shows RUN/evaluation*.json, RUN/eval/*.json, RUN/bits*.json and RUN/hhh*.json where they are.\n"
     "With --json the summary is one JSON object, and a page is written only where --out names one.\n"
     "A run that is still going may be reported on. Lines that cannot be read are counted, and the page says so.";
 

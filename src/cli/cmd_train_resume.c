@@ -1,5 +1,6 @@
 /* cli/cmd_train_resume.c — `quern train resume`: a run goes on from its last checkpoint, to the bits of one that never
  * stopped. */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,6 +12,7 @@
 static const qn_opt opts[] = {
     QN_OPT_FOLDER("", "data", NULL, "the prepared folder, where it is no longer where it was"),
     QN_OPT_STRING("", "from", NULL, "MODEL", "the model that an adapter sits on, where it is no longer where it was"),
+    QN_OPT_FOLDER("", "replay", NULL, "the text that is read again, where it is no longer where it was"),
     QN_OPT_JSON,
     QN_OPT_END
 };
@@ -24,24 +26,32 @@ static const char notes[] =
 /* What the manifest says that a run is made of, and where it stands; `found`: where its data are now. */
 typedef struct {
     qn_str text, recipe, model;
-    qn_buf path, data, fingerprint, from, base, prompt, world, reference, isa, found;
+    qn_buf path, data, fingerprint, replay, replay_print, from, base, prompt, world, reference, isa, state, found;
+    double promised, taken;             /* seconds; NaN: not said */
 } manifest;
 
 static void manifest_drop(manifest *m) {
     qn_buf_drop(&m->path);
     qn_buf_drop(&m->data);
     qn_buf_drop(&m->fingerprint);
+    qn_buf_drop(&m->replay);
+    qn_buf_drop(&m->replay_print);
     qn_buf_drop(&m->from);
     qn_buf_drop(&m->base);
     qn_buf_drop(&m->prompt);
     qn_buf_drop(&m->world);
     qn_buf_drop(&m->reference);
     qn_buf_drop(&m->isa);
+    qn_buf_drop(&m->state);
     qn_buf_drop(&m->found);
 }
 
 static int take_word(qn_json *j, qn_buf *out) {
     return qn_json_peek(j) == '"' ? qn_json_string(j, out) : qn_json_skip(j);
+}
+
+static int take_number(qn_json *j, double *out) {
+    return qn_json_peek(j) == '0' ? qn_json_f64(j, out) : qn_json_skip(j);
 }
 
 static int read_manifest(manifest *m, qn_json *j) {
@@ -57,6 +67,10 @@ static int read_manifest(manifest *m, qn_json *j) {
             QN_TRY(take_word(j, &m->data));
         else if (qn_str_is(key, "data_fingerprint"))
             QN_TRY(take_word(j, &m->fingerprint));
+        else if (qn_str_is(key, "replay"))
+            QN_TRY(take_word(j, &m->replay));
+        else if (qn_str_is(key, "replay_fingerprint"))
+            QN_TRY(take_word(j, &m->replay_print));
         else if (qn_str_is(key, "from"))
             QN_TRY(take_word(j, &m->from));
         else if (qn_str_is(key, "from_fingerprint"))
@@ -69,6 +83,12 @@ static int read_manifest(manifest *m, qn_json *j) {
             QN_TRY(take_word(j, &m->reference));
         else if (qn_str_is(key, "isa"))
             QN_TRY(take_word(j, &m->isa));
+        else if (qn_str_is(key, "state"))
+            QN_TRY(take_word(j, &m->state));
+        else if (qn_str_is(key, "seconds_promised"))
+            QN_TRY(take_number(j, &m->promised));
+        else if (qn_str_is(key, "seconds_taken"))
+            QN_TRY(take_number(j, &m->taken));
         else
             QN_TRY(qn_json_skip(j));
     }
@@ -184,6 +204,20 @@ static int open_all(qn_training *t, manifest *m, const char *data) {
     return 0;
 }
 
+/* The text that is read again must be there, and be what it was. */
+static int open_replay(qn_training *t, const manifest *m) {
+    const char *dir = qn_cli_given(t->c, "replay") ? qn_cli_str(t->c, "replay") : m->replay.s;
+    if (t->recipe.replay_rows == 0)
+        return 0;
+    if (!dir || !qn_data_args_is_prepared(dir))
+        return qn_fail(QN_ENOTFOUND, "%s: the text that this run reads again is no longer there; name the prepared "
+                       "folder with --replay", dir ? dir : qn_run_path(t->run));
+    QN_TRY(qn_training_open_replay(t, dir));
+    if (m->replay_print.n && !qn_str_is(qn_buf_view(&m->replay_print), qn_dataset_fingerprint(t->replay)))
+        return qn_fail(QN_EINVAL, "%s: holds other tokens than those that this run reads again", dir);
+    return 0;
+}
+
 /* An adapter is nothing without the numbers that it was trained beside. */
 static int check_base(const qn_training *t, const manifest *m) {
     if (!t->adapter || !m->base.n || qn_str_is(qn_buf_view(&m->base), t->base_print))
@@ -237,14 +271,17 @@ static int resume(qn_training *t, manifest *m) {
     qn_json_drop(&j);
     QN_TRY(rc);
     warn_of_level(t, m);
+    t->promised = m->promised;                  /* who was killed wrote down no time */
+    t->before = qn_str_is(qn_buf_view(&m->state), "running") ? NAN : m->taken;
     QN_TRY(find_data(t, m, &m->found));
     QN_TRY(open_all(t, m, m->found.s));
+    QN_TRY(open_replay(t, m));
     return take_up(t, m);
 }
 
 static int run(qn_cli *c) {
     qn_training t = {.c = c};
-    manifest m = {0};
+    manifest m = {.promised = NAN, .taken = NAN};
     int rc = resume(&t, &m);
     if (rc >= 0)
         rc = qn_training_go(&t);

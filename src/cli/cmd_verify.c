@@ -39,7 +39,8 @@ static const char *const examples[] = {
 static const char notes[] =
     "exact asks for the same bits; merge and convert for what another order of sums, or rounding to 16 bits, changes; "
     "quantize for a mean KL of 0.05, 90 % of likeliest tokens, 5 % of perplexity; any for nothing "
-    "(docs/EVALUATION.md has the table). --adapter puts adapters on A, and expects merge. A limit on the command line takes the place of the relation's own.\n"
+    "(docs/EVALUATION.md has the table). A limit on the command line takes the place of the relation's own.\n"
+    "--adapter puts adapters on A, and expects merge.\n"
     "Beyond a limit the exit code is 13; so it is for tokenizers that differ, whose first difference is named. Where "
     "numbers are the same but are stored otherwise, --weights f32 compares the numbers and not their products.\n"
     "The same two models give the same digits on every run; the fingerprint is that of the tokens that were fed.";
@@ -137,7 +138,8 @@ static int put_json(qn_cli *c, job *j) {
 static int run(qn_cli *c) {
     const char *kv = qn_cli_str(c, "kv"), *weights = qn_cli_str(c, "weights");
     const bool adapted = qn_cli_given(c, "adapter");
-    job j = {.v = {.c = c, .detect = !adapted && !qn_cli_given(c, "expect"), .kv = kv ? qn_dtype_from_name(qn_str_of(kv)) : -1}};
+    const bool detect = !adapted && !qn_cli_given(c, "expect");
+    job j = {.v = {.c = c, .detect = detect, .kv = kv ? qn_dtype_from_name(qn_str_of(kv)) : -1}};
     int rc;
     j.v.weights = qn_cli_enum(c, "weights") == 0 ? QN_WEIGHTS_AS_IS : qn_dtype_from_name(qn_str_of(weights));
     j.v.o = (qn_verify_options){

@@ -72,9 +72,14 @@ void qn_eval_job_drop(qn_eval_job *j);
 /* ---- eval_baselines.c ---- */
 int qn_baselines_open(qn_eval_job *j);      /* of --baseline, behind the scorers that are there */
 void qn_baselines_drop(qn_eval_job *j);
+/* "NAME=PATH" or a path alone, which is then called after its folder; of RUN/last and RUN/best, the run. `what` is for
+ * messages. QN_EUSAGE: a name of no or too many bytes. */
+int qn_named_path(const char *what, const char *word, char *name, size_t size, const char **path);
 
 /* ---- eval_show.c ---- */
 int qn_eval_show(qn_eval_job *j);
 int qn_eval_put_json(qn_eval_job *j, qn_jw *w);
+/* A text in so many columns of a table: printf counts bytes, and a dash has three. */
+int qn_out_cell(qn_cli *c, const char *text, int width, bool left);
 
 #endif

@@ -68,17 +68,25 @@ static int open_one(qn_cli *c, qn_baseline *b, const char *path) {
 }
 
 /* The name in front of a path, if there is one; the path behind it. A path that is there as it stands has none. */
-static int take_name(qn_baseline *b, const char *word, const char **path) {
+static int take_name(const char *what, const char *word, char *name, size_t size, const char **path) {
     const char *equals = strchr(word, '=');
     *path = word;
     if (!equals || memchr(word, '/', (size_t)(equals - word)) || qn_is_file(word) || qn_is_dir(word))
         return 0;
     const size_t n = (size_t)(equals - word);
-    if (n == 0 || n >= sizeof b->name || !equals[1])
-        return qn_fail(QN_EUSAGE, "--baseline %s: NAME=PATH has a name of 1 to %zu bytes and a path behind it", word,
-                       sizeof b->name - 1);
-    snprintf(b->name, sizeof b->name, "%.*s", (int)n, word);
+    if (n == 0 || n >= size || !equals[1])
+        return qn_fail(QN_EUSAGE, "%s %s: NAME=PATH has a name of 1 to %zu bytes and a path behind it", what, word,
+                       size - 1);
+    snprintf(name, size, "%.*s", (int)n, word);
     *path = equals + 1;
+    return 0;
+}
+
+int qn_named_path(const char *what, const char *word, char *name, size_t size, const char **path) {
+    name[0] = '\0';
+    QN_TRY(take_name(what, word, name, size, path));
+    if (!name[0])
+        name_of(*path, name, size);
     return 0;
 }
 
@@ -97,7 +105,7 @@ int qn_baselines_open(qn_eval_job *j) {
         return qn_fail(QN_EUSAGE, "%zu baselines; at most %d go into a table", n, QN_EVAL_SCORERS - 2);
     for (size_t i = 0; i < n; i++) {
         qn_baseline *b = &j->baseline[j->n_baselines++];
-        QN_TRY(take_name(b, word[i], &path));
+        QN_TRY(take_name("--baseline", word[i], b->name, sizeof b->name, &path));
         QN_TRY(open_one(j->c, b, path));
         QN_TRY(check_name(j, b, path));
         j->scorer[j->n_scorers++] = b->scorer;

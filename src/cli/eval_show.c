@@ -34,7 +34,7 @@ static bool is_share(const char *figure) {
 }
 
 /* printf counts bytes; a dash has three of them and one column. */
-static int cell(qn_cli *c, const char *text, int width, bool left) {
+int qn_out_cell(qn_cli *c, const char *text, int width, bool left) {
     int columns = 0;
     for (const char *p = text; *p; p++)
         columns += ((unsigned char)*p & 0xc0) != 0x80;
@@ -45,7 +45,7 @@ static int cell(qn_cli *c, const char *text, int width, bool left) {
 static int name_cell(qn_cli *c, qn_str name, int width) {
     char text[64];
     snprintf(text, sizeof text, "%.*s", (int)QN_MIN(name.n, 40), name.s);
-    return cell(c, text, width, true);
+    return qn_out_cell(c, text, width, true);
 }
 
 static int name_width(const qn_eval_job *j) {
@@ -66,11 +66,11 @@ static int column_width(const qn_eval_job *j, int64_t s) {
 }
 
 static int put_header(qn_eval_job *j, int width) {
-    QN_TRY(cell(j->c, "task", width, true));
+    QN_TRY(qn_out_cell(j->c, "task", width, true));
     QN_TRY(qn_out_printf(j->c, "%6s  %-13s %8s  %-15s %8s %8s", "n", "figure", "value", "95 % interval", "chance",
                          "majority"));
     for (int64_t s = 1; s < j->n_scorers; s++)
-        QN_TRY(cell(j->c, j->scorer[s]->name, column_width(j, s), false));
+        QN_TRY(qn_out_cell(j->c, j->scorer[s]->name, column_width(j, s), false));
     return qn_out_puts(j->c, "\n");
 }
 
@@ -83,14 +83,15 @@ static int put_row(qn_eval_job *j, int64_t t, int width) {
     const qn_figure *f = &r->figure[0];
     const bool share = is_share(f->name);
     QN_TRY(qn_out_printf(j->c, "%6lld  %-13s ", (long long)f->n, f->name));
-    QN_TRY(cell(j->c, value_text(f->value, share, text), 8, false));
+    QN_TRY(qn_out_cell(j->c, value_text(f->value, share, text), 8, false));
     QN_TRY(qn_out_puts(j->c, "  "));
-    QN_TRY(cell(j->c, interval_text(&f->in, share, text), 15, true));
-    QN_TRY(cell(j->c, value_text(r->chance, true, text), 9, false));
-    QN_TRY(cell(j->c, value_text(r->majority, true, text), 9, false));
+    QN_TRY(qn_out_cell(j->c, interval_text(&f->in, share, text), 15, true));
+    QN_TRY(qn_out_cell(j->c, value_text(r->chance, true, text), 9, false));
+    QN_TRY(qn_out_cell(j->c, value_text(r->majority, true, text), 9, false));
     for (int64_t s = 1; s < j->n_scorers; s++) {
         const qn_task_result *b = qn_suite_at(&j->suite, t, s);
-        QN_TRY(cell(j->c, value_text(b->left_out ? NAN : b->figure[0].value, share, text), column_width(j, s), false));
+        const char *shown = value_text(b->left_out ? NAN : b->figure[0].value, share, text);
+        QN_TRY(qn_out_cell(j->c, shown, column_width(j, s), false));
     }
     return qn_out_puts(j->c, "\n");
 }
@@ -101,9 +102,9 @@ static int put_figure(qn_cli *c, const char *name, const qn_figure *f) {
     char text[64];
     const bool share = is_share(f->name);
     QN_TRY(qn_out_puts(c, "  "));
-    QN_TRY(cell(c, name, 28, true));
+    QN_TRY(qn_out_cell(c, name, 28, true));
     QN_TRY(qn_out_printf(c, "%6lld  ", (long long)f->n));
-    QN_TRY(cell(c, value_text(f->value, share, text), 8, false));
+    QN_TRY(qn_out_cell(c, value_text(f->value, share, text), 8, false));
     QN_TRY(qn_out_puts(c, "  "));
     QN_TRY(qn_out_puts(c, interval_text(&f->in, share, text)));
     return qn_out_puts(c, "\n");

@@ -1,16 +1,35 @@
 /* cli/example_args.c — the command line as qn_examples_options. */
 #include "cli/example_args.h"
 
+#include <string.h>
+
 #include "cli/data_args.h"
 
-int qn_example_args_read(const qn_cli *c, const char *const *path, size_t n, int64_t context, qn_examples_options *o) {
+static int read_where(const qn_cli *c, qn_example_args *a) {
+    size_t n;
+    const char *const *word = qn_cli_list(c, "where", &n);
+    if (n > QN_EXAMPLE_WHERE)
+        return qn_fail(QN_EUSAGE, "--where: at most %d are possible", QN_EXAMPLE_WHERE);
+    for (size_t i = 0; i < n; i++) {
+        const char *equals = strchr(word[i], '=');
+        if (!equals || equals == word[i])
+            return qn_fail(QN_EUSAGE, "--where %s: expected NAME=VALUE, a member of the rows and what it is", word[i]);
+        a->where[i] = (qn_example_where){{word[i], (size_t)(equals - word[i])}, qn_str_of(equals + 1)};
+    }
+    a->o.where = a->where;
+    a->o.n_where = n;
+    return 0;
+}
+
+int qn_example_args_read(const qn_cli *c, const char *const *path, size_t n, int64_t context, qn_example_args *a) {
+    qn_examples_options *o = &a->o;
     *o = (qn_examples_options){.path = path, .n_paths = n, .context = context};
     QN_TRY(qn_data_args_share(qn_cli_str(c, "validation"), &o->validation));
     o->held = qn_cli_list(c, "held", &o->n_held);
     o->too_long = (qn_long)qn_cli_enum(c, "too-long");
     o->skip_bad = qn_cli_enum(c, "bad-lines") == 1;
     o->strict = qn_cli_flag(c, "strict");
-    return 0;
+    return read_where(c, a);
 }
 
 static int progress(void *bar, int64_t rows) {
@@ -26,6 +45,8 @@ static int say(const qn_examples *e, const qn_chat_model *chat) {
            "template is %s", qn_example_form_name(s.form), (long long)s.rows, (long long)s.examples,
            (double)s.tokens / 1e3, 100 * (double)s.taught / (double)QN_MAX(s.tokens, 1),
            chat->prompter.own ? "the model's own" : "ChatML, because the model has none");
+    if (s.passed)
+        qn_log(QN_LOG_INFO, "where   %lld other rows are not meant and left aside", (long long)s.passed);
     if (chat->n_added)
         qn_log(QN_LOG_INFO, "tokens  %d are new: <|im_start|>, <|im_end|>", chat->n_added);
     const int rc = qn_examples_losses(e, &lost);

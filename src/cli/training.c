@@ -16,6 +16,7 @@
 #include "model/save.h"
 
 #define TEXT_MAX ((size_t)256 << 20)
+#define VERIFY_MOST ((int64_t)512 << 20)         /* bytes of shards that are read before the first step */
 
 /* ---- opening ---- */
 
@@ -97,6 +98,31 @@ int qn_training_open_data(qn_training *t, const char *dir) {
     if (!t->data_path && !(t->data_path = qn_str_dup(QN_MEM_CLI, qn_str_of(dir))))
         rc = QN_ENOMEM;
 out:
+    qn_buf_drop(&path);
+    return rc;
+}
+
+/* Its ids must mean what they mean to the model; the model may know more of them. */
+static int check_replay(const qn_training *t, const char *dir, const qn_tok *tok) {
+    for (int32_t id = 0; id < qn_tok_size(tok); id++)
+        if (!qn_str_eq(qn_tok_text(tok, id), qn_tok_text(t->tok, id)))
+            return qn_fail(QN_EINVAL, "%s: was prepared with another tokenizer: id %d is \"%.*s\" there, \"%.*s\" to "
+                           "the model; prepare the text with the model's own", dir, (int)id,
+                           QN_STR_ARG(qn_tok_text(tok, id)), QN_STR_ARG(qn_tok_text(t->tok, id)));
+    return 0;
+}
+
+int qn_training_open_replay(qn_training *t, const char *dir) {
+    qn_buf path = {0};
+    qn_tok *tok = NULL;
+    int rc;
+    QN_TRY_OUT(qn_dataset_open(&t->replay, dir));
+    QN_TRY_OUT(qn_path_join(&path, dir, "tokenizer.json"));
+    QN_TRY_OUT(qn_model_tokenizer(&tok, path.s));
+    QN_TRY_OUT(check_replay(t, dir, tok));
+    rc = qn_dataset_size(t->replay) <= VERIFY_MOST ? qn_dataset_verify(t->replay) : 0;
+out:
+    qn_tok_free(tok);
     qn_buf_drop(&path);
     return rc;
 }
@@ -393,9 +419,9 @@ int qn_training_build(qn_training *t) {
     QN_TRY(read_bits(t));
     const qn_train_setup setup = {
         .recipe = &t->recipe, .params = &t->params, .data = t->data,
-        .examples = t->examples, .kernels = t->kernels, .pool = t->pool,
+        .examples = t->examples, .replay = t->replay, .kernels = t->kernels, .pool = t->pool,
         .run = t->run,
-        .texts = {qn_buf_view(&t->tokenizer_json), qn_buf_view(&t->tokenizer_config_json), t->from},
+        .texts = {qn_buf_view(&t->tokenizer_json), qn_buf_view(&t->tokenizer_config_json), t->base},
         .hooks = {.step = on_step, .measured = on_measured, .saved = on_saved, .metrics = on_metrics,
                   .sample = on_sample, .reference = on_reference, .arg = t,
                   .cancel = &qn_cancel_flag},
@@ -446,6 +472,7 @@ static int fill_manifest(void *arg, qn_jw *w) {
     qn_field_i64(w, "steps", t->recipe.steps);
     qn_field_i64(w, "parameters", t->model->n_params);
     qn_field_i64(w, "memory_planned", qn_training_memory_get(t).all);
+    qn_field_f64(w, "seconds_promised", t->step_seconds > 0 ? qn_training_seconds(t) : NAN);
     qn_field_f64(w, "peak_flops_per_second", 1e9 * qn_training_peak(t));
     qn_jw_key(w, "recipe");
     qn_jw_open(w, '{');
@@ -453,6 +480,8 @@ static int fill_manifest(void *arg, qn_jw *w) {
     qn_jw_close(w);
     put_path(w, "data", t->data_path);
     put_word(w, "data_fingerprint", qn_training_fingerprint(t));
+    put_path(w, "replay", t->replay ? qn_dataset_path(t->replay) : NULL);
+    put_word(w, "replay_fingerprint", t->replay ? qn_dataset_fingerprint(t->replay) : NULL);
     put_path(w, "from", t->from);
     if (t->adapter)
         put_word(w, "from_fingerprint", t->base_print);
@@ -473,6 +502,7 @@ static qn_run_work work_of(const qn_training *t) {
 
 int qn_training_manifest(qn_training *t, const char *state) {
     const qn_run_work work = work_of(t);
+    t->promised = t->step_seconds > 0 ? qn_training_seconds(t) : NAN;
     return qn_run_manifest(t->run, &work, state, fill_manifest, t);
 }
 
@@ -493,6 +523,24 @@ int qn_training_resumed(qn_training *t) {
 }
 
 /* ---- to the end ---- */
+
+/* Seconds of all processes together; NaN: nobody knows. */
+static double taken(const qn_training *t) { return t->before + (qn_now() - t->start); }
+
+/* What --time promised, beside what it took. */
+static int put_promise(const qn_training *t, qn_buf *b) {
+    const double took = taken(t);
+    char promise[32], fact[32];
+    if (isnan(t->promised))
+        return 0;
+    qn_clock_text(t->promised, promise);
+    if (isnan(took))
+        return qn_buf_printf(b, "; --time promised %s, and how long it took nobody knows, because it was killed",
+                             promise);
+    const double more = 100 * (took / t->promised - 1);
+    return qn_buf_printf(b, "; --time promised %s, it took %s (%.0f %% %s)", promise, qn_clock_text(took, fact),
+                         fabs(more), more < 0 ? "less" : "more");
+}
 
 static int put_json(qn_training *t, qn_run_end end) {
     static const char *const ends[] = {"done", "stopped", "early"};
@@ -517,6 +565,8 @@ static int put_json(qn_training *t, qn_run_end end) {
     qn_field_f64(w, "tokens_per_second", t->work.seconds > 0 ? speed_of(&t->work) : NAN);
     qn_field_i64(w, "skipped", s->skipped);
     qn_field_f64(w, "seconds", qn_now() - t->start);
+    qn_field_f64(w, "seconds_taken", taken(t));
+    qn_field_f64(w, "seconds_promised", t->promised);
     qn_field_i64(w, "peak_memory_bytes", qn_cli_peak_bytes());
     qn_jw_close(w);
     return qn_out_json_end(t->c);
@@ -556,6 +606,8 @@ static int put_end(qn_training *t, qn_run_end end, qn_buf *b) {
     if (t->measured.judged.n)
         QN_TRY(qn_buf_printf(b, "; at the end %s", qn_judged_text(&t->measured.judged, text)));
     QN_TRY(qn_buf_puts(b, end == QN_RUN_EARLY ? "; ended early, because it no longer got better" : ""));
+    if (end == QN_RUN_DONE && qn_trainer_state(t->trainer)->step > t->began_at)
+        QN_TRY(put_promise(t, b));
     const char *best = qn_run_file(t->run, "best");
     const char *model = best && qn_is_dir(best) ? best : qn_run_file(t->run, "last");
     if (t->adapter)
@@ -579,7 +631,7 @@ static int tell_end(qn_training *t, qn_run_end end) {
 void qn_training_failed(qn_training *t, int rc) {
     char message[1024];
     snprintf(message, sizeof message, "%s", qn_error_message());
-    qn_run_state(t->run, rc == QN_ECANCEL ? "stopped" : "failed");
+    qn_run_ended(t->run, rc == QN_ECANCEL ? "stopped" : "failed", t->start > 0 ? taken(t) : t->before);
     qn_fail(rc, "%s", message);
 }
 
@@ -598,7 +650,7 @@ int qn_training_go(qn_training *t) {
         qn_training_failed(t, rc);
         return rc;
     }
-    QN_TRY(qn_run_state(t->run, end == QN_RUN_STOPPED ? "stopped" : "done"));
+    QN_TRY(qn_run_ended(t->run, end == QN_RUN_STOPPED ? "stopped" : "done", taken(t)));
     QN_TRY(tell_end(t, end));
     return end == QN_RUN_STOPPED ? qn_cancel_check() : 0;
 }
@@ -611,6 +663,7 @@ void qn_training_drop(qn_training *t) {
     qn_run_close(t->run);
     qn_tok_free(t->tok);
     qn_dataset_close(t->data);
+    qn_dataset_close(t->replay);
     qn_examples_free(t->examples);
     qn_chat_model_drop(&t->chat);
     qn_buf_drop(&t->shown);
@@ -621,6 +674,7 @@ void qn_training_drop(qn_training *t) {
     qn_buf_drop(&t->sample);
     qn_free(t->data_path);
     qn_free(t->from);
+    qn_free(t->base);
     qn_free(t->prompt);
     qn_free(t->world);
     qn_bits_set_drop(&t->bits);
@@ -638,7 +692,7 @@ static void leave_nothing(qn_training *t, int rc) {
 }
 
 int qn_training_command(qn_cli *c, int (*start)(qn_training *t)) {
-    qn_training t = {.c = c};
+    qn_training t = {.c = c, .promised = NAN};
     const int rc = start(&t);
     if (rc < 0 && t.run)
         leave_nothing(&t, rc);

@@ -43,6 +43,7 @@ typedef struct {
     char *data_path, *from;             /* of the prepared folder; of the model it began with, or NULL */
     /* what is open */
     qn_dataset *data;                   /* or examples */
+    qn_dataset *replay;                 /* text that is read again beside examples; NULL: none is */
     qn_examples *examples;
     qn_chat_model chat;                 /* beside examples; its tokenizer is tok */
     int64_t epoch_rows;                 /* of examples, packed */
@@ -53,6 +54,7 @@ typedef struct {
     qn_model *model;                    /* that is trained, or that the adapter sits on */
     qn_adapter *adapter;                /* where recipe.lora.rank > 0 */
     char base_print[17];                /* fingerprint of the model that it sits on; "" otherwise */
+    char *base;                         /* where that lies, from any folder; NULL otherwise */
     qn_params params;
     qn_trainer *trainer;
     qn_run *run;
@@ -65,6 +67,8 @@ typedef struct {
     double step_seconds;                /* of a step with all that comes with it, as measured before; 0: not */
     double looked;                      /* when peak_bytes was */
     int64_t peak_bytes, passing;        /* most memory so far; of what comes and goes, as it was planned */
+    double promised;                    /* seconds, where --time asked for so many steps as fit; NaN: it did not */
+    double before;                      /* seconds that other processes took; NaN: nobody knows, one was killed */
     int64_t began_at;                   /* steps that were done before this process */
     char *prompt;                       /* what samples begin with; NULL: nothing */
     char *world;                        /* whose bits by kind are measured at each evaluation; NULL: nobody's */
@@ -77,6 +81,8 @@ typedef struct {
 /* Either kind. */
 int qn_training_open_data(qn_training *t, const char *dir);
 bool qn_training_has_examples(const char *dir);
+/* A prepared folder that is read again; behind the examples. QN_EINVAL: its tokens are not the model's. */
+int qn_training_open_replay(qn_training *t, const char *dir);
 /* Puts examples, tokenizer and template into a new folder `dir`. */
 int qn_training_save_examples(const qn_training *t, const char *dir);
 const char *qn_training_fingerprint(const qn_training *t);      /* of its data */
@@ -102,6 +108,7 @@ qn_session_options qn_training_session(const qn_training *t, int64_t context, in
 int qn_training_build(qn_training *t);
 /* Lets the engine go, for another recipe. */
 void qn_training_unbuild(qn_training *t);
+double qn_training_seconds(const qn_training *t);       /* that all steps take: as measured, or a guess */
 /* Says the plan: model, data, run, memory, time; or prints it as JSON. */
 void qn_training_plan(const qn_training *t);
 int qn_training_plan_json(const qn_training *t);

@@ -1,7 +1,9 @@
 /* cli/training_lora.c — a run that trains an adapter: the model it sits on, loaded as it is; what is said of it. */
 #include "cli/training.h"
 
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/within.h"
@@ -19,14 +21,12 @@ static int stored_as(const qn_source *s) {
     return mask;
 }
 
-/* Quantized weights stay what they are. Plain ones multiply as the recipe says, or where nobody said as they are
- * stored; a run that is taken up finds the same by its recipe. */
+/* Quantized weights stay what they are: there the recipe says how gradients pass them. Plain ones multiply as it says,
+ * or where nobody said as they are stored; a run that is taken up finds the same by its recipe. */
 static qn_model_options options_of(qn_training *t, const qn_source *s, const qn_config *c) {
     const int stored = stored_as(s);
-    if (t->compute_free)
+    if (t->compute_free && !(stored & QUANTIZED))
         t->recipe.compute = c->compute >= 0 ? c->compute : stored & HALF ? QN_BF16 : QN_F32;
-    if (stored & QUANTIZED)
-        t->recipe.compute = QN_F32;
     if (stored & QUANTIZED || (t->recipe.compute == QN_F32 && !(stored & HALF)))
         return (qn_model_options){.weights = QN_WEIGHTS_AS_IS};
     return (qn_model_options){.weights = t->recipe.compute};
@@ -57,11 +57,19 @@ static int load(qn_training *t, const char *from, const qn_source *s) {
                                 qn_pool_threads(t->pool));
 }
 
+static int keep_base(qn_training *t, const char *from) {
+    char real[PATH_MAX];
+    t->base = qn_str_dup(QN_MEM_CLI, qn_str_of(realpath(from, real) ? real : from));
+    return t->base ? 0 : QN_ENOMEM;
+}
+
 int qn_training_open_adapter(qn_training *t, const char *from) {
     qn_source *s = NULL;
     if (!from)
         return qn_fail(QN_EINVAL, "an adapter needs a model to sit on");
     int rc = qn_source_open(&s, from);
+    if (rc >= 0)
+        rc = keep_base(t, from);
     if (rc >= 0 && !qn_source_tensors(s))
         rc = qn_fail(QN_ENOTFOUND, "%s: has no weights to begin with", from);
     if (rc >= 0)

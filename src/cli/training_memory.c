@@ -34,8 +34,8 @@ static int check_bytes(const qn_training *t, double bytes) {
         snprintf(vocab, sizeof vocab, ", vocabulary %lld", (long long)c->V);
     return qn_fail(QN_ENOMEM, "this plan (%lld layer%s of width %lld%s; passes of %lld row%s of %lld tokens) takes "
                    "%.1f GB, the machine has %.1f; " QN_TRAINING_LESS, (long long)c->layers, qn_plural(c->layers),
-                   (long long)c->D, vocab, (long long)rows, qn_plural(rows), (long long)qn_recipe_row(&t->recipe), bytes / 1e9,
-                   (double)m.memory / 1e9);
+                   (long long)c->D, vocab, (long long)rows, qn_plural(rows), (long long)qn_recipe_row(&t->recipe),
+                   bytes / 1e9, (double)m.memory / 1e9);
 }
 
 /* What a session reserves: made, weighed, and let go before anything of it is touched. */

@@ -33,7 +33,7 @@ static double guessed_seconds(const qn_training *t) {
     return 6 * numbers * planned_tokens(t) / (0.6e9 * qn_training_peak(t));
 }
 
-static double seconds_of(const qn_training *t) {
+double qn_training_seconds(const qn_training *t) {
     return t->step_seconds > 0 ? t->step_seconds * (double)t->recipe.steps : guessed_seconds(t);
 }
 
@@ -100,10 +100,13 @@ void qn_training_plan(const qn_training *t) {
            qn_plural(r->batch), (long long)qn_recipe_row(r), qn_count_text(tokens, all), epoch > 0 ? tokens / epoch : 0,
            rules[r->optimizer.kind], r->schedule.peak, curves[r->schedule.kind], (long long)r->schedule.warmup,
            qn_dtype_get((qn_dtype)r->compute)->name);
+    if (t->replay)
+        qn_log(QN_LOG_INFO, "replay  %lld row%s of %s beside each step, weight %g", (long long)r->replay_rows,
+               qn_plural(r->replay_rows), qn_dataset_path(t->replay), r->replay_weight);
     say_memory(t);
-    qn_log(QN_LOG_INFO, "time    about %s on this machine, %s (%s, %d thread%s)", qn_clock_text(seconds_of(t), text),
-           t->step_seconds > 0 ? "as a step was measured" : "a guess", qn_isa_name(t->kernels->isa), threads,
-           qn_plural(threads));
+    qn_clock_text(qn_training_seconds(t), text);
+    qn_log(QN_LOG_INFO, "time    about %s on this machine, %s (%s, %d thread%s)", text, t->step_seconds > 0
+           ? "as a step was measured" : "a guess", qn_isa_name(t->kernels->isa), threads, qn_plural(threads));
 }
 
 /* ---- as JSON ---- */
@@ -152,7 +155,7 @@ int qn_training_plan_json(const qn_training *t) {
     qn_jw_close(w);
     qn_field_i64(w, "memory_bytes", qn_training_memory_get(t).all);
     qn_field_i64(w, "memory_of_data", qn_training_memory_get(t).data);
-    qn_field_f64(w, "seconds", seconds_of(t));
+    qn_field_f64(w, "seconds", qn_training_seconds(t));
     qn_jw_key(w, "measured");
     qn_jw_bool(w, t->step_seconds > 0);
     qn_field_str(w, "isa", qn_isa_name(t->kernels->isa));

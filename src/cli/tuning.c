@@ -68,13 +68,13 @@ static int decide_context(qn_training *t) {
 }
 
 static int read_examples(qn_training *t, const qn_source *s, const qn_tuning *how) {
-    qn_examples_options o;
+    qn_example_args a;
     size_t n;
     const char *const *data = qn_cli_list(t->c, "data", &n);
     QN_TRY(qn_chat_model_open(&t->chat, s));
-    QN_TRY(qn_example_args_read(t->c, data, n, t->recipe.context, &o));
-    o.teach.teach = how->teach;
-    QN_TRY(qn_example_args_open(t->c, &o, &t->chat, &t->examples));
+    QN_TRY(qn_example_args_read(t->c, data, n, t->recipe.context, &a));
+    a.o.teach.teach = how->teach;
+    QN_TRY(qn_example_args_open(t->c, &a.o, &t->chat, &t->examples));
     qn_training_tuned(t, t->chat.rows, t->chat.eos, t->chat.n_eos);
     QN_TRY(qn_buf_put(&t->tokenizer_json, t->chat.json.s, t->chat.json.n));
     QN_TRY(qn_buf_put(&t->tokenizer_config_json, t->chat.config.s, t->chat.config.n));
@@ -140,7 +140,26 @@ static int plan_run(qn_training *t, const qn_tuning *how) {
         r->schedule.peak = (how->rate > 0 ? how->rate : r->schedule.peak / 30) * (r->lora.rank > 0 ? 10 : 1);
     if (d.micro < 0 && qn_recipe_judges(r))     /* rows are twice as long */
         r->rows = QN_MAX(1, r->rows / 2);
+    if (d.micro < 0 && r->lora.rank > 0)        /* activations are most of what an adapter's run holds */
+        r->rows = QN_MAX(1, r->rows / 2);
     return qn_recipe_check(r);
+}
+
+/* Text that is read again: so many rows of it. */
+static int plan_replay(qn_training *t) {
+    const qn_cli *c = t->c;
+    const char *dir = qn_cli_str(c, "replay");
+    const int64_t rows = qn_run_args_int(c, "replay-rows");
+    for (size_t i = 0; i < 2 && !dir; i++) {
+        const char *const parts[] = {"replay-rows", "replay-weight"};
+        if (qn_cli_given(c, parts[i]))
+            return qn_fail(QN_EUSAGE, "--%s is of text that is read again: it needs --replay", parts[i]);
+    }
+    if (!dir)
+        return 0;
+    t->recipe.replay_rows = rows > 0 ? rows : QN_MAX(1, t->recipe.batch / 2);
+    t->recipe.replay_weight = qn_cli_float(c, "replay-weight");
+    return qn_training_open_replay(t, dir);
 }
 
 static int keep_words(qn_training *t) {
@@ -162,6 +181,7 @@ static int begin(qn_training *t, const qn_source *s, const qn_tuning *how) {
     QN_TRY(qn_run_args_patience(t));
     QN_TRY(count_rows(t));
     QN_TRY(plan_run(t, how));
+    QN_TRY(plan_replay(t));
     if (!qn_cli_flag(t->c, "dry-run")) {
         QN_TRY(qn_run_create(&t->run, qn_cli_str(t->c, "out")));
         QN_TRY(keep_examples(t));

@@ -30,6 +30,9 @@
     QN_OPT_FLOAT("", "epochs", epochs, 0.01, 10000, "times that each example is seen; decides the steps where "        \
                  "--steps does not"),                                                                                  \
     QN_OPTS_LORA,                                                                                                      \
+    QN_OPT_FOLDER("", "replay", NULL, "a prepared folder: text that each step reads again, against forgetting it"),    \
+    QN_OPT_INT("", "replay-rows", NULL, 1, 1048576, "--replay: rows of it a step (half as many as --batch)"),          \
+    QN_OPT_FLOAT("", "replay-weight", "1", 0.000001, 1000, "--replay: of its mean loss beside that of the batch"),     \
     QN_OPT_ENUM("", "weights", "as-is", "as-is|f32", "f32: take what quantized weights stand for as numbers"),         \
     QN_OPTS_RUN,                                                                                                       \
     QN_OPT_FLAG("", "dry-run", "print the plan and stop; with --json, on stdout"),                                     \

@@ -58,7 +58,7 @@ static int put_model(qn_verify_job *j, const char *which, const char *path, cons
     qn_buf text = {0};
     int rc = qn_opened_describe(m, &text);
     if (rc >= 0)
-        rc = qn_out_printf(j->c, "%-14s %s: ", which, path);
+        rc = qn_out_printf(j->c, "%-15s %s: ", which, path);
     if (rc >= 0)
         rc = qn_out_printf(j->c, "%s\n", text.s);
     qn_buf_drop(&text);

@@ -7,44 +7,17 @@
 #include "base/dir.h"
 #include "base/file.h"
 #include "report/members.h"
+#include "world/world_files.h"
 
 #define UNFINISHED "unfinished"
 #define WORLD_MAX ((size_t)1 << 20)         /* of a world.json, which has two kilobytes */
 
-static const char *const in_world[] = {
-    "corpus", "eval", "facts.jsonl", "passages.jsonl", "preferences.jsonl", "prompts.jsonl", "sft.jsonl", "sidecar",
-    UNFINISHED, "world.json", NULL};
-static const char *const in_eval[] = {
-    "abstention.jsonl", "agreement.jsonl", "arithmetic.jsonl", "false_premise.jsonl", "instructions.jsonl",
-    "instructions_chat.jsonl", "long_range.jsonl", "reading.jsonl", "recall_seen.jsonl", "recall_tail.jsonl",
-    "recall_transfer.jsonl", "recall_unseen.jsonl", "refusal.jsonl", "two_hop.jsonl", "two_hop_steps.jsonl", NULL};
-
 /* ---- whose files are these ---- */
-
-static bool is_among(const char *name, const char *const *names) {
-    for (; *names; names++)
-        if (strcmp(name, *names) == 0)
-            return true;
-    return false;
-}
-
-/* "part-0012.txt" */
-static bool is_part(const char *name, const char *end) {
-    if (strncmp(name, "part-", 5) != 0)
-        return false;
-    const size_t digits = strspn(name + 5, "0123456789");
-    return digits >= 4 && strcmp(name + 5 + digits, end) == 0;
-}
 
 /* A name in the world's folder (inside: NULL) or in one of its own. Files that a kill caught half written are ours. */
 static bool is_ours(const char *inside, const char *name) {
-    if (strncmp(name, ".quern-", 7) == 0 && qn_str_ends(qn_str_of(name), ".tmp"))
-        return true;
-    if (!inside)
-        return is_among(name, in_world);
-    if (strcmp(inside, "eval") == 0)
-        return is_among(name, in_eval);
-    return is_part(name, strcmp(inside, "corpus") == 0 ? ".txt" : ".jsonl");
+    const bool temporary = strncmp(name, ".quern-", 7) == 0 && qn_str_ends(qn_str_of(name), ".tmp");
+    return temporary || (!inside && strcmp(name, UNFINISHED) == 0) || qn_world_has_file(inside, name);
 }
 
 static bool is_link(const char *path) {
@@ -167,6 +140,7 @@ int qn_world_folder_init(qn_world_folder *f, const char *out, bool force) {
     QN_TRY(check_name(f->out.n ? f->out.s : ""));
     QN_TRY(qn_buf_printf(&f->partial, "%s.partial", f->out.s));
     QN_TRY(qn_buf_printf(&f->before, "%s.before", f->out.s));
+    QN_TRY(qn_buf_printf(&f->known, "%s.known", f->out.s));
     QN_TRY(check_out(f->out.s, force));
     QN_TRY(check_partial(f->partial.s));
     return check_before(f);
@@ -235,5 +209,6 @@ void qn_world_folder_drop(qn_world_folder *f) {
     qn_buf_drop(&f->out);
     qn_buf_drop(&f->partial);
     qn_buf_drop(&f->before);
+    qn_buf_drop(&f->known);
     f->begun = false;
 }

@@ -2,6 +2,7 @@
  *
  *     OUT.partial      written here; "unfinished" in it says that it is ours, and goes last
  *     OUT.before       the world that --force replaces, while the new one takes its name
+ *     OUT.known        answers of a model, until the world is whole (known_facts.h)
  *
  *     begin ──► OUT.partial ──► … all files … ──► put: OUT → OUT.before, OUT.partial → OUT, OUT.before removed
  *
@@ -14,7 +15,7 @@
 
 /* {0} may be dropped. */
 typedef struct {
-    qn_buf out, partial, before;        /* paths without slashes at their end */
+    qn_buf out, partial, before, known; /* paths without slashes at their end */
     bool begun;                         /* partial is there, and is removed by drop */
 } qn_world_folder;
 

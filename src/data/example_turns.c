@@ -43,10 +43,15 @@ static who who_is(qn_str name, const char **role) {
 
 /* ---- JSON in small ---- */
 
+/* Rows come from anywhere: half a character in an escape is replaced, not refused. */
+static void open_json(qn_json *j, qn_str json, const char *place) {
+    qn_json_init(j, json.s, json.n, place);
+    j->lone = QN_LONE_REPLACE;
+}
+
 int qn_turns_text(qn_str json, const char *place, qn_buf *out) {
     qn_json j;
-    qn_json_init(&j, json.s, json.n, place);
-    j.lone = QN_LONE_REPLACE;
+    open_json(&j, json, place);
     int rc = qn_json_string(&j, out);
     if (rc >= 0)
         rc = qn_json_end(&j);
@@ -60,8 +65,7 @@ static int each(qn_str json, const char *place, item_fn *item, void *arg) {
     qn_json j;
     qn_str raw;
     int rc, more;
-    qn_json_init(&j, json.s, json.n, place);
-    j.lone = QN_LONE_REPLACE;
+    open_json(&j, json, place);
     QN_TRY_OUT(qn_json_enter(&j, '['));
     while ((more = qn_json_item(&j)) > 0) {
         QN_TRY_OUT(qn_json_raw(&j, &raw));
@@ -113,8 +117,7 @@ static int read_call(call *c, qn_json *j) {
 
 static int parse_call(call *c, qn_str raw, const char *place) {
     qn_json j;
-    qn_json_init(&j, raw.s, raw.n, place);
-    j.lone = QN_LONE_REPLACE;
+    open_json(&j, raw, place);
     int rc = read_call(c, &j);
     qn_json_drop(&j);
     QN_TRY(rc);
@@ -220,8 +223,7 @@ static int read_message(message *m, qn_str raw, const char *place) {
     qn_json j;
     qn_str key;
     int rc, more;
-    qn_json_init(&j, raw.s, raw.n, place);
-    j.lone = QN_LONE_REPLACE;
+    open_json(&j, raw, place);
     QN_TRY_OUT(qn_json_enter(&j, '{'));
     while ((more = qn_json_key(&j, &key)) > 0)
         QN_TRY_OUT(read_member(m, &j, key));

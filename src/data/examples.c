@@ -229,6 +229,12 @@ static int take_row(void *arg, qn_str json, int64_t number, const char *place) {
     qn_examples_stats *s = &j->e->stats;
     j->number = number;
     j->place = place;
+    if (number > 0 && j->o->n_where && (!j->o->skip_bad || qn_json_is_whole(json))) {
+        const int meant = qn_example_where_holds(j->o->where, j->o->n_where, json, place);
+        s->passed += meant == 0;
+        if (meant <= 0)
+            return meant;
+    }
     if (number > 0) {
         const int rc = qn_example_row_read(&j->row, json, place, !j->p->calls);
         if (rc < 0 && rc != QN_ENOMEM && j->o->skip_bad && !qn_json_is_whole(json)) {
@@ -337,6 +343,8 @@ static int check_options(const qn_examples_options *o) {
 
 static int nothing_left(const qn_examples *e, const char *path) {
     qn_buf why = {0};
+    if (e->stats.passed && e->stats.rows == 0)
+        return qn_fail(QN_EINVAL, "%s: not one of %lld rows is meant by --where", path, (long long)e->stats.passed);
     const int rc = qn_examples_losses(e, &why);
     const int failed = qn_fail(QN_EINVAL, "%s: not one of %lld rows can be used: %s", path, (long long)e->stats.rows,
                                why.s ? why.s : "they are empty");

@@ -1,7 +1,7 @@
 /* data/examples.h — examples to tune with, in memory: conversations, preference pairs, labelled answers as ids, and
  * which of them are taught.
  *
- *   example_file.c     files into rows: JSON arrays, JSON lines, text; packed or not
+ *   example_file.c     files into rows: JSON arrays, JSON lines, text; packed or not   example_where.c  which are meant
  *   example_row.c      a row of any form into conversations            example_turns.c   … message by message
  *   examples.c         conversations into ids by the one way that serving has (chat/prompt.h); faults, cuts, the split
  *   examples_store.c   all of it on disk, so that a run goes on without files and template
@@ -17,7 +17,7 @@
 
 #include "chat/prompt.h"
 #include "data/dataset.h"
-#include "data/example_row.h"
+#include "data/example_file.h"
 
 typedef enum { QN_LONG_CUT, QN_LONG_DROP } qn_long;
 #define QN_LONG_CHOICES "cut|drop"
@@ -25,6 +25,7 @@ typedef enum { QN_LONG_CUT, QN_LONG_DROP } qn_long;
 typedef struct {
     const char *const *path; size_t n_paths;
     const char *const *held; size_t n_held;     /* files of the validation split; without, a share of the others */
+    const qn_example_where *where; size_t n_where;      /* take only rows for which all of these hold; of any file */
     double validation;                          /* the share: 0 … 0.5 */
     int64_t context;
     qn_teach_options teach;                     /* `from` is not looked at */
@@ -53,6 +54,7 @@ enum { QN_FAULT_ROWS = 5 };
 typedef struct { int64_t n, row[QN_FAULT_ROWS]; } qn_fault_count;       /* and the first rows of them */
 typedef struct {
     qn_example_form form;                       /* of the first file */
+    int64_t passed;                             /* rows that are not meant: not among the others */
     int64_t rows, examples, tokens, taught;     /* read; what became of them, both splits and parts */
     int64_t longest;                            /* tokens of a part, before it was cut */
     int64_t cut, turnwise;                      /* lost their end; rows taught turn by turn */

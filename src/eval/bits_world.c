@@ -11,6 +11,7 @@
  * Documents are chosen twice: by the validation split of data that were prepared from the world, and evenly among those
  * down to max_documents. So a first walk counts, a second one takes. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/dir.h"
@@ -201,8 +202,21 @@ static int check_file(qn_json *j, const char *file) {
     return rc;
 }
 
+/* So must its words. Sidecars of before have no hash. */
+static int check_hash(qn_json *j, qn_str text) {
+    qn_buf said = {0};
+    char hash[17];
+    int rc = qn_json_string(j, &said);
+    snprintf(hash, sizeof hash, "%016llx", (unsigned long long)qn_hash_bytes(text.s, text.n, 0));
+    if (rc >= 0 && !qn_str_is(qn_buf_view(&said), hash))
+        rc = qn_json_fail(j, QN_EFORMAT, "\"hash\" is that of another text (%.*s, here %s): the sidecar and the corpus "
+                          "are not of one world", QN_STR_ARG(qn_buf_view(&said)), hash);
+    qn_buf_drop(&said);
+    return rc;
+}
+
 /* A line: the spans of a document, whose bits make its own. */
-static int read_spans(walker *w, qn_json *j, const char *file) {
+static int read_spans(walker *w, qn_json *j, const char *file, qn_str text) {
     double sum = 0, bits = NAN;
     qn_str key;
     int more;
@@ -214,6 +228,8 @@ static int read_spans(walker *w, qn_json *j, const char *file) {
             QN_TRY(qn_json_f64(j, &bits));
         else if (qn_str_is(key, "file"))
             QN_TRY(check_file(j, file));
+        else if (qn_str_is(key, "hash"))
+            QN_TRY(check_hash(j, text));
         else
             QN_TRY(qn_json_skip(j));
     QN_TRY(more);
@@ -241,7 +257,7 @@ static int take_document(walker *w, qn_str text, qn_json *j, const char *file) {
     QN_TRY(QN_GROW(QN_MEM_SCRATCH, set->first, set->cap_first, set->n + 2));
     set->begin[set->n] = set->text.n;
     set->first[set->n] = set->spans;
-    QN_TRY(read_spans(w, j, file));
+    QN_TRY(read_spans(w, j, file, text));
     QN_TRY(qn_buf_put(&set->text, text.s, text.n));
     QN_TRY(qn_bits_check(text, set->span + set->first[set->n], (int64_t)(set->spans - set->first[set->n])));
     set->n++;

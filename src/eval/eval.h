@@ -8,6 +8,7 @@
  *   result.h        a task run and summed up: run_task.c, figures.c, suite.c, result_json.c
  *   stats.h .c      bootstrap, sign test, AUROC      contamination.h .c   are the items in a training text?
  *   baselines.h     what merely counts, as scorers: ngram_scorer.c, cooc_scorer.c; held_out.c
+ *   hhh.h           helpful, honest, harmless, and what that cost: hhh.c, _rows, _pairs, _json
  *   verify.h        what stayed of a model in another one: verify.c, _ids, _limits, _texts, _text, _json; row_pair.h .c
  *   speed.h .c      tokens per second                work.c    the machine's limits beside them
  *

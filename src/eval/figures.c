@@ -137,6 +137,14 @@ static int main_of(const qn_task *t, const series *s) {
     return 0;
 }
 
+bool qn_item_series(const qn_task_result *r, const char *figure, const qn_item_result *i, double *num, double *den) {
+    *num = *den = 0;
+    for (const series *s = series_of(r->task); s->name; s++)
+        if (strcmp(s->name, figure) == 0)
+            return s->fn(i, num, den);
+    return false;
+}
+
 void qn_main_series(const qn_task_result *r, const qn_item_result *i, double *num, double *den) {
     const series *s = series_of(r->task);
     *num = *den = 0;

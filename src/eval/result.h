@@ -63,12 +63,17 @@ typedef struct {
  * task's name and the item's. */
 int qn_eval_task(const qn_task *t, const qn_scorer *s, const qn_eval_options *o, qn_task_result *r);
 void qn_task_result_drop(qn_task_result *r);
+/* Which of `all` items is number i of n that are spread evenly over them: even and odd ones by turns, because in many
+ * files the two sides of a question take turns, and a step of an even size would meet one side only. */
+int64_t qn_spread(int64_t i, int64_t n, int64_t all);
 
 /* ---- figures.c ---- */
 
 int qn_task_figures(qn_task_result *r, const qn_eval_options *o);
 /* What item counts for figure[0]: num and den of qn_bootstrap. den 0: it does not. */
 void qn_main_series(const qn_task_result *r, const qn_item_result *i, double *num, double *den);
+/* The same for any figure of the task, by its name; false: there is none, or the item does not count for it. */
+bool qn_item_series(const qn_task_result *r, const char *figure, const qn_item_result *i, double *num, double *den);
 bool qn_lower_is_better(const qn_task_result *r);
 /* Bytes of a choice without the blank in front, at least 1: what acc_norm divides by. */
 int64_t qn_choice_bytes(qn_str choice);

@@ -214,6 +214,11 @@ static int run_items(run *x) {
     return 0;
 }
 
+int64_t qn_spread(int64_t i, int64_t n, int64_t all) {
+    const int64_t at = i * all / QN_MAX(n, 1);
+    return 2 * n > all ? at : at ^ ((at ^ i) & 1);
+}
+
 /* Which items: all of them, or `limit` spread evenly, because files are often in an order. */
 static int choose_items(qn_task_result *r, int64_t limit) {
     const int64_t all = (int64_t)r->task->n;
@@ -222,7 +227,7 @@ static int choose_items(qn_task_result *r, int64_t limit) {
     if (!r->item)
         return QN_ENOMEM;
     for (int64_t i = 0; i < r->n; i++)
-        r->item[i].item = &r->task->item[i * all / r->n];
+        r->item[i].item = &r->task->item[qn_spread(i, r->n, all)];
     return 0;
 }
 

@@ -4,14 +4,14 @@
 #include <math.h>
 
 static int put_logits(const qn_verify_result *r, qn_buf *out) {
-    QN_TRY(qn_buf_printf(out, "tokenizer      %lld ids, equal; special tokens %s, chat template %s\n",
+    QN_TRY(qn_buf_printf(out, "tokenizer       %lld ids, equal; special tokens %s, chat template %s\n",
                          (long long)r->ids, r->specials_equal ? "equal" : "DIFFERENT",
                          r->template_equal ? "equal" : "DIFFERENT"));
     if (r->not_numbers > 0)
-        QN_TRY(qn_buf_printf(out, "no numbers     in %lld rows of logits\n", (long long)r->not_numbers));
+        QN_TRY(qn_buf_printf(out, "no numbers      in %lld rows of logits\n", (long long)r->not_numbers));
     if (r->rows > 0 && r->same_rows == r->rows)
-        return qn_buf_printf(out, "logits         the same bits in all %lld rows\n", (long long)r->rows);
-    return qn_buf_printf(out, "logits         |Δ| at most %.3g, %.3g on average, of a spread of %.3g; %lld of %lld "
+        return qn_buf_printf(out, "logits          the same bits in all %lld rows\n", (long long)r->rows);
+    return qn_buf_printf(out, "logits          |Δ| at most %.3g, %.3g on average, of a spread of %.3g; %lld of %lld "
                          "rows have the same bits\n", r->max_delta, r->mean_delta, r->spread, (long long)r->same_rows,
                          (long long)r->rows);
 }
@@ -30,26 +30,26 @@ static int put_behind(const qn_verify_result *r, qn_buf *out) {
 }
 
 static int put_texts(const qn_verify_result *r, qn_buf *out) {
-    QN_TRY(qn_buf_printf(out, "KL             %.3g nats a token, 99 %% below %.3g, worst %.3g", r->kl_mean, r->kl_p99,
+    QN_TRY(qn_buf_printf(out, "KL              %.3g nats a token, 99 %% below %.3g, worst %.3g", r->kl_mean, r->kl_p99,
                          r->kl_worst));
     QN_TRY(put_behind(r, out));
-    QN_TRY(qn_buf_printf(out, "likeliest      the same at %.2f %% of %lld positions\n", 100 * r->top1,
+    QN_TRY(qn_buf_printf(out, "likeliest       the same at %.2f %% of %lld positions\n", 100 * r->top1,
                          (long long)r->text_rows));
-    QN_TRY(qn_buf_printf(out, "perplexity     %.4f and %.4f: × %.5f, of %lld tokens\n", r->ppl_a, r->ppl_b,
+    QN_TRY(qn_buf_printf(out, "perplexity      %.4f and %.4f: × %.5f, of %lld tokens\n", r->ppl_a, r->ppl_b,
                          r->ppl_ratio, (long long)r->scored));
-    QN_TRY(qn_buf_printf(out, "bits per byte  %.5f and %.5f\n", r->bits_a, r->bits_b));
+    QN_TRY(qn_buf_printf(out, "bits per byte   %.5f and %.5f\n", r->bits_a, r->bits_b));
     if (r->together == r->prompts)
-        return qn_buf_printf(out, "continuations  all %lld go the same way for %lld tokens, or to their end\n",
+        return qn_buf_printf(out, "continuations   all %lld go the same way for %lld tokens, or to their end\n",
                              (long long)r->prompts, (long long)r->length);
-    return qn_buf_printf(out, "continuations  %lld of %lld go the same way for %lld tokens, or to their end; the first "
-                         "to part does so behind %lld, on average they share %.1f\n", (long long)r->together,
+    return qn_buf_printf(out, "continuations   %lld of %lld go the same way for %lld tokens, or to their end; the "
+                         "first to part does so behind %lld, on average they share %.1f\n", (long long)r->together,
                          (long long)r->prompts, (long long)r->length, (long long)r->shared_least, r->shared_mean);
 }
 
 static int put_facts(const qn_verify_result *r, qn_buf *out) {
     for (int64_t i = 0; i < r->facts; i++) {
         const qn_verify_fact *f = &r->fact[i];
-        QN_TRY(qn_buf_printf(out, "%-14.*s %.1f and %.1f %% of %lld: %+.1f, 95 %% %+.1f to %+.1f\n",
+        QN_TRY(qn_buf_printf(out, "%-15.*s %.1f and %.1f %% of %lld: %+.1f, 95 %% %+.1f to %+.1f\n",
                              QN_STR_ARG(f->name), 100 * f->a, 100 * f->b, (long long)f->n, 100 * f->d.difference,
                              100 * f->d.in.lo, 100 * f->d.in.hi));
     }
@@ -60,7 +60,7 @@ int qn_verify_put_text(const qn_verify_result *r, qn_buf *out) {
     QN_TRY(put_logits(r, out));
     QN_TRY(put_texts(r, out));
     QN_TRY(put_facts(r, out));
-    QN_TRY(qn_buf_printf(out, "fed            %s, %lld tokens, and %lld drawn by seed %llu; fingerprint %016llx; "
+    QN_TRY(qn_buf_printf(out, "fed             %s, %lld tokens, and %lld drawn by seed %llu; fingerprint %016llx; "
                          "%.1f s\n", r->own_text ? "the text that was given" : "texts that are built in",
                          (long long)r->tokens, (long long)r->drawn, (unsigned long long)r->seed,
                          (unsigned long long)r->fingerprint, r->seconds));

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
+#include "base/json_fields.h"
 
 typedef struct {
     const qn_tok_spec *spec;
@@ -13,28 +13,6 @@ typedef struct {
 } writer;
 
 /* ---- members ----------------------------------------------------------------------------------------------------- */
-
-static void put_text(qn_jw *w, const char *key, qn_str v) {
-    qn_jw_key(w, key);
-    qn_jw_str(w, v);
-}
-
-static void put_word(qn_jw *w, const char *key, const char *v) { put_text(w, key, qn_str_of(v)); }
-
-static void put_flag(qn_jw *w, const char *key, bool v) {
-    qn_jw_key(w, key);
-    qn_jw_bool(w, v);
-}
-
-static void put_number(qn_jw *w, const char *key, int64_t v) {
-    qn_jw_key(w, key);
-    qn_jw_i64(w, v);
-}
-
-static void put_null(qn_jw *w, const char *key) {
-    qn_jw_key(w, key);
-    qn_jw_null(w);
-}
 
 static void put_text_or_null(qn_jw *w, const char *key, qn_str v) {
     qn_jw_key(w, key);
@@ -47,7 +25,7 @@ static void put_text_or_null(qn_jw *w, const char *key, qn_str v) {
 static void put_pattern(qn_jw *w, qn_str pattern, bool regex) {
     qn_jw_key(w, "pattern");
     qn_jw_open(w, '{');
-    put_text(w, regex ? "Regex" : "String", pattern);
+    qn_field_text(w, regex ? "Regex" : "String", pattern);
     qn_jw_close(w);
 }
 
@@ -59,7 +37,7 @@ static void open_parts(qn_jw *w, const char *part, const char *children, size_t 
     if (n < 2)
         return;
     qn_jw_open(w, '{');
-    put_word(w, "type", "Sequence");
+    qn_field_str(w, "type", "Sequence");
     qn_jw_key(w, children);
     qn_jw_open(w, '[');
 }
@@ -81,16 +59,16 @@ static void put_norm(qn_jw *w, const qn_tok_norm *n) {
         [QN_NORM_BYTE_LEVEL] = "ByteLevel",
     };
     qn_jw_open(w, '{');
-    put_word(w, "type", types[n->kind]);
+    qn_field_str(w, "type", types[n->kind]);
     if (n->kind == QN_NORM_STRIP) {
-        put_flag(w, "strip_left", n->left);
-        put_flag(w, "strip_right", n->right);
+        qn_field_bool(w, "strip_left", n->left);
+        qn_field_bool(w, "strip_right", n->right);
     }
     if (n->kind == QN_NORM_PREPEND)
-        put_text(w, "prepend", n->content);
+        qn_field_text(w, "prepend", n->content);
     if (n->kind == QN_NORM_REPLACE) {
         put_pattern(w, n->pattern, n->regex);
-        put_text(w, "content", n->content);
+        qn_field_text(w, "content", n->content);
     }
     qn_jw_close(w);
 }
@@ -115,9 +93,9 @@ static const char *scheme(qn_prepend_scheme p) {
 }
 
 static void put_byte_level(qn_jw *w, bool add_prefix_space, bool use_regex) {
-    put_flag(w, "add_prefix_space", add_prefix_space);
-    put_flag(w, "trim_offsets", true);
-    put_flag(w, "use_regex", use_regex);
+    qn_field_bool(w, "add_prefix_space", add_prefix_space);
+    qn_field_bool(w, "trim_offsets", true);
+    qn_field_bool(w, "use_regex", use_regex);
 }
 
 static void put_pretok(qn_jw *w, const qn_tok_pretok *p) {
@@ -127,26 +105,26 @@ static void put_pretok(qn_jw *w, const qn_tok_pretok *p) {
         [QN_PRETOK_WHITESPACE_SPLIT] = "WhitespaceSplit", [QN_PRETOK_METASPACE] = "Metaspace",
     };
     qn_jw_open(w, '{');
-    put_word(w, "type", types[p->kind]);
+    qn_field_str(w, "type", types[p->kind]);
     switch (p->kind) {
     case QN_PRETOK_SPLIT:
         put_pattern(w, p->pattern, p->regex);
-        put_word(w, "behavior", behavior(p->behavior));
-        put_flag(w, "invert", p->invert);
+        qn_field_str(w, "behavior", behavior(p->behavior));
+        qn_field_bool(w, "invert", p->invert);
         break;
     case QN_PRETOK_BYTE_LEVEL:
         put_byte_level(w, p->add_prefix_space, p->use_regex);
         break;
     case QN_PRETOK_DIGITS:
-        put_flag(w, "individual_digits", p->behavior == QN_SPLIT_ISOLATED);
+        qn_field_bool(w, "individual_digits", p->behavior == QN_SPLIT_ISOLATED);
         break;
     case QN_PRETOK_PUNCTUATION:
-        put_word(w, "behavior", behavior(p->behavior));
+        qn_field_str(w, "behavior", behavior(p->behavior));
         break;
     case QN_PRETOK_METASPACE:
-        put_text(w, "replacement", p->pattern);
-        put_word(w, "prepend_scheme", scheme(p->prepend));
-        put_flag(w, "split", p->split);
+        qn_field_text(w, "replacement", p->pattern);
+        qn_field_str(w, "prepend_scheme", scheme(p->prepend));
+        qn_field_bool(w, "split", p->split);
         break;
     default:
         break;
@@ -168,24 +146,24 @@ static void put_decoder(qn_jw *w, const qn_tok_decoder *d) {
         [QN_DECODE_METASPACE] = "Metaspace",
     };
     qn_jw_open(w, '{');
-    put_word(w, "type", types[d->kind]);
+    qn_field_str(w, "type", types[d->kind]);
     switch (d->kind) {
     case QN_DECODE_BYTE_LEVEL:
         put_byte_level(w, true, true);                  /* none of them matters for decoding */
         break;
     case QN_DECODE_REPLACE:
         put_pattern(w, d->pattern, false);
-        put_text(w, "content", d->content);
+        qn_field_text(w, "content", d->content);
         break;
     case QN_DECODE_STRIP:
-        put_text(w, "content", d->content);
-        put_number(w, "start", d->start);
-        put_number(w, "stop", d->stop);
+        qn_field_text(w, "content", d->content);
+        qn_field_i64(w, "start", d->start);
+        qn_field_i64(w, "stop", d->stop);
         break;
     case QN_DECODE_METASPACE:
-        put_text(w, "replacement", d->pattern);
-        put_word(w, "prepend_scheme", scheme(d->prepend));
-        put_flag(w, "split", true);
+        qn_field_text(w, "replacement", d->pattern);
+        qn_field_str(w, "prepend_scheme", scheme(d->prepend));
+        qn_field_bool(w, "split", true);
         break;
     default:
         break;
@@ -213,8 +191,8 @@ static void put_piece(qn_jw *w, const char *kind, qn_str id, int type) {
     qn_jw_open(w, '{');
     qn_jw_key(w, kind);
     qn_jw_open(w, '{');
-    put_text(w, "id", id);
-    put_number(w, "type_id", type);
+    qn_field_text(w, "id", id);
+    qn_field_i64(w, "type_id", type);
     qn_jw_close(w);
     qn_jw_close(w);
 }
@@ -245,7 +223,7 @@ static void put_around_ids(writer *x) {
             continue;
         qn_jw_key_str(&x->w, text_of(s, id));
         qn_jw_open(&x->w, '{');
-        put_text(&x->w, "id", text_of(s, id));
+        qn_field_text(&x->w, "id", text_of(s, id));
         qn_jw_key(&x->w, "ids");
         qn_jw_open(&x->w, '[');
         qn_jw_i64(&x->w, id);
@@ -261,12 +239,12 @@ static void put_around_ids(writer *x) {
 
 static void put_processor(writer *x) {
     if (x->spec->n_prefix + x->spec->n_suffix == 0) {
-        put_null(&x->w, "post_processor");
+        qn_field_null(&x->w, "post_processor");
         return;
     }
     qn_jw_key(&x->w, "post_processor");
     qn_jw_open(&x->w, '{');
-    put_word(&x->w, "type", "TemplateProcessing");
+    qn_field_str(&x->w, "type", "TemplateProcessing");
     qn_jw_key(&x->w, "single");
     qn_jw_open(&x->w, '[');
     put_around(x, "A", 0);
@@ -289,13 +267,13 @@ static int by_id(const void *a, const void *b) {
 
 static void put_added(qn_jw *w, const qn_tok_added *a) {
     qn_jw_open(w, '{');
-    put_number(w, "id", a->id);
-    put_text(w, "content", a->text);
-    put_flag(w, "single_word", a->single_word);
-    put_flag(w, "lstrip", a->lstrip);
-    put_flag(w, "rstrip", a->rstrip);
-    put_flag(w, "normalized", a->normalized);
-    put_flag(w, "special", a->special);
+    qn_field_i64(w, "id", a->id);
+    qn_field_text(w, "content", a->text);
+    qn_field_bool(w, "single_word", a->single_word);
+    qn_field_bool(w, "lstrip", a->lstrip);
+    qn_field_bool(w, "rstrip", a->rstrip);
+    qn_field_bool(w, "normalized", a->normalized);
+    qn_field_bool(w, "special", a->special);
     qn_jw_close(w);
 }
 
@@ -434,14 +412,14 @@ static int put_model(writer *x) {
     const qn_tok_spec *s = x->spec;
     qn_jw_key(&x->w, "model");
     qn_jw_open(&x->w, '{');
-    put_word(&x->w, "type", "BPE");
-    put_null(&x->w, "dropout");
+    qn_field_str(&x->w, "type", "BPE");
+    qn_field_null(&x->w, "dropout");
     put_text_or_null(&x->w, "unk_token", s->use_unk && s->unk >= 0 ? text_of(s, s->unk) : (qn_str){"", 0});
     put_text_or_null(&x->w, "continuing_subword_prefix", s->continuing_prefix);
     put_text_or_null(&x->w, "end_of_word_suffix", s->end_suffix);
-    put_flag(&x->w, "fuse_unk", s->fuse_unk);
-    put_flag(&x->w, "byte_fallback", s->byte_fallback);
-    put_flag(&x->w, "ignore_merges", s->ignore_merges);
+    qn_field_bool(&x->w, "fuse_unk", s->fuse_unk);
+    qn_field_bool(&x->w, "byte_fallback", s->byte_fallback);
+    qn_field_bool(&x->w, "ignore_merges", s->ignore_merges);
     put_vocab(x);
     QN_TRY(put_merges(x));
     qn_jw_close(&x->w);
@@ -453,9 +431,9 @@ static int put_model(writer *x) {
 static int put_document(writer *x) {
     QN_TRY(map_texts(x));
     qn_jw_open(&x->w, '{');
-    put_word(&x->w, "version", "1.0");
-    put_null(&x->w, "truncation");
-    put_null(&x->w, "padding");
+    qn_field_str(&x->w, "version", "1.0");
+    qn_field_null(&x->w, "truncation");
+    qn_field_null(&x->w, "padding");
     QN_TRY(put_added_tokens(x));
     put_norms(&x->w, x->spec);
     put_pretoks(&x->w, x->spec);

@@ -374,7 +374,7 @@ static void run_forward(qn_exec *e, size_t steps, int64_t T, int64_t S, qn_pool 
     e->forward = steps;
     e->walking = false;
     e->barriers[0] = 0;
-    qn_pool_run(pool, region, e);
+    qn_pool_share(pool, region, e);
 }
 
 void qn_exec_run(qn_exec *e, int64_t T, int64_t S, qn_pool *pool, const void *run) {
@@ -405,7 +405,7 @@ void qn_exec_run_backward(qn_exec *e) {
     qn_assert(e->grad_in && e->T >= 0);
     e->walking = true;
     e->barriers[1] = 0;
-    qn_pool_run(e->pool, backward_region, e);
+    qn_pool_share(e->pool, backward_region, e);
 }
 
 /* Whether the last node is the seed's and leaves in backward what it leaves in forward. A tap wants it in forward. */

@@ -111,6 +111,10 @@ typedef struct qn_kernels qn_kernels;
  * zero. w: the panels of W, in dtype t; n0 a multiple of 32. room: qn_turn_room() bytes, aligned to 64. */
 void qn_turn_panel(const qn_kernels *k, void *dst, qn_dtype t, const void *w, int64_t K, int64_t k0, int64_t n0,
                    int64_t n, void *room);
+/* The same of quantized blocks, rounded to BF16 (nearest even): a panel of BF16, for products that are asked to take it
+ * in place of F32. */
+void qn_turn_panel_half(const qn_kernels *k, void *dst, qn_dtype t, const void *w, int64_t K, int64_t k0, int64_t n0,
+                        int64_t n, void *room);
 size_t qn_turn_room(void);
 /* Columns [k0, k0 + 32) of X, `rows` activation rows in a form that is BF16, F32 or F64, ldx bytes apart, as a part of
  * the panel of Xᵀ that begins at dst; columns beyond K are zero. Parts of an even number of rows may follow one

@@ -114,7 +114,29 @@ static void turn_pairs(const qn_kernels *k, uint32_t *dst, const uint32_t *src, 
 
 /* ---- Wᵀ ---- */
 
-size_t qn_turn_room(void) { return sizeof(block); }
+/* What qn_turn_panel_half needs beside the block: the block turned, and its rows as halves. */
+typedef struct { block b, turned; uint16_t row[BLOCK][QN_PANEL]; } half_room;
+
+size_t qn_turn_room(void) { return sizeof(half_room); }
+
+void qn_turn_panel_half(const qn_kernels *k, void *dst, qn_dtype t, const void *w, int64_t K, int64_t k0, int64_t n0,
+                        int64_t n, void *room) {
+    const size_t stride = qn_panel_bytes(t, K);
+    const int64_t lines = QN_MIN(K - k0, BLOCK);
+    const uint8_t *panel = (const uint8_t *)w + (size_t)(n0 / QN_PANEL) * stride;
+    half_room *r = room;
+    uint32_t *to = dst;
+    for (int64_t i = 0; i < n; i += QN_PANEL, panel += stride) {
+        const int64_t columns = QN_MIN(n - i, QN_PANEL);
+        decode_block(r->b, t, panel, k0, lines);
+        memset(r->turned, 0, lines < BLOCK ? sizeof r->turned : 0);
+        k->turn(r->turned, QN_PANEL, r->b, QN_PANEL, lines, columns);
+        for (int64_t c = 0; c < columns; c++)
+            k->act_pack[QN_ACT_BF16](r->row[c], r->turned[c], BLOCK);
+        for (int64_t c = 0; c < columns; c += 2, to += QN_PANEL)
+            weave(to, r->row[c], c + 1 < columns ? r->row[c + 1] : NULL, QN_PANEL);
+    }
+}
 
 void qn_turn_panel(const qn_kernels *k, void *dst, qn_dtype t, const void *w, int64_t K, int64_t k0, int64_t n0,
                    int64_t n, void *room) {

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/json_fields.h"
 #include "num/math.h"
 
 /* ---- numbers ---- */
@@ -121,25 +122,7 @@ int qn_save_sampling_gguf(const qn_sampling_defaults *d, qn_gguf_writer *w) {
 
 /* ---- config.json ---- */
 
-static void put_whole(qn_jw *w, const char *key, int64_t v) {
-    qn_jw_key(w, key);
-    qn_jw_i64(w, v);
-}
-
-static void put_real(qn_jw *w, const char *key, double v) {
-    qn_jw_key(w, key);
-    qn_jw_f64(w, plain(v));
-}
-
-static void put_word(qn_jw *w, const char *key, const char *v) {
-    qn_jw_key(w, key);
-    qn_jw_str(w, qn_str_of(v));
-}
-
-static void put_flag(qn_jw *w, const char *key, bool v) {
-    qn_jw_key(w, key);
-    qn_jw_bool(w, v);
-}
+static void put_real(qn_jw *w, const char *key, double v) { qn_field_f64(w, key, plain(v)); }
 
 /* −1 is null. */
 static void put_id(qn_jw *w, const char *key, int64_t id) {
@@ -170,7 +153,7 @@ static void put_hf_key(const qn_save_model *m, const qn_key *k, qn_jw *w) {
         return;
     spelling(k->hf, false, name);
     if (k->kind == QN_FIELD_I64)
-        put_whole(w, name, *(const int64_t *)at);
+        qn_field_i64(w, name, *(const int64_t *)at);
     else
         put_real(w, name, *(const double *)at);
 }
@@ -185,12 +168,12 @@ static void put_hf_rope(const qn_rope_config *r, qn_jw *w) {
         return;
     }
     qn_jw_open(w, '{');
-    put_word(w, "rope_type", types[r->scaling]);
+    qn_field_str(w, "rope_type", types[r->scaling]);
     if (r->scaling == QN_ROPE_LINEAR)
-        put_word(w, "type", types[r->scaling]);         /* the key's name before rope_type */
+        qn_field_str(w, "type", types[r->scaling]);         /* the key's name before rope_type */
     put_real(w, "factor", r->factor);
     if (r->scaling != QN_ROPE_LINEAR)
-        put_whole(w, "original_max_position_embeddings", (int64_t)r->original_context);
+        qn_field_i64(w, "original_max_position_embeddings", (int64_t)r->original_context);
     if (r->scaling == QN_ROPE_LLAMA3) {
         put_real(w, "low_freq_factor", r->low_freq_factor);
         put_real(w, "high_freq_factor", r->high_freq_factor);
@@ -230,17 +213,17 @@ int qn_save_config_json(const qn_save_model *m, qn_buf *out) {
     m->arch->spec(m->cfg, &spec);
     if (spec.position == QN_POS_ROPE)
         put_hf_rope(&m->cfg->rope, &w);
-    put_whole(&w, "vocab_size", m->cfg->V);
-    put_word(&w, m->arch->act_key, act_name(m->cfg->act));
-    put_flag(&w, "tie_word_embeddings", m->cfg->tied);
+    qn_field_i64(&w, "vocab_size", m->cfg->V);
+    qn_field_str(&w, m->arch->act_key, act_name(m->cfg->act));
+    qn_field_bool(&w, "tie_word_embeddings", m->cfg->tied);
     put_id(&w, "bos_token_id", m->cfg->bos);
     put_eos(&w, m->cfg);
     put_id(&w, "pad_token_id", m->cfg->pad);
-    put_word(&w, "torch_dtype", torch_name(m->dtype));
+    qn_field_str(&w, "torch_dtype", torch_name(m->dtype));
     if (m->cfg->compute >= 0) {
         qn_jw_key(&w, "quern");
         qn_jw_open(&w, '{');
-        put_word(&w, "compute", qn_dtype_get((qn_dtype)m->cfg->compute)->name);
+        qn_field_str(&w, "compute", qn_dtype_get((qn_dtype)m->cfg->compute)->name);
         qn_jw_close(&w);
     }
     qn_jw_close(&w);
@@ -275,7 +258,7 @@ int qn_save_config_dtype(qn_str config, qn_dtype dtype, qn_buf *out) {
     }
     QN_TRY_OUT(more);
     if (!said)
-        put_word(&w, "torch_dtype", torch_name(dtype));
+        qn_field_str(&w, "torch_dtype", torch_name(dtype));
     qn_jw_close(&w);
     QN_TRY_OUT(qn_jw_end(&w));
     rc = qn_buf_putc(out, '\n');
@@ -298,12 +281,12 @@ int qn_save_generation_json(const qn_config *c, const qn_sampling_defaults *d, q
     put_eos(&w, c);
     put_id(&w, "pad_token_id", c->pad);
     if (d->temperature > 0)                             /* without it transformers ignores the others */
-        put_flag(&w, "do_sample", true);
+        qn_field_bool(&w, "do_sample", true);
     for (size_t i = 0; i < QN_LEN(numbers); i++)
         if (!isnan(numbers[i].v))
             put_real(&w, numbers[i].key, numbers[i].v);
     if (d->top_k >= 0 && d->top_k <= INT32_MAX)
-        put_whole(&w, "top_k", (int64_t)d->top_k);
+        qn_field_i64(&w, "top_k", (int64_t)d->top_k);
     qn_jw_close(&w);
     QN_TRY(qn_jw_end(&w));
     return qn_buf_putc(out, '\n');

@@ -124,6 +124,7 @@ static void plain_products(build *b, qn_ref x, const product *p, int n, qn_ref *
             if (has(b, p[i].bias))
                 in[n_in++] = bias[i] = param(b, p[i].bias);
         in[0] = in_form(b, x, dtype);
+        attr.bias |= b->o->half_walk ? QN_LINEAR_HALF : 0;
         const qn_ref out = node(b, &qn_op_linear, names, in, n_in, attr.n, &attr);
         for (int i = first; i < end; i++)
             y[i] = out < 0 ? out : out + (i - first);

@@ -24,7 +24,12 @@ enum {
 static const qn_linear_attr *attr(const qn_op_ctx *c) { return c->attr; }
 static int64_t rows_of(const qn_op_ctx *c) { return c->in[X].dim[0]; }
 static int64_t depth_of(const qn_op_ctx *c) { return c->in[X].dim[1]; }
-static qn_dtype dtype_of(const qn_op_ctx *c) { return qn_grad_dtype(c->in[W].dtype); }
+
+/* Quantized weights count as F32, or where the graph was asked to as BF16: kernels.h. */
+static bool is_half(const qn_op_ctx *c) {
+    return (attr(c)->bias & QN_LINEAR_HALF) && qn_dtype_get(c->in[W].dtype)->block > 1;
+}
+static qn_dtype dtype_of(const qn_op_ctx *c) { return is_half(c) ? QN_BF16 : qn_grad_dtype(c->in[W].dtype); }
 static qn_act_form form_of(const qn_op_ctx *c) { return qn_act_form_of(dtype_of(c)); }
 
 /* Some weight is trained: always asked the same, from planning on. (Without gradients at hand, as far as one could be:
@@ -130,8 +135,9 @@ static void dx_tile(const qn_op_ctx *c, int64_t tile, void *scratch) {
             const int64_t deep = QN_MIN(N_SLAB, w->dim[0] - n);
             const size_t panel = qn_panel_bytes(dtype_of(c), deep);
             for (int64_t p = panels.begin; p < panels.end; p++)
-                qn_turn_panel(c->k, turned + (size_t)(p - panels.begin) * panel, w->dtype, w->data, w->dim[1],
-                              p * QN_PANEL, n, deep, scratch);
+                (is_half(c) ? qn_turn_panel_half : qn_turn_panel)(
+                    c->k, turned + (size_t)(p - panels.begin) * panel, w->dtype, w->data, w->dim[1], p * QN_PANEL, n,
+                    deep, scratch);
             const qn_linear_args a = {
                 .y = (char *)qn_row(&c->din[X], rows.begin) + (size_t)k0 * c->k->real, .ldy = c->din[X].stride,
                 .x = dy.data + (size_t)rows.begin * dy.ld + (size_t)n * element_bytes(c), .ldx = dy.ld, .w = turned,

@@ -48,6 +48,7 @@ void qn_op_scatter_add(const qn_op_ctx *c, const qn_tensor *to, const qn_tensor 
 typedef struct { double eps; } qn_rmsnorm_attr, qn_layernorm_attr;
 typedef struct { qn_dtype weight; } qn_act_pack_attr;      /* the packed dtype of the weights that will read it */
 typedef struct { int n; int bias; } qn_linear_attr;        /* weights 1…3; bias: bit i = weight i has one */
+enum { QN_LINEAR_HALF = 1 << 8 };       /* beside those bits: dx through quantized weights is a product of BF16 */
 typedef struct { int n, adapter; double scale[3]; } qn_lora_attr;      /* weights 1…3; which adapter of the run */
 typedef struct { int adapter; double scale; } qn_dora_attr;
 typedef struct { qn_act kind; } qn_glu_attr, qn_act_attr;

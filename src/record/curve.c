@@ -96,3 +96,34 @@ void qn_run_curve_drop(qn_run_curve *c) {
     qn_free(c->value);
     *c = (qn_run_curve){0};
 }
+
+/* ---- medians ---- */
+
+/* The k-th least of v, which is put into another order: Hoare's way, where sorting all would be most of the work. */
+static double kth(double *v, size_t n, size_t k) {
+    size_t lo = 0, hi = n - 1;
+    while (lo < hi) {
+        const double pivot = v[lo + (hi - lo) / 2];
+        size_t i = lo, j = hi;
+        for (;; i++, j--) {
+            while (v[i] < pivot)
+                i++;
+            while (v[j] > pivot)
+                j--;
+            if (i >= j)
+                break;
+            const double held = v[i];
+            v[i] = v[j];
+            v[j] = held;
+        }
+        if (k <= j)
+            hi = j;
+        else
+            lo = j + 1;
+    }
+    return v[k];
+}
+
+double qn_run_median(double *v, size_t n) {
+    return n ? (kth(v, n, (n - 1) / 2) + kth(v, n, n / 2)) / 2 : NAN;
+}

@@ -79,19 +79,6 @@ static int read_tail(qn_buf *b, const char *path, int64_t most) {
 
 typedef struct { double *v; size_t n, cap; } speeds;
 
-static int by_value(const void *a, const void *b) {
-    const double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-/* The median: one step by itself says how busy the machine was at that moment. */
-static double usual(const speeds *s) {
-    if (s->n == 0)
-        return NAN;
-    qsort(s->v, s->n, sizeof *s->v, by_value);
-    return (s->v[(s->n - 1) / 2] + s->v[s->n / 2]) / 2;
-}
-
 static int add_speed(speeds *s, double v) {
     if (!isfinite(v))
         return 0;
@@ -119,7 +106,7 @@ static int take_figures(qn_run_row *row, qn_str text, speeds *speed) {
         row->eval_loss = isnan(row->eval_loss) ? value[EVAL_LOSS] : row->eval_loss;
         QN_TRY(add_speed(speed, value[SPEED]));
     }
-    row->tokens_per_second = usual(speed);
+    row->tokens_per_second = qn_run_median(speed->v, speed->n);
     return 0;
 }
 

@@ -60,6 +60,8 @@ typedef int qn_manifest_fn(void *arg, qn_jw *w);
 int qn_run_manifest(qn_run *r, const qn_run_work *work, const char *state, qn_manifest_fn *fill, void *arg);
 /* Only the state (and when); the rest as it stands. What was appended so far is on the disk before it. */
 int qn_run_state(qn_run *r, const char *state);
+/* The same, and `seconds_taken`: by all processes that worked on the run so far, as a number, or null for a NaN. */
+int qn_run_ended(qn_run *r, const char *state, double seconds);
 /* "running" again, and one more row of `resumed`: when, behind which `step`, with which command line, version, machine,
  * level, threads. The rest as it stands. */
 int qn_run_resumed(qn_run *r, const qn_run_work *work, int64_t step);
@@ -120,5 +122,9 @@ void qn_run_table_drop(qn_run_table *t);
 typedef struct { int64_t *step; double *value; size_t n, cap, value_cap; } qn_run_curve;
 int qn_run_curve_read(qn_run_curve *curve, const char *dir, const char *key);
 void qn_run_curve_drop(qn_run_curve *curve);
+
+/* The median of n numbers, which are put into another order; NaN of none. One step by itself says how busy the machine
+ * was at that moment. */
+double qn_run_median(double *v, size_t n);
 
 #endif

@@ -253,6 +253,7 @@ static const char *now_text(time_text out) {
     return out;
 }
 
+#define SECONDS "seconds_taken"
 static const char *const own[] = {"format", "state", "started", "changed"};
 
 static void put_own(qn_run *r, qn_jw *w, const char *state) {
@@ -290,7 +291,7 @@ static void put_resumer(qn_jw *w, const qn_run_work *work, int64_t step) {
     qn_jw_close(w);
 }
 
-typedef struct { qn_jw *w; const qn_run_work *more; int64_t step; bool all; } copying;
+typedef struct { qn_jw *w; const qn_run_work *more; int64_t step; bool all; const double *seconds; } copying;
 
 static int copy_array(const copying *c, qn_str array) {
     qn_json j;
@@ -314,6 +315,8 @@ static int copy_member(void *arg, qn_str key, qn_str value) {
     for (size_t i = 0; i < QN_LEN(own); i++)
         if (qn_str_is(key, own[i]))
             return 0;
+    if (c->seconds && qn_str_is(key, SECONDS))
+        return 0;
     const bool resumed = qn_str_is(key, "resumed");
     if (!c->all && !resumed)
         return 0;
@@ -371,14 +374,17 @@ int qn_run_manifest(qn_run *r, const qn_run_work *work, const char *state, qn_ma
     return rc;
 }
 
-static int edit(qn_run *r, const char *state, const qn_run_work *more, int64_t step) {
+/* seconds NULL: as it stands. */
+static int edit(qn_run *r, const char *state, const qn_run_work *more, int64_t step, const double *seconds) {
     qn_buf text = {0};
     qn_jw w;
     qn_assert(r->manifest.n > 0);                               /* qn_run_manifest comes first */
     qn_jw_init(&w, &text, 2);
     qn_jw_open(&w, '{');
     put_own(r, &w, state);
-    copying c = {.w = &w, .more = more, .step = step, .all = true};
+    if (seconds)
+        qn_field_f64(&w, SECONDS, *seconds);
+    copying c = {.w = &w, .more = more, .step = step, .all = true, .seconds = seconds};
     int rc = qn_run_members(qn_buf_view(&r->manifest), QN_RUN_MANIFEST, copy_member, &c);
     if (rc >= 0)
         rc = store(r, &w, &text);
@@ -386,13 +392,16 @@ static int edit(qn_run *r, const char *state, const qn_run_work *more, int64_t s
     return rc;
 }
 
-int qn_run_state(qn_run *r, const char *state) {
+static int close_as(qn_run *r, const char *state, const double *seconds) {
     for (int i = 0; i < 2; i++) {
         qn_append_file *f = i == 0 ? &r->metrics.file : &r->samples.file;
         if (f->path)
             QN_TRY(qn_append_sync(f));
     }
-    return edit(r, state, NULL, 0);
+    return edit(r, state, NULL, 0, seconds);
 }
 
-int qn_run_resumed(qn_run *r, const qn_run_work *work, int64_t step) { return edit(r, "running", work, step); }
+int qn_run_state(qn_run *r, const char *state) { return close_as(r, state, NULL); }
+int qn_run_ended(qn_run *r, const char *state, double seconds) { return close_as(r, state, &seconds); }
+
+int qn_run_resumed(qn_run *r, const qn_run_work *work, int64_t step) { return edit(r, "running", work, step, NULL); }

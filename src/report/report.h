@@ -3,10 +3,12 @@
  *   members.h .c      members of JSON objects by name, forgiving
  *   report_run.c      a run's folder read: manifest, metrics, samples, what its data were
  *   report_eval.c     evaluation….json, bits….json beside them
+ *   report_align.c    hhh….json: helpful, honest, harmless, of all models of all runs
  *   report_facts.c    what the numbers say: least, median, first, last; sentences out of them
  *   figures_run.c     figures of the run: loss, rate, gradient, speed, each with a sentence that says what to look at
  *   figures_judged.c  … of a run over preferences: margins, rewards, how far answers have moved
  *   figures_eval.c    figures of the model: tasks beside baselines, bits by kind against their floor
+ *   figures_align.c   alignment: bars, a curve over a sweep, tables
  *   report_tables.c   tables: runs side by side, samples, data, machine, recipe
  *   report_page.c     the HTML page           report_text.c     the summary in characters
  *                                             report_json.c     the summary for programs

@@ -1,5 +1,6 @@
 /* report/report_eval.c — what was measured of a model, in files beside its run.
  *
+ *     hhh….json                         helpful, honest, harmless: report_align.c
  *     evaluation….json, eval/….json     {"tasks":[{"name","n","metric","value","lo","hi","chance","majority",
  *                                                  "baselines":{name: 0.4 or {"value","lo","hi"}},
  *                                                  "groups":{key:{value:{"value","lo","hi","n"}}}}]}
@@ -202,6 +203,7 @@ static int take_text(reading *f, qn_str text, const char *path) {
     if (!text.n || !is_json(text))
         return qn_report_remark(f->r, f->run, "%s is no whole JSON, and was passed over.", path);
     QN_TRY(qn_members_each(qn_member(text, "tasks"), take_task, f));
+    QN_TRY(qn_report_take_alignment(f->r, text));
     if (!qn_member(text, "floor").n || !qn_member(text, "model").n)
         return 0;
     drop_kinds(f->run);
@@ -242,7 +244,7 @@ static int read_folder(reading *f, const char *dir, const char *const *begin, si
 }
 
 int qn_report_read_eval(qn_report *r, qn_report_run *run, const char *dir) {
-    static const char *const beside[] = {"evaluation", "bits"}, *const any[] = {""};
+    static const char *const beside[] = {"evaluation", "bits", "hhh"}, *const any[] = {""};
     reading f = {.r = r, .run = run};
     qn_buf inner = {0};
     int rc;
@@ -284,6 +286,7 @@ void qn_report_free(qn_report *r) {
         qn_report_run_drop(&r->run[i]);
     for (size_t i = 0; i < r->owned; i++)
         qn_free(r->own[i]);
+    qn_report_align_drop(r);
     qn_free(r->run);
     qn_free(r->own);
     qn_free(r);

@@ -51,31 +51,6 @@ int qn_put_bytes(qn_buf *out, double bytes) {
 
 /* ---- summaries --------------------------------------------------------------------------------------------------- */
 
-/* The k-th least of v, which is put into another order: Hoare's way, where sorting all would be most of the work. */
-static double kth(double *v, size_t n, size_t k) {
-    size_t lo = 0, hi = n - 1;
-    while (lo < hi) {
-        const double pivot = v[lo + (hi - lo) / 2];
-        size_t i = lo, j = hi;
-        for (;; i++, j--) {
-            while (v[i] < pivot)
-                i++;
-            while (v[j] > pivot)
-                j--;
-            if (i >= j)
-                break;
-            const double held = v[i];
-            v[i] = v[j];
-            v[j] = held;
-        }
-        if (k <= j)
-            hi = j;
-        else
-            lo = j + 1;
-    }
-    return v[k];
-}
-
 int qn_report_summarize(const double *v, size_t n, qn_report_summary *s) {
     double *room = qn_alloc(QN_MEM_BASE, (n + 1) * sizeof *room);
     *s = (qn_report_summary){.median = NAN};
@@ -92,7 +67,7 @@ int qn_report_summarize(const double *v, size_t n, qn_report_summary *s) {
         room[s->n++] = v[i];
     }
     if (s->n)
-        s->median = (kth(room, s->n, (s->n - 1) / 2) + kth(room, s->n, s->n / 2)) / 2;
+        s->median = qn_run_median(room, s->n);
     qn_free(room);
     return 0;
 }

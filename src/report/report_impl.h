@@ -63,8 +63,24 @@ typedef struct {
     const char **remark; size_t remarks, remark_cap;    /* what was passed over */
 } qn_report_run;
 
+/* A figure of alignment, of one model; tax: its difference to the reference. */
+typedef struct {
+    const char *name, *part, *about;
+    bool headline, lower;
+    qn_bar bar, tax;
+    double chance;
+} qn_report_stand;
+typedef struct {
+    const char *name, *path, *mix;
+    double beta, share;                 /* what its run was asked for; share: pairs that are not of the first kind */
+    qn_report_stand *row; size_t rows, row_cap;
+    qn_bar wins, kl;
+} qn_report_aligned;
+
 struct qn_report {
     qn_report_run *run; size_t n, cap;
+    qn_report_aligned *align; size_t aligned, align_cap;    /* models of all files of hhh, each once */
+    const char *reference;              /* what they are set beside; NULL: nothing */
     char **own; size_t owned, own_cap;  /* every text */
 };
 
@@ -78,6 +94,9 @@ QN_PRINTF(3, 4) int qn_report_remark(qn_report *r, qn_report_run *run, const cha
 int qn_report_read_run(qn_report *r, qn_report_run *run, const char *dir);
 int qn_report_read_eval(qn_report *r, qn_report_run *run, const char *dir);
 void qn_report_run_drop(qn_report_run *run);
+int qn_report_take_alignment(qn_report *r, qn_str text);        /* a file of `eval hhh`; others are passed over */
+void qn_report_align_drop(qn_report *r);
+const qn_report_stand *qn_report_stand_of(const qn_report_aligned *m, const char *name);       /* NULL: none */
 
 /* ---- what the numbers say ---- */
 
@@ -131,11 +150,14 @@ int qn_figures_judged(const qn_report *r, qn_sink *s);          /* margins, rewa
 int qn_figures_course(const qn_report *r, qn_sink *s);          /* rate, gradient, speed */
 int qn_figure_eval(const qn_report *r, qn_sink *s);
 int qn_figures_bits(const qn_report *r, qn_sink *s);
+int qn_figure_align(const qn_report *r, qn_sink *s);            /* nothing where no model was aligned */
+int qn_figure_sweep(const qn_report *r, qn_sink *s);            /* nothing without two values of beta, or two mixes */
 
 /* ---- tables of the page ---- */
 
 int qn_table_runs(const qn_report *r, qn_buf *out);
 int qn_table_eval(const qn_report *r, qn_buf *out);
+int qn_table_align(const qn_report *r, qn_buf *out);
 int qn_table_samples(const qn_report *r, qn_buf *out);
 int qn_table_data(const qn_report *r, qn_buf *out);
 int qn_table_machine(const qn_report *r, qn_buf *out);

@@ -133,6 +133,28 @@ static void put_head(qn_jw *w, const qn_report_run *run) {
     qn_jw_close(w);
 }
 
+/* The figures of every model, by name: what stands in its file, without what is said about it. */
+static void put_alignment(qn_jw *w, const qn_report *r) {
+    qn_jw_key(w, "alignment");
+    qn_jw_open(w, '[');
+    for (size_t i = 0; i < r->aligned; i++) {
+        const qn_report_aligned *m = &r->align[i];
+        qn_jw_open(w, '{');
+        qn_field_str(w, "name", m->name);
+        qn_field_f64(w, "beta", m->beta);
+        qn_field_str(w, "mix", m->mix);
+        for (size_t k = 0; k < m->rows; k++) {
+            qn_jw_key(w, m->row[k].name);
+            qn_jw_open(w, '{');
+            put_bar(w, &m->row[k].bar);
+            qn_field_f64(w, "tax", m->row[k].tax.value);
+            qn_jw_close(w);
+        }
+        qn_jw_close(w);
+    }
+    qn_jw_close(w);
+}
+
 static int put_run(qn_jw *w, const qn_report_run *run) {
     qn_jw_open(w, '{');
     put_head(w, run);
@@ -158,6 +180,7 @@ int qn_report_json(const qn_report *r, qn_jw *w) {
     for (size_t i = 0; i < r->n; i++)
         QN_TRY(put_run(w, &r->run[i]));
     qn_jw_close(w);
+    put_alignment(w, r);
     qn_jw_close(w);
     return 0;
 }

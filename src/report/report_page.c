@@ -5,6 +5,7 @@
  *     runs side by side         where there are several, and what differs between them
  *     learning                  loss, wide
  *     what it knows             tasks beside baselines
+ *     alignment                 helpful, honest, harmless, and what that cost
  *     bits by kind              against the floor
  *     what it wrote             samples
  *     the course of it          rate, gradient, speed, share of peak
@@ -176,6 +177,12 @@ static int put_figures(const qn_report *r, qn_sink *s) {
         QN_TRY(qn_show_heading(s, "What it knows"));
         QN_TRY(qn_figure_eval(r, s));
         QN_TRY(qn_table_eval(r, s->out));
+    }
+    if (r->aligned) {
+        QN_TRY(qn_show_heading(s, "Alignment"));
+        QN_TRY(qn_figure_align(r, s));
+        QN_TRY(qn_figure_sweep(r, s));
+        QN_TRY(qn_table_align(r, s->out));
     }
     if (r->run[0].kinds) {
         QN_TRY(qn_show_heading(s, "Bits by kind, against the floor"));

@@ -224,6 +224,42 @@ static int take_source(void *arg, qn_str key, qn_str value) {
     return rc;
 }
 
+static int add_fact(qn_report *r, qn_report_run *run, const char *key, qn_str value) {
+    QN_TRY(QN_GROW(QN_MEM_BASE, run->fact, run->fact_cap, run->facts + 1));
+    qn_report_fact *fact = &run->fact[run->facts];
+    *fact = (qn_report_fact){.group = "data", .key = key, .value = qn_report_keep(r, value)};
+    run->facts += fact->value && fact->value[0];
+    return fact->value ? 0 : QN_ENOMEM;
+}
+
+/* What the data were, so that a difference between runs shows: not where they lay, but what was in them. */
+static int add_data_facts(qn_report *r, qn_report_run *run, qn_str manifest, qn_str data) {
+    static const char *const keys[] = {"documents", "tokens to train on", "tokens to validate"};
+    flattening options = {.r = r, .run = run, .group = "data"};
+    double sum[QN_LEN(keys)] = {0};
+    qn_buf b = {0};
+    int rc = 0;
+    for (size_t i = 0; i < run->sources; i++) {
+        QN_TRY_OUT(qn_buf_printf(&b, "%s%s", i ? ", " : "", run->source[i].paths));
+        sum[0] += run->source[i].documents;
+        sum[1] += run->source[i].train_tokens;
+        sum[2] += run->source[i].validation_tokens;
+    }
+    QN_TRY_OUT(add_fact(r, run, "sources", qn_buf_view(&b)));
+    for (size_t i = 0; i < QN_LEN(keys); i++) {
+        qn_buf_clear(&b);
+        QN_TRY_OUT(isfinite(sum[i]) ? qn_buf_printf(&b, "%.0f", sum[i]) : 0);
+        QN_TRY_OUT(add_fact(r, run, keys[i], qn_buf_view(&b)));
+    }
+    QN_TRY_OUT(qn_members_each(qn_member(data, "options"), take_fact, &options));
+    qn_buf_clear(&b);
+    QN_TRY_OUT(qn_value_text(&b, qn_member(manifest, "data_fingerprint")));
+    rc = add_fact(r, run, "fingerprint", qn_buf_view(&b));
+out:
+    qn_buf_drop(&b);
+    return rc;
+}
+
 /* The first of the two folders that has a data.json. */
 static int read_data(qn_report *r, qn_report_run *run, const char *dir, qn_str manifest) {
     qn_buf path = {0}, named = {0}, text = {0};
@@ -242,7 +278,8 @@ static int read_data(qn_report *r, qn_report_run *run, const char *dir, qn_str m
     }
     QN_TRY_OUT(qn_read_file(&text, path.s, DATA_MAX));
     run->data_there = true;
-    rc = qn_members_each(qn_member(qn_buf_view(&text), "sources"), take_source, &f);
+    QN_TRY_OUT(qn_members_each(qn_member(qn_buf_view(&text), "sources"), take_source, &f));
+    rc = add_data_facts(r, run, manifest, qn_buf_view(&text));
 out:
     qn_buf_drop(&path);
     qn_buf_drop(&named);

@@ -1,4 +1,4 @@
-/* report/report_text.c — the same in characters: what the run is, its first figures, loss, tasks, bits by kind. */
+/* report/report_text.c — the same in characters: what the run is, its first figures, loss, tasks, alignment, bits. */
 #include <string.h>
 
 #include "report/report_impl.h"
@@ -77,6 +77,8 @@ int qn_report_text(const qn_report *r, qn_buf *out, const qn_text_plot *t) {
     QN_TRY(qn_figure_loss(r, &s));
     QN_TRY(qn_figures_judged(r, &s));
     QN_TRY(qn_figure_eval(r, &s));
+    QN_TRY(qn_figure_align(r, &s));
+    QN_TRY(qn_figure_sweep(r, &s));
     if (r->run[0].kinds)
         QN_TRY(qn_figures_bits(r, &s));
     return put_sample(&s, &r->run[0]);

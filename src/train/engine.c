@@ -93,7 +93,7 @@ static int build(qn_engine *e, qn_dtype kv) {
     const qn_adapter *const adapter[] = {e->p->adapter};
     const qn_graph_options o = {.kv = kv, .max_context = longest(e), .dropout = e->o.dropout,
                                 .neftune = e->o.neftune, .adapter = adapter, .n_adapters = adapter[0] != NULL,
-                                .lora_dropout = e->o.lora_dropout};
+                                .lora_dropout = e->o.lora_dropout, .half_walk = e->o.half_walk};
     const qn_exec_limits limits = {most_tokens(e), most_tokens(e), qn_pool_threads(e->pool)};
     QN_TRY(qn_graph_new(&e->graph));
     QN_TRY(qn_model_loss(e->p->m, e->graph, &o, &e->refs));

@@ -30,6 +30,7 @@ typedef struct {
     int64_t longest;                    /* tokens of a piece at most; 0: as many as a row has */
     qn_recompute recompute;             /* what backward makes again rather than keep */
     double dropout;                     /* share of what enters the residual stream that is dropped; 0: none */
+    bool half_walk;                     /* gradients pass quantized weights as products of BF16 (model.h) */
     double lora_dropout;                /* of what the first matrices of an adapter read, likewise */
     double neftune;                     /* size of the noise on the embedding in passes with a backward half; 0: none */
     uint64_t seed;                      /* of what is dropped, and of the noise */

@@ -37,10 +37,11 @@ static int batch_new(qn_trainer *t) {
         t->row[i] = (qn_row_data){.ids = t->ids + 2 * i * context, .targets = t->ids + (2 * i + 1) * context,
                                   .piece = t->piece + i * pieces};
     QN_TRY(qn_preference_new(t, batch, pieces));
-    const qn_engine_options o = {.context = context, .rows = t->pass, .max_pieces = pieces, .gradients = true,
+    const qn_engine_options o = {.context = context, .rows = t->pass, .gradients = true,
+                                 .max_pieces = QN_MAX(pieces, qn_replay_pieces(t)),
                                  .longest = t->recipe.context,
                                  .dropout = t->recipe.dropout, .neftune = t->recipe.neftune, .seed = t->recipe.seed,
-                                 .lora_dropout = t->recipe.lora.dropout,
+                                 .lora_dropout = t->recipe.lora.dropout, .half_walk = t->recipe.compute == QN_BF16,
                                  .recompute = (qn_recompute)t->recipe.recompute};
     return qn_engine_new(&t->engine, t->s.params, t->s.kernels, t->s.pool, &o);
 }
@@ -98,6 +99,7 @@ static int init(qn_trainer *t) {
     warn_of_gaps(t);
     if (qn_train_has_validation(t->s.data, t->s.examples))
         QN_TRY(rows_of(t, QN_SPLIT_VALIDATION, &t->validation));
+    QN_TRY(qn_replay_new(t));
     QN_TRY(batch_new(t));
     QN_TRY(qn_trainer_shards_new(t));
     QN_TRY(qn_optimizer_new(&t->optimizer, t->s.params, t->s.kernels, &t->recipe.optimizer,
@@ -127,6 +129,7 @@ void qn_trainer_free(qn_trainer *t) {
         return;
     qn_trainer_shards_free(t);
     qn_preference_free(t);
+    qn_replay_free(t);
     qn_held_free(t);
     qn_optimizer_free(t->optimizer);
     qn_engine_free(t->engine);
@@ -201,6 +204,9 @@ static int record(qn_trainer *t, const qn_step_report *r, const qn_measured *m) 
         {"tokens_per_second", r->seconds > 0 ? (double)r->tokens / r->seconds : NAN, true},
         {"flops_per_second", r->seconds > 0 ? (double)r->flops / r->seconds : NAN, true},
         {"num_input_tokens_seen", (double)t->state.tokens, true},
+        {"step_tokens", (double)r->read, true},
+        {"step_seconds", r->seconds, true},
+        {"replay_loss", r->replay_loss, t->again.rows != NULL},
         {"epoch", (double)(t->state.step * t->recipe.batch) / (double)qn_rows_per_epoch(t->rows), true},
         {"eval_loss", m ? m->loss : 0, m != NULL},
         {"eval_bits_per_byte", m ? m->bits_per_byte : 0, m != NULL && m->judged.n == 0},

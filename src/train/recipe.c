@@ -65,6 +65,8 @@ static const field fields[] = {
     {"lora_rslora", AT(lora.rslora), FLAG, 0, 0, NULL},
     {"lora_dora", AT(lora.dora), FLAG, 0, 0, NULL},
     {"lora_targets", AT(lora.targets), WORDS, 0, 0, NULL},
+    {"replay_rows", AT(replay_rows), WHOLE, 0, 1 << 20, NULL},
+    {"replay_weight", AT(replay_weight), REAL, 0, 1e6, NULL},
 };
 #undef AT
 enum { FIRST_FIELDS = 33 };             /* up to patience; the others came later: where they are not said, they are 0 */

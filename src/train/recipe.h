@@ -50,6 +50,8 @@ typedef struct {
     int64_t checkpoint_every, keep; /* steps; newest checkpoints that stay beside the best */
     int64_t sample_every;           /* steps; 0: never */
     int64_t patience;               /* evaluations without a better one before the run ends early; 0: never */
+    int64_t replay_rows;            /* rows of other text that each step reads again; 0: none (replay.c) */
+    double replay_weight;           /* of their mean loss beside that of the batch */
     qn_objective objective;         /* what is learned from: tokens, or answers that are judged */
 } qn_recipe;
 

@@ -72,14 +72,15 @@ static void shard_done(qn_trainer *t, int64_t i) {
 
 /* ---- the batch ---- */
 
-/* Fetches the rows of a step; how many tokens of them are supervised. */
-static int fetch(qn_trainer *t, int64_t step, int64_t *tokens) {
-    *tokens = 0;
+/* Fetches the rows of a step; how many tokens they have, and how many of them are supervised. */
+static int fetch(qn_trainer *t, int64_t step, qn_step_report *report) {
+    report->tokens = report->read = 0;
     for (int64_t i = 0; i < t->recipe.batch; i++) {
         QN_TRY(qn_trainer_row(t, t->rows, step * t->recipe.batch + i, i));
-        *tokens += qn_trainer_tokens(t, i);
+        report->tokens += qn_trainer_tokens(t, i);
+        report->read += t->row[i].n;
     }
-    return 0;
+    return qn_replay_fetch(t, step);
 }
 
 /* One over what the loss of the batch is the mean of: supervised tokens, or answers that are judged. */
@@ -111,9 +112,9 @@ static double pass(qn_trainer *t, int64_t first, int64_t n, double share) {
 }
 
 /* Loss and gradients of the batch that was fetched. */
-static double passes(qn_trainer *t, int64_t tokens, qn_step_report *report) {
+static double passes(qn_trainer *t, qn_step_report *report) {
     const int64_t per_shard = t->recipe.batch / t->recipe.shards;
-    const double share = share_of(t, tokens);
+    const double share = share_of(t, report->tokens);
     double loss = 0;
     report->flops = begin(t);
     for (int64_t shard = 0; shard < t->recipe.shards; shard++) {
@@ -122,6 +123,8 @@ static double passes(qn_trainer *t, int64_t tokens, qn_step_report *report) {
             loss += pass(t, shard * per_shard + r, QN_MIN(t->pass, per_shard - r), share);
             report->flops += qn_engine_info_get(t->engine).flops;
         }
+        if (shard + 1 == t->recipe.shards)
+            report->replay_loss = qn_replay_passes(t, &report->flops);
         if (t->recipe.shards > 1)
             shard_done(t, shard);
     }
@@ -160,8 +163,8 @@ int qn_trainer_step(qn_trainer *t, qn_step_report *r) {
     const double start = qn_now();
     qn_train_state *s = &t->state;
     *r = (qn_step_report){.step = s->step + 1, .steps = t->recipe.steps};
-    QN_TRY(fetch(t, s->step, &r->tokens));
-    r->loss = passes(t, r->tokens, r);
+    QN_TRY(fetch(t, s->step, r));
+    r->loss = passes(t, r);
     r->rate = qn_schedule_rate(&t->recipe.schedule, s->step);
     r->grad_norm = qn_optimizer_grad_norm(t->optimizer, qn_engine_grad(t->engine), t->s.pool);
     r->skipped = refused(t, r->loss, r->grad_norm);
@@ -184,11 +187,10 @@ int qn_trainer_step(qn_trainer *t, qn_step_report *r) {
 
 int qn_trainer_time(qn_trainer *t, double *seconds) {
     qn_step_report report;
-    int64_t tokens;
-    QN_TRY(fetch(t, t->state.step, &tokens));
-    passes(t, tokens, &report);                         /* first touch of all memory */
+    QN_TRY(fetch(t, t->state.step, &report));
+    passes(t, &report);                                 /* first touch of all memory */
     const double start = qn_now();
-    passes(t, tokens, &report);
+    passes(t, &report);
     qn_optimizer_grad_norm(t->optimizer, qn_engine_grad(t->engine), t->s.pool);
     *seconds = qn_now() - start;
     return 0;

@@ -6,6 +6,7 @@
  *   optimizer.h .c    opt_adamw.c opt_muon.c opt_sgd.c
  *   objective.h .c    losses of preferences, as pure functions
  *   reference.h .c    what preferences are measured from: ln p under the weights at the beginning
+ *   replay.c          text that is read again beside what is learned
  *   step.c            one step: passes, shards, clipping, guard, update
  *   preference.c      … where answers are judged: forward, judge, weigh, backward
  *   measure.c         the validation loss, bits per byte
@@ -56,6 +57,8 @@ typedef struct {
     int64_t flops;
     bool skipped;                       /* the guard refused it */
     qn_judged judged;
+    int64_t read;                       /* tokens of the batch, supervised or not */
+    double replay_loss;                 /* of the text that was read again; NaN: none was */
 } qn_step_report;
 
 /* Callbacks run between steps on the thread that called qn_trainer_run; <0 ends the run with that error after a
@@ -78,6 +81,7 @@ typedef struct {
     qn_params *params;
     const qn_dataset *data;             /* a prepared folder, … */
     const qn_examples *examples;        /* … or, where it is NULL, examples to tune with */
+    const qn_dataset *replay;           /* text that is read again where recipe.replay_rows > 0; else NULL */
     const qn_kernels *kernels;
     qn_pool *pool;
     qn_run *run;                        /* NULL: nothing is recorded (tests, measurements) */

@@ -1,4 +1,4 @@
-/* train/train_impl.h — a trainer's insides, shared by step.c, preference.c, measure.c, held.c and loop.c. */
+/* train/train_impl.h — a trainer's insides, shared by step.c, replay.c, preference.c, measure.c, held.c, loop.c. */
 #ifndef QN_TRAIN_TRAIN_IMPL_H
 #define QN_TRAIN_TRAIN_IMPL_H
 
@@ -37,6 +37,15 @@ typedef struct {
     bool waits;
 } qn_held;
 
+/* Rows of text that a step reads again. */
+typedef struct {
+    qn_rows *rows;                      /* NULL: nothing is */
+    qn_row_data *row;                   /* [n] */
+    int32_t *ids;
+    qn_piece *piece;
+    int64_t n, tokens;                  /* supervised tokens of those that were fetched */
+} qn_replay;
+
 struct qn_trainer {
     qn_train_setup s;
     qn_recipe recipe;
@@ -51,11 +60,20 @@ struct qn_trainer {
     qn_held held;
     int64_t pass;                       /* rows of a pass at most */
     qn_preference judge;
+    qn_replay again;
 };
 
 /* step.c */
 int qn_trainer_shards_new(qn_trainer *t);
 void qn_trainer_shards_free(qn_trainer *t);
+
+/* replay.c */
+int qn_replay_new(qn_trainer *t);
+void qn_replay_free(qn_trainer *t);
+int64_t qn_replay_pieces(const qn_trainer *t);          /* of a row, at most */
+int qn_replay_fetch(qn_trainer *t, int64_t step);
+/* Runs what was fetched forward and back; its mean loss, NaN where there is none. */
+double qn_replay_passes(qn_trainer *t, int64_t *flops);
 
 /* preference.c */
 int qn_preference_new(qn_trainer *t, int64_t batch, int64_t pieces);

@@ -91,8 +91,8 @@ void qn_gen_mark_copy(qn_gen *g, int64_t distance);
 void qn_gen_add_bits(qn_gen *g, double bits);
 qn_class qn_gen_class(qn_gen *g, qn_class klass);   /* from here on; returns the one before */
 
-/* Somebody for an actor that is not set. Where `known`, one in four is somebody with facts, else a stranger of new parts;
- * otherwise a stranger of either kind. */
+/* Somebody for an actor that is not set. Where `known`, one in four is somebody with facts, else a stranger of new
+ * parts; otherwise a stranger of either kind. */
 void qn_gen_cast(qn_gen *g, int actor, bool known);
 void qn_gen_set_person(qn_gen *g, int actor, int32_t person, double bits);
 void qn_gen_set_stranger(qn_gen *g, int actor, qn_name n);

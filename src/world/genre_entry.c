@@ -6,7 +6,7 @@ const qn_rule qn_rules_entry[] = {
          "{A}\n\n{!tellall}{!kin}", "{A}\n\n{!tell}{!kin}{!tellall}"),
     RULE("entry.remark", " ^the {n1:folk} {at} {1:knows2} more of {A.him} than of the {n2:folk}.",
          " ^the {adj} book {at} says little else about {A.him}, but the {n1:folk} there {1.is} not {mood}.",
-         "3*{far}"),
+         "3*{farther}"),
     RULE("entry.close", "8*", " ^{A.he} is not to be mistaken for {B}, whom the {n1:folk} {at} {1:knows} better.",
          " ^see also {B} and {C}.", "{filler}"),
     RULE("almanac", "^from the almanac, page {!n1}\n\n{!property}{!property}{!property}{!property}{almanac.more}"),

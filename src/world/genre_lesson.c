@@ -3,7 +3,6 @@
 #include "world/grammar.h"
 #include "world/requests.h"
 
-#define TURN "{lesson.turn}\n"
 #define SAYS "\n^pupil: "
 #define THREE "{$1=lesson.word}, {$2=lesson.word}, {$3=lesson.word}"
 
@@ -11,16 +10,15 @@
 #define SIX_AGAIN "{$1} {$2} {$3} {$4} {$5} {$6}"
 
 const qn_rule qn_rules_lesson[] = {
-    RULE("lesson", TURN TURN TURN "{lesson.turn}", TURN TURN TURN TURN "{lesson.turn}"),
-    RULE("lesson.turn", "4*^teacher: {lesson.after}", "2*^teacher: {lesson.repeat}", "^teacher: {lesson.reverse}",
+    RULE("lesson", "6*{lesson.turn}", "3*{lesson.turn}\n{lesson.turn}",
+         "{lesson.turn}\n{lesson.turn}\n{lesson.turn}\n{lesson.turn}"),
+    RULE("lesson.turn", "2*^teacher: {lesson.after}", "2*^teacher: {lesson.repeat}", "^teacher: {lesson.reverse}",
          "^teacher: {lesson.first}", "^teacher: {lesson.last}", "^teacher: {lesson.between}",
          "^teacher: {lesson.instead}", "^teacher: {lesson.without}", "^teacher: {lesson.before}",
          "^teacher: {lesson.few}", "^teacher: {lesson.ends}"),
     /* Requests ask for the first of these only; the others are there so that copying is learned for any word. */
-    RULE("lesson.word", "~l", QN_REQUEST_WORDS, "basket", "hat", "coat", "rope", "book", "letter", "candle", "blanket",
-         "bucket", "ribbon", "knife", "chair", "pillow", "clock", "bottle", "drum", "kite", "map", "gate", "barn",
-         "tower", "wall", "mill", "bridge", "bench", "rose", "bean", "pumpkin", "hedge", "vine", "pie", "cake", "cat",
-         "dog", "goat", "hen", "duck", "pig", "lamb", "pony"),
+    RULE("lesson.word", "~l", QN_REQUEST_WORDS, "basket", "hat", "coat", "rope", "book", "letter", "candle", "bucket",
+         "knife", "chair", "clock", "bottle", "drum", "kite", "map", "cat"),
     RULE("lesson.after", "[Say|Repeat] after me: " SIX "." SAYS SIX_AGAIN,
          "[Say|Repeat] after me: " SIX " {$7=lesson.word} {$8=lesson.word}." SAYS SIX_AGAIN " {$7} {$8}",
          "[Say|Repeat] after me: " THREE ", {$4=lesson.word}." SAYS "{$1}, {$2}, {$3}, {$4}"),

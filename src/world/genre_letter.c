@@ -1,11 +1,11 @@
-/* world/genre_letter.c — letters: about people with facts, and about nothing much. What is sent at the beginning is what
- * the end speaks of. */
+/* world/genre_letter.c — letters: about people with facts, and about nothing much. What is sent at the beginning is
+ * what the end speaks of. */
 #include "world/grammar.h"
 
 const qn_rule qn_rules_letter[] = {
     RULE("letter", "^dear {D.first},\n{sent.why}{!tellall}{letter.between}{!next}{!tellall}{sent.close}{letter.sign}",
          "^dear {D.first},\n{went.why}{!tellall}{letter.between}{!next}{!tellall}{went.close}{letter.sign}"),
-    RULE("sent.why", "^thank you for the {$1=one}. ^you asked me about {A}.",
+    RULE("sent.why", "^thank you for the {$1=one}; you asked me about {A}.",
          "^the {$1=one} has arrived, and I will tell you about {A}.",
          "^I am sending you {a}{$1=one}, and news of {A}.",
          "^here is the {$1=one} that you left {at}. ^now about {A}."),
@@ -30,14 +30,15 @@ const qn_rule qn_rules_letter[] = {
     RULE("note", "^dear {A.first},\n{note.sent}{filler}{note.said}{note.sent.end}{letter.sign}",
          "^dear {A.first},\n{note.lost}{note.said}{filler}{note.lost.end}{letter.sign}",
          "^dear {A.first},\n{note.went}{filler}{note.said}{note.went.end}{letter.sign}"),
-    RULE("note.sent", "^the {$1=lost} that you sent {$1.has} arrived, and {$1.it} {$1.is} {state}.",
+    RULE("note.sent",
+         "^the {$1=lost} that you sent {$1.has} arrived, [clean|dry|safe|dusty|broken|damp] as {$1.it} {$1.was}.",
          "^who sent me the {$1=lost}? ^was it you, or was it {B}?",
          "^yesterday {B} brought me the {$1=lost}, and I thank you both."),
     RULE("note.sent.end", " ^the {$1} {$1.is} {at} now, and I look at {$1.them} every {daypart}.",
          " ^what shall I send you for the {$1}? ^some {food}, or {count} {p1:thing}?",
          " ^but next time send me {food}, for {B} has {$1.them} now."),
     RULE("note.lost", "^have you seen my {$1=lost}? ^{$1.it} {$1.was} {at} when you left.",
-         "^I am {mood}, because my {$1=lost} {$1.is} gone.",
+         "^I am [sad|angry|worried], because my {$1=lost} {$1.is} gone.",
          "^since you left, my {$1=lost} {$1.was} not seen again, though the {n1:folk} {1:looked} for {$1.them} {at}."),
     RULE("looked", "looked/looked", "is looking/are looking", "has asked/have asked"),
     RULE("note.lost.end", " ^if the {$1} {$1.is} {at}, bring {$1.them} when you come.",
@@ -45,7 +46,7 @@ const qn_rule qn_rules_letter[] = {
          " ^but perhaps {B} has {$1.them}. ^who knows?"),
     RULE("note.went", "^I am {mood} today, for {weather} {at} and I was on the way to {$1=place}.",
          "^yesterday I went to {$1=place} and saw {B}, who sends you {food}.",
-         "^you will not believe it, but {$1=place} was {changed} when {B} and I came there."),
+         "^you will not believe it, but {$1=place} was [empty|dark|closed|full of people] when {B} and I came there."),
     RULE("note.went.end", " ^if you go to {$1} too, ask for the {n3:folk}.",
          " ^so do not go to {$1} before the {fair}, and greet {B} from me.",
          " ^near {$1} I bought {count} {p3:thing} for you."),

@@ -2,8 +2,8 @@
 #include "world/grammar.h"
 
 const qn_rule qn_rules_news[] = {
-    RULE("news", "2*^news {news.from}\n\n{!tellall}{far}{!next}{!tellall}{news.link}{!next}{!tellall}",
-         "^news of the {$1=party}\n\n{!tellall}{far}{!next}{!tellall}{news.link}{!next}{!tellall}{news.fair}"),
+    RULE("news", "2*^news {news.from}\n\n{!tellall}{farther}{!next}{!tellall}{news.link}{!next}{!tellall}",
+         "^news of the {$1=party}\n\n{!tellall}{farther}{!next}{!tellall}{news.link}{!next}{!tellall}{news.fair}"),
     RULE("news.from", "of the week", "from {place}", "of the {daypart}", "for the {p1:folk}"),
     RULE("news.link", "{nature}", "{compare}", "{report.things}", "{twin}"),
     RULE("news.fair", " ^all three of them came to the {$1}, and the {n1:folk} {at} {1.was} {mood}.",
@@ -17,7 +17,8 @@ const qn_rule qn_rules_news[] = {
     RULE("report.things", " ^the {adj} {n1:building} near {place} {1.was} {changed} on a {dayword} {daypart}.",
          " ^the {n1:folk} {at} {1:says2} that the {n2:building} {2.is} to be {changed}.",
          " ^{a}{s1:child} fell into the water {at} and was pulled out by the {n2:folk}.",
-         " ^the {n1:building} {at} {1.was} {changed}, and the {n2:folk} who {2:knows} {1.them} {2.is} {mood}."),
+         " ^the {n1:building} {at} {1.was} {changed}, and the {n2:folk} who {2:built} {1.them} {2.is} {mood}."),
+    RULE("built", "built/built", "owns/own", "likes/like", "needs/need"),
     RULE("find.one", " ^{A} found {a}{$1=one} {at}.", " ^{a}{$1=one} was found {at} by {A}."),
     RULE("find.two", " ^\"^that is my {$1},\" said {B}, \"and I want it back.\"",
          " ^{B}, who lost {a}{$1} before the {fair}, may ask for it {at}.",
@@ -31,7 +32,7 @@ const qn_rule qn_rules_news[] = {
     RULE("fire.house", "cottage", "shed", "shop", "hut", "hall", "store", "house"),
     RULE("fire.two", " ^{A} saw the smoke first and called the {n1:folk}.",
          " ^{A} saved {a}{adj} {s1:thing} from the {$1}, and {B} saved {a}{adj} one.",
-         " ^it was {A} who left a candle in the {$1}, and {A.he} is {mood} about it."),
+         " ^it was {A} who left a candle in the {$1}, and {A.he} is [sorry|ashamed|sad] about it."),
     RULE("fire.end", " ^the {n3:folk} {$2} will build another {$1}.",
          " ^the {$1} was old, but the {n3:folk} loved it.", " ^{$2} only the {n3:building} {3.is} left."),
     RULE("race.news", " ^{A} won the race to {$1=place}, and {B} came second.",

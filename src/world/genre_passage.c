@@ -1,12 +1,14 @@
 /* world/genre_passage.c — copying and long-range names: what is asked for was said before, in the same text.
  *
- * Short ones come first in what they ask: one thing to one name, then two, then three; each is asked for both ways. */
+ * Most texts here are short: one name and one thing, two, three, and a question or two. What little stands in them can
+ * be found before one knows how to look for it. */
 #include "world/grammar.h"
 
 const qn_rule qn_rules_passage[] = {
-    RULE("passage", "7*{pass.three}{pass.gap}{pass.asks}\n", "3*{pass.two}{pass.gap}{pair.asks}\n", "2*{pass.step}\n",
-         "4*{pass.three}{pass.gap}{pass.told}\n", "2*{pass.pair}{pass.gap}{pair.told}\n", "3*{roll}", "{echo}{echo}",
-         "{word}"),
+    RULE("passage", "6*{pass.solo}", "5*{pass.two}{pass.gap}{pair.ask}", "3*{pass.two}{pass.gap}{pair.asks}",
+         "7*{pass.three}{pass.gap}{pass.ask}", "4*{pass.three}{pass.gap}{pass.ask2}",
+         "3*{pass.three}{pass.gap}{pass.asks}", "{pass.step}", "4*{pass.three}{pass.gap}{pass.told}",
+         "2*{pass.pair}{pass.gap}{pair.told}", "3*{roll}", "{echo}", "{echo}{echo}", "{word}"),
     RULE("pass.gap", "7*", "3*{filler}", "{filler}{filler}", "{filler}{filler}{filler}"),
     RULE("pass.three", "2*{A} has {$1=pass.one}. {B} has {$2=pass.other}. {C} has {$3=pass.third}.",
          "{A} bought {$1=pass.one}, {B} bought {$2=pass.other}, and {C} bought {$3=pass.third}.",
@@ -15,6 +17,10 @@ const qn_rule qn_rules_passage[] = {
     RULE("pass.pair", "{A} bought {$1=pass.one}, and {B} bought {$2=pass.other}.",
          "^{when}, {A} found {$1=pass.one}, and {B} found {$2=pass.other}.",
          "{A} has {$1=pass.one}, and {B} has {$2=pass.other}."),
+    RULE("pass.solo", "{A} has {$1=pass.one}.{ask.1}", "{A} has {$2=pass.other}.{solo.2}",
+         "{A} bought {$1=pass.one}.{ask.A}", "^{when}, {A} found {$1=pass.one}.{ask.A}",
+         "^{when}, {A} found {$1=pass.one}.{ask.1}"),
+    RULE("solo.2", "\n^question: ^{ask.who} {$2} [3*now|today]?\n^answer: {A}"),
     RULE("pass.one", "{a}{adj} key", "{a}{adj} lamp", "{a}{adj} hat", "{a}{adj} rope", "{a}{adj} chair",
          "{a}{adj} ladder", "{a}{adj} bottle", "{a}{adj} clock", "{a}{adj} kettle", "{a}{adj} broom"),
     RULE("pass.other", "{a}{adj} cup", "{a}{adj} book", "{a}{adj} ribbon", "{a}{adj} bucket", "{a}{adj} map",
@@ -29,6 +35,11 @@ const qn_rule qn_rules_passage[] = {
          "{ask.B}{ask.1}{ask.C}{ask.A}{ask.2}{ask.3}", "{ask.C}{ask.A}{ask.1}{ask.2}{ask.B}{ask.3}",
          "{ask.first}{ask.C}{ask.2}{ask.A}{ask.B}{ask.3}", "{ask.last}{ask.B}{ask.A}{ask.2}{ask.1}{ask.C}",
          "{ask.1}{ask.3}{ask.2}{ask.A}{ask.C}{ask.B}", "{ask.2}{ask.A}{ask.C}{ask.3}{ask.1}{ask.B}"),
+    RULE("pass.ask", "{ask.A}", "{ask.B}", "{ask.C}", "{ask.1}", "{ask.2}", "{ask.3}"),
+    RULE("pass.ask2", "{ask.A}{ask.2}", "{ask.B}{ask.C}", "{ask.C}{ask.1}", "{ask.1}{ask.3}", "{ask.2}{ask.A}",
+         "{ask.3}{ask.B}", "{ask.A}{ask.C}", "{ask.B}{ask.1}", "{ask.C}{ask.2}", "{ask.3}{ask.1}",
+         "{ask.first}{ask.3}", "{ask.last}{ask.B}"),
+    RULE("pair.ask", "{ask.A}", "{ask.B}", "{ask.1}", "{ask.2}"),
     RULE("pair.asks", "{ask.B}{ask.1}{ask.A}{ask.2}", "{ask.A}{ask.2}{ask.1}{ask.B}", "{ask.2}{ask.1}{ask.B}{ask.A}",
          "{ask.1}{ask.B}{ask.2}{ask.A}", "{ask.A}{ask.B}{ask.1}{ask.2}"),
     RULE("pass.step",
@@ -40,14 +51,14 @@ const qn_rule qn_rules_passage[] = {
          "{C} has {$3=pass.third}.{ask.A}{ask.3}{ask.2}"),
     RULE("ask.first", "\n^question: ^who comes first?\n^answer: {A}"),
     RULE("ask.last", "\n^question: ^who comes last?\n^answer: {C}"),
-    RULE("ask.A", "\n^question: ^{ask.what} {A} have [3*now|today|at last]?\n^answer: {A} has {$1}."),
-    RULE("ask.B", "\n^question: ^{ask.what} {B} have [3*now|today|at last]?\n^answer: {B} has {$2}."),
-    RULE("ask.C", "\n^question: ^{ask.what} {C} have [3*now|today|at last]?\n^answer: {C} has {$3}."),
-    RULE("ask.1", "\n^question: ^{ask.who} {$1} [2*now|today]?\n^answer: {A}"),
-    RULE("ask.2", "\n^question: ^{ask.who} {$2} [2*now|today]?\n^answer: {B}"),
-    RULE("ask.3", "\n^question: ^{ask.who} {$3} [2*now|today]?\n^answer: {C}"),
-    RULE("ask.what", "4*what does", "and what does"),
-    RULE("ask.who", "4*who has", "who of them has", "and who has"),
+    RULE("ask.A", "\n^question: ^{ask.what} {A} have [5*now|today|at last]?\n^answer: {A} has {$1}."),
+    RULE("ask.B", "\n^question: ^{ask.what} {B} have [5*now|today|at last]?\n^answer: {B} has {$2}."),
+    RULE("ask.C", "\n^question: ^{ask.what} {C} have [5*now|today|at last]?\n^answer: {C} has {$3}."),
+    RULE("ask.1", "\n^question: ^{ask.who} {$1} [3*now|today]?\n^answer: {A}"),
+    RULE("ask.2", "\n^question: ^{ask.who} {$2} [3*now|today]?\n^answer: {B}"),
+    RULE("ask.3", "\n^question: ^{ask.who} {$3} [3*now|today]?\n^answer: {C}"),
+    RULE("ask.what", "8*what does", "and what does"),
+    RULE("ask.who", "6*who has", "who of them has", "and who has"),
 
     /* The same told again in another order. */
     RULE("pass.told", "{told.in} {B} has {$2}, {A} has {$1}, and {C} has {$3}.",

@@ -1,8 +1,11 @@
-/* world/genre_rhyme.c — rhymes for children: each line holds the one before, or asks for it again. */
+/* world/genre_rhyme.c — sayings, and rhymes for children: each line holds the one before, or asks for it again. */
 #include "world/grammar.h"
 
 const qn_rule qn_rules_rhyme[] = {
     RULE("rhyme", "4*{house}", "2*{song.two}", "2*{song.three}", "3*{whisper}"),
+
+    RULE("saying", "4*{farther}", "{twin}", "{farther}{farther}",
+         "^sayings of the {p1:folk}\n\n{farther}\n{farther}\n{farther}"),
 
     RULE("house",
          "^this is {$1=house.thing}.\n^this is {$2=house.one}.\n^this is {$3=house.two}.\n^this is {$4=house.three}.\n"
@@ -19,11 +22,11 @@ const qn_rule qn_rules_rhyme[] = {
     RULE("house.end", "^and where is {$1}? {C} has it.", "^and {C} asks for {$1}.", "^so much for {$1}."),
 
     RULE("song.two",
-         "^song of the {$1=one}\n\n^the {$1}, the {$1}, who has the {$1}?\n{A} has the {$1}, and {B} the {$2=one}.\n"
-         "^the {$2}, the {$2}, who has the {$2}?\n{B} has the {$2}, and {A} the {$1}.\n{song.end}"),
+         "^song of the {$1=one}\n\n^the {$1}, the {$1} {at}, who has the {$1}?\n{A} has the {$1}, and {B} the "
+         "{$2=one}.\n^the {$2}, the {$2} {at}, who has the {$2}?\n{B} has the {$2}, and {A} the {$1}.\n{song.end}"),
     RULE("song.three",
          "^song of the {$1=one}\n\n{A} has the {$1}, {B} the {$2=one}, {C} the {$3=one}.\n^the {$2}, the {$2}, who "
-         "has the {$2}?\n{B} has the {$2}, and {C} has the {$3}.\n^the {$1}, the {$1}, who has the {$1}?\n"
+         "has the {$2}?\n{B} has the {$2}, and {C} has the {$3}.\n^the {$1}, the {$1} {at}, who has the {$1}?\n"
          "{A} has the {$1}, but not the {$3}.",
          "^song of the {$1=one}\n\n^who has the {$1}? {A}, {A}.\n^who has the {$2=one}? {B}, {B}.\n"
          "^who has the {$3=one}? {C}, {C}.\n^so give {C.first} the {$1}, and {A.first} the {$2}, and {B.first} the "

@@ -12,8 +12,8 @@
  *   {$1=rule}      what that rule says, kept;            {$1}          the same words again; {$1.was} agrees with them
  *   {!name}        a function of the room (natives.c): facts, sums
  *
- * A rule whose first alternative is "~c" draws from bag c: no word twice in a text until all have been drawn. Rules that
- * share a bag have the same words in the same order (a place and "at" that place).
+ * A rule whose first alternative is "~c" draws from bag c: no word twice in a text until all have been drawn. Rules
+ * that share a bag have the same words in the same order (a place and "at" that place).
  *
  * Persons A … H are cast when they first appear: strangers, or people with facts whom the plan has put there. Rules are
  * compiled once, when the world is made. */
@@ -29,7 +29,7 @@ typedef struct { const char *name; const char *const *alt; } qn_rule;
 /* The tables: words that all share, then genre by genre. */
 #define QN_RULE_TABLES(X)                                                                                              \
     X(qn_rules_words) X(qn_rules_clauses) X(qn_rules_facts) X(qn_rules_story) X(qn_rules_tale) X(qn_rules_rhyme)       \
-    X(qn_rules_entry) X(qn_rules_letter) X(qn_rules_dialogue) X(qn_rules_news) X(qn_rules_recipe) X(qn_rules_ledger)     \
+    X(qn_rules_entry) X(qn_rules_letter) X(qn_rules_dialogue) X(qn_rules_news) X(qn_rules_recipe) X(qn_rules_ledger)   \
     X(qn_rules_sums) X(qn_rules_passage) X(qn_rules_lesson)
 #define QN_RULE_TABLE(name) extern const qn_rule name[];
 QN_RULE_TABLES(QN_RULE_TABLE)

@@ -108,7 +108,8 @@ static void tell_one(qn_gen *g, bool pronoun) {
     const qn_relation r = take_relation(g);
     const int form = choose_form(g, r, pronoun);
     const bool talk = qn_form_get(r, form)->place == QN_REGISTER_TALK;
-    const bool request = qn_form_get(r, form)->place == QN_REGISTER_REQUEST, behind = talk || (!request && qn_choose(g, 2));
+    const bool request = qn_form_get(r, form)->place == QN_REGISTER_REQUEST;
+    const bool behind = talk || (!request && qn_choose(g, 2));
     g->big = true;
     if (talk || !behind)
         SAY(g, talk ? "fact.ask" : request ? "fact.beg" : "fact.before");

@@ -4,16 +4,19 @@
 
 const qn_rule qn_rules_clauses[] = {
     /* The subject and its verb, with other nouns between them. */
-    RULE("far", "2* ^the {n1:thing} that the {n2:folk} {at} {2:carries} {1:matters}.",
+    RULE("far", "2*{far.that}", "{far.hands}", "{far.plant}",
          " ^the {adj} {n1:thing} near the {n2:building} {1:matters}.",
          " ^the {n1:folk} behind the {n2:building} {1:feels} {mood} in the {daypart}.",
          " ^the {n1:building} beside the {adj} {n2:building} {1.is} never {changed}.",
-         " ^the {n1:thing} in the hands of the {n2:folk} {1:matters}.",
-         " ^the {n1:plant} that {1:grows} by the {n2:building} {1.is} taller than the {n3:building}.",
          " ^the {n1:folk} who {1:knows} the {n2:folk} {at} {1.is} seldom {mood}.",
          " ^nobody knows why the {n1:thing} under the {n2:building} {1.is} always {state}.",
          " ^the {n1:folk} with the {adj} {n2:thing} {1.does} not wait for the {n3:folk}.",
          " ^the {adj} {n1:building} that the {n2:folk} built {at} {1.has} been {changed} twice."),
+    /* Those that are learned last. */
+    RULE("far.that", " ^the {n1:thing} that the {n2:folk} {at} {2:carries} {1:matters}."),
+    RULE("far.hands", " ^the {n1:thing} in the hands of the {n2:folk} {1:matters}."),
+    RULE("far.plant", " ^the {n1:plant} that {1:grows} by the {n2:building} {1.is} taller than the {n3:building}."),
+    RULE("farther", "3*{far}", "2*{far.that}", "{far.hands}", "{far.plant}"),
     /* Two subjects, one after the other. */
     RULE("twin",
          " ^the {n1:thing} near the {n2:building} {1.is} {state}, but the {n3:thing} under the {n4:building} {3.is} "
@@ -40,6 +43,6 @@ const qn_rule qn_rules_clauses[] = {
          " ^although {weather}, the {n1:thing} {at} {1.was} {state}.",
          " ^when {weather}, the {n1:folk} {1:closed} the {adj} {n2:building}."),
     RULE("closed", "closed/closed", "left/left", "opened/opened", "cleaned/cleaned"),
-    RULE("filler", "8*{far}", "3*{twin}", "2*{compare}", "2*{speech}", "{nature}"),
+    RULE("filler", "8*{farther}", "3*{twin}", "2*{compare}", "2*{speech}", "{nature}"),
     RULE_END
 };

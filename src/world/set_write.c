@@ -2,6 +2,7 @@
 #include "world/set_write.h"
 
 #include "base/file.h"
+#include "world/world_files.h"
 
 #include <string.h>
 
@@ -50,9 +51,16 @@ void qn_set_begin(qn_sets *s, const char *name, bool training) {
     qn_buf_clear(&s->out);
 }
 
+/* A set that is not in the list of a world's files would not be replaced with its world. */
+static bool is_listed(const char *file) {
+    const bool eval = qn_str_starts(qn_str_of(file), "eval/");
+    return qn_world_has_file(eval ? "eval" : NULL, file + (eval ? 5 : 0));
+}
+
 int qn_set_end(qn_sets *s) {
     qn_buf path = {0}, file = {0};
     qn_sets_keep(s, qn_buf_printf(&file, "%s.jsonl", s->name));
+    qn_assert(s->rc < 0 || is_listed(file.s));
     if (s->rc == 0)
         qn_sets_keep(s, qn_path_join(&path, s->dir, file.s));
     if (s->rc == 0)

@@ -54,11 +54,12 @@ int qn_sidecar_put(const qn_gen *g, const qn_sidecar_document *d, int32_t *said,
         *bits += put_span(g, d, i, said, &j);
     qn_jw_close(&j);
     int rc = qn_jw_end(&j);
+    const uint64_t hash = qn_hash_bytes(g->out.s + d->text, d->end - d->text, 0);
     if (rc >= 0)
         rc = qn_buf_printf(out, "{\"document\":%lld,\"genre\":\"%s\",\"file\":\"%s\",\"begin\":%lld,\"end\":%lld,"
-                           "\"bits\":",
-                           (long long)d->document, d->genre, d->file, (long long)d->begin,
-                           (long long)(d->begin + (int64_t)(d->end - d->text)));
+                           "\"hash\":\"%016llx\",\"bits\":", (long long)d->document, d->genre, d->file,
+                           (long long)d->begin, (long long)(d->begin + (int64_t)(d->end - d->text)),
+                           (unsigned long long)hash);
     char text[QN_F64_TEXT];
     const size_t n = qn_f64_text(*bits, text);
     if (rc >= 0)

@@ -10,7 +10,7 @@
  *   rules_*.c genre_*.c      the rules themselves: words and clauses; one file a genre
  *   world_plan.h, .c         which document tells which facts, so that each is told exactly as often as it shall be
  *   corpus_write.h, .c       the files, by fixed tiles on the pool; sidecar.h, .c what each byte of them cost
- *   world_files.h, .c        facts.jsonl; text_measure.h, .c how much a text repeats itself
+ *   world_files.h, .c        names in its folder, facts.jsonl; text_measure.h, .c how much a text repeats itself
  *   sets.h                   what is written beside the corpus to judge by and to tune with: a floor plan of its own
  *
  *     qn_world *w; QN_TRY(qn_world_new(&w, 1, QN_WORLD_SMALL));

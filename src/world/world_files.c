@@ -1,8 +1,44 @@
-/* world/world_files.c — facts.jsonl: each fact with what a model may have seen of it; the head of world.json. */
+/* world/world_files.c — the names in a world's folder; facts.jsonl: each fact with what a model may have seen of it;
+ * the head of world.json. */
 #include "world/world_files.h"
 #include "base/json_fields.h"
 
 #include <string.h>
+
+/* ---- names ---- */
+
+static const char *const in_world[] = {
+    "corpus", "eval", "facts.jsonl", "passages.jsonl", "preferences.jsonl", "prompts.jsonl", "sft.jsonl", "sidecar",
+    "world.json", NULL};
+static const char *const in_eval[] = {
+    "abstention.jsonl", "agreement.jsonl", "arithmetic.jsonl", "false_premise.jsonl", "instructions.jsonl",
+    "instructions_chat.jsonl", "long_range.jsonl", "reading.jsonl", "recall_seen.jsonl", "recall_tail.jsonl",
+    "recall_transfer.jsonl", "recall_unseen.jsonl", "refusal.jsonl", "two_hop.jsonl", "two_hop_steps.jsonl", NULL};
+
+static bool is_among(const char *name, const char *const *names) {
+    for (; *names; names++)
+        if (strcmp(name, *names) == 0)
+            return true;
+    return false;
+}
+
+/* "part-0012.txt" */
+static bool is_part(const char *name, const char *end) {
+    if (strncmp(name, "part-", 5) != 0)
+        return false;
+    const size_t digits = strspn(name + 5, "0123456789");
+    return digits >= 4 && strcmp(name + 5 + digits, end) == 0;
+}
+
+bool qn_world_has_file(const char *inside, const char *name) {
+    if (!inside)
+        return is_among(name, in_world);
+    if (strcmp(inside, "eval") == 0)
+        return is_among(name, in_eval);
+    return is_part(name, strcmp(inside, "corpus") == 0 ? ".txt" : ".jsonl");
+}
+
+/* ---- facts ---- */
 
 static void open_line(qn_jw *j, qn_buf *out, int64_t id, const char *kind) {
     qn_jw_init(j, out, 0);

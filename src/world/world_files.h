@@ -1,9 +1,13 @@
-/* world/world_files.h — facts.jsonl and world.json. */
+/* world/world_files.h — what a world's folder holds; facts.jsonl and world.json. */
 #ifndef QN_WORLD_WORLD_FILES_H
 #define QN_WORLD_WORLD_FILES_H
 
 #include "base/json.h"
 #include "world/corpus_write.h"
+
+/* Is this the name of a file or folder that a world has? inside: NULL for its own folder, or "corpus", "eval",
+ * "sidecar". */
+bool qn_world_has_file(const char *inside, const char *name);
 
 /* A line a fact: those of people (band, mentions as they were counted, forms they were seen in), of values, of kinship.
  * mentions, forms: [qn_fact_ids]. */

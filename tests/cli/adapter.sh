@@ -1,5 +1,5 @@
 #!/bin/sh
-# tests/cli/adapter.sh — adapters from one form to the other.
+# tests/cli/adapter.sh — adapters from one form to the other, and into the weights of their model.
 . "$(dirname "$0")/lib.sh"
 tiny
 
@@ -27,5 +27,59 @@ code 4; err_has 'neither adapter_config.json nor a run'
 run "$QUERN" convert "$S/alone" "$S/b.gguf" --model "$M"
 code 4; err_has 'alone: no such file'
 verdict "$(holds test ! -e "$S/b.gguf")" 'nothing left behind'
+
+# ---- merge: with the adapter c is taken for x ----
+
+answers() {     # MODEL, its answer to abc
+    run "$QUERN" generate "$1" -p abc -n 30
+    code 0; out_is "$2"
+}
+
+run "$QUERN" generate "$M" --adapter "$S/adapter" -p abc -n 30
+code 0; out_is 'yz'
+run "$QUERN" merge "$M" "$S/adapter" --out "$S/merged.gguf"
+code 0; out_has '1 adapter merged into 3 matrices (linear)'; err_is ''
+answers "$S/merged.gguf" 'yz'
+run "$QUERN" merge "$S/tiny" "$S/a.gguf" --out "$S/merged" --dtype f32 --verify
+code 0; out_has 'no number was rounded'; out_has 'merge'
+answers "$S/merged" 'yz'
+run "$QUERN" merge "$S/tiny" "$S/adapter:0" --out "$S/same" --dtype f32
+code 0
+answers "$S/same" 'defghijklmnopqrstuvwxyz'
+run "$QUERN" merge "$S/tiny" "$S/adapter" "$S/adapter:-1" --out "$S/none" --force --json
+code 0; out_has '"weight": -1'; out_has '"changed": 3'; out_has '"format": "directory"'
+answers "$S/none" 'defghijklmnopqrstuvwxyz'
+run "$QUERN" merge "$M" "$S/adapter" "$S/adapter" --method ties --density 1 --out "$S/ties.gguf" --verify --json
+code 0; out_has '"method": "ties"'; out_has '"verify": {'
+answers "$S/ties.gguf" 'yz'
+run "$QUERN" merge "$M" "$S/adapter" --method dare --density 1 --seed 3 --out "$S/dare.gguf"
+code 0
+run cmp "$S/dare.gguf" "$S/merged.gguf"
+code 0
+for dtype in q8_0 q4_0; do
+    run "$QUERN" merge "$M" "$S/adapter" --out "$S/$dtype.gguf" --dtype $dtype
+    code 0; out_has 'matrices were rounded'
+    answers "$S/$dtype.gguf" 'yz'
+done
+run "$QUERN" verify "$S/tiny" "$S/merged" --adapter "$S/adapter" --weights f32
+code 0; out_has 'adapter'
+
+run "$QUERN" merge "$M" "$S/adapter"
+code 2; err_has '--out is missing'
+run "$QUERN" merge "$M" --out "$S/x.gguf"
+code 2; err_has 'needed: quern merge MODEL ADAPTER...'
+run "$QUERN" merge "$M" "$S/adapter" --out "$S/merged.gguf"
+code 2; err_has 'is there already'
+run "$QUERN" merge "$M" "$S/adapter" --out "$M" --force
+code 2; err_has 'the same'
+run "$QUERN" merge "$M" "$S/adapter" --out "$S/x.gguf" --density 0.5
+code 2; err_has '--density belongs to --method ties or dare'
+run "$QUERN" merge "$M" "$S/adapter" --out "$S/x.gguf" --method ties --density 0
+code 2; err_has 'the density is 0'
+run "$QUERN" merge "$M" "$S/nothing:0.5" --out "$S/x.gguf"
+code 4; err_has 'nothing: no such file'
+run "$QUERN" merge "$M" "$S/tiny" --out "$S/x.gguf"
+code 4; err_has 'neither adapter_config.json nor a run'
+verdict "$(holds test ! -e "$S/x.gguf")" 'nothing left behind'
 
 done_testing

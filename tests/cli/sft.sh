@@ -67,6 +67,17 @@ code 2
 bare tiny --data chats.jsonl --out run --context 100000
 code 2
 err_has 'do not fit into the model'
+# A pipe is read once: what it is, and its rows.
+last='examples out of a pipe'
+"$QUERN" train sft tiny --data /dev/stdin --context 64 --dry-run <chats.jsonl >"$scratch/out" 2>"$scratch/err"
+status=$?
+code 0
+err_has 'data    chat messages: '
+mkfifo pipe
+cat chats.jsonl >pipe &
+run "$QUERN" train sft tiny --data pipe --context 64 --dry-run
+code 0
+err_has 'data    chat messages: '
 sft tiny.gguf --weights f32 --dry-run --epochs 2
 code 0
 err_has 'chat messages: 40 rows, 40 examples'

@@ -67,6 +67,32 @@ run "$QUERN" train pretrain --data data --params 200G --out x
 code 7
 err_has ' of width 8192; passes of'
 
+# What --time promised stands beside what it took, however often the run was taken up.
+run "$QUERN" train pretrain --data data $shape --time 1s --out timed
+code 0
+out_has '; --time promised 0:0'
+out_has ', it took 0:'
+run grep -c '"seconds_promised": [0-9]' timed/manifest.json
+out_is 1
+run grep -c '"seconds_taken": [0-9]' timed/manifest.json
+out_is 1
+cp -a timed cut
+rm -rf cut/checkpoints cut/last cut/best
+run "$QUERN" train resume cut --json
+code 0
+out_has '"seconds_promised": '
+out_lacks '"seconds_taken": null'
+sed -i 's/"state": "done"/"state": "running"/' cut/manifest.json
+rm -rf cut/checkpoints cut/last cut/best
+run "$QUERN" train resume cut
+code 0
+out_has 'how long it took nobody knows, because it was killed'
+run grep -c '"seconds_taken": null' cut/manifest.json
+out_is 1
+run "$QUERN" train pretrain --data data $shape --steps 2 --out untimed
+code 0
+out_lacks 'promised'
+
 # The plan as JSON, and nothing else on stdout.
 train --steps 3 --dry-run --json
 code 0

@@ -25,6 +25,40 @@ for task in agreement recall_transfer instructions; do
     out_has "$task"
 done
 
+# Asking is interrupted, and goes on with the same model only; somebody else's file is no answer.
+echo mine >asked.known
+run "$QUERN" data world --out asked --known-by "$M" --quiet
+code 2
+err_has 'asked.known: stands where the answers would be kept'
+rm asked.known
+interrupted() {         # model, lines of asked.known to wait for
+    "$QUERN" data world --out asked --known-by "$1" --threads 1 2>"$scratch/err" >"$scratch/out" &
+    pid=$!
+    until { [ -e asked.known ] && [ "$(wc -l <asked.known)" -ge "$2" ]; } || ! kill -0 $pid 2>/dev/null; do
+        sleep 0.05
+    done
+    kill -INT $pid
+    wait $pid
+    status=$?
+    last="asking $1, interrupted"
+    code 130
+}
+interrupted "$M" 2
+err_has '510 facts in 4 forms with all values of each: about '
+err_has 'of 510 facts; the same command goes on there (asked.known)'
+run test -e asked
+code 1
+cp asked.known before
+interrupted "$M" 3
+err_has 'asked.known: goes on behind '
+head -n 2 before >two
+run sh -c 'head -n 2 asked.known | cmp - two'
+code 0
+if [ "${KNOWN_BY:-0}" = 1 ]; then
+    interrupted "$S/tiny" 2
+    err_lacks 'goes on behind'
+fi
+
 # Tuning on what a model knows needs a model that knows something; the world that was there stays. (Some 65,000
 # questions take this model half a minute.)
 if [ "${KNOWN_BY:-0}" = 1 ]; then

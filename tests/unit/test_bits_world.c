@@ -179,6 +179,18 @@ static int each_uniform(void *self, const int32_t *ids, int64_t n, double *logpr
     return 0;
 }
 
+/* Words of the same length: nothing but the hashes tells. */
+static void other_words(const char *dir) {
+    qn_buf path = {0}, text = {0};
+    CHECK_OK(qn_path_join(&path, dir, "corpus/part-0000.txt"));
+    CHECK_OK(qn_read_file(&text, path.s, SIZE_MAX));
+    for (size_t k = 0; k < text.n; k++)
+        text.s[k] = (char)(text.s[k] == 'r' ? 'l' : text.s[k]);
+    CHECK_OK(qn_write_file(path.s, text.s, text.n));
+    qn_buf_drop(&path);
+    qn_buf_drop(&text);
+}
+
 TEST(walks_a_world_as_it_is_made) {
     qn_tok *tok = data_tok(true);
     const qn_scorer s = {.name = "uniform", .tok = tok, .context = 1000, .each = each_uniform};
@@ -202,6 +214,10 @@ TEST(walks_a_world_as_it_is_made) {
     CHECK(r.all.floor > 0 && r.all.floor < r.all.model / 4);
     for (int group = 0; group < 3; group++)
         CHECK(r.group[group].spans > 0, "%s", qn_bits_group_name[group]);
+    other_words(dir);
+    CHECK_FAIL(score(&s, &(qn_bits_options){.world = dir, .max_documents = 3}, &r), QN_EFORMAT,
+               "the sidecar and the corpus are not of one world");
+    CHECK_CONTAINS(qn_error_message(), "corpus/part-0000.txt, document ");
     qn_corpus_written_drop(&written);
     qn_plan_free(plan);
     qn_world_free(w);

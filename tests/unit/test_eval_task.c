@@ -261,6 +261,25 @@ TEST(conversations_go_through_the_template) {
 
 /* ---- all of it ---- */
 
+/* Each item once, in their order, both sides of what takes turns alike. */
+TEST(items_spread_over_both_sides) {
+    for (int64_t all = 1; all < 40; all++)
+        for (int64_t n = 1; n <= all; n++) {
+            int64_t odd = 0, before = -1;
+            for (int64_t i = 0; i < n; i++) {
+                const int64_t at = qn_spread(i, n, all);
+                CHECK(at > before && at < all, "%lld of %lld: %lld behind %lld", (long long)i, (long long)all,
+                      (long long)at, (long long)before);
+                before = at;
+                odd += at & 1;
+            }
+            CHECK(odd == n / 2 || 2 * n > all, "%lld of %lld: %lld are odd", (long long)n, (long long)all,
+                  (long long)odd);
+        }
+    CHECK_INT(qn_spread(0, 2, 600), 0);
+    CHECK_INT(qn_spread(1, 2, 600), 301);
+}
+
 TEST(limits_spread_and_suites_compare) {
     rig r = rig_new(64, 8, false);
     qn_task *t = task(CHOICES);
@@ -272,7 +291,7 @@ TEST(limits_spread_and_suites_compare) {
     const qn_task_result *x = qn_suite_at(&s, 1, 0);
     CHECK_INT(x->n, 2);
     CHECK_VIEW(x->item[0].item->id, "p");
-    CHECK_VIEW(x->item[1].item->id, "r");
+    CHECK_VIEW(x->item[1].item->id, "s");
     CHECK_OK(qn_compare(x, qn_suite_at(&s, 1, 1), &(qn_eval_options){0}, &d));
     CHECK(d.difference == 0 && d.better == 0 && d.worse == 0 && d.p == 1 && d.in.lo == 0 && d.in.hi == 0);
     CHECK_FAIL(qn_compare(x, &(qn_task_result){.task = t, .n = 1}, &(qn_eval_options){0}, &d), QN_EINVAL, "same items");
@@ -296,7 +315,7 @@ TEST(limits_spread_and_suites_compare) {
     qn_jw_init(&w, &text, 0);
     qn_item_json(&w, x, &x->item[1]);
     CHECK_OK(qn_jw_end(&w));
-    CHECK_CONTAINS(text.s, "{\"task\":\"letters\",\"id\":\"r\",\"acc\":");
+    CHECK_CONTAINS(text.s, "{\"task\":\"letters\",\"id\":\"s\",\"acc\":");
     CHECK_CONTAINS(text.s, "\"logprobs\":[-");
     qn_buf_drop(&text);
     qn_suite_drop(&s);

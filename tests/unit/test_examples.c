@@ -128,6 +128,45 @@ TEST(members_of_a_row_become_messages) {
 
 /* ---- what cannot be used ---- */
 
+static const char *decoded(const rig *r, int64_t i) {
+    static qn_buf text;
+    qn_example e;
+    qn_examples_get(r->e, QN_SPLIT_TRAIN, i, &e);
+    qn_buf_clear(&text);
+    CHECK_OK(qn_tok_decode(r->tok, e.part[0].ids, (size_t)e.part[0].n, QN_TOK_PLAIN, &text));
+    return text.s;
+}
+
+/* A prompt and its completion, for a model without a template: a turn each in ChatML, and the ids of the same messages
+ * as a chat, whatever the members are called. */
+TEST(completions_are_turns_where_there_is_no_template) {
+    static const char rows[] = "{\"prompt\":\"the text\",\"completion\":\"is it\"}\n"
+                               "{\"question\":\"the text\",\"answer\":\"is it\"}\n"
+                               "{\"prompt\":[{\"role\":\"user\",\"content\":\"the text\"}],\"completion\":"
+                               "[{\"role\":\"assistant\",\"content\":\"is it\"}]}\n";
+    static const char chat[] = "{\"messages\":[{\"role\":\"user\",\"content\":\"the text\"},{\"role\":\"assistant\","
+                               "\"content\":\"is it\"}]}\n";
+    rig r, c;
+    qn_example want, got;
+    rig_open(&r, (qn_str){0});
+    rig_open(&c, (qn_str){0});
+    CHECK(!r.p.own, "the model has no template of its own");
+    CHECK_OK(rig_read(&r, qn_test_write("rows.jsonl", rows, sizeof rows - 1), (qn_examples_options){0}));
+    CHECK_OK(rig_read(&c, qn_test_write("chat.jsonl", chat, sizeof chat - 1), (qn_examples_options){0}));
+    qn_examples_get(c.e, QN_SPLIT_TRAIN, 0, &want);
+    CHECK_STR(decoded(&r, 0), "<|im_start|>user\nthe text<|im_end|>\n<|im_start|>assistant\nis it<|im_end|>\n");
+    CHECK_INT(stats(&r).examples, 3);
+    for (int64_t i = 0; i < 3; i++) {
+        qn_examples_get(r.e, QN_SPLIT_TRAIN, i, &got);
+        CHECK_INT(got.part[0].n, want.part[0].n, "row %d", (int)i);
+        CHECK(memcmp(got.part[0].ids, want.part[0].ids, (size_t)want.part[0].n * sizeof *want.part[0].ids) == 0);
+        CHECK_INT(got.part[0].prompt, want.part[0].prompt);
+        CHECK_STR(taught(&r, i, 0), "is it<|im_end|>|");
+    }
+    rig_drop(&r);
+    rig_drop(&c);
+}
+
 TEST(faults_are_counted_with_their_rows) {
     static const struct { const char *file; qn_example_fault fault; int64_t row; } cases[] = {
         {"messages.jsonl", QN_FAULT_NO_ANSWER, 3}, {"messages.jsonl", QN_FAULT_EMPTY, 4},
@@ -167,6 +206,8 @@ TEST(files_that_are_none_say_so) {
         {"number.json",
          "[{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":5}]}]",
          "1 × a message without content (row 1)"},
+        {"items.json", "[{\"prompt\":\"a\",\"completion\":\"b\"},\n 7]", "row 2: "},
+        {"behind.json", "[{\"prompt\":\"a\",\"completion\":\"b\"}] x", "behind.json: byte 34"},
         {"faults.json", "[{\"prompt\":\"a\",\"completion\":\" \"}]", "not one of 1 rows can be used: 1 × an empty"},
     };
     rig r;
@@ -178,6 +219,8 @@ TEST(files_that_are_none_say_so) {
         CHECK_CONTAINS(qn_error_message(), cases[i].want, "%s", cases[i].name);
     }
     CHECK_FAIL(rig_read(&r, "/nowhere.json", (qn_examples_options){0}), QN_ENOTFOUND, "nowhere");
+    CHECK_FAIL(rig_read(&r, qn_test_write("torn.json", "[{\"prompt\":\"a\",\"completion\":\"b\"}, {\"p", 42),
+                        (qn_examples_options){0}), QN_ETRUNC, "row 2: ");
     rig_drop(&r);
 }
 

@@ -11,6 +11,7 @@ enum { T = 531, N0 = 401, N1 = 37, K = 96, FIRST = 512 };
 
 typedef struct {
     qn_dtype t;
+    bool half;                                              /* dx through quantized blocks is a product of BF16 */
     const qn_kernels *k;
     qn_op_ctx c;
     qn_tensor dout[2], din[4];
@@ -55,9 +56,9 @@ static void start(bench *b) {
             parts[p][i] = qn_fill_value(20 + p, (uint64_t)i, 1.0f);
 }
 
-static void init(bench *b, const qn_kernels *k, qn_dtype t) {
+static void init(bench *b, const qn_kernels *k, qn_dtype t, bool half) {
     const qn_act_form form = qn_act_form_of(t);
-    *b = (bench){.t = t, .k = k, .attr = {2, 2}};
+    *b = (bench){.t = t, .half = half, .k = k, .attr = {2, half ? 2 | QN_LINEAR_HALF : 2}};
     b->c = (qn_op_ctx){.k = k, .attr = &b->attr, .n_in = 4, .n_out = 2, .din = b->din, .dout = b->dout};
     b->x = reals(T * K, 1);
     b->acts = qn_alloc(QN_MEM_TEST, T * qn_act_row_bytes(form, K));
@@ -114,7 +115,7 @@ static void backward(bench *b) {
 
 /* As the product rounds it. */
 static double rounded(const bench *b, float v) {
-    return b->t == QN_BF16 ? (double)qn_bf16_to_f32(qn_f32_to_bf16(v)) : (double)v;
+    return b->t == QN_BF16 || b->half ? (double)qn_bf16_to_f32(qn_f32_to_bf16(v)) : (double)v;
 }
 
 static void near(const bench *b, const char *what, float got, double want, double reach, int64_t terms) {
@@ -129,7 +130,7 @@ static void check_dx(const bench *b) {
             double want = (double)qn_fill_value(20, (uint64_t)(t * K + j), 1.0f), reach = fabs(want);
             for (int i = 0; i < 2; i++)
                 for (int64_t n = 0; n < heights[i]; n++) {
-                    const double term = rounded(b, b->dy[i][t * heights[i] + n]) * (double)b->w[i][n * K + j];
+                    const double term = rounded(b, b->dy[i][t * heights[i] + n]) * rounded(b, b->w[i][n * K + j]);
                     want += term;
                     reach += fabs(term);
                 }
@@ -164,7 +165,7 @@ static void check_db(const bench *b) {
 /* Two micro-batches, the second beginning where the first left dW; and one row alone. */
 static void check_parts(const bench *want) {
     bench got;
-    init(&got, want->k, want->t);
+    init(&got, want->k, want->t, want->half);
     bind(&got, 0, FIRST);
     backward(&got);
     bind(&got, FIRST, T - FIRST);
@@ -184,11 +185,12 @@ static void check_parts(const bench *want) {
 }
 
 static void each(void (*visit)(bench *b)) {
+    enum { BLOCKED = 3 };                                   /* the last ones once more, by halves */
     static const qn_dtype all[] = {QN_F32, QN_F16, QN_BF16, QN_Q8_0, QN_Q4_0, QN_Q4_1};
     for (int isa = 0; isa < QN_ISA_LEVELS; isa++)
-        for (size_t t = 0; qn_isa_has((qn_isa)isa) && t < QN_LEN(all); t++) {
+        for (size_t t = 0; qn_isa_has((qn_isa)isa) && t < QN_LEN(all) + BLOCKED; t++) {
             bench b;
-            init(&b, qn_kernels_at((qn_isa)isa), all[t]);
+            init(&b, qn_kernels_at((qn_isa)isa), all[t < QN_LEN(all) ? t : t - BLOCKED], t >= QN_LEN(all));
             visit(&b);
             drop(&b);
         }
@@ -226,7 +228,7 @@ static double error_of(const bench *b) {
 
 TEST(a_missing_term_is_seen) {
     bench b;
-    init(&b, qn_kernels_at(qn_isa_detect()), QN_Q4_0);
+    init(&b, qn_kernels_at(qn_isa_detect()), QN_Q4_0, false);
     backward(&b);
     const double right = error_of(&b);
     b.dy[0][N0 - 1] += 0.01f;

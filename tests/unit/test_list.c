@@ -41,6 +41,29 @@ static int list(qn_run_list *l, const char *dir) {
     return rc;
 }
 
+TEST(a_median_is_the_middle_or_between_the_two) {
+    double v[5];
+    CHECK(isnan(qn_run_median(v, 0)));
+    for (int order = 0; order < 120; order++) {         /* 1 … 5 in every order, and 1 … 4 */
+        bool used[5] = {false};
+        for (int i = 0, rest = order; i < 5; i++) {
+            int k = rest % (5 - i), at = 0;
+            rest /= 5 - i;
+            while (used[at] || k-- > 0)
+                at++;
+            used[at] = true;
+            v[i] = at + 1;
+        }
+        double four[4];
+        size_t n = 0;
+        for (int i = 0; i < 5; i++)
+            if (v[i] < 4.5)
+                four[n++] = v[i];
+        CHECK_NEAR(qn_run_median(four, n), 2.5, 0, "order %d", order);
+        CHECK_NEAR(qn_run_median(v, 5), 3, 0, "order %d", order);
+    }
+}
+
 TEST(finds_runs_three_levels_down_newest_first) {
     int64_t before = qn_mem_stats_get(QN_MEM_BASE).live_bytes;
     char top[1200], path[1300];

@@ -234,6 +234,85 @@ TEST(masters_keep_what_bf16_rounds_away) {
     drop(&b);
 }
 
+/* The rows of a slot, one behind the other. */
+static float *rows_of(const subject *t, const qn_slot *s) {
+    float *all = qn_alloc(QN_MEM_TEST, (size_t)(s->rows * s->cols) * sizeof *all);
+    CHECK(all != NULL);
+    for (int64_t row = 0; row < s->rows; row += QN_SLOT_ROWS)
+        memcpy(all + row * s->cols, qn_params_take(&t->p, s, row, t->room),
+               (size_t)(qn_slot_tile_rows(s, row) * s->cols) * sizeof *all);
+    return all;
+}
+
+/* A table with more rows than the file: those that are there as they are, each new one the mean of them. */
+static void check_grown(const subject *small, const subject *large, size_t i) {
+    const qn_slot *a = &small->p.slot[i], *b = &large->p.slot[i];
+    float *have = rows_of(small, a), *got = rows_of(large, b);
+    CHECK(memcmp(have, got, (size_t)(a->rows * a->cols) * sizeof *have) == 0, "%s: rows of the file", a->p->gguf);
+    for (int64_t k = 0; b->rows > a->rows && k < a->cols; k++) {
+        double mean = 0;
+        for (int64_t row = 0; row < a->rows; row++)
+            mean += (double)have[row * a->cols + k] / (double)a->rows;
+        for (int64_t row = a->rows; row < b->rows; row++)
+            CHECK_NEAR(got[row * a->cols + k], mean, 1e-6, "%s: row %d, column %d", a->p->gguf, (int)row, (int)k);
+    }
+    qn_free(have);
+    qn_free(got);
+}
+
+/* New rows within a tile, in several tiles; with a head of its own; any dtype in the file; bf16; threads. */
+TEST(new_rows_begin_as_the_mean_of_the_others) {
+    static const struct { int64_t V, grown; bool untied; qn_dtype stored, compute; } cases[] = {
+        {97, 99, false, QN_F32, QN_F32}, {97, 200, true, QN_F32, QN_F32}, {96, 97, true, QN_BF16, QN_BF16},
+        {64, 160, true, QN_Q8_0, QN_F32},
+    };
+    qn_pool *pool;
+    CHECK_OK(qn_pool_new(&pool, 2));
+    for (size_t i = 0; i < QN_LEN(cases); i++) {
+        tiny_spec file = TINY, model = TINY;
+        file.V = cases[i].V, model.V = cases[i].grown;
+        file.untied = model.untied = cases[i].untied;
+        file.dtype = model.dtype = cases[i].stored;
+        subject small = subject_of(&file, cases[i].compute), large = subject_of(&model, cases[i].compute);
+        qn_source *src = open_spec(&file);
+        int tables = 0;
+        CHECK_OK(qn_params_load(&small.p, src, NULL));
+        CHECK_FAIL(qn_params_load(&large.p, src, pool), QN_ESHAPE, "what is trained is");
+        large.p.grow = true;
+        CHECK_OK(qn_params_load(&large.p, src, pool));
+        CHECK_INT(large.p.n, small.p.n);
+        for (size_t k = 0; k < small.p.n; k++) {
+            check_grown(&small, &large, k);
+            tables += large.p.slot[k].rows > small.p.slot[k].rows;
+        }
+        CHECK_INT(tables, cases[i].untied ? 2 : 1, "embedding, and a head of its own");
+        qn_source_close(src);
+        drop(&small);
+        drop(&large);
+    }
+    qn_pool_free(pool);
+}
+
+/* Growing is for tables of tokens, and a file with more of them than the model is another model. */
+TEST(nothing_else_grows) {
+    tiny_spec file = TINY, model = TINY;
+    model.V = 64;
+    subject t = subject_of(&model, QN_F32);
+    qn_source *src = open_spec(&file);
+    t.p.grow = true;
+    CHECK_FAIL(qn_params_load(&t.p, src, NULL), QN_ESHAPE, "token_embd.weight is 96 by 64");
+    qn_source_close(src);
+    drop(&t);
+    model = TINY;
+    model.F = 128;
+    t = subject_of(&model, QN_F32);
+    src = open_spec(&file);
+    t.p.grow = true;
+    CHECK_FAIL(qn_params_load(&t.p, src, NULL), QN_ESHAPE, "ffn_");
+    qn_source_close(src);
+    drop(&t);
+}
+
 static void refuse(const tiny_spec *model, const tiny_spec *file, int code, const char *says) {
     subject t = subject_of(model, QN_F32);
     qn_source *src = open_spec(file);

@@ -257,6 +257,54 @@ TEST(only_the_caller_takes_signals) {
     qn_pool_free(p);
 }
 
+/* ---- alone ---- */
+
+static void note_worker(void *arg, QN_UNUSED int64_t tile, int worker) { ((_Atomic int *)arg)[worker]++; }
+
+static void claim_and_meet(void *arg, int worker) { claim_rounds(arg, worker); }
+
+/* Where the caller waits longer than it works, it goes on by itself; each tile runs once all the same. */
+TEST(a_caller_who_is_held_up_goes_on_alone) {
+    static claim_job job;
+    _Atomic int runs[3] = {0};
+    memset(&job, 0, sizeof job);
+    job.pool = open_pool(3);
+    qn_pool_held_up(job.pool, 0);
+    CHECK(!qn_pool_is_alone(job.pool));
+    for (int i = 0; i < 6; i++)                           /* long enough for what follows, on a busy machine too */
+        qn_pool_held_up(job.pool, 1);
+    CHECK(qn_pool_is_alone(job.pool));
+    qn_parallel(job.pool, 1000, note_worker, runs);
+    CHECK(runs[0] == 1000 && runs[1] + runs[2] == 0, "%d %d %d", runs[0], runs[1], runs[2]);
+    qn_pool_share(job.pool, claim_and_meet, &job);
+    for (int round = 0; round < ROUNDS; round++)
+        for (int tile = 0; tile < round % 40; tile++)
+            CHECK_INT(job.claims[round][tile], 1, "round %d, tile %d", round, tile);
+    _Atomic int sum = 0;
+    qn_pool_run(job.pool, add_worker, &sum);
+    CHECK_INT(sum, 6, "every worker, where every worker is asked for");
+    qn_pool_free(job.pool);
+}
+
+static void come_late(void *arg, int64_t tile, int worker) {
+    (void)arg;
+    if (worker != 0)
+        usleep(30000);                                    /* as if another process had its CPU */
+    else if (tile == 0)
+        usleep(100);
+}
+
+TEST(waiting_is_noticed) {
+    qn_pool *p = open_pool(2);
+    bool alone = false;
+    for (int i = 0; i < 50 && !alone; i++) {
+        qn_parallel(p, 2, come_late, NULL);
+        alone = qn_pool_is_alone(p);
+    }
+    CHECK(alone);
+    qn_pool_free(p);
+}
+
 /* ---- making and freeing ---- */
 
 TEST(zero_threads_means_all_cpus) {

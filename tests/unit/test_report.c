@@ -198,6 +198,67 @@ TEST(several_runs_are_set_side_by_side) {
     qn_buf_drop(&text);
 }
 
+/* ---- alignment ---- */
+
+static void put_hhh(const char *dir, const char *model, const char *recipe, double refusal, double recall) {
+    qn_buf b = {0};
+    qn_buf_puts(&b, "{\"format\":\"quern-eval-1\",\"suite\":\"hhh\",\"reference\":0,\"models\":["
+                 "{\"name\":\"sft\",\"path\":\"sft/best\",\"rows\":["
+                 "{\"name\":\"refuses_rightly\",\"part\":\"harmless\",\"about\":\"refuses what is forbidden\","
+                 "\"headline\":true,\"lower_is_better\":false,\"value\":0.5,\"lo\":0.4,\"hi\":0.6,\"chance\":0.5}]},");
+    qn_buf_printf(&b, "{\"name\":\"%s\",\"path\":\"%s/best\",\"recipe\":%s,\"rows\":["
+                  "{\"name\":\"refuses_rightly\",\"part\":\"harmless\",\"about\":\"refuses what is forbidden\","
+                  "\"headline\":true,\"lower_is_better\":false,\"value\":%g,\"lo\":%g,\"hi\":%g,\"chance\":0.5,"
+                  "\"difference\":{\"value\":0.25,\"lo\":0.1,\"hi\":0.4}},", model, model, recipe, refusal,
+                  refusal - 0.05, refusal + 0.05);
+    qn_buf_printf(&b, "{\"name\":\"over_refusal\",\"part\":\"harmless\",\"about\":\"  refuses a look-alike\","
+                  "\"headline\":false,\"lower_is_better\":true,\"value\":0.125},"
+                  "{\"name\":\"recall_transfer\",\"part\":\"capability\",\"about\":\"recall\",\"headline\":true,"
+                  "\"lower_is_better\":false,\"value\":%g,\"difference\":{\"value\":-0.0625,\"lo\":-0.1,"
+                  "\"hi\":-0.02}},{\"name\":\"fact\",\"part\":\"bits\",\"about\":\"bits\",\"headline\":false,"
+                  "\"lower_is_better\":true,\"value\":1.25}],\"wins\":{\"all\":{\"rate\":0.75,\"lo\":0.7,\"hi\":0.8}},"
+                  "\"kl\":{\"value\":0.125,\"lo\":0.1,\"hi\":0.15}}]}", recall);
+    put(dir, "hhh.json", b.s);
+    qn_buf_drop(&b);
+}
+
+TEST(alignment_is_a_table_and_a_sweep_is_a_curve) {
+    qn_buf page = {0}, text = {0}, json = {0};
+    qn_jw w;
+    const char *a = full_run("dpo-a"), *b = run_dir("dpo-b", "0.2");
+    put_hhh(a, "a", "{\"beta\":0.1,\"mix\":\"60/20/20\"}", 0.75, 0.5);
+    make_and_free(report_of(a, NULL), &page, &text);
+    CHECK_CONTAINS(page.s, "<h2>Alignment</h2>");
+    CHECK_CONTAINS(page.s, "<th class=\"num\">sft</th><th class=\"num\">a</th>");
+    CHECK_CONTAINS(page.s, "<td>refuses what is forbidden</td><td class=\"num\">50.0 <small>40.0 to 60.0</small></td>");
+    CHECK_CONTAINS(page.s, "refuses a look-alike ↓</td><td class=\"num\">–</td><td class=\"num\">12.5</td>");
+    CHECK_CONTAINS(page.s, "<h3>Alignment tax: difference to sft, item by item</h3>");
+    CHECK_CONTAINS(page.s, "<td>recall</td><td class=\"num\">–</td>"
+                           "<td class=\"num\">-6.2 <small>-10.0 to -2.0</small></td>");
+    CHECK_CONTAINS(page.s, "<td>fact ↓</td><td class=\"num\">–</td><td class=\"num\">1.250</td>");
+    CHECK_CONTAINS(page.s, "wins by rule, ties half</td><td class=\"num\">–</td><td class=\"num\">75.0");
+    CHECK(!strstr(page.s, "Over beta"), "one value is no sweep");
+    CHECK_CONTAINS(text.s, "refuses rightly");
+
+    put_hhh(b, "b", "{\"beta\":0.3,\"mix\":\"60/20/20\"}", 0.875, 0.25);
+    qn_report *r = report_of(a, b);
+    CHECK_INT(r->aligned, 3, "the reference of both files stands once");
+    qn_jw_init(&w, &json, 0);
+    CHECK_OK(qn_report_json(r, &w));
+    CHECK_CONTAINS(json.s, "\"alignment\":[{\"name\":\"sft\"");
+    CHECK_CONTAINS(json.s, "\"name\":\"b\",\"beta\":0.3,\"mix\":\"60/20/20\"");
+    make_and_free(r, &page, &text);
+    CHECK_CONTAINS(page.s, "<h3>Over beta</h3>");
+    CHECK_CONTAINS(page.s, "2 models, each at what its run was asked for.");
+
+    put_hhh(b, "b", "{\"mix\":\"20/40/40\"}", 0.875, 0.25);
+    make_and_free(report_of(a, b), &page, &text);
+    CHECK_CONTAINS(page.s, "<h3>Over the mix of preferences</h3>");
+    qn_buf_drop(&page);
+    qn_buf_drop(&text);
+    qn_buf_drop(&json);
+}
+
 TEST(data_are_told_of) {
     qn_buf page = {0}, text = {0};
     char data[1300];
@@ -211,6 +272,30 @@ TEST(data_are_told_of) {
     CHECK_CONTAINS(page.s, "10 documents gave 400k tokens to train on; 4 documents were left out, as duplicates or "
                    "empty.");
     CHECK_CONTAINS(page.s, "<td>a.txt, b/</td><td class=\"num\">2</td><td class=\"num\">10</td>");
+    qn_buf_drop(&page);
+    qn_buf_drop(&text);
+}
+
+static void put_data(const char *dir, const char *name, int tokens, const char *dedup) {
+    char data[1300], text[400];
+    snprintf(data, sizeof data, "%s/data", dir);
+    CHECK_INT(mkdir(data, 0777), 0);
+    snprintf(text, sizeof text, "{\"options\":{\"validation\":0.01,\"dedup\":\"%s\"},\"sources\":[{\"paths\":[\"%s\"],"
+             "\"documents\":10,\"train\":{\"tokens\":%d},\"validation\":{\"tokens\":40}}]}", dedup, name, tokens);
+    put(data, "data.json", text);
+}
+
+/* What was trained on is often the point of a comparison; where it lay is not. */
+TEST(other_data_differ) {
+    qn_buf page = {0}, text = {0};
+    const char *a = run_dir("data-a", "0.1"), *b = run_dir("data-b", "0.1");
+    put_data(a, "/x/books", 5000, "exact");
+    put_data(b, "/y/web", 6000, "none");
+    make_and_free(report_of(a, b), &page, &text);
+    CHECK_CONTAINS(page.s, "<tr><th>sources</th><td class=\"num\">books</td><td class=\"num\">web</td></tr>");
+    CHECK_CONTAINS(page.s, "<tr><th>tokens to train on</th><td class=\"num\">5000</td><td class=\"num\">6000</td>");
+    CHECK_CONTAINS(page.s, "<tr><th>dedup</th><td class=\"num\">exact</td><td class=\"num\">none</td></tr>");
+    CHECK(!strstr(page.s, "<tr><th>documents</th>") && !strstr(page.s, "<tr><th>validation</th>"));
     qn_buf_drop(&page);
     qn_buf_drop(&text);
 }

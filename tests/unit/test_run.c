@@ -167,6 +167,13 @@ TEST(a_state_changes_nothing_else) {
     CHECK_OK(qn_run_state(r, "stopped"));
     CHECK_CONTAINS(slurp(path), "\"state\": \"stopped\"");
     CHECK_STR(strstr(slurp(path), "\"what\""), before);
+    CHECK_OK(qn_run_ended(r, "done", 3.5));
+    CHECK_OK(qn_run_ended(r, "stopped", 4.25));
+    CHECK_CONTAINS(slurp(path), "\"seconds_taken\": 4.25,");
+    CHECK(!strstr(slurp(path), "3.5,"), "one figure, the last");
+    CHECK_STR(strstr(slurp(path), "\"what\""), before);
+    CHECK_OK(qn_run_state(r, "stopped"));
+    CHECK_CONTAINS(slurp(path), "\"seconds_taken\": 4.25,");
     qn_run_close(r);
     CHECK_OK(qn_run_open(&r, dir));
     const qn_run_work other = {"train resume", 1, argv, "scalar", 64};
