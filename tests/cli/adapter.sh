@@ -61,6 +61,8 @@ for dtype in q8_0 q4_0; do
     code 0; out_has 'matrices were rounded'
     answers "$S/$dtype.gguf" 'yz'
 done
+run "$QUERN" merge "$M" "$S/adapter" --out "$S/half.gguf" --dtype f16 --verify
+code 0; out_has 'matrices were rounded'; out_has 'within the limits'
 run "$QUERN" verify "$S/tiny" "$S/merged" --adapter "$S/adapter" --weights f32
 code 0; out_has 'adapter'
 
