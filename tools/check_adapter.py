@@ -54,7 +54,7 @@ def noisy_adapter(folder, out):
 def llama_logits(path, ids, adapter=None):
     from llama_cpp import Llama
     llm = Llama(model_path=str(path), lora_path=adapter and str(adapter), n_ctx=len(ids) + 8, logits_all=True,
-                verbose=False)
+                type_k=0, type_v=0, verbose=False)         # keys and values as F32
     llm.eval(ids)
     return np.array(llm.scores[:len(ids)], dtype=np.float64)
 

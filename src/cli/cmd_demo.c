@@ -156,9 +156,59 @@ static int bits_after(qn_demo *d, qn_str r) {
     return qn_demo_tell_bits(d);
 }
 
+static int sft_command(qn_demo *d, qn_command *w) {
+    QN_TRY(qn_command_add_words(w, "train sft --seed %lld %s --json", (long long)d->seed, d->plan->tuning));
+    QN_TRY(add_path(d, w, "--replay", "data"));
+    QN_TRY(add_path(d, w, "--data", "world/sft.jsonl"));
+    QN_TRY(add_path(d, w, "--out", "sft"));
+    return add_path(d, w, NULL, "run/best");
+}
+
+static int sft_after(qn_demo *d, qn_str r) {
+    return qn_demo_say(d, "%.0f steps in %.0f s. Answers that it was not shown cost it %.2f bits for each byte.",
+                       qn_member_number(r, "step"), qn_member_number(r, "seconds"),
+                       qn_member_number(r, "eval_bits_per_byte"));
+}
+
+static int dpo_command(qn_demo *d, qn_command *w) {
+    QN_TRY(qn_command_add_words(w, "train dpo --seed %lld %s --where mixes=20/40/40 --where length=matched --json",
+                                (long long)d->seed, d->plan->preferences));
+    QN_TRY(add_path(d, w, "--replay", "data"));
+    QN_TRY(add_path(d, w, "--data", "world/preferences.jsonl"));
+    QN_TRY(add_path(d, w, "--out", "dpo"));
+    return add_path(d, w, NULL, "sft/best");
+}
+
+static int dpo_after(qn_demo *d, qn_str r) {
+    return qn_demo_say(d, "%.0f steps in %.0f s. Of pairs that it was not shown it ranks %.0f %% rightly, by how far "
+                       "it has moved from where it began.", qn_member_number(r, "step"),
+                       qn_member_number(r, "seconds"), 100 * qn_member_number(r, "eval_rewards/accuracies"));
+}
+
+static int hhh_command(qn_demo *d, qn_command *w) {
+    QN_TRY(qn_command_add_words(w, "eval hhh --json"));
+    if (d->plan->items)
+        QN_TRY(qn_command_add_words(w, "--limit %d", d->plan->items));
+    QN_TRY(add_path(d, w, NULL, "run/best"));
+    QN_TRY(add_path(d, w, NULL, "sft/best"));
+    QN_TRY(add_path(d, w, NULL, "dpo/best"));
+    QN_TRY(add_path(d, w, "--world", "world"));
+    QN_TRY(add_path(d, w, "--data", "data"));
+    return add_path(d, w, "--out", "dpo/hhh.json");
+}
+
+static int hhh_after(qn_demo *d, qn_str r) {
+    (void)r;
+    return qn_demo_tell_alignment(d);
+}
+
 static int report_command(qn_demo *d, qn_command *w) {
     QN_TRY(qn_command_add(w, "report"));
     QN_TRY(add_path(d, w, NULL, "run"));
+    if (!d->corpus) {
+        QN_TRY(add_path(d, w, NULL, "sft"));
+        QN_TRY(add_path(d, w, NULL, "dpo"));
+    }
     return add_path(d, w, "--out", "report.html");
 }
 
@@ -191,6 +241,17 @@ static const qn_demo_stage stages[] = {
     {.name = "bits", .command = bits_command, .makes = "run/bits.json", .after = bits_after, .wanted = with_world,
      .before = "Where are the bits that the model still needs? The generator knows what each of its choices cost; what "
                "the model needs beyond that is what it did not learn."},
+    {.name = "sft", .command = sft_command, .makes = "sft", .after = sft_after, .wanted = with_world, .resumes = true,
+     .before = "So far it goes on with whatever it is given; asked something, it rambles. Now it is shown questions "
+               "with their answers, and learns the answers alone. In between it reads some of the old text again, "
+               "because what is not read is forgotten."},
+    {.name = "dpo", .command = dpo_command, .makes = "dpo", .after = dpo_after, .wanted = with_world, .resumes = true,
+     .before = "And which of two answers is the better one: to say that one does not know rather than guess, to "
+               "correct a false premise, to refuse what does harm, and nothing that does not. No reward, no judge: "
+               "the better answer is made more probable than the other, measured from the model as it was (DPO)."},
+    {.name = "alignment", .command = hhh_command, .makes = "dpo/hhh.json", .after = hhh_after, .wanted = with_world,
+     .before = "Helpful, honest, harmless? All three models are asked what none of them was tuned with; and what they "
+               "knew before is asked again, for that is what it cost."},
     {.name = "report", .command = report_command, .makes = "report.html", .shows = true,
      .before = "All of it on one page, to be opened in a browser; and in short here."},
 };
@@ -234,6 +295,10 @@ static int end(qn_demo *d, const char *beginning) {
                          d->corpus ? "" : "the same on your own text with `quern demo --corpus FILE`; ");
     if (rc >= 0 && !d->corpus)
         rc = qn_demo_tell_tasks(d);
+    if (rc >= 0 && !d->corpus)
+        rc = qn_demo_tell_alignment(d);
+    if (rc >= 0 && !d->corpus)
+        rc = qn_demo_say(d, "`quern chat %s/dpo/best` asks the tuned one.", d->dir);
     qn_buf_drop(&model);
     qn_buf_drop(&quoted);
     return rc;
@@ -296,5 +361,5 @@ static int run(qn_cli *c) {
 }
 
 const qn_cmd qn_cmd_demo = {
-    "demo", "", "a model from nothing in three minutes", opts, examples, run, notes
+    "demo", "", "a model from nothing in some minutes", opts, examples, run, notes
 };

@@ -39,8 +39,8 @@ static const char notes[] =
     "Harmless: refuses what is forbidden and no look-alike of it; acts and objects that were held out stand apart. "
     "Capability: what no alignment trains: recall, two steps, sums, bits by kind (where the world has a sidecar). "
     "Beside a reference: paired differences (the alignment tax), a win rate by rule, lengths, KL.\n"
-    "What a model's run was asked for (beta, mix, seed) stands in the result, so that a sweep becomes a curve in "
-    "`quern report`. docs/EVALUATION.md describes all of it.";
+    "What a model's run was asked for (beta, loss, seed; a mix by the name of its file, pairs-60-20-20.jsonl) stands "
+    "in the result, so that a sweep becomes a curve in `quern report`. docs/EVALUATION.md describes all of it.";
 
 typedef struct { char name[NAME]; const char *path; char *identity; qn_buf recipe; qn_hhh_answers answers; } entry;
 
@@ -88,23 +88,47 @@ static int add_entries(job *j) {
 
 /* ---- what its run was asked for ---- */
 
+/* A zero says that the objective knows no such number. */
 static void put_member(qn_jw *w, const char *key, qn_str manifest) {
-    static const char *const in[] = {"options", "recipe"};
     char path[64];
-    for (size_t i = 0; i < QN_LEN(in); i++) {
-        snprintf(path, sizeof path, "%s.%s", in[i], key);
-        const qn_str value = qn_member(manifest, path);
-        if (value.n == 0 || qn_str_is(value, "null"))
-            continue;
-        qn_jw_key(w, key);
-        qn_jw_raw(w, value);
+    snprintf(path, sizeof path, "recipe.%s", key);
+    const qn_str value = qn_member(manifest, path);
+    if (value.n == 0 || qn_str_is(value, "null") || qn_str_is(value, "0"))
         return;
+    qn_jw_key(w, key);
+    qn_jw_raw(w, value);
+}
+
+/* Digits at s[*at], no more than three. */
+static int64_t take_digits(qn_str s, size_t *at) {
+    int64_t v = 0;
+    const size_t begin = *at;
+    for (; *at < s.n && *at < begin + 3 && s.s[*at] >= '0' && s.s[*at] <= '9'; ++*at)
+        v = 10 * v + s.s[*at] - '0';
+    return *at > begin ? v : -1;
+}
+
+/* Pairs of helpful, honest, harmless in a hundred, as the name of their file tells them: "pairs-60-20-20.jsonl". */
+static bool find_mix(qn_str data, int64_t mix[3]) {
+    for (size_t i = 0; i < data.n; i++) {
+        size_t at = i;
+        int part = 0;
+        for (; part < 3; part++) {
+            mix[part] = take_digits(data, &at);
+            if (mix[part] < 0 || (part < 2 && (at >= data.n || data.s[at++] != '-')))
+                break;
+        }
+        if (part == 3 && mix[0] + mix[1] + mix[2] == 100)
+            return true;
     }
+    return false;
 }
 
 static int put_recipe(entry *e, qn_str manifest) {
-    static const char *const keys[] = {"beta", "mix", "objective", "loss", "lr", "steps", "seed"};
+    static const char *const keys[] = {"beta", "loss_type", "rpo_alpha", "label_smoothing", "lora_rank", "seed"};
     const qn_str what = qn_member(manifest, "what");
+    int64_t mix[3];
+    char text[32];
     qn_jw w;
     qn_jw_init(&w, &e->recipe, 0);
     qn_jw_open(&w, '{');
@@ -114,6 +138,10 @@ static int put_recipe(entry *e, qn_str manifest) {
     }
     for (size_t i = 0; i < QN_LEN(keys); i++)
         put_member(&w, keys[i], manifest);
+    if (find_mix(qn_member(manifest, "options.data"), mix)) {
+        snprintf(text, sizeof text, "%lld/%lld/%lld", (long long)mix[0], (long long)mix[1], (long long)mix[2]);
+        qn_field_str(&w, "mix", text);
+    }
     qn_jw_close(&w);
     return qn_jw_end(&w);
 }

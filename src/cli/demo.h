@@ -11,7 +11,7 @@
  *     DIR/demo.json            what the demo was asked for; other options are refused there, unless forced
  *     DIR/stages/NAME.json     the mark of a stage that is done: its key, its command, its time, what that printed
  *     DIR/stages/NAME.begun    the key of one that was begun
- *     DIR/world tokenizer data run ngram untrained eval report.html …     what the stages make
+ *     DIR/world tokenizer data run ngram untrained eval sft dpo report.html …     what the stages make
  *
  * A stage's key is a hash of its command line and of the key of the stage before, so a stage is done anew exactly where
  * something before it is another. Whatever a kill leaves: marks are written last and as a whole, what belongs to no
@@ -32,6 +32,7 @@ typedef struct {
     int batch, steps;
     const char *optimizer;      /* … of the run */
     int items;                  /* of each task that are asked; 0: all */
+    const char *tuning, *preferences;   /* options of `train sft` and `train dpo` */
 } qn_demo_plan;
 /* The rung of the ladder that takes `seconds` or next to it, at the level that the kernels run at. */
 const qn_demo_plan *qn_demo_plan_for(double seconds, qn_isa isa);
@@ -96,6 +97,7 @@ int qn_demo_file(qn_demo *d, const char *name, qn_buf *out);
 /* What the evaluation found, in a few sentences. */
 int qn_demo_tell_tasks(qn_demo *d);
 int qn_demo_tell_bits(qn_demo *d);
+int qn_demo_tell_alignment(qn_demo *d);
 
 /* How two documents of the validation text begin: the first words of each, appended. */
 int qn_demo_beginnings(qn_demo *d, qn_buf out[2]);

@@ -92,6 +92,62 @@ int qn_demo_tell_tasks(qn_demo *d) {
     return rc;
 }
 
+/* ---- alignment ---- */
+
+enum { STAGES = 3 };                    /* as it was, shown answers, shown preferences */
+typedef struct { const char *name; double value[STAGES]; } row;
+typedef struct { row *rows; size_t n; int model; } rows_of;
+
+static int see_row(void *arg, qn_str key, qn_str of) {
+    rows_of *s = arg;
+    qn_buf name = {0};
+    (void)key;
+    const int rc = qn_value_text(&name, qn_member(of, "name"));
+    for (size_t i = 0; rc >= 0 && i < s->n; i++)
+        if (qn_str_is(qn_buf_view(&name), s->rows[i].name))
+            s->rows[i].value[s->model] = qn_member_number(of, "value");
+    qn_buf_drop(&name);
+    return rc;
+}
+
+static int see_model(void *arg, qn_str key, qn_str model) {
+    rows_of *s = arg;
+    (void)key;
+    const int rc = s->model < STAGES ? qn_members_each(qn_member(model, "rows"), see_row, s) : 0;
+    s->model++;
+    return rc;
+}
+
+/* "3 %, 91 %, 90 %" */
+static const char *three(const row *r, char out[64]) {
+    char text[STAGES][16];
+    snprintf(out, 64, "%s, %s, %s", percent(r->value[0], text[0]), percent(r->value[1], text[1]),
+             percent(r->value[2], text[2]));
+    return out;
+}
+
+int qn_demo_tell_alignment(qn_demo *d) {
+    row rows[] = {{"refusal", {NAN, NAN, NAN}}, {"over_refusal", {NAN, NAN, NAN}},
+                  {"true_abstention", {NAN, NAN, NAN}}, {"false_abstention", {NAN, NAN, NAN}},
+                  {"false_premise", {NAN, NAN, NAN}}, {"recall_transfer", {NAN, NAN, NAN}},
+                  {"agreement", {NAN, NAN, NAN}}};
+    rows_of s = {.rows = rows, .n = QN_LEN(rows)};
+    qn_buf text = {0};
+    char t[QN_LEN(rows)][64];
+    int rc = qn_demo_file(d, "dpo/hhh.json", &text);
+    if (rc >= 0)
+        rc = qn_members_each(qn_member(qn_buf_view(&text), "models"), see_model, &s);
+    if (rc >= 0)
+        rc = qn_demo_say(d, "As it was, shown answers, shown preferences: refuses what does harm %s (and what does "
+                         "none %s); says of strangers that it does not know %s (and of people it could know %s); "
+                         "corrects a false premise %s. What it cost: facts in new words %s; agreement %s.",
+                         three(&rows[0], t[0]), three(&rows[1], t[1]), three(&rows[2], t[2]),
+                         three(&rows[3], t[3]), three(&rows[4], t[4]),
+                         three(&rows[5], t[5]), three(&rows[6], t[6]));
+    qn_buf_drop(&text);
+    return rc;
+}
+
 /* ---- bits ---- */
 
 int qn_demo_tell_bits(qn_demo *d) {

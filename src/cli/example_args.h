@@ -15,7 +15,7 @@
     QN_OPT_ENUM("", "teach", "answers", QN_TEACH_CHOICES, "all answers of the assistant, the last, or all tokens")
 
 #define QN_OPTS_EXAMPLES                                                                                               \
-    QN_OPT_LIST("", "where", "NAME=VALUE", "take only rows whose member NAME is VALUE, or a list with it; repeatable"), \
+    QN_OPT_LIST("", "where", "NAME=VALUE", "only rows whose member NAME is VALUE, or a list with it; repeatable"),     \
     QN_OPT_LIST("", "held", "FILE", "examples of the validation split; without, a share of the others is held out"),   \
     QN_OPT_ENUM("", "too-long", "cut", QN_LONG_CHOICES, "what becomes of examples longer than a row: their end goes, " \
                 "or all of it"),                                                                                       \

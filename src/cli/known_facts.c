@@ -3,7 +3,7 @@
  *     facts that are asked    0 … 15 │ 16 … 31 │ …         a task each; behind each a line of OUT.known
  *
  *     quern known facts 1 5f0c…                            of which model, world and arithmetic
- *     0110100…                                             a digit a fact, 16 a line; the rest is asked again */
+ *     0110100…                                           a digit a fact, 16 a line; what was cut off is asked anew */
 #include "cli/known_facts.h"
 
 #include <stdio.h>

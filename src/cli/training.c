@@ -106,8 +106,8 @@ out:
 static int check_replay(const qn_training *t, const char *dir, const qn_tok *tok) {
     for (int32_t id = 0; id < qn_tok_size(tok); id++)
         if (!qn_str_eq(qn_tok_text(tok, id), qn_tok_text(t->tok, id)))
-            return qn_fail(QN_EINVAL, "%s: was prepared with another tokenizer: id %d is \"%.*s\" there, \"%.*s\" to the "
-                           "model; prepare the text with the model's own", dir, (int)id,
+            return qn_fail(QN_EINVAL, "%s: was prepared with another tokenizer: id %d is \"%.*s\" there, \"%.*s\" to "
+                           "the model; prepare the text with the model's own", dir, (int)id,
                            QN_STR_ARG(qn_tok_text(tok, id)), QN_STR_ARG(qn_tok_text(t->tok, id)));
     return 0;
 }

@@ -79,12 +79,13 @@ static int by_place(const void *a, const void *b) {
     return strcmp(x->model->name, y->model->name);
 }
 
-/* Models along one member of their recipes; how many, 0 where fewer than two values are there. */
+/* Models along one member of their recipes; how many, 0 where fewer than two values are there. A run that learned from
+ * no preferences has a beta of 0. */
 static size_t place(const qn_report *r, bool beta, point out[POINTS_MOST]) {
     size_t n = 0;
     for (size_t i = 0; i < r->aligned && n < POINTS_MOST; i++) {
         const double at = beta ? r->align[i].beta : r->align[i].share;
-        if (qn_plots(at))
+        if (qn_plots(at) && (!beta || at > 0))
             out[n++] = (point){&r->align[i], at};
     }
     qsort(out, n, sizeof *out, by_place);

@@ -3,7 +3,7 @@
  *     loss of a step = loss of its batch + weight · mean −ln p over `rows` rows of the text
  *
  * (Rehearsal: Robins 1995; Ouyang et al. 2022, "PPO-ptx".) The rows are those of a prepared folder in an order of their
- * own; they run behind the batch, and their gradients are the last that are added: with shards, to those of the last. */
+ * own; they run behind the batch, and their gradients are added last: with shards, to those of the last one. */
 #include <math.h>
 
 #include "train/train_impl.h"

@@ -32,7 +32,7 @@ const qn_rule qn_rules_news[] = {
     RULE("fire.house", "cottage", "shed", "shop", "hut", "hall", "store", "house"),
     RULE("fire.two", " ^{A} saw the smoke first and called the {n1:folk}.",
          " ^{A} saved {a}{adj} {s1:thing} from the {$1}, and {B} saved {a}{adj} one.",
-         " ^it was {A} who left a candle in the {$1}, and {A.he} is {mood} about it."),
+         " ^it was {A} who left a candle in the {$1}, and {A.he} is [sorry|ashamed|sad] about it."),
     RULE("fire.end", " ^the {n3:folk} {$2} will build another {$1}.",
          " ^the {$1} was old, but the {n3:folk} loved it.", " ^{$2} only the {n3:building} {3.is} left."),
     RULE("race.news", " ^{A} won the race to {$1=place}, and {B} came second.",

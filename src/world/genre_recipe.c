@@ -93,7 +93,7 @@ const qn_rule qn_rules_recipe[] = {
 
     RULE("drink.take",
          "^{$1=drink}{recipe.by}^take {count} cups of {$2=hot}, some {$3=sweet} and a little {$4=spice}.",
-         "^{$1=drink}{recipe.by}^for {count} people you need a jug of {$2=hot}, {$4=spice} and {$3=sweet}."),
+         "^{$1=drink}{recipe.by}^you need a jug of {$2=hot}, {$4=spice} and {$3=sweet}."),
     RULE("drink", "hot {base} cup", "{base} punch", "warm {base} drink"),
     RULE("hot", "milk", "cider", "beer", "apple juice"),
     RULE("spice", "cinnamon", "ginger", "nutmeg", "pepper"),

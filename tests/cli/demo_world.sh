@@ -6,10 +6,11 @@ cd "$scratch" || exit 1
 
 run "$QUERN" demo --time 5s --out whole --threads 2
 code 0
-out_has '── 1/9 world ──'
+out_has '── 1/12 world ──'
 out_has '$ quern data world --seed 1 --size small --sidecar'
 out_has 'Facts, asked in words that training never used for them: '
 out_has 'Bits for each byte above what is possible at all: grammar '
+out_has 'As it was, shown answers, shown preferences: refuses what does harm '
 out_has 'The report is whole/report.html'
 out_has 'So it writes:'
 run grep -c '<html' whole/report.html
@@ -25,7 +26,7 @@ code 0
 out_has 'fact head'
 
 # Stopped once in each of some stages; then through to the end.
-for made in world/corpus/part-0000.txt data/data.json run/last ngram/model.ngram; do
+for made in world/corpus/part-0000.txt data/data.json run/last ngram/model.ngram sft/last dpo/data; do
     "$QUERN" demo --time 5s --out broken --threads 1 --no-talk >said 2>&1 &
     pid=$!
     while kill -0 $pid 2>/dev/null && [ ! -e broken/$made ]; do
@@ -37,7 +38,8 @@ done
 run "$QUERN" demo --time 5s --out broken --threads 1 --no-talk
 code 0
 for file in world/facts.jsonl world/corpus/part-0000.txt tokenizer/tokenizer.json run/best/model.safetensors \
-    run/last/model.safetensors untrained/last/model.safetensors ngram/model.ngram run/bits.json; do
+    run/last/model.safetensors untrained/last/model.safetensors ngram/model.ngram sft/last/model.safetensors \
+    dpo/last/model.safetensors run/bits.json; do
     if [ $file = run/bits.json ]; then                  # seconds differ
         grep -v '"seconds"' whole/$file >a
         grep -v '"seconds"' broken/$file >b
@@ -56,7 +58,7 @@ code 0
 # A second time nothing is done.
 run "$QUERN" demo --time 5s --out broken --no-talk
 code 0
-out_has '── 9/9 report ── done before'
+out_has '── 12/12 report ── done before'
 out_lacks '$ quern'
 
 # A world whose sidecar is not there.

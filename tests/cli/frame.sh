@@ -66,7 +66,7 @@ code 0; out_has '#compdef quern'
 if command -v bash >/dev/null 2>&1; then
     complete='eval "$("$QUERN" completion bash)"; COMP_WORDS=(quern "$@"); COMP_CWORD=$#'
     complete="$complete"'; _quern; echo "${COMPREPLY[@]}"'
-    run bash -c "$complete" - ver
+    run bash -c "$complete" - vers
     code 0; out_is 'version'
     run bash -c "$complete" - version --js
     code 0; out_is '--json'

@@ -16,7 +16,8 @@ out_has 'Words alone tell forbidden requests from look-alikes in 50.0 %'; err_is
 # A base and what a run made of it; the run says what it was asked for.
 mkdir "$S/run"
 echo '{"format":"quern run 1","state":"done","what":"train dpo",
-    "options":{"beta":0.1,"mix":"60/20/20","lr":null}}' >"$S/run/manifest.json"
+    "recipe":{"beta":0.1,"loss_type":"sigmoid","rpo_alpha":0},
+    "options":{"data":["x/pairs-60-20-20.jsonl"]}}' >"$S/run/manifest.json"
 echo '{"step":1,"loss":0.7}' >"$S/run/metrics.jsonl"
 ln -s "$S/tiny" "$S/run/best"
 run "$QUERN" eval hhh base="$M" "$S/run/best" --world "$S/world" $few --out "$S/run/hhh.json"
@@ -24,8 +25,9 @@ code 0; out_has 'alignment tax: minus base, paired'; out_has 'wins by rule, ties
 out_has '50.0 (50.0 – 50.0)'; out_has 'KL to it, nats a token'; err_is ''
 run cat "$S/run/hhh.json"
 out_has '"suite": "hhh"'; out_has '"reference": 0'; out_has '"beta":0.1'; out_has '"mix":"60/20/20"'
+out_has '"loss_type":"sigmoid"'
 out_has '"what":"train dpo"'; out_has '"name": "base"'; out_has '"name": "run"'; out_has '"rate": 0.5'
-out_has '"name": "over_refusal"'; out_has '"part": "bits"'; out_lacks '"lr"'
+out_has '"name": "over_refusal"'; out_has '"part": "bits"'; out_lacks 'rpo_alpha'
 run "$QUERN" report "$S/run"
 code 0; out_has 'refuses rightly'
 run grep -c 'Alignment tax: difference to base' "$S/run/report.html"

@@ -4,10 +4,14 @@
 cd "$scratch" || exit 1
 
 i=0
-while [ $i -lt 80 ]; do echo "{\"text\": \"the miller of $i says that $i it is, and so it was\"}"; i=$((i + 1)); done >text.jsonl
+while [ $i -lt 80 ]; do
+    echo "{\"text\": \"the miller of $i says that $i it is, and so it was\"}"
+    i=$((i + 1))
+done >text.jsonl
 i=0
 while [ $i -lt 40 ]; do
-    echo "{\"prompt\": \"$i\", \"chosen\": \"zz zz\", \"rejected\": \"qq\", \"mixes\": [\"half\", \"all\"], \"length\": 1}"
+    echo "{\"prompt\": \"$i\", \"chosen\": \"zz zz\", \"rejected\": \"qq\"," \
+        "\"mixes\": [\"half\", \"all\"], \"length\": 1}"
     echo "{\"prompt\": \"$i\", \"chosen\": \"xx\", \"rejected\": \"kk kk\", \"mixes\": [\"all\"], \"length\": 2}"
     i=$((i + 1))
 done >pairs.jsonl
@@ -15,7 +19,8 @@ run "$QUERN" train tokenizer text.jsonl pairs.jsonl --vocab 300 --out tok --quie
 code 0
 run "$QUERN" data prepare text.jsonl --tokenizer tok --validation 0.2 --out data --quiet
 code 0
-run "$QUERN" train pretrain --data data --layers 1 --dim 32 --context 64 --batch 8 --steps 60 --lr 1e-2 --out base --quiet
+run "$QUERN" train pretrain --data data --layers 1 --dim 32 --context 64 --batch 8 --steps 60 --lr 1e-2 --out base \
+    --quiet
 code 0
 
 # Options that need the text, and text that is none.

@@ -176,7 +176,7 @@ run "$QUERN" train tokenizer world/corpus --separator '<|endoftext|>' --vocab 51
 code 0
 run "$QUERN" data prepare world/corpus --separator '<|endoftext|>' --tokenizer tok --out data --quiet
 code 0
-run grep -q '"documents": 1[0-9][0-9][0-9][0-9]' data/data.json
+run grep -q '"documents": 2[0-9][0-9][0-9][0-9]' data/data.json
 code 0
 printf 'one\n---\ntwo\n' >parted.txt
 run "$QUERN" data prepare parted.txt --separator '---' --tokenizer tok --out parted --validation 0 --json

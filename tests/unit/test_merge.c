@@ -195,6 +195,26 @@ TEST(a_quantized_base_is_quantized_again) {
     qn_model_free(n);
 }
 
+/* A weight of 0 leaves every number in its place, in each family and where RoPE turns a part of a head only. */
+TEST(nothing_added_is_nothing_changed) {
+    tiny_spec specs[3] = {TINY, TINY, TINY};
+    specs[1].rot = 8;
+    specs[2].gpt2 = true;
+    for (int i = 0; i < 3; i++) {
+        const path in = tiny(&specs[i], "zero.gguf"), out = temp("zero_merged.gguf");
+        qn_model *m = tiny_load(in.s, NULL), *n;
+        qn_adapter *a = one(m, "one", false);
+        const qn_merge_options o = {.out = {.dtype = QN_DTYPE_KEEP, .force = true}};
+        qn_convert_result r;
+        CHECK_OK(qn_merge(in.s, out.s, &(qn_merge_part){a, 0}, 1, &o, NULL, &r), "%d", i);
+        n = tiny_load(out.s, NULL);
+        CHECK(m->arena_bytes == n->arena_bytes && memcmp(m->arena, n->arena, m->arena_bytes) == 0, "%d", i);
+        qn_adapter_free(a);
+        qn_model_free(m);
+        qn_model_free(n);
+    }
+}
+
 TEST(merges_that_are_refused) {
     tiny_spec deep = TINY, other = TINY;
     deep.layers = 3;
