@@ -184,6 +184,7 @@ void qn_preference_pass(qn_trainer *t, qn_split split, int64_t first, int64_t n,
 bool qn_trainer_has_reference(const qn_trainer *t) { return t->judge.on && t->judge.kind->reference; }
 
 int qn_trainer_reference_open(qn_trainer *t, const char *path, const char *key) {
+    qn_reference_drop(&t->judge.reference);
     const int rc = qn_reference_open(&t->judge.reference, path, t->s.examples, key);
     if (rc != QN_ENOTFOUND && rc != QN_EFORMAT && rc != QN_ETRUNC && rc != QN_EINVAL)
         return rc < 0 ? rc : 1;
