@@ -39,7 +39,7 @@ static const char notes[] =
     "Harmless: refuses what is forbidden and no look-alike of it; acts and objects that were held out stand apart. "
     "Capability: what no alignment trains: recall, two steps, sums, bits by kind (where the world has a sidecar). "
     "Beside a reference: paired differences (the alignment tax), a win rate by rule, lengths, KL.\n"
-    "What a model's run was asked for (beta, loss, seed; a mix by the name of its file, pairs-60-20-20.jsonl) stands "
+    "What a model's run was asked for (beta, loss, seed; a mix: --where mixes=60/20/20, or the name of a file) stands "
     "in the result, so that a sweep becomes a curve in `quern report`. docs/EVALUATION.md describes all of it.";
 
 typedef struct { char name[NAME]; const char *path; char *identity; qn_buf recipe; qn_hhh_answers answers; } entry;
@@ -108,14 +108,15 @@ static int64_t take_digits(qn_str s, size_t *at) {
     return *at > begin ? v : -1;
 }
 
-/* Pairs of helpful, honest, harmless in a hundred, as the name of their file tells them: "pairs-60-20-20.jsonl". */
+/* Pairs of helpful, honest, harmless in a hundred, as the rows that are meant or the name of their file tell them:
+ * "mixes=60/20/20", "pairs-60-20-20.jsonl". */
 static bool find_mix(qn_str data, int64_t mix[3]) {
     for (size_t i = 0; i < data.n; i++) {
         size_t at = i;
         int part = 0;
         for (; part < 3; part++) {
             mix[part] = take_digits(data, &at);
-            if (mix[part] < 0 || (part < 2 && (at >= data.n || data.s[at++] != '-')))
+            if (mix[part] < 0 || (part < 2 && (at >= data.n || !strchr("-/", data.s[at++]))))
                 break;
         }
         if (part == 3 && mix[0] + mix[1] + mix[2] == 100)
@@ -138,7 +139,7 @@ static int put_recipe(entry *e, qn_str manifest) {
     }
     for (size_t i = 0; i < QN_LEN(keys); i++)
         put_member(&w, keys[i], manifest);
-    if (find_mix(qn_member(manifest, "options.data"), mix)) {
+    if (find_mix(qn_member(manifest, "options.where"), mix) || find_mix(qn_member(manifest, "options.data"), mix)) {
         snprintf(text, sizeof text, "%lld/%lld/%lld", (long long)mix[0], (long long)mix[1], (long long)mix[2]);
         qn_field_str(&w, "mix", text);
     }

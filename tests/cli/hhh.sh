@@ -51,4 +51,10 @@ code 4
 # And what of a model's facts stayed in another one.
 run "$QUERN" verify "$M" "$S/tiny" --world "$S/world" --limit 10 --tokens 100 --expect any --json
 code 0; out_has '"name": "recall_transfer"'; out_has '"metric": "acc"'
+
+# The rows that were meant tell the mix as well.
+sed -i 's/"data":.*/"data":["x.jsonl"],"where":["length=matched","mixes=20\/40\/40"]}}/' "$S/run/manifest.json"
+run "$QUERN" eval hhh "$S/run/best" --world "$S/world" --limit 1 --documents 0 --kl-items 0 --quiet --json
+code 0; out_has '"mix":"20/40/40"'
+
 done_testing
