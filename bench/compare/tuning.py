@@ -67,7 +67,8 @@ def quern_run(o, task):
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     seconds = sum(line["step_seconds"] for line in lines[WARM:])
     tokens = sum(line["step_tokens"] for line in lines[WARM:])
-    return {"tokens_per_second": tokens / seconds, "pairs_per_second": 2 * o.steps / seconds, "memory_mb": memory,
+    pairs = sum(line.get("judged", 0) for line in lines[WARM:])
+    return {"tokens_per_second": tokens / seconds, "pairs_per_second": pairs / seconds, "memory_mb": memory,
             "loss": [line["loss"] for line in lines]}
 
 
