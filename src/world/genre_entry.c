@@ -2,7 +2,7 @@
 #include "world/grammar.h"
 
 const qn_rule qn_rules_entry[] = {
-    RULE("entry", "9*{A}\n\n{!tellall}{entry.close}", "2*{A}\n\n{!tell}{entry.remark}{!again}{!tellall}",
+    RULE("entry", "13*{A}\n\n{!tellall}{entry.close}", "2*{A}\n\n{!tell}{entry.remark}{!again}{!tellall}",
          "{A}\n\n{!tellall}{!kin}", "{A}\n\n{!tell}{!kin}{!tellall}"),
     RULE("entry.remark", " ^the {n1:folk} {at} {1:knows2} more of {A.him} than of the {n2:folk}.",
          " ^the {adj} book {at} says little else about {A.him}, but the {n1:folk} there {1.is} not {mood}.",

@@ -155,7 +155,7 @@ static void tell_some(qn_gen *g, int n, bool pronoun) {
 }
 
 static void tell(qn_gen *g) {
-    static const uint16_t of_two[2] = {1, 3}, of_more[3] = {3, 3, 8};
+    static const uint16_t of_two[2] = {1, 3}, of_more[3] = {2, 3, 9};
     const int left = __builtin_popcount(g->actor[g->topic].facts);
     if (left == 0)
         return;

@@ -16,7 +16,7 @@ const qn_rule qn_rules_clauses[] = {
     RULE("far.that", " ^the {n1:thing} that the {n2:folk} {at} {2:carries} {1:matters}."),
     RULE("far.hands", " ^the {n1:thing} in the hands of the {n2:folk} {1:matters}."),
     RULE("far.plant", " ^the {n1:plant} that {1:grows} by the {n2:building} {1.is} taller than the {n3:building}."),
-    RULE("farther", "3*{far}", "2*{far.that}", "{far.hands}", "{far.plant}"),
+    RULE("farther", "6*{far}", "2*{far.that}", "{far.hands}", "{far.plant}"),
     /* Two subjects, one after the other. */
     RULE("twin",
          " ^the {n1:thing} near the {n2:building} {1.is} {state}, but the {n3:thing} under the {n4:building} {3.is} "

@@ -33,7 +33,7 @@ static void write_docs(texts *t, int64_t from, int64_t to) {
 
 /* What 3,000 documents of seed 1 hash to. A change of the generator's texts changes it, and QN_WORLD_VERSION with it
  * once a release has gone out. */
-#define HASH 0x38a87199e3d7bef1ull
+#define HASH 0x1f736bf08537e2f2ull
 
 TEST(the_same_bytes_everywhere) {
     texts t = open_texts(1, false);
@@ -103,7 +103,7 @@ TEST(facts_are_told_as_often_as_planned) {
 }
 
 TEST(classes_have_their_shares) {
-    static const double want[QN_CLASSES] = {0.45, 0.35, 0.08, 0.12};
+    static const double want[QN_CLASSES] = {0.46, 0.34, 0.08, 0.12};
     texts t = open_texts(3, false);
     write_docs(&t, 0, t.plan->n_docs);
     CHECK(t.g.out.n >= 4000000 && t.g.out.n <= 6000000, "%zu bytes", t.g.out.n);
