@@ -216,6 +216,7 @@ typedef struct {
 } qn_progress;
 void qn_progress_init(qn_progress *p, qn_cli *c, const char *what, int64_t total, const char *unit);
 void qn_progress_set(qn_progress *p, int64_t done);
+int qn_progress_reach(qn_progress *p, int64_t done, int64_t total);      /* the same; QN_ECANCEL after Ctrl-C */
 QN_PRINTF(2, 3) void qn_progress_note(qn_progress *p, const char *fmt, ...);
 void qn_progress_drop(qn_progress *p);              /* wipes the bar and says how long it took */
 /* "1:02:03" or "2:03", into out, which is returned. */

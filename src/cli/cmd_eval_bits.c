@@ -58,9 +58,7 @@ static int open_scorer(job *j, const char *path) {
 
 static int on_document(void *arg, int64_t done, int64_t n) {
     job *j = arg;
-    j->bar.total = n;
-    qn_progress_set(&j->bar, done);
-    return qn_cancel_check();
+    return qn_progress_reach(&j->bar, done, n);
 }
 
 static int write_file(const job *j, const char *path) {

@@ -173,9 +173,7 @@ out:
 
 static int on_requests(void *arg, int64_t done, int64_t n) {
     job *j = arg;
-    j->bar.total = n;
-    qn_progress_set(&j->bar, done);
-    return qn_cancel_check();
+    return qn_progress_reach(&j->bar, done, n);
 }
 
 static int on_items(void *arg, const qn_task *t, const qn_scorer *s, int64_t done, int64_t n) {

@@ -127,9 +127,7 @@ static int choose_special(job *j) {
 
 static int progress(void *arg, int64_t done, int64_t total) {
     job *j = arg;
-    j->bar.total = total;
-    qn_progress_set(&j->bar, done);
-    return qn_cancel_check();
+    return qn_progress_reach(&j->bar, done, total);
 }
 
 static int choose(job *j) {

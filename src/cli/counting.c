@@ -101,9 +101,7 @@ out:
 
 static int on_held_out(void *arg, int64_t done, int64_t n) {
     job *j = arg;
-    j->bar.total = n;
-    qn_progress_set(&j->bar, done);
-    return qn_cancel_check();
+    return qn_progress_reach(&j->bar, done, n);
 }
 
 /* What stands on the disk now, as others will open it. */

@@ -110,6 +110,12 @@ void qn_progress_set(qn_progress *p, int64_t done) {
     draw(p, false);
 }
 
+int qn_progress_reach(qn_progress *p, int64_t done, int64_t total) {
+    p->total = total;
+    qn_progress_set(p, done);
+    return qn_cancel_check();
+}
+
 void qn_progress_note(qn_progress *p, const char *fmt, ...) {
     va_list args;
     va_start(args, fmt);

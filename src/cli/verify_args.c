@@ -35,9 +35,7 @@ static int open_side(qn_verify_job *j, const char *path, qn_opened *m, qn_verify
 
 static int on_tokens(void *arg, int64_t done, int64_t total) {
     qn_verify_job *j = arg;
-    j->bar.total = total;
-    qn_progress_set(&j->bar, done);
-    return qn_cancel_check();
+    return qn_progress_reach(&j->bar, done, total);
 }
 
 int qn_verify_job_run(qn_verify_job *j, const char *a, const char *b) {

@@ -6,6 +6,7 @@
 #     out_is 'quern 0.1.0'                        stdout, exactly (without the last newline)
 #     out_has 'quern '; err_has 'did you mean'    a fixed string anywhere in it
 #     err_is ''
+#     chats                                       chats.jsonl here, to tune with
 #     tiny                                        models of known words in $scratch (make_tiny.c says which)
 #     shows '> ' 2                                waits: what feeds a terminal goes on when this stands there twice
 #     done_testing                                last line: says how many checks ran, fails if one did
@@ -57,6 +58,15 @@ out_has() { verdict "$(holds grep -qF -- "$1" "$scratch/out")" "in stdout: $1"; 
 err_has() { verdict "$(holds grep -qF -- "$1" "$scratch/err")" "in stderr: $1"; }
 out_lacks() { verdict "$(holds test -z "$(grep -F -- "$1" "$scratch/out")")" "not in stdout: $1"; }
 err_lacks() { verdict "$(holds test -z "$(grep -F -- "$1" "$scratch/err")")" "not in stderr: $1"; }
+
+chats() {       # forty lessons of one turn, into chats.jsonl
+    i=0
+    while [ $i -lt 40 ]; do
+        echo "{\"messages\": [{\"role\": \"user\", \"content\": \"say $i\"}," \
+            "{\"role\": \"assistant\", \"content\": \"$i it is\"}]}"
+        i=$((i + 1))
+    done >chats.jsonl
+}
 
 tiny() {
     "${MAKE_TINY:?MAKE_TINY must name the program}" "$scratch" || exit 1

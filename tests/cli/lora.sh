@@ -2,13 +2,7 @@
 . "$(dirname "$0")/lib.sh"
 cd "$scratch" || exit 1
 tiny
-
-i=0
-while [ $i -lt 40 ]; do
-    echo "{\"messages\": [{\"role\": \"user\", \"content\": \"say $i\"}," \
-        "{\"role\": \"assistant\", \"content\": \"$i it is\"}]}"
-    i=$((i + 1))
-done >chats.jsonl
+chats
 
 # What an adapter is made of needs --lora, and targets that the family has.
 sft() { run "$QUERN" train sft "$@" --data chats.jsonl --context 64; }

@@ -241,13 +241,18 @@ static void judge_level(const fixture *f, const qn_model *m, const char *what, q
     qn_session_free(s);
 }
 
-QN_UNUSED static void judge_model(const fixture *f, const char *path, const char *what, double *worst) {
-    const qn_model_options o = {.weights = QN_WEIGHTS_AS_IS};
+QN_UNUSED static qn_model *load_model(const char *path, int weights) {
+    const qn_model_options o = {.weights = weights, .keep_pages = true};
     qn_source *s;
     qn_model *m;
-    CHECK_OK(qn_source_open(&s, path), "%s", what);
-    CHECK_OK(qn_model_load(&m, s, &o, NULL), "%s", what);
+    CHECK_OK(qn_source_open(&s, path), "%s", path);
+    CHECK_OK(qn_model_load(&m, s, &o, NULL), "%s", path);
     qn_source_close(s);
+    return m;
+}
+
+QN_UNUSED static void judge_model(const fixture *f, const char *path, const char *what, double *worst) {
+    qn_model *m = load_model(path, QN_WEIGHTS_AS_IS);
     CHECK_INT(m->main_dtype, QN_F32);
     for (int isa = 0; isa < QN_ISA_LEVELS; isa++)
         if (qn_isa_has((qn_isa)isa))

@@ -27,16 +27,6 @@ static const char *as_peft(const fixture *f) {
     return dir;
 }
 
-static qn_model *load_model(const char *path) {
-    const qn_model_options o = {.weights = QN_WEIGHTS_AS_IS, .keep_pages = true};
-    qn_source *s;
-    qn_model *m;
-    CHECK_OK(qn_source_open(&s, path));
-    CHECK_OK(qn_model_load(&m, s, &o, NULL));
-    qn_source_close(s);
-    return m;
-}
-
 /* Twice the latitude of a model alone: two products where there was one. */
 static void judge_adapted(const fixture *f, const qn_model *m, const qn_adapter *a, const char *what, double *worst) {
     for (int isa = 0; isa < QN_ISA_LEVELS; isa++) {
@@ -90,7 +80,7 @@ TEST(logits_of_peft) {
         double worst = 0;
         fixture f;
         read_fixture(cases[i].file, &f);
-        qn_model *m = load_model(base_directory(cases[i].base));
+        qn_model *m = load_model(base_directory(cases[i].base), QN_WEIGHTS_AS_IS);
         judge_forms(&f, m, cases[i].file, &worst);
         print_message("%s: off by %.2f times what a float32 run of PEFT is\n", cases[i].file, worst);
         qn_model_free(m);
@@ -110,7 +100,7 @@ static void judge_merged(const fixture *f, const char *base, const char *label, 
     CHECK_OK(qn_convert(from[0], from[1], &keep, &r));
     snprintf(dir, sizeof dir, "%s", as_peft(f));
     for (int form = 0; form < 4; form++) {
-        qn_model *m = load_model(from[form / 2]);
+        qn_model *m = load_model(from[form / 2], QN_WEIGHTS_AS_IS);
         qn_adapter *a;
         CHECK_OK(qn_adapter_open(&a, dir, m->arch, &m->cfg), "%s", label);
         snprintf(out, sizeof out, "%s", qn_test_temp(outs[form % 2]));
@@ -161,7 +151,7 @@ TEST(ties_as_peft_has_it) {
     ties_fixture t = {0};
     qn_merge_part part[2] = {{NULL, 1}, {NULL, 0.7}};
     qn_adapter *a[2];
-    qn_model *m = load_model(base_directory("llama_gqa.json"));
+    qn_model *m = load_model(base_directory("llama_gqa.json"), QN_WEIGHTS_AS_IS);
     int64_t zeros = 0;
     read_ties(&t);
     for (int i = 0; i < 2; i++) {

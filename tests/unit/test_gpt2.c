@@ -94,19 +94,9 @@ static const char *as_gguf(const fixture *f) {
 
 /* ---- logits ---- */
 
-static qn_model *load(const char *path, int weights) {
-    const qn_model_options o = {.weights = weights};
-    qn_source *s;
-    qn_model *m;
-    CHECK_OK(qn_source_open(&s, path));
-    CHECK_OK(qn_model_load(&m, s, &o, NULL));
-    qn_source_close(s);
-    return m;
-}
-
 /* Packed to the same bytes: then everything that follows is the same. */
 static void same_weights(const char *a, int as, const char *b, const char *what) {
-    qn_model *x = load(a, as), *y = load(b, QN_WEIGHTS_AS_IS);
+    qn_model *x = load_model(a, as), *y = load_model(b, QN_WEIGHTS_AS_IS);
     CHECK(x->arena_bytes == y->arena_bytes && memcmp(x->arena, y->arena, x->arena_bytes) == 0, "%s", what);
     qn_model_free(x);
     qn_model_free(y);
@@ -174,7 +164,7 @@ TEST(positions_end_where_the_table_does) {
     static fixture f;
     qn_session *s;
     read_fixture("gpt2_odd.json", &f);
-    qn_model *m = load(as_directory(&f, &f.config), QN_WEIGHTS_AS_IS);
+    qn_model *m = load_model(as_directory(&f, &f.config), QN_WEIGHTS_AS_IS);
     const qn_session_options longer = {.context = 38, .kv = QN_F32}, all = {.kv = QN_F32};
     CHECK_FAIL(qn_session_new(&s, m, qn_kernels_at(QN_ISA_SCALAR), NULL, &longer), QN_ECONTEXT,
                "38 tokens is asked for; this model knows 37 positions");

@@ -61,16 +61,6 @@ static void read_pairs(const char *file, pairs *p) {
     qn_buf_drop(&text);
 }
 
-static qn_model *load(const char *path) {
-    const qn_model_options o = {.weights = QN_WEIGHTS_AS_IS};
-    qn_source *s;
-    qn_model *m;
-    CHECK_OK(qn_source_open(&s, path));
-    CHECK_OK(qn_model_load(&m, s, &o, NULL));
-    qn_source_close(s);
-    return m;
-}
-
 /* "model.layers.0.self_attn.q_proj.lora_A" of a slot "blk.0.attn_q.weight.lora_a". */
 static void peft_name(const qn_slot *s, char out[96]) {
     qn_buf name = {0};
@@ -201,7 +191,7 @@ static void judge_pairs(const char *file) {
     char name[96];
     read_pairs(file, &p);
     read_fixture(p.base, &f);
-    qn_model *m = load(as_directory(&f, &f.config));
+    qn_model *m = load_model(as_directory(&f, &f.config), QN_WEIGHTS_AS_IS);
     const qn_lora_options o = {.rank = p.rank, .alpha = p.alpha, .rslora = p.rslora, .dora = p.dora};
     subject *s = subject_on(m, &o, 2, 1);
     const int64_t supervised = one_row(s, &f);
