@@ -1,5 +1,6 @@
 # tests/cli/dpo.sh — preferences learned: the first loss, what is recorded, kill and resume to the same bits, the
 # reference on disk; data and options that do not go together.
+# label: full
 . "$(dirname "$0")/lib.sh"
 cd "$scratch" || exit 1
 tiny

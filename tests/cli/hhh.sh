@@ -1,5 +1,6 @@
 #!/bin/sh
 # tests/cli/hhh.sh — helpful, honest, harmless: several models over a world's sets, and what a report makes of it.
+# label: full
 . "$(dirname "$0")/lib.sh"
 tiny
 few='--limit 6 --documents 2 --kl-items 2 --quiet'

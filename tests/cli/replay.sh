@@ -1,5 +1,6 @@
 # tests/cli/replay.sh — tuned while old text is read again: planned, recorded, resumed to the same bits, less forgotten;
 # the rows that --where means.
+# label: full
 . "$(dirname "$0")/lib.sh"
 cd "$scratch" || exit 1
 
