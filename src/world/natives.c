@@ -98,7 +98,7 @@ static int choose_form(qn_gen *g, qn_relation r, bool pronoun) {
         const bool here = home == g->place && !(pronoun && g->place == QN_REGISTER_TALK);
         weight[f] = here && form->place > QN_REGISTER_NAME ? 4 : any && g->place != QN_REGISTER_LEDGER;
         if (form->kind == QN_FORM_TRANSFER)
-            weight[f] = g->w->person[g->actor[g->topic].person].taught ? weight[f] * 2 : 0;
+            weight[f] = g->w->person[g->actor[g->topic].person].taught ? weight[f] * 5 : 0;
         total += weight[f];
     }
     return (int)qn_choose_weighted(g, weight, QN_FORMS_TRAINED, total);
@@ -155,7 +155,7 @@ static void tell_some(qn_gen *g, int n, bool pronoun) {
 }
 
 static void tell(qn_gen *g) {
-    static const uint16_t of_two[2] = {1, 3}, of_more[3] = {2, 3, 9};
+    static const uint16_t of_two[2] = {1, 3}, of_more[3] = {3, 3, 8};
     const int left = __builtin_popcount(g->actor[g->topic].facts);
     if (left == 0)
         return;
