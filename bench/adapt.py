@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """bench/adapt.py — a published GGUF adapted: answers, then preferences, then one file again, run by llama.cpp too.
 
-    python3 bench/adapt.py --model SmolLM2-135M-Instruct.Q4_1.gguf --data shared/data --python VENV/bin/python
+    python3 bench/adapt.py --model SmolLM2-135M-Instruct.Q4_1.gguf --data DATA --python VENV/bin/python
 
 What docs/FINETUNE.md describes, with its figures: LoRA on the quantized file by Alpaca rows, merged; DPO with LoRA on
 what came out, merged; exported as F32 and as Q8_0. Held-out loss, margin and accuracy before and after; what a merge

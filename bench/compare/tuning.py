@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """bench/compare/tuning.py — LoRA, full fine-tuning and DPO in quern and in TRL with PEFT, turn by turn on one machine.
 
-    python3 bench/compare/tuning.py --model MODEL.gguf --data shared/data --python VENV/bin/python
+    python3 bench/compare/tuning.py --model MODEL.gguf --data DATA --python VENV/bin/python
 
 LoRA of rank 16 on all linear layers, rows packed to 512, four of them a step; all weights, batches of the same size;
 DPO on two pairs a step. quern adapts the published GGUF as it is (full fine-tuning: the numbers that it stands for),
