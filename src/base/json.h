@@ -79,6 +79,8 @@ void qn_jw_bool(qn_jw *w, bool v);
 void qn_jw_null(qn_jw *w);
 void qn_jw_raw(qn_jw *w, qn_str json);                /* a value that is JSON already, as it stands */
 int qn_jw_end(qn_jw *w);                              /* the first error, or 0 */
+/* Ends it and makes a whole file of it, with a line break behind. The buffer stays the caller's. */
+int qn_jw_write(qn_jw *w, const char *path);
 int qn_json_quote(qn_buf *out, qn_str s);             /* "…" with escapes, appended */
 
 #endif

@@ -29,6 +29,12 @@ static inline void qn_field_bool(qn_jw *w, const char *key, bool v) {
     qn_jw_bool(w, v);
 }
 
+/* A member that is an object or a list, open. */
+static inline void qn_field_open(qn_jw *w, const char *key, char open) {
+    qn_jw_key(w, key);
+    qn_jw_open(w, open);
+}
+
 static inline void qn_field_null(qn_jw *w, const char *key) {
     qn_jw_key(w, key);
     qn_jw_null(w);

@@ -1,6 +1,8 @@
 /* base/json_write.c — the JSON writer: it knows where commas, line breaks and quotes belong. */
 #include "base/json.h"
 
+#include "base/file.h"
+
 #include <math.h>
 #include <string.h>
 
@@ -165,4 +167,10 @@ void qn_jw_raw(qn_jw *w, qn_str json) {
 int qn_jw_end(qn_jw *w) {
     qn_assert(w->rc < 0 || (w->depth == 0 && !w->after_key));
     return w->rc;
+}
+
+int qn_jw_write(qn_jw *w, const char *path) {
+    QN_TRY(qn_jw_end(w));
+    QN_TRY(qn_buf_putc(w->out, '\n'));
+    return qn_write_file(path, w->out->s, w->out->n);
 }

@@ -40,10 +40,7 @@ static const char notes[] =
     "them.";
 
 static int on_bytes(void *arg, int64_t done, int64_t total) {
-    qn_progress *bar = arg;
-    bar->total = total >> 20;
-    qn_progress_set(bar, done >> 20);
-    return qn_cancel_check();
+    return qn_progress_reach(arg, done >> 20, total >> 20);
 }
 
 /* Rounded: by what OUT holds. Else the numbers are the same; stored otherwise, they are compared as numbers. */

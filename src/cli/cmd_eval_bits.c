@@ -66,11 +66,7 @@ static int write_file(const job *j, const char *path) {
     qn_jw w;
     qn_jw_init(&w, &text, 2);
     qn_bits_put(&j->r, &j->curve, &w);
-    int rc = qn_jw_end(&w);
-    if (rc >= 0)
-        rc = qn_buf_putc(&text, '\n');
-    if (rc >= 0)
-        rc = qn_write_file(path, text.s, text.n);
+    const int rc = qn_jw_write(&w, path);
     qn_buf_drop(&text);
     return rc;
 }

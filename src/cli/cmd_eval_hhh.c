@@ -257,11 +257,7 @@ static int write_result(job *j, const char *path) {
     qn_jw w;
     qn_jw_init(&w, &out, 2);
     put_json(j, &w);
-    int rc = qn_jw_end(&w);
-    if (rc >= 0)
-        rc = qn_buf_putc(&out, '\n');
-    if (rc >= 0)
-        rc = qn_write_file(path, out.s, out.n);
+    const int rc = qn_jw_write(&w, path);
     qn_buf_drop(&out);
     return rc;
 }

@@ -83,10 +83,7 @@ static int open_adapters(job *j) {
 }
 
 static int on_bytes(void *arg, int64_t done, int64_t total) {
-    qn_progress *bar = arg;
-    bar->total = total >> 20;
-    qn_progress_set(bar, done >> 20);
-    return qn_cancel_check();
+    return qn_progress_reach(arg, done >> 20, total >> 20);
 }
 
 static int merge(job *j) {

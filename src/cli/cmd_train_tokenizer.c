@@ -257,11 +257,7 @@ static int write_config(const job *j) {
     put_ggml(j, &w);
     qn_jw_close(&w);
     qn_jw_close(&w);
-    int rc = qn_jw_end(&w);
-    if (rc >= 0)
-        rc = qn_buf_putc(&text, '\n');
-    if (rc >= 0)
-        rc = qn_write_file(j->config_path.s, text.s, text.n);
+    const int rc = qn_jw_write(&w, j->config_path.s);
     qn_buf_drop(&text);
     return rc;
 }

@@ -119,11 +119,7 @@ static int write_demo(qn_demo *d) {
     qn_field_i64(&w, "steps", d->plan->steps);
     qn_field_str(&w, "optimizer", d->plan->optimizer);
     qn_jw_close(&w);
-    int rc = qn_jw_end(&w);
-    if (rc >= 0)
-        rc = qn_buf_putc(&text, '\n');
-    if (rc >= 0)
-        rc = qn_write_file(qn_demo_path(d, "demo.json"), text.s, text.n);
+    const int rc = qn_jw_write(&w, qn_demo_path(d, "demo.json"));
     qn_buf_drop(&text);
     return rc;
 }

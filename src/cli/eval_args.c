@@ -84,11 +84,7 @@ static int write_result(qn_eval_job *j, const char *path) {
     qn_jw_init(&w, &out, 2);
     int rc = qn_eval_put_json(j, &w);
     if (rc >= 0)
-        rc = qn_jw_end(&w);
-    if (rc >= 0)
-        rc = qn_buf_putc(&out, '\n');
-    if (rc >= 0)
-        rc = qn_write_file(path, out.s, out.n);
+        rc = qn_jw_write(&w, path);
     qn_buf_drop(&out);
     return rc;
 }

@@ -16,7 +16,6 @@
 #include "model/save.h"
 
 #define TEXT_MAX ((size_t)256 << 20)
-#define VERIFY_MOST ((int64_t)512 << 20)         /* bytes of shards that are read before the first step */
 
 /* ---- opening ---- */
 
@@ -119,8 +118,7 @@ int qn_training_open_replay(qn_training *t, const char *dir) {
     QN_TRY_OUT(qn_dataset_open(&t->replay, dir));
     QN_TRY_OUT(qn_path_join(&path, dir, "tokenizer.json"));
     QN_TRY_OUT(qn_model_tokenizer(&tok, path.s));
-    QN_TRY_OUT(check_replay(t, dir, tok));
-    rc = qn_dataset_size(t->replay) <= VERIFY_MOST ? qn_dataset_verify(t->replay) : 0;
+    rc = check_replay(t, dir, tok);
 out:
     qn_tok_free(tok);
     qn_buf_drop(&path);
@@ -249,9 +247,7 @@ static int on_measured(void *arg, int64_t step, const qn_measured *m, bool best)
 
 static int on_reference(void *arg, int64_t done, int64_t rows) {
     qn_training *t = arg;
-    t->bar.total = rows;
-    qn_progress_set(&t->bar, done);
-    return qn_cancel_check();
+    return qn_progress_reach(&t->bar, done, rows);
 }
 
 static int on_saved(void *arg, int64_t step, double seconds) {

@@ -19,14 +19,19 @@ static int check_names(const qn_cli *c) {
     return 0;
 }
 
+/* Options that mean nothing without another. */
+static int check_parts(const qn_cli *c, const char *const *part, size_t n, const char *of, const char *needs) {
+    for (size_t i = 0; i < n; i++)
+        if (qn_cli_given(c, part[i]))
+            return qn_fail(QN_EUSAGE, "--%s is of %s: it needs %s", part[i], of, needs);
+    return 0;
+}
+
 static int take_lora(const qn_cli *c, qn_recipe_lora *l) {
     static const char *const parts[] = {"rank", "alpha", "targets", "lora-dropout", "rslora", "dora", "lora-plus"};
     const char *targets = qn_cli_str(c, "targets");
-    for (size_t i = 0; i < QN_LEN(parts) && !qn_cli_flag(c, "lora"); i++)
-        if (qn_cli_given(c, parts[i]))
-            return qn_fail(QN_EUSAGE, "--%s is of adapters: it needs --lora", parts[i]);
     if (!qn_cli_flag(c, "lora"))
-        return 0;
+        return check_parts(c, parts, QN_LEN(parts), "adapters", "--lora");
     if (qn_cli_enum(c, "weights") == 1)
         return qn_fail(QN_EUSAGE, "--weights f32: an adapter sits on the weights as they are; leave it out");
     if (strlen(targets) >= QN_TARGETS)
@@ -148,15 +153,11 @@ static int plan_run(qn_training *t, const qn_tuning *how) {
 /* Text that is read again: so many rows of it. */
 static int plan_replay(qn_training *t) {
     const qn_cli *c = t->c;
+    static const char *const parts[] = {"replay-rows", "replay-weight"};
     const char *dir = qn_cli_str(c, "replay");
     const int64_t rows = qn_run_args_int(c, "replay-rows");
-    for (size_t i = 0; i < 2 && !dir; i++) {
-        const char *const parts[] = {"replay-rows", "replay-weight"};
-        if (qn_cli_given(c, parts[i]))
-            return qn_fail(QN_EUSAGE, "--%s is of text that is read again: it needs --replay", parts[i]);
-    }
     if (!dir)
-        return 0;
+        return check_parts(c, parts, QN_LEN(parts), "text that is read again", "--replay");
     t->recipe.replay_rows = rows > 0 ? rows : QN_MAX(1, t->recipe.batch / 2);
     t->recipe.replay_weight = qn_cli_float(c, "replay-weight");
     return qn_training_open_replay(t, dir);

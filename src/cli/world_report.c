@@ -129,13 +129,9 @@ int qn_world_report_file(const qn_world_report *r, const char *folder) {
     qn_jw w;
     qn_jw_init(&w, &text, 2);
     qn_world_report_json(r, &w);
-    int rc = qn_jw_end(&w);
+    int rc = qn_path_join(&path, folder, "world.json");
     if (rc >= 0)
-        rc = qn_buf_putc(&text, '\n');
-    if (rc >= 0)
-        rc = qn_path_join(&path, folder, "world.json");
-    if (rc >= 0)
-        rc = qn_write_file(path.s, text.s, text.n);
+        rc = qn_jw_write(&w, path.s);
     qn_buf_drop(&text);
     qn_buf_drop(&path);
     return rc;

@@ -5,19 +5,9 @@
 #include <math.h>
 #include <stdio.h>
 
-static void field_bool(qn_jw *w, const char *key, bool v) {
-    qn_jw_key(w, key);
-    qn_jw_bool(w, v);
-}
-
-static void open(qn_jw *w, const char *key, char with) {
-    qn_jw_key(w, key);
-    qn_jw_open(w, with);
-}
-
 static void put_fed(const qn_verify_result *r, qn_jw *w) {
     char text[32];
-    open(w, "fed", '{');
+    qn_field_open(w, "fed", '{');
     qn_field_str(w, "text", r->own_text ? "given" : "built in");
     qn_field_i64(w, "context", r->ctx);
     qn_field_i64(w, "sequences", r->sequences);
@@ -30,13 +20,13 @@ static void put_fed(const qn_verify_result *r, qn_jw *w) {
 }
 
 static void put_logits(const qn_verify_result *r, qn_jw *w) {
-    open(w, "tokenizer", '{');
-    field_bool(w, "equal", true);
+    qn_field_open(w, "tokenizer", '{');
+    qn_field_bool(w, "equal", true);
     qn_field_i64(w, "ids", r->ids);
-    field_bool(w, "special_tokens_equal", r->specials_equal);
-    field_bool(w, "chat_template_equal", r->template_equal);
+    qn_field_bool(w, "special_tokens_equal", r->specials_equal);
+    qn_field_bool(w, "chat_template_equal", r->template_equal);
     qn_jw_close(w);
-    open(w, "logits", '{');
+    qn_field_open(w, "logits", '{');
     qn_field_i64(w, "rows", r->rows);
     qn_field_i64(w, "same_rows", r->same_rows);
     qn_field_i64(w, "not_numbers", r->not_numbers);
@@ -50,7 +40,7 @@ static void put_logits(const qn_verify_result *r, qn_jw *w) {
 }
 
 static void put_texts(const qn_verify_result *r, qn_jw *w) {
-    open(w, "kl", '{');
+    qn_field_open(w, "kl", '{');
     qn_field_f64(w, "mean", r->kl_mean);
     qn_field_f64(w, "p99", r->kl_p99);
     qn_field_f64(w, "worst", r->kl_worst);
@@ -59,18 +49,18 @@ static void put_texts(const qn_verify_result *r, qn_jw *w) {
     qn_field_text(w, "worst_behind", qn_buf_view(&r->worst_text));
     qn_jw_close(w);
     qn_field_f64(w, "top1", r->top1);
-    open(w, "perplexity", '{');
+    qn_field_open(w, "perplexity", '{');
     qn_field_f64(w, "a", r->ppl_a);
     qn_field_f64(w, "b", r->ppl_b);
     qn_field_f64(w, "ratio", r->ppl_ratio);
     qn_field_i64(w, "tokens", r->scored);
     qn_jw_close(w);
-    open(w, "bits_per_byte", '{');
+    qn_field_open(w, "bits_per_byte", '{');
     qn_field_f64(w, "a", r->bits_a);
     qn_field_f64(w, "b", r->bits_b);
     qn_field_i64(w, "bytes", r->bytes);
     qn_jw_close(w);
-    open(w, "continuations", '{');
+    qn_field_open(w, "continuations", '{');
     qn_field_i64(w, "prompts", r->prompts);
     qn_field_i64(w, "length", r->length);
     qn_field_i64(w, "together", r->together);
@@ -80,7 +70,7 @@ static void put_texts(const qn_verify_result *r, qn_jw *w) {
 }
 
 static void put_facts(const qn_verify_result *r, qn_jw *w) {
-    open(w, "facts", '[');
+    qn_field_open(w, "facts", '[');
     for (int64_t i = 0; i < r->facts; i++) {
         const qn_verify_fact *f = &r->fact[i];
         qn_jw_open(w, '{');
@@ -99,14 +89,14 @@ static void put_facts(const qn_verify_result *r, qn_jw *w) {
 }
 
 static void put_checks(const qn_verify_result *r, qn_jw *w) {
-    open(w, "checks", '[');
+    qn_field_open(w, "checks", '[');
     for (int i = 0; i < r->checks; i++) {
         const qn_verify_check *c = &r->check[i];
         qn_jw_open(w, '{');
         qn_field_str(w, "figure", c->name);
         qn_field_f64(w, "value", c->value);
         qn_field_f64(w, c->at_least ? "at_least" : "at_most", c->limit);
-        field_bool(w, "kept", c->kept);
+        qn_field_bool(w, "kept", c->kept);
         qn_jw_close(w);
     }
     qn_jw_close(w);

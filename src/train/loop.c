@@ -24,18 +24,24 @@ static int rows_of(qn_trainer *t, qn_split split, qn_rows **out) {
     return t->s.data ? qn_rows_new(out, t->s.data, &o) : qn_rows_of_examples(out, t->s.examples, &o);
 }
 
+int qn_trainer_rows_new(int64_t n, int64_t context, int64_t pieces, qn_row_data **row, int32_t **ids,
+                        qn_piece **piece) {
+    *row = qn_zalloc(QN_MEM_ACTS, (size_t)n, sizeof **row);
+    *ids = qn_zalloc(QN_MEM_ACTS, (size_t)(n * context) * 2, sizeof **ids);
+    *piece = qn_zalloc(QN_MEM_ACTS, (size_t)(n * pieces), sizeof **piece);
+    if (!*row || !*ids || !*piece)
+        return QN_ENOMEM;
+    for (int64_t i = 0; i < n; i++)
+        (*row)[i] = (qn_row_data){.ids = *ids + 2 * i * context, .targets = *ids + (2 * i + 1) * context,
+                                  .piece = *piece + i * pieces};
+    return 0;
+}
+
 /* Memory for the rows of one step. */
 static int batch_new(qn_trainer *t) {
     const int64_t batch = QN_MAX(t->recipe.batch, t->pass), context = qn_recipe_row(&t->recipe);
     const int64_t pieces = QN_MAX(qn_rows_max_pieces(t->rows), t->validation ? qn_rows_max_pieces(t->validation) : 0);
-    t->row = qn_zalloc(QN_MEM_ACTS, (size_t)batch, sizeof *t->row);
-    t->ids = qn_zalloc(QN_MEM_ACTS, (size_t)(batch * context) * 2, sizeof *t->ids);
-    t->piece = qn_zalloc(QN_MEM_ACTS, (size_t)(batch * pieces), sizeof *t->piece);
-    if (!t->row || !t->ids || !t->piece)
-        return QN_ENOMEM;
-    for (int64_t i = 0; i < batch; i++)
-        t->row[i] = (qn_row_data){.ids = t->ids + 2 * i * context, .targets = t->ids + (2 * i + 1) * context,
-                                  .piece = t->piece + i * pieces};
+    QN_TRY(qn_trainer_rows_new(batch, context, pieces, &t->row, &t->ids, &t->piece));
     QN_TRY(qn_preference_new(t, batch, pieces));
     const qn_engine_options o = {.context = context, .rows = t->pass, .gradients = true,
                                  .max_pieces = QN_MAX(pieces, qn_replay_pieces(t)),
@@ -62,14 +68,14 @@ static int check(const qn_trainer *t) {
 }
 
 /* Damage to a shard is found before step 1, where reading all of them takes no time to speak of. */
-static int check_data(const qn_trainer *t) {
-    const int64_t size = t->s.data ? qn_dataset_size(t->s.data) : 0;
-    if (!t->s.data)
+static int check_data(const qn_dataset *d) {
+    const int64_t size = d ? qn_dataset_size(d) : 0;
+    if (!d)
         return 0;
     if (size <= VERIFY_MOST)
-        return qn_dataset_verify(t->s.data);
+        return qn_dataset_verify(d);
     qn_log(QN_LOG_DEBUG, "%s: %.1f GB are not read to verify their checksums; `quern data check` does that",
-           qn_dataset_path(t->s.data), (double)size / 1e9);
+           qn_dataset_path(d), (double)size / 1e9);
     return 0;
 }
 
@@ -93,7 +99,8 @@ bool qn_train_has_validation(const qn_dataset *data, const qn_examples *examples
 
 static int init(qn_trainer *t) {
     QN_TRY(check(t));
-    QN_TRY(check_data(t));
+    QN_TRY(check_data(t->s.data));
+    QN_TRY(check_data(t->s.replay));
     t->pass = QN_MIN(t->recipe.rows, t->recipe.batch / t->recipe.shards);
     QN_TRY(rows_of(t, QN_SPLIT_TRAIN, &t->rows));
     warn_of_gaps(t);

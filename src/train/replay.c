@@ -21,16 +21,7 @@ int qn_replay_new(qn_trainer *t) {
                        "read again is prepared with the model's own tokenizer", qn_dataset_path(t->s.replay),
                        (long long)qn_dataset_vocab(t->s.replay), (long long)t->s.params->m->cfg.V);
     QN_TRY(qn_rows_new(&a->rows, t->s.replay, &o));
-    const int64_t pieces = qn_rows_max_pieces(a->rows);
-    a->row = qn_zalloc(QN_MEM_ACTS, (size_t)a->n, sizeof *a->row);
-    a->ids = qn_zalloc(QN_MEM_ACTS, (size_t)(a->n * r->context) * 2, sizeof *a->ids);
-    a->piece = qn_zalloc(QN_MEM_ACTS, (size_t)(a->n * pieces), sizeof *a->piece);
-    if (!a->row || !a->ids || !a->piece)
-        return QN_ENOMEM;
-    for (int64_t i = 0; i < a->n; i++)
-        a->row[i] = (qn_row_data){.ids = a->ids + 2 * i * r->context, .targets = a->ids + (2 * i + 1) * r->context,
-                                  .piece = a->piece + i * pieces};
-    return 0;
+    return qn_trainer_rows_new(a->n, r->context, qn_rows_max_pieces(a->rows), &a->row, &a->ids, &a->piece);
 }
 
 void qn_replay_free(qn_trainer *t) {

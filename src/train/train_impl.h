@@ -63,6 +63,10 @@ struct qn_trainer {
     qn_replay again;
 };
 
+/* loop.c: memory for n rows of `context` tokens, of so many pieces at most each; the caller frees all three. */
+int qn_trainer_rows_new(int64_t n, int64_t context, int64_t pieces, qn_row_data **row, int32_t **ids,
+                        qn_piece **piece);
+
 /* step.c */
 int qn_trainer_shards_new(qn_trainer *t);
 void qn_trainer_shards_free(qn_trainer *t);
