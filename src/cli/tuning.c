@@ -56,7 +56,7 @@ static int check_weights(const qn_cli *c, const qn_source *s) {
             continue;
         return qn_fail(QN_EINVAL, "%s: its weights are quantized (%.*s is %s), and full fine-tuning trains numbers: "
                        "--lora trains an adapter beside them, --weights f32 begins with what they stand for, or `quern "
-                       "convert --weights f32` makes such a model", qn_source_path(s), QN_STR_ARG(t->name), t->type);
+                       "convert --dtype f32` makes such a model", qn_source_path(s), QN_STR_ARG(t->name), t->type);
     }
     return 0;
 }

@@ -17,7 +17,7 @@ static int in_folder(const char *path, const char *place, qn_buf *where) {
     int rc;
     qn_buf_clear(where);
     QN_TRY_OUT(*place ? qn_path_join(where, path, place) : qn_buf_puts(where, path));
-    QN_TRY_OUT(qn_path_join(&config, where->s, "adapter_config.json"));
+    QN_TRY_OUT(qn_path_join(&config, where->s, QN_PEFT_CONFIG));
     rc = qn_is_file(config.s);
 out:
     qn_buf_drop(&config);
@@ -67,7 +67,7 @@ int qn_adapter_form_of(const char *path, qn_buf *where) {
 static int read_config(const char *dir, qn_meta **m) {
     qn_buf path = {0}, text = {0};
     int rc;
-    QN_TRY_OUT(qn_path_join(&path, dir, "adapter_config.json"));
+    QN_TRY_OUT(qn_path_join(&path, dir, QN_PEFT_CONFIG));
     QN_TRY_OUT(qn_read_file(&text, path.s, CONFIG_MAX));
     rc = qn_meta_from_json(m, text.s ? text.s : "", text.n, path.s);
 out:
@@ -80,7 +80,7 @@ out:
 static int open_tensors(const char *dir, qn_safetensors **st) {
     qn_buf path = {0};
     int rc;
-    QN_TRY_OUT(qn_path_join(&path, dir, "adapter_model.safetensors"));
+    QN_TRY_OUT(qn_path_join(&path, dir, QN_PEFT_WEIGHTS));
     if (!qn_is_file(path.s)) {
         QN_TRY_OUT(qn_path_join(&path, dir, "adapter_model.bin"));
         rc = qn_is_file(path.s)

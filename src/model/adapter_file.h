@@ -24,6 +24,9 @@
 
 #include "model/adapter.h"
 
+#define QN_PEFT_CONFIG "adapter_config.json"
+#define QN_PEFT_WEIGHTS "adapter_model.safetensors"
+
 /* Reads the adapter at `path` for m: a PEFT directory, a GGUF adapter, or a run or a checkpoint that holds the former.
  * QN_ENOTFOUND, QN_EFORMAT, QN_ESHAPE (made for another model, ranks disagree), QN_EUNSUPPORTED, QN_ETRUNC …; the
  * message names file, tensor, what was expected and what is there. */

@@ -333,11 +333,11 @@ static int write_files(writing *w, const char *base, const char *dir) {
     for (size_t i = 0; i < w->n; i++)
         QN_TRY_OUT(declare(w, &st.t, &w->g[i]));
     QN_TRY_OUT(qn_dir_make(dir));
-    QN_TRY_OUT(qn_path_join(&path, dir, "adapter_config.json"));
+    QN_TRY_OUT(qn_path_join(&path, dir, QN_PEFT_CONFIG));
     QN_TRY_OUT(qn_out_open(&config, path.s));
     QN_TRY_OUT(qn_out_write(&config, text.s, text.n));
     QN_TRY_OUT(qn_safetensors_writer_meta(&st, QN_STR("format"), QN_STR("pt")));
-    QN_TRY_OUT(qn_path_join(&path, dir, "adapter_model.safetensors"));
+    QN_TRY_OUT(qn_path_join(&path, dir, QN_PEFT_WEIGHTS));
     QN_TRY_OUT(qn_safetensors_writer_begin(&st, path.s));
     for (size_t i = 0; i < w->n; i++)
         QN_TRY_OUT(stream(w, &st.t, &w->g[i]));

@@ -18,8 +18,6 @@
 
 #define FOLDER "checkpoints"
 #define WEIGHTS "model.safetensors"
-#define ADAPTER "adapter_model.safetensors"
-#define ADAPTER_CONFIG "adapter_config.json"
 #define STATE "training_state.safetensors"
 #define PAIRS "trained"                 /* names of an adapter's numbers in the state begin so */
 #define PARTIAL ".partial-"
@@ -351,7 +349,7 @@ static bool has_file(const char *dir, const char *name) {
 
 static bool is_whole(const char *dir) {
     const bool model = has_file(dir, "config.json") && has_file(dir, WEIGHTS);
-    return (model || (has_file(dir, ADAPTER_CONFIG) && has_file(dir, ADAPTER))) && has_file(dir, STATE);
+    return (model || (has_file(dir, QN_PEFT_CONFIG) && has_file(dir, QN_PEFT_WEIGHTS))) && has_file(dir, STATE);
 }
 
 /* The newest whole checkpoint of a folder, but for the one of this name: 1 and its path, 0 none. */
