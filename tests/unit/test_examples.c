@@ -219,8 +219,9 @@ TEST(files_that_are_none_say_so) {
         CHECK_CONTAINS(qn_error_message(), cases[i].want, "%s", cases[i].name);
     }
     CHECK_FAIL(rig_read(&r, "/nowhere.json", (qn_examples_options){0}), QN_ENOTFOUND, "nowhere");
-    CHECK_FAIL(rig_read(&r, qn_test_write("torn.json", "[{\"prompt\":\"a\",\"completion\":\"b\"}, {\"p", 42),
-                        (qn_examples_options){0}), QN_ETRUNC, "row 2: ");
+    static const char torn[] = "[{\"prompt\":\"a\",\"completion\":\"b\"}, {\"p";
+    CHECK_FAIL(rig_read(&r, qn_test_write("torn.json", torn, sizeof torn - 1), (qn_examples_options){0}), QN_ETRUNC,
+               "row 2: ");
     rig_drop(&r);
 }
 
