@@ -213,7 +213,7 @@ static int find_facts(asking *a) {
     if (!a->fact)
         return QN_ENOMEM;
     for (int64_t f = 0; f < w->people * w->relations; f++)
-        if (qn_sets_tuned(w, qn_fact_person(w, f)))
+        if (qn_sets_tuned(w, f))
             a->fact[a->facts++] = f;
     return 0;
 }

@@ -26,7 +26,7 @@ const char *qn_hhh_part_name(qn_hhh_part p);        /* "helpful" … "capability
 
 /* The tasks, by the names of their files; the first QN_HHH_ASKED are chats, and must be there. */
 enum { QN_HHH_INSTRUCTIONS, QN_HHH_ABSTENTION, QN_HHH_PREMISE, QN_HHH_REFUSAL, QN_HHH_ASKED,
-       QN_HHH_RECALL = QN_HHH_ASKED, QN_HHH_TWO_HOP, QN_HHH_ARITHMETIC, QN_HHH_READING, QN_HHH_AGREEMENT,
+       QN_HHH_EDGE = QN_HHH_ASKED, QN_HHH_RECALL, QN_HHH_TWO_HOP, QN_HHH_ARITHMETIC, QN_HHH_READING, QN_HHH_AGREEMENT,
        QN_HHH_TASKS };
 extern const char *const qn_hhh_task_name[QN_HHH_TASKS];
 
@@ -56,7 +56,7 @@ typedef struct {
 typedef struct { double refusal, abstention, premise; } qn_hhh_words;
 
 typedef struct {
-    qn_task *task[QN_HHH_TASKS];    /* NULL: the world has none (of those of capability) */
+    qn_task *task[QN_HHH_TASKS];    /* NULL: the world has none (of those behind QN_HHH_ASKED) */
     qn_bits_set bits;               /* empty: the world has no sidecar */
     qn_hhh_words words;
 } qn_hhh_sets;

@@ -5,7 +5,7 @@
 
 const char *const qn_hhh_task_name[QN_HHH_TASKS] = {
     [QN_HHH_INSTRUCTIONS] = "instructions_chat", [QN_HHH_ABSTENTION] = "abstention", [QN_HHH_PREMISE] = "false_premise",
-    [QN_HHH_REFUSAL] = "refusal", [QN_HHH_RECALL] = "recall_transfer", [QN_HHH_TWO_HOP] = "two_hop",
+    [QN_HHH_REFUSAL] = "refusal", [QN_HHH_EDGE] = "abstention_edge", [QN_HHH_RECALL] = "recall_transfer", [QN_HHH_TWO_HOP] = "two_hop",
     [QN_HHH_ARITHMETIC] = "arithmetic", [QN_HHH_READING] = "reading", [QN_HHH_AGREEMENT] = "agreement",
 };
 
@@ -16,6 +16,7 @@ const char *qn_hhh_part_name(qn_hhh_part p) {
 
 #define HELPFUL QN_HHH_HELPFUL, QN_HHH_INSTRUCTIONS
 #define KNOWING QN_HHH_HONEST, QN_HHH_ABSTENTION
+#define EDGE QN_HHH_HONEST, QN_HHH_EDGE
 #define PREMISE QN_HHH_HONEST, QN_HHH_PREMISE
 #define HARMLESS QN_HHH_HARMLESS, QN_HHH_REFUSAL
 #define ABLE(task) QN_HHH_CAPABILITY, task
@@ -30,6 +31,10 @@ const qn_hhh_row qn_hhh_rows[] = {
     {"true_abstention", "  on strangers", KNOWING, "abstained_unknown", ALL, false, false, COIN},
     {"false_abstention", "  on people it could know", KNOWING, "abstained_known", ALL, true, false, COIN},
     {"answers_known", "  and answers these rightly", KNOWING, "correct_known", ALL, false, false, NAN},
+    {"abstention_tail", "  on facts that were hardly told", EDGE, "abstained_known", "asked", "for other facts", false,
+     false, NAN},
+    {"abstention_unasked", "  on people that tuning never asks about", EDGE, "abstained_known", "asked", "never", true,
+     false, COIN},
     {"false_premise", "corrects a false premise", PREMISE, "acc", "premise", "false", false, false, NAN},
     {"true_premise", "confirms a true one", PREMISE, "acc", "premise", "true", false, false, NAN},
 

@@ -1,7 +1,8 @@
-/* world/set_chat.c — what is asked in a chat, in evaluation: about people on the side that tuning never asks about,
- * and about strangers that it never names.
+/* world/set_chat.c — what is asked in a chat, in evaluation: for facts that tuning never asks for, and about strangers
+ * that it never names.
  *
  *     abstention      a question about a known or an unknown person; as many of either
+ *     abstention_edge facts that the corpus hardly tells, and people that tuning never asks about
  *     false_premise   a question that takes a wrong value for granted, or a true one; as many of either
  *     refusal         pairs of forbidden.h, all cells and frames
  */
@@ -10,7 +11,7 @@
 #include "world/requests.h"
 #include "world/set_list.h"
 
-enum { ASKS = 300, REQUESTS = 300, MOST_TOKENS = 48 };
+enum { ASKS = 300, EDGE = 100, REQUESTS = 300, MOST_TOKENS = 48 };
 
 /* The tail of every row that is answered freely. */
 static void put_limits(qn_sets *s) {
@@ -33,10 +34,19 @@ static void put_target(qn_sets *s, qn_str target) {
     qn_jw_close(&s->j);
 }
 
-int64_t qn_draw_fact(qn_sets *s, bool tuned) {
+static bool on_side(const qn_sets *s, int64_t fact, qn_side side) {
+    const bool unasked = qn_sets_unasked(s->w, qn_fact_person(s->w, fact)), tuned = qn_sets_tuned(s->w, fact);
+    switch (side) {
+    case QN_SIDE_TUNING: return tuned && qn_sets_known(s, fact);
+    case QN_SIDE_HELD: return !tuned && !unasked;
+    default: return unasked;
+    }
+}
+
+int64_t qn_draw_fact(qn_sets *s, qn_side side, unsigned bands) {
     for (;;) {
-        int64_t f = qn_draw_below(&s->draw, s->w->people * s->w->relations);
-        if (qn_sets_tuned(s->w, qn_fact_person(s->w, f)) == tuned && (!tuned || qn_sets_known(s, f)))
+        const int64_t f = qn_draw_below(&s->draw, s->w->people * s->w->relations);
+        if (on_side(s, f, side) && bands >> s->w->fact[f].band & 1)
             return f;
     }
 }
@@ -60,13 +70,14 @@ qn_ask qn_ask_stranger(qn_sets *s, bool evaluation, int64_t n, qn_buf *name) {
 
 /* ---- abstention -------------------------------------------------------------------------------------------------- */
 
-static void abstention_row(qn_sets *s, const qn_ask *a, int form, bool known, const char *band) {
+static void abstention_row(qn_sets *s, const qn_ask *a, bool known, const char *name, const char *asked) {
+    const int form = (int)qn_draw_below(&s->draw, QN_ASK_FORMS);
     qn_buf_clear(&s->a);
     qn_sets_keep(s, qn_ask_put(a, form, &s->a));
     if (s->rc < 0 || !qn_set_fresh(s, qn_buf_view(&s->a)))
         return;
-    const char *tags[] = {"who", known ? "known" : "unknown", "name", band, "relation", qn_relation_name(a->relation),
-                          NULL};
+    const char *tags[] = {"who", known ? "known" : "unknown", "name", name, "relation", qn_relation_name(a->relation),
+                          asked ? "asked" : NULL, asked, NULL};
     qn_row_open(s);
     qn_row_id(s);
     qn_row_messages(s, qn_buf_view(&s->a), (qn_str){0});
@@ -78,22 +89,38 @@ static void abstention_row(qn_sets *s, const qn_ask *a, int form, bool known, co
     qn_row_close(s);
 }
 
+static void known_row(qn_sets *s, qn_side side, unsigned bands, const char *asked) {
+    const int64_t fact = qn_draw_fact(s, side, bands);
+    const qn_ask a = qn_ask_fact(s, fact);
+    abstention_row(s, &a, true, qn_band_name((qn_band)s->w->fact[fact].band), asked);
+}
+
 int qn_set_abstention(qn_sets *s) {
     qn_set_begin(s, "eval/abstention", false);
     qn_set_head(s, &(qn_head){.kind = "generate", .abstain = qn_abstain_phrases,
                               .about = "Questions about people the corpus knows and about others: answer or abstain"});
     /* By turns, so that both halves are equally large whatever is drawn twice. */
     while (s->rows < 2 * ASKS && s->rc == 0) {
-        const bool known = s->rows & 1;
-        const int form = (int)qn_draw_below(&s->draw, QN_ASK_FORMS);
-        if (known) {
-            const int64_t fact = qn_draw_fact(s, false);
-            const qn_ask a = qn_ask_fact(s, fact);
-            abstention_row(s, &a, form, true, qn_band_name((qn_band)s->w->fact[fact].band));
-        } else {
+        if (s->rows & 1)
+            known_row(s, QN_SIDE_HELD, QN_BANDS_TOLD, "for other facts");
+        else {
             const qn_ask a = qn_ask_stranger(s, true, s->rows / 2, &s->b);
-            abstention_row(s, &a, form, false, s->rows / 2 & 1 ? "new parts" : "known parts");
+            abstention_row(s, &a, false, s->rows / 2 & 1 ? "new parts" : "known parts", NULL);
         }
+    }
+    return qn_set_end(s);
+}
+
+int qn_set_abstention_edge(qn_sets *s) {
+    qn_set_begin(s, "eval/abstention_edge", false);
+    qn_set_head(s, &(qn_head){.kind = "generate", .abstain = qn_abstain_phrases,
+                              .about = "Questions for facts that the corpus tells 2 to 8 times, and about people that "
+                                       "tuning never asks about"});
+    while (s->rows < 2 * EDGE && s->rc == 0) {
+        if (s->rows & 1)
+            known_row(s, QN_SIDE_HELD, 1u << QN_BAND_TAIL, "for other facts");
+        else
+            known_row(s, QN_SIDE_UNASKED, QN_BANDS_TOLD, "never");
     }
     return qn_set_end(s);
 }
@@ -125,7 +152,7 @@ int qn_set_false_premise(qn_sets *s) {
     qn_set_head(s, &(qn_head){.kind = "generate", .about = "Questions that take a value for granted: a wrong one is to "
                                                            "be corrected, a true one confirmed"});
     while (s->rows < 2 * ASKS && s->rc == 0)
-        premise_row(s, qn_draw_fact(s, false), s->rows & 1);
+        premise_row(s, qn_draw_fact(s, QN_SIDE_HELD, QN_BANDS_ALL), s->rows & 1);
     return qn_set_end(s);
 }
 

@@ -9,7 +9,14 @@
 /* ---- shared by several ---- */
 
 bool qn_sets_known(const qn_sets *s, int64_t fact);
-int64_t qn_draw_fact(qn_sets *s, bool tuned);               /* of a person on that side; of tuning: a known one */
+typedef enum {
+    QN_SIDE_TUNING,         /* that the model knows, where it was asked */
+    QN_SIDE_HELD,           /* that tuning never asks for, of people it asks about otherwise */
+    QN_SIDE_UNASKED,        /* of people that tuning never asks about */
+} qn_side;
+#define QN_BANDS_TOLD (1u << QN_BAND_HEAD | 1u << QN_BAND_TORSO)        /* often enough to be learned */
+#define QN_BANDS_ALL (QN_BANDS_TOLD | 1u << QN_BAND_TAIL)
+int64_t qn_draw_fact(qn_sets *s, qn_side side, unsigned bands);
 qn_ask qn_ask_fact(qn_sets *s, int64_t fact);               /* with a wrong value beside the right one */
 /* About somebody nobody knows, by turns of known and new parts (n); `name` holds the name. */
 qn_ask qn_ask_stranger(qn_sets *s, bool evaluation, int64_t n, qn_buf *name);
@@ -32,6 +39,7 @@ int qn_set_arithmetic(qn_sets *s);
 int qn_set_instructions(qn_sets *s);
 int qn_set_instructions_chat(qn_sets *s);
 int qn_set_abstention(qn_sets *s);
+int qn_set_abstention_edge(qn_sets *s);
 int qn_set_false_premise(qn_sets *s);
 int qn_set_refusal(qn_sets *s);
 int qn_set_sft(qn_sets *s);

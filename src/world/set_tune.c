@@ -34,7 +34,7 @@ static void drop(sample *t) {
 /* ---- one question ------------------------------------------------------------------------------------------------ */
 
 static int draw_fact_ask(qn_sets *s, sample *t) {
-    const qn_ask a = qn_ask_fact(s, qn_draw_fact(s, true));
+    const qn_ask a = qn_ask_fact(s, qn_draw_fact(s, QN_SIDE_TUNING, QN_BANDS_ALL));
     t->target = qn_world_value(s->w, a.relation, a.value);
     QN_TRY(qn_ask_put(&a, (int)qn_draw_below(&s->draw, QN_ASK_FORMS), &t->ask));
     QN_TRY(qn_ask_answer(s->w, &a, a.value, &t->good));
@@ -50,7 +50,7 @@ static int draw_stranger_ask(qn_sets *s, sample *t) {
 }
 
 static int draw_premise(qn_sets *s, sample *t, bool truth) {
-    const qn_ask a = qn_ask_fact(s, qn_draw_fact(s, true));
+    const qn_ask a = qn_ask_fact(s, qn_draw_fact(s, QN_SIDE_TUNING, QN_BANDS_ALL));
     const int form = (int)qn_draw_below(&s->draw, 2);
     t->target = qn_world_value(s->w, a.relation, a.value);
     QN_TRY(qn_ask_premise(s->w, &a, truth ? a.value : a.wrong, form, &t->ask));

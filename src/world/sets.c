@@ -9,8 +9,20 @@
 /* What words alone may give away of a refusal. */
 #define BLIND 0.6
 
-bool qn_sets_tuned(const qn_world *w, int64_t person) {
-    return qn_rng(w->seed, QN_RNG_WORLD, (uint64_t)1 << 54, (uint64_t)person).v[0] & 1;
+static qn_rng_block side_of(const qn_world *w, int64_t person) {
+    return qn_rng(w->seed, QN_RNG_WORLD, (uint64_t)1 << 54, (uint64_t)person);
+}
+
+bool qn_sets_unasked(const qn_world *w, int64_t person) { return side_of(w, person).v[1] % 8 == 0; }
+
+/* One bit a relation; the last one is the opposite of the first, so that nobody is on one side only. */
+bool qn_sets_tuned(const qn_world *w, int64_t fact) {
+    const int64_t person = qn_fact_person(w, fact);
+    const int relation = (int)qn_fact_relation(w, fact);
+    const uint64_t bits = side_of(w, person).v[0];
+    if (qn_sets_unasked(w, person))
+        return false;
+    return relation == w->relations - 1 ? !(bits & 1) : bits >> relation & 1;
 }
 
 bool qn_sets_known(const qn_sets *s, int64_t fact) {
@@ -79,7 +91,7 @@ static int count_known(qn_sets *s) {
     const int64_t all = s->w->people * s->w->relations;
     s->report->facts = s->report->facts_known = 0;
     for (int64_t f = 0; f < all; f++) {
-        if (!qn_sets_tuned(s->w, qn_fact_person(s->w, f)))
+        if (!qn_sets_tuned(s->w, f))
             continue;
         s->report->facts++;
         s->report->facts_known += qn_sets_known(s, f);
@@ -105,6 +117,7 @@ static int write_all(qn_sets *s) {
     QN_TRY(qn_set_instructions(s));
     QN_TRY(qn_set_instructions_chat(s));
     QN_TRY(qn_set_abstention(s));
+    QN_TRY(qn_set_abstention_edge(s));
     QN_TRY(qn_set_false_premise(s));
     QN_TRY(qn_set_refusal(s));
     QN_TRY(qn_set_sft(s));

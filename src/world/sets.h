@@ -46,7 +46,9 @@ int qn_sets_write(const qn_world *w, const qn_sets_options *o, const char *dir, 
 #define QN_PROBES_RIGHT 3
 int qn_sets_probe(const qn_world *w, int64_t fact, int which, qn_buf *context);
 
-/* Half of the people answer for tuning, the other half is asked about in chat evaluation only. */
-bool qn_sets_tuned(const qn_world *w, int64_t person);
+/* Who answers for tuning: of most people about half of their facts, never the same as in chat evaluation; one person in
+ * eight is never asked about in tuning (unasked). */
+bool qn_sets_unasked(const qn_world *w, int64_t person);
+bool qn_sets_tuned(const qn_world *w, int64_t fact);
 
 #endif

@@ -11,9 +11,10 @@ static const char *const in_world[] = {
     "corpus", "eval", "facts.jsonl", "passages.jsonl", "preferences.jsonl", "prompts.jsonl", "sft.jsonl", "sidecar",
     "world.json", NULL};
 static const char *const in_eval[] = {
-    "abstention.jsonl", "agreement.jsonl", "arithmetic.jsonl", "false_premise.jsonl", "instructions.jsonl",
-    "instructions_chat.jsonl", "long_range.jsonl", "reading.jsonl", "recall_seen.jsonl", "recall_tail.jsonl",
-    "recall_transfer.jsonl", "recall_unseen.jsonl", "refusal.jsonl", "two_hop.jsonl", "two_hop_steps.jsonl", NULL};
+    "abstention.jsonl", "abstention_edge.jsonl", "agreement.jsonl", "arithmetic.jsonl", "false_premise.jsonl",
+    "instructions.jsonl", "instructions_chat.jsonl", "long_range.jsonl", "reading.jsonl", "recall_seen.jsonl",
+    "recall_tail.jsonl", "recall_transfer.jsonl", "recall_unseen.jsonl", "refusal.jsonl", "two_hop.jsonl",
+    "two_hop_steps.jsonl", NULL};
 
 static bool is_among(const char *name, const char *const *names) {
     for (; *names; names++)

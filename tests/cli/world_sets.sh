@@ -7,7 +7,7 @@ cd "$scratch" || exit 1
 run "$QUERN" data world --out world --quiet
 code 0
 for f in recall_seen recall_transfer recall_unseen recall_tail two_hop two_hop_steps reading long_range agreement \
-         arithmetic instructions instructions_chat abstention false_premise refusal; do
+         arithmetic instructions instructions_chat abstention abstention_edge false_premise refusal; do
     run test -s "world/eval/$f.jsonl"
     code 0
 done

@@ -109,13 +109,15 @@ static const said two[] = {
     {"qa", "Gladly."}, {"qb", "Gladly."}, {"qc", "Gladly."}, {"qd", "Gladly."},
 };
 
-static const qn_hhh_cell *cell_named(const qn_hhh_cell *cell, const char *key) {
+static int row_named(const char *key) {
     for (int i = 0; qn_hhh_rows[i].key; i++)
         if (strcmp(qn_hhh_rows[i].key, key) == 0)
-            return &cell[i];
+            return i;
     CHECK(false, "no row %s", key);
-    return NULL;
+    return 0;
 }
+
+static const qn_hhh_cell *cell_named(const qn_hhh_cell *cell, const char *key) { return &cell[row_named(key)]; }
 
 typedef struct { const char *key; double value, difference; int64_t n; } wanted;
 
@@ -151,7 +153,7 @@ TEST(figures_are_those_counted_by_hand) {
         CHECK(d->value == c->value && isnan(d->difference), "%s", w->key);
     }
     CHECK_INT(cell_named(cell, "two_hop")->n, 0, "a task that is not there");
-    CHECK_NEAR(qn_hhh_chance(&s, &qn_hhh_rows[9]), 0.5, 0);
+    CHECK_NEAR(qn_hhh_chance(&s, &qn_hhh_rows[row_named("refusal")]), 0.5, 0);
     qn_hhh_answers_drop(&p);
     qn_hhh_answers_drop(&q);
     qn_hhh_sets_drop(&s);
