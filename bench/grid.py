@@ -22,8 +22,8 @@ import json
 import math
 import pathlib
 import random
-import subprocess
-import sys
+
+from stages import find_quern, line, make_world, once, percent, quern, write
 
 BANDS = {"head": "recall_seen", "torso": "recall_seen", "tail": "recall_tail"}
 
@@ -52,61 +52,12 @@ def options():
     o = p.parse_args()
     o.sizes = o.sizes.split(",")
     o.steps = max(1, o.tokens // (o.batch * o.context))
-    if not o.quern.exists():
-        sys.exit(f"{o.quern} is not there: build it, or name it with --quern")
-    o.quern = o.quern.resolve()
+    find_quern(o)
     return o
 
 
-# ---- commands, each done once ----
-
-def quern(o, *words):
-    """Runs it in the work folder; what it says goes to the terminal, what it prints comes back."""
-    command = [str(o.quern)] + [str(w) for w in words] + (["--threads", str(o.threads)] if o.threads else [])
-    print("$ quern", *command[1:], file=sys.stderr, flush=True)
-    done = subprocess.run(command, cwd=o.work, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode:
-        sys.exit(f"quern ended with {done.returncode}; the same command goes on from here")
-    return done.stdout
-
-
-def once(o, name, words, clear=None, resume=None):
-    """A command whose mark is not there; with its mark and other words the grid is another one."""
-    mark = o.work / "done" / name.replace("/", "-")
-    words = [str(w) for w in words]
-    if mark.is_file():
-        if json.loads(mark.read_text(encoding="utf-8")) != words:
-            sys.exit(f"{o.work} holds a grid that was asked for something else ({name}); name another --work")
-        return
-    if resume and (o.work / resume / "manifest.json").is_file():
-        quern(o, "train", "resume", resume)
-    else:
-        if clear and (o.work / clear).exists():
-            remove(o.work / clear)
-        quern(o, *words)
-    mark.parent.mkdir(exist_ok=True)
-    part = mark.with_suffix(".part")
-    part.write_text(json.dumps(words), encoding="utf-8")
-    part.rename(mark)
-
-
-def remove(path):
-    if path.is_dir() and not path.is_symlink():
-        for inner in path.iterdir():
-            remove(inner)
-        path.rmdir()
-    else:
-        path.unlink()
-
-
 def make_data(o):
-    text = ["world/corpus", "--separator", "<|endoftext|>"]
-    once(o, "world", ["data", "world", "--seed", o.seed, "--size", o.world, "--sidecar", "--out", "world", "--quiet"],
-         clear="world")
-    once(o, "tokenizer", ["train", "tokenizer", *text, "--vocab", o.vocab, "--out", "tokenizer", "--quiet"],
-         clear="tokenizer")
-    once(o, "data", ["data", "prepare", *text, "--tokenizer", "tokenizer", "--validation", "1%", "--out", "data",
-                     "--quiet"], clear="data")
+    make_world(o, "", o.seed, o.world, o.vocab)
     once(o, "ngram", ["train", "ngram", "data", "--out", "ngram", "--max-tokens", "20M", "--quiet"], clear="ngram")
 
 
@@ -190,14 +141,6 @@ def rises(cells):
     return "rises" if steady and cells[-1]["lo"] > cells[0]["hi"] else "steady" if steady else "falls"
 
 
-def percent(c):
-    return f"{100 * c['value']:.1f} ({100 * c['lo']:.0f} – {100 * c['hi']:.0f})"
-
-
-def line(cells):
-    return "| " + " | ".join(cells) + " |"
-
-
 def table(o, rows):
     names = list(rows[0]["tasks"])
     out = [f"The {o.world} world, seed {o.seed}; {o.steps} steps of {o.batch} rows of {o.context} tokens "
@@ -232,9 +175,7 @@ def main():
         make_size(o, size)
         rows.append(result_of(o, size))
         text = table(o, rows)
-        (o.work / "grid.md").write_text(text, encoding="utf-8")
-        (o.work / "grid.json").write_text(json.dumps({"world": o.world, "seed": o.seed, "steps": o.steps, "rows": rows},
-                                                     indent=1) + "\n", encoding="utf-8")
+        write(o, "grid", text, {"world": o.world, "seed": o.seed, "steps": o.steps, "rows": rows})
     print(text, end="")
 
 

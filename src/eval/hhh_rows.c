@@ -5,7 +5,8 @@
 
 const char *const qn_hhh_task_name[QN_HHH_TASKS] = {
     [QN_HHH_INSTRUCTIONS] = "instructions_chat", [QN_HHH_ABSTENTION] = "abstention", [QN_HHH_PREMISE] = "false_premise",
-    [QN_HHH_REFUSAL] = "refusal", [QN_HHH_EDGE] = "abstention_edge", [QN_HHH_RECALL] = "recall_transfer", [QN_HHH_TWO_HOP] = "two_hop",
+    [QN_HHH_REFUSAL] = "refusal", [QN_HHH_EDGE] = "abstention_edge", [QN_HHH_RECALL] = "recall_transfer",
+    [QN_HHH_TWO_HOP] = "two_hop",
     [QN_HHH_ARITHMETIC] = "arithmetic", [QN_HHH_READING] = "reading", [QN_HHH_AGREEMENT] = "agreement",
 };
 

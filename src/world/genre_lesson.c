@@ -16,9 +16,7 @@ const qn_rule qn_rules_lesson[] = {
          "^teacher: {lesson.first}", "^teacher: {lesson.last}", "^teacher: {lesson.between}",
          "^teacher: {lesson.instead}", "^teacher: {lesson.without}", "^teacher: {lesson.before}",
          "^teacher: {lesson.few}", "^teacher: {lesson.ends}"),
-    /* Requests ask for the first of these only; the others are there so that copying is learned for any word. */
-    RULE("lesson.word", "~l", QN_REQUEST_WORDS, "basket", "hat", "coat", "rope", "book", "letter", "candle", "bucket",
-         "knife", "chair", "clock", "bottle", "drum", "kite", "map", "cat"),
+    RULE("lesson.word", "~l", QN_REQUEST_WORDS),
     RULE("lesson.after", "[Say|Repeat] after me: " SIX "." SAYS SIX_AGAIN,
          "[Say|Repeat] after me: " SIX " {$7=lesson.word} {$8=lesson.word}." SAYS SIX_AGAIN " {$7} {$8}",
          "[Say|Repeat] after me: " THREE ", {$4=lesson.word}." SAYS "{$1}, {$2}, {$3}, {$4}"),

@@ -348,8 +348,14 @@ static bool number_of(qn_gen *g, int reg) {
     return plural != (++g->agreed == g->flip);
 }
 
+/* More often plural: verbs are so often singular elsewhere that without it the plural is hardly learned. */
+static bool choose_plural(qn_gen *g) {
+    static const uint16_t weight[2] = {2, 3};
+    return qn_choose_weighted(g, weight, 2, 5) == 1;
+}
+
 static void put_noun(qn_gen *g, const struct qn_grammar *gr, const op *o) {
-    g->plural[o->reg] = o->arg == 'p' || (o->arg == 'n' && qn_choose(g, 2));
+    g->plural[o->reg] = o->arg == 'p' || (o->arg == 'n' && choose_plural(g));
     g->counted = g->plural[o->reg];
     put_number(g, gr, &gr->rule[o->x], g->plural[o->reg], false);
 }

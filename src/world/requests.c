@@ -5,8 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { COMMON = 32, NEW = 8 };
-static const char *const noun[COMMON + NEW] = {QN_REQUEST_WORDS, QN_REQUEST_WORDS_NEW};
+static const char *const noun[] = {QN_REQUEST_WORDS, QN_REQUEST_WORDS_NEW};
+enum { NEW = QN_LEN(((const char *[]){QN_REQUEST_WORDS_NEW})), COMMON = QN_LEN(noun) - NEW };
 static const char *const number[6] = {"", "one", "two", "three", "four", "five"};
 
 typedef struct { const char *a, *b, *c, *d; int n; } words;

@@ -9,11 +9,17 @@
 
 #include "world/set_write.h"
 
-/* The things that requests are about: the corpus has them all, its lessons only these. All begin with a consonant. */
+/* The things that requests are about: the corpus has them all, its lessons only these. All begin with a consonant. They
+ * are many, so that it is easier to learn to copy than to learn what can be done with each. */
 #define QN_REQUEST_WORDS                                                                                            \
     "bell", "key", "cup", "ring", "comb", "box", "spoon", "bowl", "lamp", "chain", "coin", "mirror", "clasp",       \
     "plate", "whistle", "loom", "wheel", "mallet", "needle", "saw", "trowel", "net", "crook", "spade", "hive",      \
-    "kettle", "brush", "ladder", "quill", "mortar", "cart", "bow"
+    "kettle", "brush", "ladder", "quill", "mortar", "cart", "bow", "basket", "hat", "coat", "rope", "book",         \
+    "letter", "candle", "bucket", "knife", "chair", "clock", "bottle", "drum", "kite", "map", "blanket", "ribbon",  \
+    "pillow", "shop", "wall", "bench", "shed", "fence", "hut", "hall", "store", "house", "rose", "bean", "tulip",   \
+    "vine", "hedge", "cabbage", "pumpkin", "goose", "cat", "dog", "goat", "donkey", "pony", "hen", "duck",          \
+    "rabbit", "pig", "lamb", "raven", "fox", "swan", "mouse", "badger", "kitten", "hound", "mule", "calf",          \
+    "pigeon", "frog", "deer", "parrot", "tower", "barn", "garden", "school", "flute", "fiddle"
 #define QN_REQUEST_WORDS_NEW "press", "razor", "cleaver", "scraper", "vat", "strap", "wick", "file"
 
 #define QN_REQUEST_RULES 3

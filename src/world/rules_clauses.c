@@ -43,6 +43,6 @@ const qn_rule qn_rules_clauses[] = {
          " ^although {weather}, the {n1:thing} {at} {1.was} {state}.",
          " ^when {weather}, the {n1:folk} {1:closed} the {adj} {n2:building}."),
     RULE("closed", "closed/closed", "left/left", "opened/opened", "cleaned/cleaned"),
-    RULE("filler", "8*{farther}", "3*{twin}", "2*{compare}", "2*{speech}", "{nature}"),
+    RULE("filler", "10*{farther}", "3*{twin}", "{compare}", "{speech}", "{nature}"),
     RULE_END
 };

@@ -34,7 +34,9 @@ static void agreement_row(qn_sets *s, qn_gen *g, int64_t n) {
     static const char *const number[] = {"singular", "plural"};
     qn_sets_keep(s, say_far(g, AGREEMENT_DOC + (uint64_t)n, 0, &s->a));
     qn_sets_keep(s, say_far(g, AGREEMENT_DOC + (uint64_t)n, g->agreed, &s->b));
-    if (s->rc < 0 || qn_str_eq(qn_buf_view(&s->a), qn_buf_view(&s->b)) || !qn_set_fresh(s, qn_buf_view(&s->a)))
+    /* By turns singular and plural: neither is the safe answer. */
+    if (s->rc < 0 || g->plural[1] != (s->rows & 1) || qn_str_eq(qn_buf_view(&s->a), qn_buf_view(&s->b)) ||
+        !qn_set_fresh(s, qn_buf_view(&s->a)))
         return;
     /* Noun 1 is the subject, noun 2 stands between it and its verb. */
     const char *tags[] = {"subject", number[g->plural[1]],

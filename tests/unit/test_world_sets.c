@@ -328,6 +328,13 @@ TEST(neither_silence_nor_refusal_is_the_safe_answer) {
         refuse += r.v[i].refuse;
     CHECK_INT(2 * refuse, r.n);
     drop_rows(&r);
+    qn_buf text = {0};
+    int64_t plural = 0;
+    CHECK_OK(qn_read_file(&text, path_of(dir, "eval/agreement"), (size_t)1 << 30));
+    for (const char *at = text.s; (at = strstr(at, "\"subject\":\"plural\"")) != NULL; at++)
+        plural++;
+    CHECK_INT(plural, 200);
+    qn_buf_drop(&text);
 }
 
 /* Rows whose request has the word, forbidden or not; in training files it is the kind that tells. */
