@@ -187,9 +187,11 @@ static int verify(job *j, qn_jw *w) {
     qn_verify_limits limits = qn_verify_limits_of(QN_VERIFY_MERGE, QN_F32, rounded ? stored : QN_F32);
     if (isnan(limits.delta))                            /* not F32's, as which both are loaded */
         limits.delta = INFINITY;
-    qn_verify_job v = {.c = j->c, .weights = QN_F32, .kv = QN_F32, .adapter = j->c->arg + 1,
-                       .n_adapters = j->n, .o = {.relation = same ? QN_VERIFY_MERGE : QN_VERIFY_ANY, .tokens = TOKENS,
-                                               .drawn = DRAWN, .seed = 1}};
+    qn_verify_job v = {.c = j->c, .weights = QN_F32, .kv = QN_F32, .word = {{.n_adapters = j->n}},
+                       .o = {.relation = same ? QN_VERIFY_MERGE : QN_VERIFY_ANY, .tokens = TOKENS, .drawn = DRAWN,
+                             .seed = 1}};
+    for (size_t i = 0; i < j->n; i++)
+        v.word[0].adapter[i] = qn_cli_arg(j->c, i + 1);
     v.o.limits = same ? &limits : NULL;
     int rc = qn_verify_job_run(&v, j->model, j->out);
     if (rc >= 0 && w) {

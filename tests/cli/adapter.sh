@@ -63,8 +63,28 @@ for dtype in q8_0 q4_0; do
 done
 run "$QUERN" merge "$M" "$S/adapter" --out "$S/half.gguf" --dtype f16 --verify
 code 0; out_has 'matrices were rounded'; out_has 'within the limits'
-run "$QUERN" verify "$S/tiny" "$S/merged" --adapter "$S/adapter" --weights f32
-code 0; out_has 'adapter'
+run "$QUERN" verify "$S/tiny" --adapter "$S/adapter" "$S/merged" --weights f32
+code 0; out_has 'adapter'; out_has 'merge: within the limits'
+run "$QUERN" verify "$M" "$M" --adapter "$S/adapter" --tokens 100 --json
+code 0; out_has '"expect": "any"'; out_has '"adapters": ['; out_lacks '"max_delta": 0,'
+run "$QUERN" verify "$M" "$M" --adapter "$S/adapter:0" --expect exact --tokens 100
+code 0; out_has 'the same bits'
+run "$QUERN" verify --adapter "$S/adapter" "$M" "$M"
+code 2; err_has 'stands in front of all models'
+
+# Evaluated: each model with what stands behind it, the same weights for all.
+echo '{"task": "next", "kind": "choice"}
+{"context": "abc", "choices": ["d", "y"], "answer": 0}
+{"context": "bc", "choices": ["d", "y"], "answer": 0}' >"$S/next.jsonl"
+run "$QUERN" eval "$S/next.jsonl" "$M" --json --quiet
+code 0; out_has '"value": 1,'; out_lacks '"adapters"'
+run "$QUERN" eval "$S/next.jsonl" --adapter "$S/adapter" "$M" --json --quiet
+code 0; out_has '"value": 0,'; out_has '"adapters": ['
+run "$QUERN" eval "$S/next.jsonl" "$M" --vs "$M" --adapter "$S/adapter" --baseline half="$M" --adapter "$S/adapter:0" \
+    --json --quiet
+code 0; out_has '"difference": 1,'; out_has '"half": {'; out_has '"adapters": ['
+run "$QUERN" eval "$S/next.jsonl" "$M" --adapter "$S/adapter" --vs "$M" --json --quiet
+code 0; out_has '"difference": -1,'; out_has '"adapters": ['
 
 run "$QUERN" merge "$M" "$S/adapter"
 code 2; err_has '--out is missing'
