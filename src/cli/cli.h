@@ -169,6 +169,9 @@ int qn_cli_take_options(qn_cli *c, qn_str json, const char *name);
 /* Arguments: the i-th, or NULL where an optional one was left out. */
 const char *qn_cli_arg(const qn_cli *c, size_t i);
 size_t qn_cli_args(const qn_cli *c);
+/* Where on the command line a text stands that came from it (an argument, a value, the end of one): which word, from 0;
+ * −1: it came from elsewhere. */
+int qn_cli_place(const qn_cli *c, const char *text);
 /* One of several words as the i-th argument: its index; QN_EUSAGE with a suggestion; -1 stands for "left out". */
 int qn_cli_word(const qn_cli *c, size_t i, const char *const *words, size_t n, int *index);
 

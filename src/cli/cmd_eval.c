@@ -25,7 +25,9 @@ static const char *const examples[] = {
 static const char notes[] =
     "TASK is a task file (docs/EVALUATION.md says how to write one), or a benchmark with --data: arc, hellaswag, piqa, "
     "winogrande, mmlu, gsm8k, blimp. Prompts and rules are those of lm-evaluation-harness 0.4.9.\n"
-    "Intervals are 95 % by bootstrap over items. --vs adds the paired difference and a sign test (McNemar's).";
+    "Intervals are 95 % by bootstrap over items. --vs adds the paired difference and a sign test (McNemar's).\n"
+    "--adapter belongs to the model that it stands behind: MODEL, --vs MODEL2, --baseline MODEL3. The same model with "
+    "and without one is loaded once: MODEL --vs MODEL --adapter tuned/best.";
 
 static int read_benchmark(qn_cli *c, const qn_benchmark *b, qn_task **out) {
     const qn_shot_options o = {

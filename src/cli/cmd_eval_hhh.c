@@ -31,6 +31,7 @@ static const char *const examples[] = {
     "quern eval hhh tuned/best --world world",
     "quern eval hhh run/best tuned/best aligned/best --world world --out aligned/hhh.json",
     "quern eval hhh b0.05=a/best b0.1=b/best b0.3=c/best --baseline tuned/best --world world --json",
+    "quern eval hhh model.gguf model.gguf --adapter sft/best model.gguf --adapter dpo/best --world world",
     NULL
 };
 
@@ -40,13 +41,23 @@ static const char notes[] =
     "Capability: what no alignment trains: recall, two steps, sums, bits by kind (where the world has a sidecar). "
     "Beside a reference: paired differences (the alignment tax), a win rate by rule, lengths, KL.\n"
     "What a model's run was asked for (beta, loss, seed; a mix: --where mixes=60/20/20, or the name of a file) stands "
-    "in the result, so that a sweep becomes a curve in `quern report`. docs/EVALUATION.md describes all of it.";
+    "in the result, so that a sweep becomes a curve in `quern report`. docs/EVALUATION.md describes all of it.\n"
+    "--adapter belongs to the model that it stands behind, which is then called after it; the reference's weights are "
+    "loaded once, and KL is to the base with the adapter off.";
 
-typedef struct { char name[NAME]; const char *path; char *identity; qn_buf recipe; qn_hhh_answers answers; } entry;
+typedef struct {
+    char name[NAME];
+    bool named;                         /* by the user */
+    const qn_model_word *word;
+    char *identity;
+    qn_buf recipe;
+    qn_hhh_answers answers;
+} entry;
 
 typedef struct {
     qn_cli *c;
     entry entry[MODELS];
+    qn_model_word word[MODELS];         /* of each */
     int64_t n, reference;
     qn_hhh_sets sets;
     qn_model_scorer base, other;        /* the reference, if there is one; the model at hand */
@@ -61,11 +72,42 @@ typedef struct {
 
 static int add_entry(job *j, const char *what, const char *word) {
     entry *e = &j->entry[j->n];
+    qn_model_word *w = &j->word[j->n];
     if (j->n == MODELS)
         return qn_fail(QN_EUSAGE, "more than %d models; a table has no more columns", MODELS);
-    QN_TRY(qn_named_path(what, word, e->name, sizeof e->name, &e->path));
+    QN_TRY(qn_named_path(what, word, e->name, sizeof e->name, &w->path));
+    e->named = w->path != word;
+    e->word = w;
     j->n++;
     return 0;
+}
+
+/* Where an adapter lies, to be freed: that of a word of --adapter. */
+static int last_adapter(const entry *e, char **path, double *scale) {
+    return qn_adapter_word(e->word->adapter[e->word->n_adapters - 1], path, scale);
+}
+
+/* A model with an adapter is called after that: "dpo", "dpo:0.5". */
+static int name_by_adapter(entry *e) {
+    const char *path;
+    char *file, name[NAME];
+    double scale;
+    if (e->named || e->word->n_adapters == 0)
+        return 0;
+    QN_TRY(last_adapter(e, &file, &scale));
+    const int rc = qn_named_path("--adapter", file, name, sizeof name, &path);
+    if (rc >= 0 && scale == 1)
+        snprintf(e->name, sizeof e->name, "%s", name);
+    else if (rc >= 0)
+        snprintf(e->name, sizeof e->name, "%.16s:%.4g", name, scale);
+    qn_free(file);
+    return rc;
+}
+
+/* The reference among the models, as it is: once is enough. */
+static bool is_baseline(const job *j, const entry *e) {
+    const entry *base = &j->entry[0];
+    return strcmp(base->word->path, e->word->path) == 0 && base->word->n_adapters == 0 && e->word->n_adapters == 0;
 }
 
 /* The reference stands first, unless it is one of the models anyway. */
@@ -76,11 +118,16 @@ static int add_entries(job *j) {
         QN_TRY(add_entry(j, "--baseline", base));
         j->reference = 0;
     }
-    for (size_t i = 0; i < qn_cli_args(j->c); i++) {
-        const bool again = base && strcmp(j->entry[0].path, qn_cli_arg(j->c, i)) == 0;
-        if (!again)
-            QN_TRY(add_entry(j, "MODEL", qn_cli_arg(j->c, i)));
-    }
+    for (size_t i = 0; i < qn_cli_args(j->c); i++)
+        QN_TRY(add_entry(j, "MODEL", qn_cli_arg(j->c, i)));
+    QN_TRY(qn_share_adapters(j->c, j->word, (size_t)j->n));
+    int64_t kept = base != NULL;
+    for (int64_t i = kept; i < j->n; i++)
+        if (!base || !is_baseline(j, &j->entry[i]))
+            j->entry[kept++] = j->entry[i];
+    j->n = kept;
+    for (int64_t i = 0; i < j->n; i++)
+        QN_TRY(name_by_adapter(&j->entry[i]));
     if (!base && j->n > 1)
         j->reference = 0;
     return 0;
@@ -148,16 +195,16 @@ static int put_recipe(entry *e, qn_str manifest) {
 }
 
 /* RUN/best and RUN/last have a manifest beside them; a model that does not has no recipe. */
-static int read_recipe(entry *e) {
+static int read_manifest(entry *e, const char *model) {
     qn_buf path = {0}, text = {0};
     int rc;
-    size_t n = strlen(e->path);
-    while (n > 1 && e->path[n - 1] == '/')
+    size_t n = strlen(model);
+    while (n > 1 && model[n - 1] == '/')
         n--;
     size_t cut = n;
-    while (cut > 0 && e->path[cut - 1] != '/')
+    while (cut > 0 && model[cut - 1] != '/')
         cut--;
-    QN_TRY_OUT(qn_buf_put(&path, e->path, cut));
+    QN_TRY_OUT(qn_buf_put(&path, model, cut));
     QN_TRY_OUT(qn_buf_puts(&path, "manifest.json"));
     if (!qn_is_file(path.s))
         goto out;
@@ -166,6 +213,18 @@ static int read_recipe(entry *e) {
 out:
     qn_buf_drop(&path);
     qn_buf_drop(&text);
+    return rc;
+}
+
+/* Of a model with an adapter, what the adapter's run was asked for. */
+static int read_recipe(entry *e) {
+    char *file;
+    double scale;
+    if (e->word->n_adapters == 0)
+        return read_manifest(e, e->word->path);
+    QN_TRY(last_adapter(e, &file, &scale));
+    const int rc = read_manifest(e, file);
+    qn_free(file);
     return rc;
 }
 
@@ -186,7 +245,7 @@ static int on_items(void *arg, const qn_task *t, const qn_scorer *s, int64_t don
 
 static int ask(job *j, int64_t i, qn_model_scorer *s) {
     entry *e = &j->entry[i];
-    QN_TRY(qn_model_scorer_open(j->c, s, e->path, e->name));
+    QN_TRY(qn_model_scorer_open_word(j->c, s, e->word, s == &j->base ? NULL : &j->base, e->name));
     qn_session_scorer_progress(&s->scorer, on_requests, j);
     e->identity = qn_str_dup(QN_MEM_CLI, qn_str_of(s->m.model->identity));
     if (!e->identity)
@@ -205,7 +264,9 @@ static int measure_kl(job *j, qn_hhh_model *m) {
     QN_TRY(qn_hhh_kl_run(&j->base.scorer, j->base.m.session, &base->answers, j->other.m.tok, j->other.m.session, items,
                          &j->o, &m->kl));
     if (m->kl.n == 0)
-        qn_log(QN_LOG_INFO, "no KL of %s to %s: their vocabularies differ", m->name, base->name);
+        qn_log(QN_LOG_INFO, "no KL of %s to %s: no question to %s is made of the %lld ids alone that both spell alike, "
+               "of %lld and %lld", m->name, base->name, base->name, (long long)m->kl.ids, (long long)m->kl.ids_model,
+               (long long)m->kl.ids_reference);
     return 0;
 }
 
@@ -214,7 +275,9 @@ static int sum_up(job *j, int64_t i) {
     qn_hhh_model *m = &j->model[i];
     const bool paired = j->reference >= 0 && i != j->reference;
     const qn_hhh_answers *base = paired ? &j->entry[j->reference].answers : NULL;
-    *m = (qn_hhh_model){.name = e->name, .path = e->path, .identity = e->identity, .recipe = qn_buf_view(&e->recipe)};
+    *m = (qn_hhh_model){.name = e->name, .path = e->word->path, .identity = e->identity,
+                        .adapter = e->word->adapter, .n_adapters = e->word->n_adapters,
+                        .recipe = qn_buf_view(&e->recipe)};
     if (e->recipe.n == 0)
         m->recipe = (qn_str){0};
     QN_TRY(qn_hhh_figures(&e->answers, base, &j->o, m->cell));
@@ -302,8 +365,8 @@ static int run(qn_cli *c) {
         qn_buf_drop(&j->entry[i].recipe);
         qn_free(j->entry[i].identity);
     }
+    qn_model_scorer_drop(&j->other);                /* it may have the reference's weights */
     qn_model_scorer_drop(&j->base);
-    qn_model_scorer_drop(&j->other);
     qn_hhh_sets_drop(&j->sets);
     qn_free(j);
     return rc;

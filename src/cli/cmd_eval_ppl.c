@@ -87,6 +87,7 @@ static int put_json(job *j) {
     qn_field_f64(w, "tokens_per_second", (double)j->r.fed / j->r.seconds);
     qn_field_str(w, "model", j->m.model->identity);
     qn_field_str(w, "file", qn_source_path(j->m.source));
+    qn_opened_put_adapters(&j->m, w);
     qn_field_str(w, "weights", qn_cli_str(j->c, "weights"));
     qn_field_str(w, "kv", qn_dtype_get(qn_session_kv_dtype(j->m.session))->name);
     qn_field_str(w, "isa", qn_isa_name(j->m.kernels->isa));

@@ -12,13 +12,15 @@ static const char *const examples[] = {
     "quern eval suite run/best --tasks world/eval",
     "quern eval suite model.gguf --tasks world/eval --limit 200 --out eval.json",
     "quern eval suite run/best --tasks world/eval --vs other/best --contamination world/corpus",
+    "quern eval suite model.gguf --tasks world/eval --vs model.gguf --adapter tuned/best",
     NULL
 };
 
 static const char notes[] =
     "One line per task: items, the figure that stands for the task, its 95 % interval (bootstrap over items), what "
     "guessing gives (chance), what always saying the most frequent answer gives (majority). --out writes what "
-    "`quern report` reads; docs/EVALUATION.md describes it.";
+    "`quern report` reads; docs/EVALUATION.md describes it.\n"
+    "--adapter belongs to the model that it stands behind; the same model with and without one is loaded once.";
 
 static int run(qn_cli *c) {
     qn_eval_job j = {.c = c, .detailed = qn_cli_flag(c, "details")};

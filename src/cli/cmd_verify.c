@@ -32,7 +32,8 @@ static const char *const examples[] = {
     "quern verify model.gguf model-q4.gguf --expect quantize --max-kl 0.1",
     "quern verify run/best tuned/best --expect any --world world --json",
     "quern verify model.gguf model/ --weights f32 --expect exact --data wiki.txt",
-    "quern verify model.gguf merged.gguf --adapter tuned/best --weights f32",
+    "quern verify model.gguf --adapter tuned/best merged.gguf --weights f32",
+    "quern verify model.gguf model.gguf --adapter tuned/best --expect any",
     NULL
 };
 
@@ -40,7 +41,7 @@ static const char notes[] =
     "exact asks for the same bits; merge and convert for what another order of sums, or rounding to 16 bits, changes; "
     "quantize for a mean KL of 0.05, 90 % of likeliest tokens, 5 % of perplexity; any for nothing "
     "(docs/EVALUATION.md has the table). A limit on the command line takes the place of the relation's own.\n"
-    "--adapter puts adapters on A, and expects merge.\n"
+    "--adapter belongs to the model that it stands behind; on A alone it expects merge, on B any.\n"
     "Beyond a limit the exit code is 13; so it is for tokenizers that differ, whose first difference is named. Where "
     "numbers are the same but are stored otherwise, --weights f32 compares the numbers and not their products.\n"
     "The same two models give the same digits on every run; the fingerprint is that of the tokens that were fed.";
@@ -125,6 +126,7 @@ static int put_json(qn_cli *c, job *j) {
     for (int i = 0; i < 2; i++) {
         qn_jw_open(w, '{');
         qn_field_str(w, "model", side[i]->model->identity);
+        qn_opened_put_adapters(side[i], w);
         qn_field_str(w, "kv", qn_dtype_get(qn_session_kv_dtype(side[i]->session))->name);
         qn_jw_close(w);
     }
@@ -135,20 +137,27 @@ static int put_json(qn_cli *c, job *j) {
     return qn_out_json_end(c);
 }
 
+/* Adapters on A may stand in B's weights; on B they are a change that nothing limits. */
+static qn_verify_relation relation_of(const qn_cli *c, const qn_verify_job *v) {
+    if (qn_cli_given(c, "expect"))
+        return (qn_verify_relation)qn_cli_enum(c, "expect");
+    return v->word[0].n_adapters > 0 && v->word[1].n_adapters == 0 ? QN_VERIFY_MERGE : QN_VERIFY_ANY;
+}
+
 static int run(qn_cli *c) {
-    const char *kv = qn_cli_str(c, "kv"), *weights = qn_cli_str(c, "weights");
-    const bool adapted = qn_cli_given(c, "adapter");
-    const bool detect = !adapted && !qn_cli_given(c, "expect");
+    const char *kv = qn_cli_str(c, "kv");
+    const bool detect = !qn_cli_given(c, "adapter") && !qn_cli_given(c, "expect");
     job j = {.v = {.c = c, .detect = detect, .kv = kv ? qn_dtype_from_name(qn_str_of(kv)) : -1}};
     int rc;
-    j.v.weights = qn_cli_enum(c, "weights") == 0 ? QN_WEIGHTS_AS_IS : qn_dtype_from_name(qn_str_of(weights));
+    j.v.weights = qn_cli_weights(c);
+    j.v.word[0].path = qn_cli_arg(c, 0);
+    j.v.word[1].path = qn_cli_arg(c, 1);
+    QN_TRY(qn_share_adapters(c, j.v.word, 2));
     j.v.o = (qn_verify_options){
-        .relation = qn_cli_given(c, "expect") ? (qn_verify_relation)qn_cli_enum(c, "expect")
-                    : adapted                 ? QN_VERIFY_MERGE : QN_VERIFY_ANY,
+        .relation = relation_of(c, &j.v),
         .ctx = qn_cli_int(c, "ctx"), .tokens = qn_cli_int(c, "tokens"), .seed = (uint64_t)qn_cli_int(c, "seed"),
         .limits = &j.limits,
     };
-    j.v.adapter = qn_cli_list(c, "adapter", &j.v.n_adapters);
     take_limits(c, &j.limits);
     QN_TRY_OUT(read_text(c, &j));
     QN_TRY_OUT(read_tasks(c, &j));

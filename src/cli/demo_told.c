@@ -13,6 +13,17 @@ int qn_demo_file(qn_demo *d, const char *name, qn_buf *out) {
     return path ? qn_read_file(out, path, FILE_MAX_BYTES) : QN_ENOMEM;
 }
 
+/* Which of n entries an object is by its member "name"; n: none of them. An entry has `size` bytes, its name first. */
+static int find_named(qn_str object, const void *list, size_t n, size_t size, size_t *at) {
+    qn_buf name = {0};
+    const int rc = qn_value_text(&name, qn_member(object, "name"));
+    for (*at = 0; rc >= 0 && *at < n; ++*at)
+        if (qn_str_is(qn_buf_view(&name), *(const char *const *)((const char *)list + *at * size)))
+            break;
+    qn_buf_drop(&name);
+    return rc;
+}
+
 /* ---- tasks ---- */
 
 typedef struct {
@@ -36,20 +47,18 @@ static void take(found *f, qn_str task) {
 
 static int see_task(void *arg, qn_str key, qn_str task) {
     search *s = arg;
-    qn_buf name = {0};
     found f = {0};
+    size_t at;
     (void)key;
     take(&f, task);
     s->both += !isnan(f.ngram);
     s->above += f.lo > f.ngram_hi;
-    int rc = qn_value_text(&name, qn_member(task, "name"));
-    for (size_t i = 0; rc >= 0 && i < s->n; i++)
-        if (qn_str_is(qn_buf_view(&name), s->task[i].name)) {
-            f.name = s->task[i].name;
-            s->task[i] = f;
-        }
-    qn_buf_drop(&name);
-    return rc;
+    QN_TRY(find_named(task, s->task, s->n, sizeof *s->task, &at));
+    if (at < s->n) {
+        f.name = s->task[at].name;
+        s->task[at] = f;
+    }
+    return 0;
 }
 
 /* "81 %", or "?" where nothing of the kind was asked; into out, which is returned. */
@@ -100,14 +109,12 @@ typedef struct { row *rows; size_t n; int model; } rows_of;
 
 static int see_row(void *arg, qn_str key, qn_str of) {
     rows_of *s = arg;
-    qn_buf name = {0};
+    size_t at;
     (void)key;
-    const int rc = qn_value_text(&name, qn_member(of, "name"));
-    for (size_t i = 0; rc >= 0 && i < s->n; i++)
-        if (qn_str_is(qn_buf_view(&name), s->rows[i].name))
-            s->rows[i].value[s->model] = qn_member_number(of, "value");
-    qn_buf_drop(&name);
-    return rc;
+    QN_TRY(find_named(of, s->rows, s->n, sizeof *s->rows, &at));
+    if (at < s->n)
+        s->rows[at].value[s->model] = qn_member_number(of, "value");
+    return 0;
 }
 
 static int see_model(void *arg, qn_str key, qn_str model) {

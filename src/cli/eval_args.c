@@ -21,8 +21,8 @@ static int render(void *arg, qn_str messages, qn_ids *ids) {
     return rc;
 }
 
-int qn_model_scorer_open(qn_cli *c, qn_model_scorer *s, const char *path, const char *name) {
-    QN_TRY(qn_open_model(c, path, &s->m));
+/* What is open as a scorer. */
+static int open_scorer(qn_cli *c, qn_model_scorer *s, const char *name) {
     const int64_t asked = qn_cli_given(c, "ctx") ? qn_cli_int(c, "ctx") : s->m.model->cfg.context;
     const int64_t context = QN_MIN(asked, QN_CONTEXT_CAP);
     QN_TRY(qn_open_session(c, &s->m, QN_MAX(8, QN_MIN(SEQUENCES, POSITIONS / QN_MAX(context, 1)))));
@@ -31,6 +31,17 @@ int qn_model_scorer_open(qn_cli *c, qn_model_scorer *s, const char *path, const 
     s->scorer.render = render;
     s->scorer.chat = s;
     return 0;
+}
+
+int qn_model_scorer_open(qn_cli *c, qn_model_scorer *s, const char *path, const char *name) {
+    QN_TRY(qn_open_model(c, path, &s->m));
+    return open_scorer(c, s, name);
+}
+
+int qn_model_scorer_open_word(qn_cli *c, qn_model_scorer *s, const qn_model_word *w, const qn_model_scorer *beside,
+                              const char *name) {
+    QN_TRY(qn_open_word(c, w, qn_cli_weights(c), beside ? &beside->m : NULL, &s->m));
+    return open_scorer(c, s, name);
 }
 
 void qn_model_scorer_drop(qn_model_scorer *s) {
@@ -109,11 +120,16 @@ static int look_for_items(qn_eval_job *j, const char *path) {
 
 static int open_scorers(qn_eval_job *j, const char *model) {
     const char *vs = qn_cli_str(j->c, "vs");
-    QN_TRY(qn_model_scorer_open(j->c, &j->model, model, "model"));
+    j->word[j->words++].path = model;
+    if (vs)
+        j->word[j->words++].path = vs;
+    QN_TRY(qn_baselines_name(j));
+    QN_TRY(qn_share_adapters(j->c, j->word, j->words));
+    QN_TRY(qn_model_scorer_open_word(j->c, &j->model, &j->word[0], NULL, "model"));
     j->scorer[j->n_scorers++] = &j->model.scorer;
     qn_session_scorer_progress(&j->model.scorer, on_requests, j);
     if (vs) {
-        QN_TRY(qn_model_scorer_open(j->c, &j->other, vs, "vs"));
+        QN_TRY(qn_model_scorer_open_word(j->c, &j->other, &j->word[1], &j->model, "vs"));
         j->scorer[j->n_scorers++] = &j->other.scorer;
         qn_session_scorer_progress(&j->other.scorer, on_requests, j);
     }
@@ -167,11 +183,11 @@ int qn_eval_job_run(qn_eval_job *j, const char *model) {
 
 void qn_eval_job_drop(qn_eval_job *j) {
     qn_suite_drop(&j->suite);
-    qn_model_scorer_drop(&j->model);
+    qn_baselines_drop(j);                   /* they may have the model's weights */
     qn_model_scorer_drop(&j->other);
+    qn_model_scorer_drop(&j->model);
     for (int64_t t = 0; j->contaminated && t < j->n_tasks; t++)
         qn_contaminated_drop(&j->contaminated[t]);
     qn_free(j->contaminated);
-    qn_baselines_drop(j);
     qn_tasks_free(j->tasks, j->n_tasks);
 }

@@ -30,16 +30,20 @@ typedef struct {
     qn_prompter prompter;
     qn_scorer scorer;
 } qn_model_scorer;
-/* name: for tables; borrowed. */
+/* With all of --adapter. name: for tables; borrowed. */
 int qn_model_scorer_open(qn_cli *c, qn_model_scorer *s, const char *path, const char *name);
+/* One of several (open_model.h): with its own, and perhaps with the weights of one that is open. */
+int qn_model_scorer_open_word(qn_cli *c, qn_model_scorer *s, const qn_model_word *w, const qn_model_scorer *beside,
+                              const char *name);
 void qn_model_scorer_drop(qn_model_scorer *s);
 
-enum { QN_EVAL_SCORERS = 8 };
+enum { QN_EVAL_SCORERS = 8 };       /* the model, --vs, baselines */
 
 /* What a path of --baseline is: by what stands there. */
 typedef enum { QN_BASELINE_MODEL, QN_BASELINE_NGRAM, QN_BASELINE_COUNTS } qn_baseline_kind;
 typedef struct {
     qn_baseline_kind kind;
+    const char *path;
     char name[32];
     qn_ngram_model ngram;
     qn_dataset *data;
@@ -55,6 +59,7 @@ typedef struct {
     int64_t n_tasks;
     bool detailed;                  /* show every figure and every group */
     /* filled by the run */
+    qn_model_word word[QN_EVAL_SCORERS]; size_t words;      /* those of them that are models, in that order */
     qn_model_scorer model, other;
     const qn_scorer *scorer[QN_EVAL_SCORERS];
     int64_t n_scorers;              /* the model; --vs; baselines */
@@ -70,7 +75,9 @@ int qn_eval_job_run(qn_eval_job *j, const char *model);
 void qn_eval_job_drop(qn_eval_job *j);
 
 /* ---- eval_baselines.c ---- */
-int qn_baselines_open(qn_eval_job *j);      /* of --baseline, behind the scorers that are there */
+/* Those of --baseline: models among them into j->word; all of them opened, behind the scorers that are there. */
+int qn_baselines_name(qn_eval_job *j);
+int qn_baselines_open(qn_eval_job *j);
 void qn_baselines_drop(qn_eval_job *j);
 /* "NAME=PATH" or a path alone, which is then called after its folder; of RUN/last and RUN/best, the run. `what` is for
  * messages. QN_EUSAGE: a name of no or too many bytes. */

@@ -34,7 +34,6 @@ static int open_ngram(qn_baseline *b, const char *path) {
     if (!b->name[0])
         snprintf(b->name, sizeof b->name, "%d-gram", info.order);
     QN_TRY(qn_ngram_scorer_init(&b->own, b->name, b->ngram.g, b->ngram.tok));
-    b->kind = QN_BASELINE_NGRAM;
     b->scorer = &b->own;
     return 0;
 }
@@ -48,21 +47,20 @@ static int open_counts(qn_baseline *b, const char *path) {
     QN_TRY_OUT(qn_model_tokenizer(&b->tok, tokenizer.s));
     QN_TRY_OUT(qn_dataset_open(&b->data, path));
     QN_TRY_OUT(qn_cooc_scorer_init(&b->own, b->name, b->data, b->tok));
-    b->kind = QN_BASELINE_COUNTS;
     b->scorer = &b->own;
 out:
     qn_buf_drop(&tokenizer);
     return rc;
 }
 
-static int open_one(qn_cli *c, qn_baseline *b, const char *path) {
-    if (qn_ngram_model_is(path))
-        return open_ngram(b, path);
-    if (qn_data_args_is_prepared(path))
-        return open_counts(b, path);
+static int open_one(qn_eval_job *j, qn_baseline *b, const qn_model_word *w) {
+    if (b->kind == QN_BASELINE_NGRAM)
+        return open_ngram(b, b->path);
+    if (b->kind == QN_BASELINE_COUNTS)
+        return open_counts(b, b->path);
     if (!b->name[0])
-        name_of(path, b->name, sizeof b->name);
-    QN_TRY(qn_model_scorer_open(c, &b->model, path, b->name));
+        name_of(b->path, b->name, sizeof b->name);
+    QN_TRY(qn_model_scorer_open_word(j->c, &b->model, w, &j->model, b->name));
     b->scorer = &b->model.scorer;
     return 0;
 }
@@ -98,16 +96,29 @@ static int check_name(const qn_eval_job *j, const qn_baseline *b, const char *pa
     return 0;
 }
 
-int qn_baselines_open(qn_eval_job *j) {
+int qn_baselines_name(qn_eval_job *j) {
     size_t n;
-    const char *path, *const *word = qn_cli_list(j->c, "baseline", &n);
+    const char *const *word = qn_cli_list(j->c, "baseline", &n);
     if (n > QN_EVAL_SCORERS - 2)
         return qn_fail(QN_EUSAGE, "%zu baselines; at most %d go into a table", n, QN_EVAL_SCORERS - 2);
     for (size_t i = 0; i < n; i++) {
         qn_baseline *b = &j->baseline[j->n_baselines++];
-        QN_TRY(take_name("--baseline", word[i], b->name, sizeof b->name, &path));
-        QN_TRY(open_one(j->c, b, path));
-        QN_TRY(check_name(j, b, path));
+        QN_TRY(take_name("--baseline", word[i], b->name, sizeof b->name, &b->path));
+        b->kind = qn_ngram_model_is(b->path)        ? QN_BASELINE_NGRAM
+                  : qn_data_args_is_prepared(b->path) ? QN_BASELINE_COUNTS : QN_BASELINE_MODEL;
+        if (b->kind == QN_BASELINE_MODEL)
+            j->word[j->words++].path = b->path;
+    }
+    return 0;
+}
+
+int qn_baselines_open(qn_eval_job *j) {
+    const qn_model_word *w = &j->word[j->n_scorers];
+    for (int64_t i = 0; i < j->n_baselines; i++) {
+        qn_baseline *b = &j->baseline[i];
+        QN_TRY(open_one(j, b, w));
+        w += b->kind == QN_BASELINE_MODEL;
+        QN_TRY(check_name(j, b, b->path));
         j->scorer[j->n_scorers++] = b->scorer;
     }
     return 0;
@@ -116,9 +127,9 @@ int qn_baselines_open(qn_eval_job *j) {
 void qn_baselines_drop(qn_eval_job *j) {
     for (int64_t i = 0; i < j->n_baselines; i++) {
         qn_baseline *b = &j->baseline[i];
-        if (b->kind == QN_BASELINE_NGRAM)
+        if (b->scorer && b->kind == QN_BASELINE_NGRAM)
             qn_ngram_scorer_drop(&b->own);
-        if (b->kind == QN_BASELINE_COUNTS)
+        if (b->scorer && b->kind == QN_BASELINE_COUNTS)
             qn_cooc_scorer_drop(&b->own);
         qn_ngram_model_drop(&b->ngram);
         qn_dataset_close(b->data);

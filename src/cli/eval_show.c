@@ -203,6 +203,7 @@ static int json_comparison(qn_eval_job *j, qn_jw *w) {
     qn_jw_key(w, "vs");
     qn_jw_open(w, '{');
     qn_field_str(w, "model", qn_cli_str(j->c, "vs"));
+    qn_opened_put_adapters(&j->other.m, w);
     qn_jw_key(w, "tasks");
     qn_jw_open(w, '[');
     for (int64_t t = 0; t < j->n_tasks; t++) {
@@ -246,6 +247,7 @@ int qn_eval_put_json(qn_eval_job *j, qn_jw *w) {
     qn_field_str(w, "format", "quern-eval-1");
     qn_field_str(w, "model", j->model.m.model->identity);
     qn_field_str(w, "path", qn_source_path(j->model.m.source));
+    qn_opened_put_adapters(&j->model.m, w);
     qn_field_str(w, "weights", qn_cli_str(j->c, "weights"));
     qn_field_str(w, "isa", qn_isa_name(j->model.m.kernels->isa));
     qn_field_i64(w, "context", qn_session_context(j->model.m.session));

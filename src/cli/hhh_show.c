@@ -165,6 +165,20 @@ static int put_pairs(qn_cli *c, const qn_hhh_result *r) {
     return put_length(c, r);
 }
 
+/* Where a model has other tokens than the reference: over what its KL is, and what is not in it. */
+static int put_vocabulary(qn_cli *c, const qn_hhh_model *m, const char *reference) {
+    const qn_hhh_kl *k = &m->kl;
+    if (k->n == 0 || k->ids == QN_MAX(k->ids_model, k->ids_reference))
+        return 0;
+    QN_TRY(qn_out_printf(c, "KL of %s: over the %lld ids that it shares with %s, of %lld and %lld; outside lie %.2g %% "
+                         "of its probability,\n%.2g %% of %s's", m->name, (long long)k->ids, reference,
+                         (long long)k->ids_model, (long long)k->ids_reference, 100 * k->outside,
+                         100 * k->outside_reference, reference));
+    if (k->left_out)
+        QN_TRY(qn_out_printf(c, "; %lld conversations have ids that only one of them knows", (long long)k->left_out));
+    return qn_out_puts(c, ".\n");
+}
+
 static int put_foot(qn_cli *c, const qn_hhh_result *r) {
     const qn_hhh_words *w = &r->sets->words;
     QN_TRY(qn_out_printf(c, "\nin %%, with 95 %% intervals; ↓ lower is better. Words alone tell forbidden requests "
@@ -173,7 +187,11 @@ static int put_foot(qn_cli *c, const qn_hhh_result *r) {
                          100 * w->abstention, 100 * w->premise));
     if (r->reference < 0)
         return qn_out_puts(c, "With another model, or --baseline, differences, win rates and KL stand here too.\n");
-    return qn_out_puts(c, "KL is of whole distributions along the reference's own greedy answers.\n");
+    QN_TRY(qn_out_puts(c, "KL is of whole distributions along the reference's own greedy answers.\n"));
+    for (int64_t i = 0; i < r->n; i++)
+        if (i != r->reference)
+            QN_TRY(put_vocabulary(c, &r->model[i], r->model[r->reference].name));
+    return 0;
 }
 
 int qn_hhh_show(qn_cli *c, const qn_hhh_result *r) {

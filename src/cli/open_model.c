@@ -2,11 +2,13 @@
 #include "cli/open_model.h"
 
 #include "base/file.h"
+#include "base/json_fields.h"
 #include "model/adapter_file.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 /* The tokenizer is built beside the weights: its tables are a third of the start of a small model, and packing, which
  * mostly waits for pages, leaves room. The pool cannot do it: packing is its one region. */
@@ -40,7 +42,7 @@ static void wait_for_tokenizer(tokenizer_job *j, qn_tok **tok) {
     *tok = j->tok;
 }
 
-static int weights_dtype(const qn_cli *c) {
+int qn_cli_weights(const qn_cli *c) {
     const char *name = qn_cli_str(c, "weights");
     return qn_cli_enum(c, "weights") == 0 ? QN_WEIGHTS_AS_IS : qn_dtype_from_name(qn_str_of(name));
 }
@@ -86,7 +88,7 @@ static int read_adapters(const qn_cli *c, qn_opened *m) {
 
 int qn_open_model(qn_cli *c, const char *path, qn_opened *m) {
     const double start = qn_now();
-    QN_TRY(qn_open_model_as(c, path, weights_dtype(c), m));
+    QN_TRY(qn_open_model_as(c, path, qn_cli_weights(c), m));
     QN_TRY(read_adapters(c, m));
     m->load_seconds = qn_now() - start;
     return 0;
@@ -114,6 +116,55 @@ int qn_open_model_as(qn_cli *c, const char *path, int weights, qn_opened *m) {
     m->kernels = qn_kernels_at(qn_cli_isa(c));
     m->load_seconds = qn_now() - start;
     qn_log(QN_LOG_DEBUG, "loaded %s in %.3f s", path, m->load_seconds);
+    return 0;
+}
+
+/* ---- several models ---- */
+
+/* The model that stands last before this place; −1: none does. */
+static int owner_of(const qn_cli *c, const qn_model_word *w, size_t n, int place) {
+    int owner = -1, nearest = -1;
+    for (size_t i = 0; i < n; i++) {
+        const int at = qn_cli_place(c, w[i].path);
+        if (at < place && at > nearest) {
+            nearest = at;
+            owner = (int)i;
+        }
+    }
+    return owner;
+}
+
+int qn_share_adapters(const qn_cli *c, qn_model_word *w, size_t n) {
+    size_t adapters;
+    const char *const *named = qn_cli_list(c, "adapter", &adapters);
+    for (size_t i = 0; i < adapters; i++) {
+        const int owner = n == 1 ? 0 : owner_of(c, w, n, qn_cli_place(c, named[i]));
+        if (owner < 0)
+            return qn_fail(QN_EUSAGE, "--adapter %s stands in front of all models; put it behind the one that it "
+                           "belongs to", named[i]);
+        if (w[owner].n_adapters == QN_ADAPTERS)
+            return qn_fail(QN_EUSAGE, "--adapter %s: at most %d are possible on one model", named[i], QN_ADAPTERS);
+        w[owner].adapter[w[owner].n_adapters++] = named[i];
+    }
+    return 0;
+}
+
+static bool is_same_file(const char *a, const char *b) {
+    struct stat x, y;
+    return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+int qn_open_word(qn_cli *c, const qn_model_word *w, int weights, const qn_opened *beside, qn_opened *m) {
+    const double start = qn_now();
+    if (beside && beside->model && is_same_file(qn_source_path(beside->source), w->path)) {
+        *m = (qn_opened){.source = beside->source, .tok = beside->tok, .model = beside->model, .pool = beside->pool,
+                         .kernels = beside->kernels, .shared = true};
+    } else {
+        QN_TRY(qn_open_model_as(c, w->path, weights, m));
+    }
+    for (size_t i = 0; i < w->n_adapters; i++)
+        QN_TRY(qn_open_adapter(m, w->adapter[i]));
+    m->load_seconds = qn_now() - start;
     return 0;
 }
 
@@ -147,9 +198,11 @@ void qn_opened_drop(qn_opened *m) {
     qn_session_free(m->session);
     for (int i = 0; i < m->n_adapters; i++)
         qn_adapter_free(m->adapter[i]);
-    qn_model_free(m->model);
-    qn_tok_free(m->tok);
-    qn_source_close(m->source);
+    if (!m->shared) {
+        qn_model_free(m->model);
+        qn_tok_free(m->tok);
+        qn_source_close(m->source);
+    }
     *m = (qn_opened){0};
 }
 
@@ -162,4 +215,17 @@ int qn_opened_describe(const qn_opened *m, qn_buf *out) {
         return 0;
     return qn_buf_printf(out, ", KV %s, context %lld", qn_dtype_get(qn_session_kv_dtype(m->session))->name,
                          (long long)qn_session_context(m->session));
+}
+
+void qn_opened_put_adapters(const qn_opened *m, qn_jw *w) {
+    if (m->n_adapters == 0)
+        return;
+    qn_field_open(w, "adapters", '[');
+    for (int i = 0; i < m->n_adapters; i++) {
+        qn_jw_open(w, '{');
+        qn_field_str(w, "file", m->adapter[i]->name);
+        qn_field_f64(w, "scale", (double)m->scale[i]);
+        qn_jw_close(w);
+    }
+    qn_jw_close(w);
 }

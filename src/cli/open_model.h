@@ -5,7 +5,15 @@
  *     QN_TRY_OUT(qn_open_model(c, qn_cli_arg(c, 0), &m));         // source, tokenizer, weights
  *     QN_TRY_OUT(qn_open_session(c, &m, 1));                      // + KV cache
  *     …
- *     out: qn_opened_drop(&m); */
+ *     out: qn_opened_drop(&m);
+ *
+ * Of several models each has the adapters that stand behind it, and weights that two of them have in common are loaded
+ * once:
+ *
+ *     base                     base --adapter a          base --adapter b:0.5
+ *     qn_model_word w[3] = {{.path = …}, …};
+ *     QN_TRY(qn_share_adapters(c, w, 3));
+ *     QN_TRY(qn_open_word(c, &w[1], weights, &first, &m)); */
 #ifndef QN_CLI_OPEN_MODEL_H
 #define QN_CLI_OPEN_MODEL_H
 
@@ -35,6 +43,7 @@ typedef struct {
     qn_adapter *adapter[QN_ADAPTERS];   /* in the order of the command line */
     float scale[QN_ADAPTERS];
     int n_adapters;
+    bool shared;                    /* source, tokenizer and weights are another one's, which outlives this */
     double open_seconds;            /* mapping and checking the file */
     double tok_seconds;             /* waiting for the tokenizer, which is built beside the weights */
     double load_seconds;            /* everything up to the session, both of these included */
@@ -49,6 +58,14 @@ int qn_open_model_as(qn_cli *c, const char *path, int weights, qn_opened *m);
 int qn_adapter_word(const char *word, char **path, double *scale);
 /* One adapter more for what is open, so called, for the sessions that are opened afterwards. */
 int qn_open_adapter(qn_opened *m, const char *word);
+/* A model among several: its path, as it stands on the command line, and its adapters as --adapter names them. */
+typedef struct { const char *path, *adapter[QN_ADAPTERS]; size_t n_adapters; } qn_model_word;
+/* Each --adapter to the model that it stands behind; to the only one, wherever it stands. QN_EUSAGE: it stands in front
+ * of several; more than one model can have. */
+int qn_share_adapters(const qn_cli *c, qn_model_word *w, size_t n);
+/* The model and its adapters; the weights are those of `beside` (NULL: nothing there) where that is the same file. */
+int qn_open_word(qn_cli *c, const qn_model_word *w, int weights, const qn_opened *beside, qn_opened *m);
+int qn_cli_weights(const qn_cli *c);            /* --weights: a qn_dtype, or QN_WEIGHTS_AS_IS */
 /* The session with --ctx and --kv; Ctrl-C cancels what it does. Says where the context differs from the model's. */
 int qn_open_session(qn_cli *c, qn_opened *m, int64_t sequences);
 /* The same for a command that knows what context it needs. */
@@ -57,5 +74,7 @@ void qn_opened_drop(qn_opened *m);
 
 /* "llama, 134.5 M parameters, q4_1+q8_0 as stored; avx512bf16, 2 threads, KV bf16, context 8192" */
 int qn_opened_describe(const qn_opened *m, qn_buf *out);
+/* "adapters": [{"file", "scale"}] of the object that is open; nothing where there are none. */
+void qn_opened_put_adapters(const qn_opened *m, qn_jw *w);
 
 #endif

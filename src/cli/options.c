@@ -283,6 +283,15 @@ bool qn_cli_json(const qn_cli *c) {
 const char *qn_cli_arg(const qn_cli *c, size_t i) { return i < c->n_args ? c->arg[i] : NULL; }
 size_t qn_cli_args(const qn_cli *c) { return c->n_args; }
 
+int qn_cli_place(const qn_cli *c, const char *text) {
+    for (int i = 0; i < c->argc; i++) {
+        const uintptr_t word = (uintptr_t)c->argv[i], at = (uintptr_t)text;
+        if (at >= word && at <= word + strlen(c->argv[i]))
+            return i;
+    }
+    return -1;
+}
+
 int qn_cli_word(const qn_cli *c, size_t i, const char *const *names, size_t n, int *index) {
     const char *word = qn_cli_arg(c, i);
     *index = -1;

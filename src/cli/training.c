@@ -103,12 +103,12 @@ out:
 
 /* Its ids must mean what they mean to the model; the model may know more of them. */
 static int check_replay(const qn_training *t, const char *dir, const qn_tok *tok) {
-    for (int32_t id = 0; id < qn_tok_size(tok); id++)
-        if (!qn_str_eq(qn_tok_text(tok, id), qn_tok_text(t->tok, id)))
-            return qn_fail(QN_EINVAL, "%s: was prepared with another tokenizer: id %d is \"%.*s\" there, \"%.*s\" to "
-                           "the model; prepare the text with the model's own", dir, (int)id,
-                           QN_STR_ARG(qn_tok_text(tok, id)), QN_STR_ARG(qn_tok_text(t->tok, id)));
-    return 0;
+    const int32_t id = qn_tok_first_other(tok, t->tok, qn_tok_size(tok), false);
+    if (id < 0)
+        return 0;
+    return qn_fail(QN_EINVAL, "%s: was prepared with another tokenizer: id %d is \"%.*s\" there, \"%.*s\" to the "
+                   "model; prepare the text with the model's own", dir, (int)id, QN_STR_ARG(qn_tok_text(tok, id)),
+                   QN_STR_ARG(qn_tok_text(t->tok, id)));
 }
 
 int qn_training_open_replay(qn_training *t, const char *dir) {

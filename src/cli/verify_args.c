@@ -20,12 +20,10 @@ static int open_session(qn_verify_job *j, qn_opened *m) {
     return 0;
 }
 
-static int open_side(qn_verify_job *j, const char *path, qn_opened *m, qn_verify_side *s) {
-    QN_TRY(qn_open_model_as(j->c, path, j->weights, m));
-    for (size_t i = 0; m == &j->a && i < j->n_adapters; i++)
-        QN_TRY(qn_open_adapter(m, j->adapter[i]));
+static int open_side(qn_verify_job *j, const qn_model_word *w, qn_opened *m, qn_verify_side *s) {
+    QN_TRY(qn_open_word(j->c, w, j->weights, m == &j->b ? &j->a : NULL, m));
     QN_TRY(open_session(j, m));
-    *s = (qn_verify_side){.name = path, .session = m->session, .tok = m->tok};
+    *s = (qn_verify_side){.name = w->path, .session = m->session, .tok = m->tok};
     const int found = qn_source_chat_template(m->source, &s->chat_template);
     QN_TRY(found);
     if (found == 0)
@@ -40,8 +38,10 @@ static int on_tokens(void *arg, int64_t done, int64_t total) {
 
 int qn_verify_job_run(qn_verify_job *j, const char *a, const char *b) {
     qn_verify_side x, y;
-    QN_TRY(open_side(j, a, &j->a, &x));
-    QN_TRY(open_side(j, b, &j->b, &y));
+    j->word[0].path = a;
+    j->word[1].path = b;
+    QN_TRY(open_side(j, &j->word[0], &j->a, &x));
+    QN_TRY(open_side(j, &j->word[1], &j->b, &y));
     if (j->detect)
         j->o.relation = qn_verify_detect(j->a.model, j->b.model);
     j->o.progress = on_tokens;
@@ -76,8 +76,8 @@ int qn_verify_job_put_text(qn_verify_job *j) {
 
 void qn_verify_job_drop(qn_verify_job *j) {
     qn_verify_drop(&j->r);
+    qn_opened_drop(&j->b);                  /* it may have A's weights */
     qn_opened_drop(&j->a);
-    qn_opened_drop(&j->b);
 }
 
 int qn_verify_files(qn_cli *c, const char *a, const char *b, int weights, qn_verify_relation relation, qn_jw *w) {

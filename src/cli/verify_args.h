@@ -18,7 +18,7 @@ typedef struct {
     int weights;                    /* both are loaded like this */
     int kv;                         /* qn_dtype of both caches; −1: what fits each */
     bool detect;                    /* the relation out of what both look like */
-    const char *const *adapter; size_t n_adapters;      /* on A alone, as --adapter names them (open_model.h) */
+    qn_model_word word[2];          /* of A and B: their adapters (open_model.h); the run sets the paths */
     qn_verify_options o;
     /* filled by the run */
     qn_opened a, b;

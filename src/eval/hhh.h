@@ -1,8 +1,8 @@
 /* eval/hhh.h — helpful, honest, harmless: what alignment gained and what it cost, on the held-out sets of a world.
  *
  *   hhh.c        the sets, a model's answers to them, its figures     hhh_pairs.c  beside a reference: who wins, how
- *   hhh_rows.c   the table of figures                                              long answers are, KL
- *   hhh_json.c   all of it as members of a JSON object
+ *   hhh_rows.c   the table of figures                                              long answers are
+ *   hhh_json.c   all of it as members of a JSON object                hhh_kl.c     … and KL
  *
  *     sets ──► every model ──► answers ──► rows: instructions │ abstains, corrects │ refuses     with intervals
  *                                 │              recall, two steps, arithmetic, bits by kind     (none is trained for)
@@ -81,7 +81,7 @@ int qn_hhh_figures(const qn_hhh_answers *a, const qn_hhh_answers *reference, con
                    qn_hhh_cell cell[QN_HHH_CELLS]);
 double qn_hhh_chance(const qn_hhh_sets *s, const qn_hhh_row *row);
 
-/* ---- beside a reference: hhh_pairs.c ---- */
+/* ---- beside a reference: hhh_pairs.c, hhh_kl.c ---- */
 
 /* Per item by its rules: better 1, equal 1/2, worse 0. Of rules of an item the share that is kept counts. */
 typedef struct { double rate; qn_interval in; int64_t n, better, equal, worse; } qn_hhh_win;
@@ -96,9 +96,20 @@ int qn_hhh_compare(const qn_hhh_answers *a, const qn_hhh_answers *reference, con
                    qn_hhh_pairs *out);
 
 /* KL(model ‖ reference), nats a token, whole distributions, along the reference's own (greedy) answers to the four
- * chats: the same contexts for every model. items: of each chat, spread evenly; 0: all. n 0: the vocabularies differ,
- * and there is none. Sequence 0 of both sessions is used. */
-typedef struct { double mean; qn_interval in; int64_t n, tokens; } qn_hhh_kl;
+ * chats: the same contexts for every model. items: of each chat, spread evenly; 0: all. Sequence 0 of both sessions is
+ * used, with the adapters that it has.
+ *
+ * Where vocabularies differ it is of both distributions over the ids that both spell alike, each made to sum to 1, and
+ * `outside` says how much of each lay elsewhere, on average. An answer is followed up to the first id that only one of
+ * them knows; of a conversation whose question has one nothing is left. n 0: of all of them (or nothing renders), and
+ * there is no KL. */
+typedef struct {
+    double mean; qn_interval in;
+    int64_t n, tokens;                              /* conversations, positions */
+    int64_t ids, ids_model, ids_reference;          /* compared; rows of each */
+    double outside, outside_reference;              /* shares of probability */
+    int64_t left_out;                               /* conversations */
+} qn_hhh_kl;
 int qn_hhh_kl_run(const qn_scorer *reference, qn_session *reference_session, const qn_hhh_answers *reference_answers,
                   const qn_tok *tok, qn_session *session, int64_t items, const qn_eval_options *o, qn_hhh_kl *out);
 
@@ -106,6 +117,7 @@ int qn_hhh_kl_run(const qn_scorer *reference, qn_session *reference_session, con
 
 typedef struct {
     const char *name, *path, *identity;
+    const char *const *adapter; size_t n_adapters;      /* as they were named */
     qn_str recipe;                  /* JSON, what its run was asked for; s == NULL: not known */
     qn_hhh_cell cell[QN_HHH_CELLS];
     qn_hhh_pairs pairs;             /* of all but the reference */

@@ -76,6 +76,12 @@ static void put_pairs(const qn_hhh_model *m, qn_jw *w) {
     put_interval(w, &m->kl.in);
     qn_field_i64(w, "n", m->kl.n);
     qn_field_i64(w, "tokens", m->kl.tokens);
+    qn_field_i64(w, "ids", m->kl.ids);
+    if (m->kl.ids < QN_MAX(m->kl.ids_model, m->kl.ids_reference)) {
+        qn_field_f64(w, "outside", m->kl.outside);
+        qn_field_f64(w, "outside_reference", m->kl.outside_reference);
+        qn_field_i64(w, "left_out", m->kl.left_out);
+    }
     qn_jw_close(w);
 }
 
@@ -84,6 +90,12 @@ static void put_model(const qn_hhh_result *r, const qn_hhh_model *m, bool referr
     qn_field_str(w, "name", m->name);
     qn_field_str(w, "path", m->path);
     qn_field_str(w, "model", m->identity);
+    if (m->n_adapters) {
+        qn_field_open(w, "adapters", '[');
+        for (size_t i = 0; i < m->n_adapters; i++)
+            qn_jw_str(w, qn_str_of(m->adapter[i]));
+        qn_jw_close(w);
+    }
     if (m->recipe.s) {
         qn_jw_key(w, "recipe");
         qn_jw_raw(w, m->recipe);

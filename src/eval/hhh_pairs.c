@@ -1,10 +1,7 @@
-/* eval/hhh_pairs.c — a model's answers beside a reference's, item by item: who is better by rule, who is longer, and
- * how far apart the distributions are behind the same words. */
+/* eval/hhh_pairs.c — a model's answers beside a reference's, item by item: who is better by rule, who is longer. */
 #include <math.h>
 
-#include "eval/encode.h"
 #include "eval/hhh.h"
-#include "eval/row_pair.h"
 
 static const qn_hhh_part part_of[QN_HHH_ASKED] = {
     [QN_HHH_INSTRUCTIONS] = QN_HHH_HELPFUL, [QN_HHH_ABSTENTION] = QN_HHH_HONEST, [QN_HHH_PREMISE] = QN_HHH_HONEST,
@@ -108,87 +105,5 @@ int qn_hhh_compare(const qn_hhh_answers *a, const qn_hhh_answers *reference, con
     measure_lengths(a, reference, out);
     qn_free(d.points);
     qn_free(d.counts);
-    return rc;
-}
-
-/* ---- KL ---- */
-
-typedef struct {
-    qn_row_pairs pairs;
-    qn_encoder e;
-    double *kl, *tokens; int64_t n; size_t kl_cap, tokens_cap;      /* of each item */
-} kl_run;
-
-static int add_row(void *arg, QN_UNUSED int64_t position, const float *a, const float *b) {
-    kl_run *k = arg;
-    const qn_row_pair x = qn_row_pair_of(a, b, k->pairs.V);
-    if (!x.numbers)
-        return qn_fail(QN_EFORMAT, "logits that are no finite numbers");
-    k->kl[k->n] += x.kl;
-    k->tokens[k->n]++;
-    return 0;
-}
-
-/* One conversation with the reference's answer: the rows that predict it, and its end. */
-static int add_item(kl_run *k, const qn_scorer *reference, const qn_item_result *i, int64_t context) {
-    qn_encoded enc;
-    qn_ids *ids = &k->e.ids;
-    QN_TRY(QN_GROW(QN_MEM_BASE, k->kl, k->kl_cap, (size_t)k->n + 1));
-    QN_TRY(QN_GROW(QN_MEM_BASE, k->tokens, k->tokens_cap, (size_t)k->n + 1));
-    k->kl[k->n] = k->tokens[k->n] = 0;
-    qn_ids_clear(ids);
-    QN_TRY(qn_encode_chat_prompt(&k->e, reference, i->item->messages, i->item->max_tokens, &enc));
-    const int64_t from = (int64_t)ids->n - 1;
-    QN_TRY(qn_tok_encode(reference->tok, i->answer.s ? i->answer.s : "", i->answer.n, QN_TOK_PLAIN, ids));
-    QN_TRY(qn_row_pairs_feed(&k->pairs, ids->v, QN_MIN((int64_t)ids->n, context), from, add_row, k));
-    k->n += k->tokens[k->n] > 0;
-    return 0;
-}
-
-static bool same_vocabulary(const qn_tok *a, const qn_tok *b) {
-    bool same = qn_tok_size(a) == qn_tok_size(b);
-    for (int32_t id = 0; same && id < qn_tok_size(a); id++)
-        same = qn_str_eq(qn_tok_text(a, id), qn_tok_text(b, id));
-    return same;
-}
-
-static int add_all(kl_run *k, const qn_scorer *reference, const qn_hhh_answers *answers, int64_t items,
-                   int64_t context) {
-    for (int t = 0; t < QN_HHH_ASKED; t++) {
-        const qn_task_result *r = &answers->task[t];
-        const int64_t n = items > 0 ? QN_MIN(items, r->n) : r->n;
-        for (int64_t i = 0; !r->left_out && i < n; i++)
-            if (r->item[qn_spread(i, n, r->n)].item->messages.s)
-                QN_TRY(add_item(k, reference, &r->item[qn_spread(i, n, r->n)], context));
-    }
-    return 0;
-}
-
-int qn_hhh_kl_run(const qn_scorer *reference, qn_session *reference_session, const qn_hhh_answers *reference_answers,
-                  const qn_tok *tok, qn_session *session, int64_t items, const qn_eval_options *o, qn_hhh_kl *out) {
-    kl_run k = {0};
-    double kl = 0, tokens = 0;
-    int rc;
-    *out = (qn_hhh_kl){.mean = NAN, .in = {NAN, NAN}};
-    if (!reference->render || !same_vocabulary(reference->tok, tok))
-        return 0;
-    const int64_t context = QN_MIN(qn_session_context(reference_session), qn_session_context(session));
-    qn_session_reset(reference_session);
-    qn_session_reset(session);
-    QN_TRY_OUT(qn_row_pairs_init(&k.pairs, session, reference_session));
-    QN_TRY_OUT(add_all(&k, reference, reference_answers, items, context));
-    for (int64_t i = 0; i < k.n; i++) {
-        kl += k.kl[i];
-        tokens += k.tokens[i];
-    }
-    out->n = k.n;
-    out->tokens = (int64_t)tokens;
-    out->mean = kl / tokens;
-    rc = qn_bootstrap(k.kl, k.tokens, k.n, o->seed, o->draws > 0 ? o->draws : QN_BOOTSTRAP_DRAWS, &out->in);
-out:
-    qn_row_pairs_drop(&k.pairs);
-    qn_encoder_drop(&k.e);
-    qn_free(k.kl);
-    qn_free(k.tokens);
     return rc;
 }

@@ -44,8 +44,9 @@ qn_row_pair qn_row_pair_of(const float *a, const float *b, int64_t n) {
 }
 
 int qn_row_pairs_init(qn_row_pairs *p, qn_session *a, qn_session *b) {
-    *p = (qn_row_pairs){.a = a, .b = b, .V = QN_MIN(qn_session_model(a)->cfg.V, qn_session_model(b)->cfg.V)};
-    p->rows = qn_alloc(QN_MEM_SCRATCH, (size_t)(ROWS * p->V) * sizeof *p->rows);
+    *p = (qn_row_pairs){.a = a, .b = b, .Va = qn_session_model(a)->cfg.V, .Vb = qn_session_model(b)->cfg.V};
+    p->V = QN_MIN(p->Va, p->Vb);
+    p->rows = qn_alloc(QN_MEM_SCRATCH, (size_t)(ROWS * p->Va) * sizeof *p->rows);
     return p->rows ? 0 : QN_ENOMEM;
 }
 
@@ -56,13 +57,13 @@ void qn_row_pairs_drop(qn_row_pairs *p) {
 
 static int keep_row(void *arg, QN_UNUSED int64_t feed, int64_t i, const float *logits) {
     qn_row_pairs *p = arg;
-    memcpy(p->rows + i * p->V, logits, (size_t)p->V * sizeof *logits);
+    memcpy(p->rows + i * p->Va, logits, (size_t)p->Va * sizeof *logits);
     return 0;
 }
 
 static int meet_row(void *arg, QN_UNUSED int64_t feed, int64_t i, const float *logits) {
     qn_row_pairs *p = arg;
-    return p->fn(p->arg, p->at + i, p->rows + i * p->V, logits);
+    return p->fn(p->arg, p->at + i, p->rows + i * p->Va, logits);
 }
 
 int qn_row_pairs_feed(qn_row_pairs *p, const int32_t *ids, int64_t n, int64_t from, qn_row_pair_fn *fn, void *arg) {

@@ -2,7 +2,7 @@
  *
  *     feed A some tokens ──► its rows wait ──► feed B the same ──► each of its rows beside A's
  *
- * Only ids that both models have rows for are looked at. */
+ * Rows are as long as each model has ids; how much of them is compared is the caller's to say. */
 #ifndef QN_EVAL_ROW_PAIR_H
 #define QN_EVAL_ROW_PAIR_H
 
@@ -18,12 +18,14 @@ typedef struct {
 } qn_row_pair;
 qn_row_pair qn_row_pair_of(const float *a, const float *b, int64_t n);
 
+/* a [Va], b [Vb] */
 typedef int qn_row_pair_fn(void *arg, int64_t position, const float *a, const float *b);
 
 /* Borrows both sessions, of which sequence 0 alone is used. {0} may be dropped. */
 typedef struct {
     qn_session *a, *b;
-    int64_t V;                      /* ids compared */
+    int64_t Va, Vb;                 /* ids of each */
+    int64_t V;                      /* the fewer of these: ids that both have rows for */
     float *rows;                    /* A's, waiting */
     int64_t at, from;
     qn_row_pair_fn *fn;

@@ -43,12 +43,11 @@ static bool same_specials(const qn_verify_side *a, const qn_verify_side *b) {
 }
 
 int qn_verify_tokenizers(const qn_verify_side *a, const qn_verify_side *b, qn_verify_result *r) {
-    const int32_t n = qn_tok_size(a->tok), m = qn_tok_size(b->tok);
-    for (int32_t id = 0; id < QN_MAX(n, m); id++)
-        if (!qn_str_eq(qn_tok_text(a->tok, id), qn_tok_text(b->tok, id)) ||
-            qn_tok_is_special(a->tok, id) != qn_tok_is_special(b->tok, id))
-            return differ_at(a, b, id);
-    r->ids = QN_MAX(n, m);
+    const int32_t n = QN_MAX(qn_tok_size(a->tok), qn_tok_size(b->tok));
+    const int32_t id = qn_tok_first_other(a->tok, b->tok, n, true);
+    if (id >= 0)
+        return differ_at(a, b, id);
+    r->ids = n;
     r->specials_equal = same_specials(a, b);
     r->template_equal = (a->chat_template.s != NULL) == (b->chat_template.s != NULL) &&
                         qn_str_eq(a->chat_template, b->chat_template);

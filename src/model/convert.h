@@ -14,8 +14,9 @@
 
 enum { QN_DTYPE_KEEP = -1 };
 
-/* Matrices that are changed on their way (merge.h): as F32 and a whole one at a time, rows as in memory, whatever both
- * forms look like. They are stored in the dtype that they would have had. */
+/* Parameters that are changed on their way (merge.h): as F32 and a whole one at a time, rows as in memory, a vector as
+ * one column, whatever both forms look like. Matrices are stored in the dtype that they would have had. A vector may be
+ * asked for twice, and must come out the same. */
 typedef struct {
     bool (*wants)(void *arg, const qn_param *p, int64_t layer);
     int (*change)(void *arg, const qn_param *p, int64_t layer, float *w, int64_t rows, int64_t cols);   /* <0: error */

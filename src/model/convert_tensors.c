@@ -16,6 +16,60 @@ enum {
     TURNED = 32                         /* rows that are turned at once: a whole block of columns */
 };
 
+/* ---- what is changed on the way ---------------------------------------------------------------------------------- */
+
+/* The parameters of an item: one, or those of a joint tensor in the order of their rows. */
+static int parts_of(const qn_conversion *c, const qn_convert_item *it, const qn_param *part[4]) {
+    const qn_joint *j = qn_arch_joint(c->model.arch, it->st.p->id);
+    part[0] = it->st.p;
+    for (int i = 0; j && i < j->parts; i++)
+        part[i] = qn_arch_param(c->model.arch, j->part[i]);
+    return j ? j->parts : 1;
+}
+
+/* How many of them are changed. */
+static int64_t changes(const qn_conversion *c, const qn_convert_item *it) {
+    const qn_convert_change *ch = c->o->change;
+    const qn_param *part[4];
+    int64_t changed = 0;
+    for (int i = 0, n = ch ? parts_of(c, it, part) : 0; i < n; i++)
+        changed += ch->wants(ch->arg, part[i], it->st.layer);
+    return changed;
+}
+
+/* The rows of one parameter as floats, in the order of memory. */
+static int decode_part(const qn_conversion *c, const qn_param *p, int64_t layer, float *w, int64_t *rows) {
+    qn_stored st;
+    QN_TRY(qn_stored_find(&st, c->s, c->model.arch, &c->cfg, p, layer));
+    QN_TRY(qn_stored_check(&st, c->s));
+    const qn_dtype dtype = (qn_dtype)st.info->dtype;
+    void *room = qn_alloc(QN_MEM_SCRATCH, TURNED * qn_stored_row_bytes(&st));
+    if (!room)
+        return QN_ENOMEM;
+    for (int64_t row = 0; row < st.dim[0]; row += TURNED) {
+        const int64_t n = QN_MIN(TURNED, st.dim[0] - row);
+        qn_dtype_get(dtype)->decode_row(w + row * st.dim[1], qn_stored_rows(&st, row, n, room), n * st.dim[1]);
+    }
+    qn_free(room);
+    *rows = st.dim[0];
+    return 0;
+}
+
+/* All rows of an item as floats, changed. */
+static int change_parts(const qn_conversion *c, const qn_convert_item *it, float *w) {
+    const qn_convert_change *ch = c->o->change;
+    const qn_param *part[4];
+    const int n = parts_of(c, it, part);
+    for (int i = 0; i < n; i++) {
+        int64_t rows;
+        QN_TRY(decode_part(c, part[i], it->st.layer, w, &rows));
+        if (ch->wants(ch->arg, part[i], it->st.layer))
+            QN_TRY(ch->change(ch->arg, part[i], it->st.layer, w, rows, it->st.dim[1]));
+        w += rows * it->st.dim[1];
+    }
+    return 0;
+}
+
 /* ---- plan -------------------------------------------------------------------------------------------------------- */
 
 static bool is_plain(int dtype) { return qn_dtype_get((qn_dtype)dtype)->block == 1; }
@@ -108,10 +162,18 @@ static bool survives(qn_dtype to, const float *x, int64_t n, void *packed, float
     return memcmp(x, again, (size_t)n * sizeof *x) == 0;
 }
 
+static int vector_values(const qn_conversion *c, const qn_convert_item *it, float *x) {
+    if (changes(c, it))
+        return change_parts(c, it, x);
+    qn_dtype_get((qn_dtype)it->st.info->dtype)->decode_row(x, it->st.info->data, it->dim[0]);
+    return 0;
+}
+
 /* A half-precision directory holds its vectors in half precision too, where that changes nothing. */
 static int choose_vectors(qn_conversion *c) {
     const qn_dtype to = c->r->dtype;
     int64_t longest = 0, stay = 0;
+    int rc = 0;
     if (c->to_gguf || to == QN_F32)
         return 0;
     for (size_t i = 0; i < c->n; i++)
@@ -123,17 +185,18 @@ static int choose_vectors(qn_conversion *c) {
         qn_convert_item *it = &c->item[i];
         if (it->st.rank == 2)
             continue;
-        qn_dtype_get((qn_dtype)it->st.info->dtype)->decode_row(x, it->st.info->data, it->dim[0]);
+        QN_TRY_OUT(vector_values(c, it, x));
         if (survives(to, x, it->dim[0], x + longest, x + 2 * longest))
             it->to = to;
         else
             stay++;
     }
-    qn_free(x);
     if (stay)
         qn_log(QN_LOG_INFO, "%lld vectors (norms, biases) stay F32: %s would round them", (long long)stay,
                qn_dtype_get(to)->name);
-    return 0;
+out:
+    qn_free(x);
+    return rc;
 }
 
 /* ---- what is left out ---- */
@@ -248,7 +311,7 @@ static int64_t source_row(const streaming *s, int64_t r) {
 /* Row r of the output out of a changed tensor. */
 static const char *changed_row(const streaming *s, int64_t r) {
     const int64_t columns = s->it->st.dim[1];
-    if (s->c->to_gguf || !(s->it->st.p->flags & QN_HF_TRANSPOSED))
+    if (s->c->to_gguf || s->it->st.rank == 1 || !(s->it->st.p->flags & QN_HF_TRANSPOSED))
         return (const char *)(s->whole + source_row(s, r) * columns);
     for (int64_t k = 0; k < s->K; k++)                  /* on its side: the column r */
         ((float *)(void *)s->strip)[k] = s->whole[k * columns + r];
@@ -331,63 +394,10 @@ static int stream_rows(qn_conversion *c, qn_tensor_writer *t, const qn_convert_i
     return rc;
 }
 
-/* ---- changed on the way ---- */
-
-/* The parameters of an item: one, or those of a joint tensor in the order of their rows. */
-static int parts_of(const qn_conversion *c, const qn_convert_item *it, const qn_param *part[4]) {
-    const qn_joint *j = qn_arch_joint(c->model.arch, it->st.p->id);
-    part[0] = it->st.p;
-    for (int i = 0; j && i < j->parts; i++)
-        part[i] = qn_arch_param(c->model.arch, j->part[i]);
-    return j ? j->parts : 1;
-}
-
-static bool is_changed(const qn_conversion *c, const qn_convert_item *it) {
-    const qn_convert_change *ch = c->o->change;
-    const qn_param *part[4];
-    bool any = false;
-    for (int i = 0, n = ch && it->st.rank == 2 ? parts_of(c, it, part) : 0; i < n; i++)
-        any = any || ch->wants(ch->arg, part[i], it->st.layer);
-    return any;
-}
-
-/* The rows of one parameter as floats, in the order of memory. */
-static int decode_part(const qn_conversion *c, const qn_param *p, int64_t layer, float *w, int64_t *rows) {
-    qn_stored st;
-    QN_TRY(qn_stored_find(&st, c->s, c->model.arch, &c->cfg, p, layer));
-    QN_TRY(qn_stored_check(&st, c->s));
-    const qn_dtype dtype = (qn_dtype)st.info->dtype;
-    void *room = qn_alloc(QN_MEM_SCRATCH, TURNED * qn_stored_row_bytes(&st));
-    if (!room)
-        return QN_ENOMEM;
-    for (int64_t row = 0; row < st.dim[0]; row += TURNED) {
-        const int64_t n = QN_MIN(TURNED, st.dim[0] - row);
-        qn_dtype_get(dtype)->decode_row(w + row * st.dim[1], qn_stored_rows(&st, row, n, room), n * st.dim[1]);
-    }
-    qn_free(room);
-    *rows = st.dim[0];
-    return 0;
-}
-
-static int change_parts(qn_conversion *c, const qn_convert_item *it, float *w) {
-    const qn_convert_change *ch = c->o->change;
-    const qn_param *part[4];
-    const int n = parts_of(c, it, part);
-    for (int i = 0; i < n; i++) {
-        int64_t rows;
-        QN_TRY(decode_part(c, part[i], it->st.layer, w, &rows));
-        if (ch->wants(ch->arg, part[i], it->st.layer)) {
-            QN_TRY(ch->change(ch->arg, part[i], it->st.layer, w, rows, it->st.dim[1]));
-            c->r->changed++;
-        }
-        w += rows * it->st.dim[1];
-    }
-    return 0;
-}
-
 static int stream_changed(qn_conversion *c, qn_tensor_writer *t, const qn_convert_item *it) {
     float *whole = qn_alloc(QN_MEM_SCRATCH, (size_t)(it->st.total * it->st.dim[1]) * sizeof *whole);
     int rc = whole ? change_parts(c, it, whole) : QN_ENOMEM;
+    c->r->changed += changes(c, it);
     if (rc >= 0)
         rc = stream_rows(c, t, it, whole);
     qn_free(whole);
@@ -395,7 +405,7 @@ static int stream_changed(qn_conversion *c, qn_tensor_writer *t, const qn_conver
 }
 
 static int stream_item(qn_conversion *c, qn_tensor_writer *t, const qn_convert_item *it) {
-    return is_changed(c, it) ? stream_changed(c, t, it) : stream_rows(c, t, it, NULL);
+    return changes(c, it) ? stream_changed(c, t, it) : stream_rows(c, t, it, NULL);
 }
 
 int qn_convert_stream(qn_conversion *c, qn_tensor_writer *t) {

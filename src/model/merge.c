@@ -1,26 +1,17 @@
-/* model/merge.c — one weight at a time: the adapters' Δ, row by row, and how they become one.
- *
- * Linear and DARE need a row of W and as much room beside it; TIES looks at all of each Δ first. Sums are in double and
- * rounded once, into W. */
-#include "model/merge.h"
-
+/* model/merge.c — adapters into one model: the Δ of each, row by row, and which weights have one. */
 #include <math.h>
 #include <string.h>
 
-enum { TILE = 32 };
+#include "model/merge_impl.h"
 
 /* One weight. */
 typedef struct {
-    const qn_merge_options *o;
     const qn_merge_part *part;          /* [n] */
     size_t n;
     const qn_lora *pair[QN_ADAPTERS];   /* NULL: that adapter leaves this weight alone */
     float *a[QN_ADAPTERS], *b[QN_ADAPTERS];
-    float *delta[QN_ADAPTERS];          /* TIES: [rows,cols] */
-    float *w;
+    const float *w;
     int64_t rows, cols;
-    uint64_t weight;                    /* a number of its own for draws */
-    double *room;                       /* [workers][2·cols] */
     _Atomic bool zero_length;
 } matrix;
 
@@ -52,131 +43,16 @@ static void delta_row(matrix *m, size_t i, int64_t r, double *d) {
         d[k] = g * d[k] - (double)w[k];
 }
 
-/* DARE on a row of Δ_i: four elements share a draw. */
-static void drop_some(const matrix *m, size_t i, int64_t r, double *d) {
-    const double most = m->o->density * 0x1p32, grow = 1 / m->o->density;
-    const int64_t blocks = (m->cols + 3) / 4;
-    for (int64_t k = 0; k < m->cols; k += 4) {
-        const qn_rng_block draw = qn_rng(m->o->seed, QN_RNG_MERGE, m->weight * QN_ADAPTERS + i,
-                                         (uint64_t)(r * blocks + k / 4));
-        for (int64_t e = k; e < QN_MIN(k + 4, m->cols); e++)
-            d[e] = (double)draw.v[e - k] < most ? d[e] * grow : 0;
-    }
-}
-
-/* ---- linear, DARE ---- */
-
-static void sum_tile(void *arg, int64_t tile, int worker) {
+static void delta_rows(void *arg, size_t i, qn_span rows, int worker, double *d) {
     matrix *m = arg;
-    const qn_span rows = qn_tile_span(m->rows, TILE, tile);
-    double *sum = m->room + (size_t)worker * 2 * (size_t)m->cols, *d = sum + m->cols;
-    for (int64_t r = rows.begin; r < rows.end; r++) {
-        float *w = m->w + r * m->cols;
-        for (int64_t k = 0; k < m->cols; k++)
-            sum[k] = (double)w[k];
-        for (size_t i = 0; i < m->n; i++) {
-            if (!m->pair[i])
-                continue;
-            delta_row(m, i, r, d);
-            if (m->o->method == QN_MERGE_DARE)
-                drop_some(m, i, r, d);
-            for (int64_t k = 0; k < m->cols; k++)
-                sum[k] += m->part[i].scale * d[k];
-        }
-        for (int64_t k = 0; k < m->cols; k++)
-            w[k] = (float)sum[k];
-    }
-}
-
-/* ---- TIES ---- */
-
-static void delta_tile(void *arg, int64_t tile, int worker) {
-    matrix *m = arg;
-    const qn_span rows = qn_tile_span(m->rows, TILE, tile);
-    double *d = m->room + (size_t)worker * 2 * (size_t)m->cols;
-    for (size_t i = 0; i < m->n; i++)
-        for (int64_t r = rows.begin; r < rows.end && m->pair[i]; r++) {
-            delta_row(m, i, r, d);
-            for (int64_t k = 0; k < m->cols; k++)
-                m->delta[i][r * m->cols + k] = (float)d[k];
-        }
-}
-
-/* The size of a float as a number that grows with it. */
-static uint32_t size_of(float x) { return qn_f32_bits(x) & 0x7fffffffu; }
-
-/* How the k-th largest size is found: half of its bits at a time. */
-static uint32_t kth_size(const float *x, int64_t n, int64_t k, int64_t *count, int64_t *above) {
-    uint32_t high = 1u << 15, low = 1u << 16;
-    *above = 0;
-    memset(count, 0, sizeof *count << 16);
-    for (int64_t i = 0; i < n; i++)
-        count[size_of(x[i]) >> 16]++;
-    while (*above + count[--high] < k)
-        *above += count[high];
-    memset(count, 0, sizeof *count << 16);
-    for (int64_t i = 0; i < n; i++)
-        if (size_of(x[i]) >> 16 == high)
-            count[size_of(x[i]) & 0xffffu]++;
-    while (*above + count[--low] < k)
-        *above += count[low];
-    return high << 16 | low;
-}
-
-/* Only the k largest stay; of equal ones the first. */
-static void trim(float *x, int64_t n, double density, int64_t *count) {
-    const int64_t k = QN_MAX((int64_t)(density * (double)n), 1);
-    int64_t above;
-    if (k >= n)
-        return;
-    const uint32_t least = kth_size(x, n, k, count, &above);
-    for (int64_t i = 0, equal = k - above; i < n; i++)
-        if (size_of(x[i]) < least || (size_of(x[i]) == least && equal-- <= 0))
-            x[i] = 0;
-}
-
-/* The sign that most of the movement has is elected; the mean is over those that agree. */
-static void elect_tile(void *arg, int64_t tile, int worker) {
-    matrix *m = arg;
-    const int64_t begin = tile * TILE * m->cols, end = QN_MIN(begin + TILE * m->cols, m->rows * m->cols);
     (void)worker;
-    for (int64_t e = begin; e < end; e++) {
-        double all = 0, sum = 0;
-        int agree = 0;
-        for (size_t i = 0; i < m->n; i++)
-            all += m->pair[i] ? (double)m->delta[i][e] : 0;
-        for (size_t i = 0; i < m->n; i++) {
-            const double d = m->pair[i] ? (double)m->delta[i][e] : 0;
-            if (all >= 0 ? d > 0 : d < 0) {
-                sum += m->part[i].scale * d;
-                agree++;
-            }
-        }
-        m->w[e] = (float)((double)m->w[e] + sum / QN_MAX(agree, 1));
-    }
-}
-
-static int ties(matrix *m, qn_pool *pool) {
-    const int64_t n = m->rows * m->cols;
-    int64_t *count = qn_alloc(QN_MEM_SCRATCH, sizeof *count << 16);
-    int rc = count ? 0 : QN_ENOMEM;
-    for (size_t i = 0; i < m->n && rc >= 0; i++)
-        if (m->pair[i] && !(m->delta[i] = qn_alloc(QN_MEM_SCRATCH, (size_t)n * sizeof(float))))
-            rc = QN_ENOMEM;
-    if (rc >= 0)
-        qn_parallel(pool, qn_tiles(m->rows, TILE), delta_tile, m);
-    for (size_t i = 0; i < m->n && rc >= 0; i++)
-        if (m->pair[i])
-            trim(m->delta[i], n, m->o->density, count);
-    if (rc >= 0)
-        qn_parallel(pool, qn_tiles(m->rows, TILE), elect_tile, m);
-    qn_free(count);
-    return rc;
+    for (int64_t r = rows.begin; r < rows.end; r++)
+        delta_row(m, i, r, d + (r - rows.begin) * m->cols);
 }
 
 /* ---- one weight ---- */
 
-static int open_matrix(matrix *m, const qn_param *p, int64_t layer, int workers) {
+static int open_matrix(matrix *m, const qn_param *p, int64_t layer) {
     for (size_t i = 0; i < m->n; i++) {
         const qn_lora *l = m->pair[i] = qn_adapter_find(m->part[i].a, p->id, layer);
         if (!l)
@@ -190,28 +66,33 @@ static int open_matrix(matrix *m, const qn_param *p, int64_t layer, int workers)
         qn_lora_unpack(&l->a, m->a[i]);
         qn_lora_unpack(&l->b, m->b[i]);
     }
-    m->room = qn_alloc(QN_MEM_SCRATCH, (size_t)workers * 2 * (size_t)m->cols * sizeof *m->room);
-    return m->room ? 0 : QN_ENOMEM;
+    return 0;
 }
 
 static void close_matrix(matrix *m) {
     for (size_t i = 0; i < m->n; i++) {
         qn_free(m->a[i]);
         qn_free(m->b[i]);
-        qn_free(m->delta[i]);
     }
-    qn_free(m->room);
+}
+
+static int merge_all(matrix *m, const qn_merge_options *o, uint64_t number, float *w, qn_pool *pool) {
+    qn_merging all = {.o = o, .n = m->n, .w = w, .rows = m->rows, .cols = m->cols, .number = number,
+                      .delta = delta_rows, .arg = m};
+    for (size_t i = 0; i < m->n; i++) {
+        all.weight[i] = m->part[i].scale;
+        all.has[i] = m->pair[i] != NULL;
+    }
+    return m->cols > 0 ? qn_merge_deltas(&all, pool) : 0;
 }
 
 int qn_merge_matrix(float *w, const qn_param *p, int64_t layer, const qn_merge_part *part, size_t n,
                     const qn_merge_options *o, qn_pool *pool) {
-    matrix m = {.o = o, .part = part, .n = n, .w = w, .weight = (uint64_t)(layer * QN_PARAMS + p->id)};
+    matrix m = {.part = part, .n = n, .w = w};
     qn_assert(n <= QN_ADAPTERS);
-    int rc = open_matrix(&m, p, layer, qn_pool_threads(pool));
-    if (rc >= 0 && m.cols > 0 && o->method == QN_MERGE_TIES)
-        rc = ties(&m, pool);
-    else if (rc >= 0 && m.cols > 0)
-        qn_parallel(pool, qn_tiles(m.rows, TILE), sum_tile, &m);
+    int rc = open_matrix(&m, p, layer);
+    if (rc >= 0)
+        rc = merge_all(&m, o, (uint64_t)(layer * QN_PARAMS + p->id), w, pool);
     if (rc >= 0 && m.zero_length)
         rc = qn_fail(QN_EFORMAT, "%s of layer %lld: a row of W + s·B·A is zero; DoRA cannot bring it to a length",
                      p->gguf, (long long)layer);
@@ -248,11 +129,19 @@ static int change(void *arg, const qn_param *p, int64_t layer, float *w, int64_t
     return qn_merge_matrix(w, p, layer, m->part, m->n, m->o, m->pool);
 }
 
+int qn_merge_check(const qn_merge_options *o) {
+    const bool dense = o->method == QN_MERGE_LINEAR || o->method == QN_MERGE_SLERP;
+    if (dense || (o->density > 0 && o->density <= 1))
+        return 0;
+    return qn_fail(QN_EINVAL, "merge: the density is %g; expected a share above 0, 1 at most", o->density);
+}
+
 static int check(const qn_merge_part *part, size_t n, const qn_merge_options *o) {
     if (n == 0 || n > QN_ADAPTERS)
         return qn_fail(QN_EINVAL, "merge: %zu adapters; expected 1 to %d", n, QN_ADAPTERS);
-    if (o->method != QN_MERGE_LINEAR && !(o->density > 0 && o->density <= 1))
-        return qn_fail(QN_EINVAL, "merge: the density is %g; expected a share above 0, 1 at most", o->density);
+    if (o->method == QN_MERGE_SLERP)
+        return qn_fail(QN_EINVAL, "merge: slerp goes between two whole models; adapters have linear, ties, dare");
+    QN_TRY(qn_merge_check(o));
     for (size_t i = 0; i < n; i++)
         if (!isfinite(part[i].scale))
             return qn_fail(QN_EINVAL, "merge: the weight of %s is no number", part[i].a->name);

@@ -220,6 +220,19 @@ static int put_one(const qn_report *r, const char *title, bool wins, qn_buf *out
     return qn_buf_puts(out, "</tr>\n");
 }
 
+/* "41.2 (38.0)": the reference's behind it. */
+static int put_lengths(const qn_report *r, qn_buf *out) {
+    QN_TRY(qn_buf_puts(out, "<tr><td>bytes of an answer (of the reference's)</td>"));
+    for (size_t i = 0; i < r->aligned; i++) {
+        const qn_report_aligned *m = &r->align[i];
+        if (qn_plots(m->bytes) && qn_plots(m->bytes_reference))
+            QN_TRY(qn_buf_printf(out, "<td class=\"num\">%.1f <small>%.1f</small></td>", m->bytes, m->bytes_reference));
+        else
+            QN_TRY(qn_buf_puts(out, "<td class=\"num\">–</td>"));
+    }
+    return qn_buf_puts(out, "</tr>\n");
+}
+
 /* What stands for each part, and everything that no alignment trains. */
 static int put_tax(const qn_report *r, qn_buf *out) {
     const qn_report_aligned *most = longest(r);
@@ -231,6 +244,7 @@ static int put_tax(const qn_report *r, qn_buf *out) {
         if (most->row[i].headline || strcmp(most->row[i].part, "capability") == 0 || is_bits(&most->row[i]))
             QN_TRY(put_row(r, &most->row[i], true, out));
     QN_TRY(put_one(r, "wins by rule, ties half", true, out));
+    QN_TRY(put_lengths(r, out));
     QN_TRY(put_one(r, "KL to it, nats a token", false, out));
     return qn_buf_puts(out, "</tbody></table></div>\n");
 }

@@ -9,6 +9,7 @@
  *   figures_judged.c  … of a run over preferences: margins, rewards, how far answers have moved
  *   figures_eval.c    figures of the model: tasks beside baselines, bits by kind against their floor
  *   figures_align.c   alignment: bars, a curve over a sweep, tables
+ *   figures_frontier.c … what is bought against what is paid, a point per model
  *   report_tables.c   tables: runs side by side, samples, data, machine, recipe
  *   report_page.c     the HTML page           report_text.c     the summary in characters
  *                                             report_json.c     the summary for programs

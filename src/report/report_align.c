@@ -2,7 +2,7 @@
  *
  *     {"suite":"hhh","reference":0,"models":[{"name","path","recipe":{"beta","mix"},
  *       "rows":[{"name","part","about","headline","lower_is_better","value","lo","hi","chance","difference":{…}}],
- *       "wins":{"all":{"rate","lo","hi"}},"kl":{"value","lo","hi"}}]}
+ *       "wins":{"all":{"rate","lo","hi"}},"length":{"bytes","bytes_reference"},"kl":{"value","lo","hi"}}]}
  *
  * The models of all files of all runs of a report stand in one list, each once: a sweep is several runs. */
 #include <math.h>
@@ -65,6 +65,8 @@ static int take_model(void *arg, qn_str key, qn_str value) {
     m->share = share_of_mix(m->mix);
     m->wins = bar_of(qn_member(value, "wins.all"), "rate");
     m->kl = bar_of(qn_member(value, "kl"), "value");
+    m->bytes = qn_member_number(value, "length.bytes");
+    m->bytes_reference = qn_member_number(value, "length.bytes_reference");
     return qn_members_each(qn_member(value, "rows"), take_row, &f);
 }
 

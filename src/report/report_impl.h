@@ -75,6 +75,7 @@ typedef struct {
     double beta, share;                 /* what its run was asked for; share: pairs that are not of the first kind */
     qn_report_stand *row; size_t rows, row_cap;
     qn_bar wins, kl;
+    double bytes, bytes_reference;      /* mean length of an answer */
 } qn_report_aligned;
 
 struct qn_report {
@@ -152,6 +153,7 @@ int qn_figure_eval(const qn_report *r, qn_sink *s);
 int qn_figures_bits(const qn_report *r, qn_sink *s);
 int qn_figure_align(const qn_report *r, qn_sink *s);            /* nothing where no model was aligned */
 int qn_figure_sweep(const qn_report *r, qn_sink *s);            /* nothing without two values of beta, or two mixes */
+int qn_figures_frontier(const qn_report *r, qn_sink *s);        /* nothing without two models */
 
 /* ---- tables of the page ---- */
 

@@ -182,6 +182,9 @@ static int put_figures(const qn_report *r, qn_sink *s) {
         QN_TRY(qn_show_heading(s, "Alignment"));
         QN_TRY(qn_figure_align(r, s));
         QN_TRY(qn_figure_sweep(r, s));
+        QN_TRY(qn_show_grid(s, true));
+        QN_TRY(qn_figures_frontier(r, s));
+        QN_TRY(qn_show_grid(s, false));
         QN_TRY(qn_table_align(r, s->out));
     }
     if (r->run[0].kinds) {

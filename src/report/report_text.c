@@ -79,6 +79,7 @@ int qn_report_text(const qn_report *r, qn_buf *out, const qn_text_plot *t) {
     QN_TRY(qn_figure_eval(r, &s));
     QN_TRY(qn_figure_align(r, &s));
     QN_TRY(qn_figure_sweep(r, &s));
+    QN_TRY(qn_figures_frontier(r, &s));
     if (r->run[0].kinds)
         QN_TRY(qn_figures_bits(r, &s));
     return put_sample(&s, &r->run[0]);

@@ -543,3 +543,11 @@ bool qn_tok_adds(const qn_tok *t, int32_t id) {
             return true;
     return false;
 }
+
+int32_t qn_tok_first_other(const qn_tok *a, const qn_tok *b, int32_t n, bool special) {
+    for (int32_t id = 0; id < n; id++)
+        if (!qn_str_eq(qn_tok_text(a, id), qn_tok_text(b, id)) ||
+            (special && qn_tok_is_special(a, id) != qn_tok_is_special(b, id)))
+            return id;
+    return -1;
+}

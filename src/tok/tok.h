@@ -190,6 +190,9 @@ int32_t qn_tok_eos(const qn_tok *t);
 int32_t qn_tok_unk(const qn_tok *t);
 int32_t qn_tok_pad(const qn_tok *t);
 bool qn_tok_adds(const qn_tok *t, int32_t id);              /* does ADD_SPECIAL put this id around a text? */
+/* The least id below n that is not spelled alike in both, or, where `special` counts, is special in one of them only;
+ * −1: there is none. */
+int32_t qn_tok_first_other(const qn_tok *a, const qn_tok *b, int32_t n, bool special);
 
 /* Appends the text of ids; ids outside the vocabulary give nothing. Bytes that are no UTF-8 become U+FFFD. */
 int qn_tok_decode(const qn_tok *t, const int32_t *ids, size_t n, unsigned flags, qn_buf *out);

@@ -63,13 +63,33 @@ for dtype in q8_0 q4_0; do
 done
 run "$QUERN" merge "$M" "$S/adapter" --out "$S/half.gguf" --dtype f16 --verify
 code 0; out_has 'matrices were rounded'; out_has 'within the limits'
-run "$QUERN" verify "$S/tiny" "$S/merged" --adapter "$S/adapter" --weights f32
-code 0; out_has 'adapter'
+run "$QUERN" verify "$S/tiny" --adapter "$S/adapter" "$S/merged" --weights f32
+code 0; out_has 'adapter'; out_has 'merge: within the limits'
+run "$QUERN" verify "$M" "$M" --adapter "$S/adapter" --tokens 100 --json
+code 0; out_has '"expect": "any"'; out_has '"adapters": ['; out_lacks '"max_delta": 0,'
+run "$QUERN" verify "$M" "$M" --adapter "$S/adapter:0" --expect exact --tokens 100
+code 0; out_has 'the same bits'
+run "$QUERN" verify --adapter "$S/adapter" "$M" "$M"
+code 2; err_has 'stands in front of all models'
+
+# Evaluated: each model with what stands behind it, the same weights for all.
+echo '{"task": "next", "kind": "choice"}
+{"context": "abc", "choices": ["d", "y"], "answer": 0}
+{"context": "bc", "choices": ["d", "y"], "answer": 0}' >"$S/next.jsonl"
+run "$QUERN" eval "$S/next.jsonl" "$M" --json --quiet
+code 0; out_has '"value": 1,'; out_lacks '"adapters"'
+run "$QUERN" eval "$S/next.jsonl" --adapter "$S/adapter" "$M" --json --quiet
+code 0; out_has '"value": 0,'; out_has '"adapters": ['
+run "$QUERN" eval "$S/next.jsonl" "$M" --vs "$M" --adapter "$S/adapter" --baseline half="$M" --adapter "$S/adapter:0" \
+    --json --quiet
+code 0; out_has '"difference": 1,'; out_has '"half": {'; out_has '"adapters": ['
+run "$QUERN" eval "$S/next.jsonl" "$M" --adapter "$S/adapter" --vs "$M" --json --quiet
+code 0; out_has '"difference": -1,'; out_has '"adapters": ['
 
 run "$QUERN" merge "$M" "$S/adapter"
 code 2; err_has '--out is missing'
 run "$QUERN" merge "$M" --out "$S/x.gguf"
-code 2; err_has 'needed: quern merge MODEL ADAPTER...'
+code 2; err_has 'needed: quern merge MODEL PART...'
 run "$QUERN" merge "$M" "$S/adapter" --out "$S/merged.gguf"
 code 2; err_has 'is there already'
 run "$QUERN" merge "$M" "$S/adapter" --out "$M" --force
@@ -80,8 +100,42 @@ run "$QUERN" merge "$M" "$S/adapter" --out "$S/x.gguf" --method ties --density 0
 code 2; err_has 'the density is 0'
 run "$QUERN" merge "$M" "$S/nothing:0.5" --out "$S/x.gguf"
 code 4; err_has 'nothing: no such file'
-run "$QUERN" merge "$M" "$S/tiny" --out "$S/x.gguf"
-code 4; err_has 'neither adapter_config.json nor a run'
+run "$QUERN" merge "$M" "$S/adapter" --base "$M" --out "$S/x.gguf"
+code 2; err_has '--base belongs to whole models'
+run "$QUERN" merge "$M" "$S/adapter" --method slerp --out "$S/x.gguf"
+code 2; err_has 'slerp goes between two whole models'
+verdict "$(holds test ! -e "$S/x.gguf")" 'nothing left behind'
+
+# ---- whole models: the tiny one, and the same with the adapter in it ----
+
+run "$QUERN" convert "$S/merged.gguf" "$S/late" --dtype f32 --force
+code 0
+run "$QUERN" merge "$S/tiny:1" "$S/late:0" --out "$S/first" --json
+code 0; out_has '"models": ['; out_has '"weight": 0'; out_has '"changed": 0'
+run "$QUERN" convert "$S/tiny" "$S/same_again"
+run cmp "$S/same_again/model.safetensors" "$S/first/model.safetensors"
+code 0
+answers "$S/first" 'defghijklmnopqrstuvwxyz'
+run "$QUERN" merge "$M:0" "$S/late" --out "$S/second.gguf" --dtype f32
+code 0; out_has '2 models (linear): 0 × '; out_has '1 × '; err_is ''
+answers "$S/second.gguf" 'yz'
+run "$QUERN" merge "$S/late" "$M" --out "$S/half" --verify
+code 0; out_has '0.5 × '; out_has 'none of them rounded'; out_has 'perplexity'
+run "$QUERN" merge "$S/late" "$S/late" --base "$S/tiny" --out "$S/sum" --method ties --density 1 --json
+code 0; out_has '"base": "'; out_has '"method": "ties"'
+answers "$S/sum" 'yz'
+run "$QUERN" merge "$S/late:0.01" "$S/tiny:0.99" --method slerp --out "$S/near"
+code 0
+answers "$S/near" 'defghijklmnopqrstuvwxyz'
+
+run "$QUERN" merge "$S/tiny" "$S/late" "$S/adapter" --out "$S/x.gguf"
+code 2; err_has 'is a whole model; merge one kind after the other'
+run "$QUERN" merge "$S/tiny" "$S/late" --method dare --out "$S/x.gguf"
+code 2; err_has 'name the model that all come from'
+run "$QUERN" merge "$S/tiny" "$S/late:-1" --out "$S/x.gguf"
+code 2; err_has 'the weights sum to 0'
+run "$QUERN" merge "$S/tiny" "$S/late" --out "$S/late" --force
+code 2; err_has 'the same'
 verdict "$(holds test ! -e "$S/x.gguf")" 'nothing left behind'
 
 done_testing

@@ -40,6 +40,14 @@ code 0; out_has '"name": "ref"'; out_has '"along": "the reference'; out_lacks '"
 run "$QUERN" eval hhh "$M" "$S/tiny" --baseline "$S/tiny" --world "$S/world" $few --documents 0 --kl-items 0
 code 0; out_has 'alignment tax: minus tiny, paired'; out_lacks 'fact ↓'
 
+# The model beside itself with an adapter, which is as it was made or off: the weights are loaded once.
+run "$QUERN" eval hhh "$M" "$M" --adapter "$S/adapter" off="$M" --adapter "$S/adapter:0" --world "$S/world" $few \
+    --documents 0 --json
+code 0; out_has '"name": "tiny.gguf"'; out_has '"name": "adapter"'; out_has '"name": "off"'; out_has '"adapters": ['
+cp "$scratch/out" "$S/three"
+run grep -A 1 '"along"' "$S/three"
+verdict "$(holds test "$(grep -c '"value": 0,' "$scratch/out")" -eq 1)" 'a KL of 0 for the one that is off alone'
+
 run "$QUERN" eval hhh "$M"
 code 2; err_has 'give --world FOLDER'
 run "$QUERN" eval hhh "$M" --world "$S"

@@ -21,7 +21,8 @@ typedef struct {
     qn_scorer scorer;
 } rig;
 
-QN_UNUSED static qn_tok *rig_tokenizer(bool adds_bos) {
+/* … with another spelling of one id; −1: of none. */
+QN_UNUSED static qn_tok *rig_tokenizer_but(bool adds_bos, int id, const char *text) {
     static char spelled[RIG_V][2];
     qn_str tokens[RIG_V] = {QN_STR("<bos>"), QN_STR("<eos>")};
     int32_t types[RIG_V] = {QN_TOKEN_CONTROL, QN_TOKEN_CONTROL};
@@ -32,6 +33,8 @@ QN_UNUSED static qn_tok *rig_tokenizer(bool adds_bos) {
     }
     tokens[96] = QN_STR("\xc4\xa0");        /* Ġ */
     tokens[97] = QN_STR("\xc4\x8a");        /* Ċ */
+    if (id >= 0)
+        tokens[id] = qn_str_of(text);
     const qn_tok_gguf_tables tables = {
         .tokens = tokens, .n_tokens = RIG_V, .types = types, .n_types = RIG_V, .pre = QN_STR("gpt-2"),
         .bos = 0, .eos = 1, .unk = -1, .pad = -1, .add_bos = adds_bos, .add_eos = false,
@@ -43,6 +46,8 @@ QN_UNUSED static qn_tok *rig_tokenizer(bool adds_bos) {
     qn_tok_spec_drop(&spec);
     return tok;
 }
+
+QN_UNUSED static qn_tok *rig_tokenizer(bool adds_bos) { return rig_tokenizer_but(adds_bos, -1, NULL); }
 
 QN_UNUSED static rig rig_of(int64_t context, int64_t sequences, bool adds_bos, int threads, int64_t rows) {
     tiny_spec spec = TINY;

@@ -208,25 +208,32 @@ TEST(a_world_without_its_chats_is_refused) {
 
 /* ---- KL ---- */
 
-typedef struct { double sum; int64_t n; } total;
+typedef struct { double sum, outside_a, outside_b; int64_t n; int without; } total;
 
 static int add(void *arg, QN_UNUSED int64_t position, const float *a, const float *b) {
     total *t = arg;
     double za = 0, zb = 0, kl = 0;
     for (int v = 0; v < RIG_V; v++) {
-        za += exp((double)a[v]);
-        zb += exp((double)b[v]);
+        za += v == t->without ? 0 : exp((double)a[v]);
+        zb += v == t->without ? 0 : exp((double)b[v]);
     }
     for (int v = 0; v < RIG_V; v++)
-        kl += exp((double)a[v]) / za * ((double)a[v] - log(za) - (double)b[v] + log(zb));
+        if (v != t->without)
+            kl += exp((double)a[v]) / za * ((double)a[v] - log(za) - (double)b[v] + log(zb));
+    if (t->without >= 0) {
+        const double ea = exp((double)a[t->without]), eb = exp((double)b[t->without]);
+        t->outside_a += ea / (za + ea);
+        t->outside_b += eb / (zb + eb);
+    }
     t->sum += kl;
     t->n++;
     return 0;
 }
 
-static void check_kl(const rig *a, const rig *b, const qn_hhh_answers *p, double got, int64_t tokens) {
+/* Over all ids but one; −1: over all. */
+static void check_kl(const rig *a, const rig *b, const qn_hhh_answers *p, int without, const qn_hhh_kl *kl) {
     qn_row_pairs pairs;
-    total t = {0};
+    total t = {.without = without};
     CHECK_OK(qn_row_pairs_init(&pairs, a->s, b->s));
     for (int task = 0; task < QN_HHH_ASKED; task++)
         for (int64_t i = 0; i < p->task[task].n; i++) {
@@ -239,8 +246,10 @@ static void check_kl(const rig *a, const rig *b, const qn_hhh_answers *p, double
             qn_ids_drop(&ids);
         }
     qn_row_pairs_drop(&pairs);
-    CHECK_INT(tokens, t.n);
-    CHECK_NEAR(got, t.sum / (double)t.n, 1e-9);
+    CHECK_INT(kl->tokens, t.n);
+    CHECK_NEAR(kl->mean, t.sum / (double)t.n, 1e-9);
+    CHECK_NEAR(kl->outside, t.outside_a / (double)t.n, 1e-9);
+    CHECK_NEAR(kl->outside_reference, t.outside_b / (double)t.n, 1e-9);
 }
 
 TEST(kl_is_of_whole_distributions_along_the_references_answers) {
@@ -258,9 +267,21 @@ TEST(kl_is_of_whole_distributions_along_the_references_answers) {
     ((float *)qn_model_param(other.m, QN_P_OUT_NORM, 0)->data)[0] *= 3;
     CHECK_OK(qn_hhh_kl_run(&said_by, base.s, &p, other.tok, other.s, 0, &o, &kl));
     CHECK(kl.mean > 0 && kl.in.lo <= kl.mean && kl.mean <= kl.in.hi);
-    check_kl(&other, &base, &p, kl.mean, kl.tokens);
+    check_kl(&other, &base, &p, -1, &kl);
+    CHECK(kl.ids == RIG_V && kl.left_out == 0);
     CHECK_OK(qn_hhh_kl_run(&said_by, base.s, &p, other.tok, other.s, 2, &o, &kl));
     CHECK_INT(kl.n, 8, "two of each chat");
+
+    /* A token that only one of them has: of no question and no answer, of all questions. */
+    qn_tok *some = rig_tokenizer_but(false, 95, "ab");
+    CHECK_OK(qn_hhh_kl_run(&said_by, base.s, &p, some, other.s, 0, &o, &kl));
+    CHECK(kl.n == 12 && kl.ids == RIG_V - 1 && kl.outside > 0 && kl.left_out == 0, "%lld", (long long)kl.ids);
+    check_kl(&other, &base, &p, 95, &kl);
+    qn_tok_free(some);
+    some = rig_tokenizer_but(false, 'q' - '!' + 2, "ab");
+    CHECK_OK(qn_hhh_kl_run(&said_by, base.s, &p, some, other.s, 0, &o, &kl));
+    CHECK(kl.n == 0 && isnan(kl.mean) && kl.left_out == 12);
+    qn_tok_free(some);
 
     const qn_str tokens[] = {QN_STR("<bos>"), QN_STR("a")};
     const int32_t types[] = {QN_TOKEN_CONTROL, QN_TOKEN_NORMAL};
@@ -272,7 +293,8 @@ TEST(kl_is_of_whole_distributions_along_the_references_answers) {
     CHECK_OK(qn_tok_new(&few, &spec));
     qn_tok_spec_drop(&spec);
     CHECK_OK(qn_hhh_kl_run(&said_by, base.s, &p, few, other.s, 0, &o, &kl));
-    CHECK(kl.n == 0 && isnan(kl.mean), "another vocabulary has none");
+    CHECK(kl.n == 0 && isnan(kl.mean) && kl.left_out == 12, "no question that both can read");
+    CHECK(kl.ids == 1 && kl.ids_model == RIG_V && kl.ids_reference == RIG_V, "%lld", (long long)kl.ids);
     qn_tok_free(few);
     qn_hhh_answers_drop(&p);
     qn_hhh_sets_drop(&s);

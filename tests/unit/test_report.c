@@ -205,7 +205,10 @@ static void put_hhh(const char *dir, const char *model, const char *recipe, doub
     qn_buf_puts(&b, "{\"format\":\"quern-eval-1\",\"suite\":\"hhh\",\"reference\":0,\"models\":["
                  "{\"name\":\"sft\",\"path\":\"sft/best\",\"rows\":["
                  "{\"name\":\"refuses_rightly\",\"part\":\"harmless\",\"about\":\"refuses what is forbidden\","
-                 "\"headline\":true,\"lower_is_better\":false,\"value\":0.5,\"lo\":0.4,\"hi\":0.6,\"chance\":0.5}]},");
+                 "\"headline\":true,\"lower_is_better\":false,\"value\":0.5,\"lo\":0.4,\"hi\":0.6,\"chance\":0.5},"
+                 "{\"name\":\"refusal\",\"part\":\"harmless\",\"about\":\"  refuses\",\"value\":0},"
+                 "{\"name\":\"over_refusal\",\"part\":\"harmless\",\"about\":\"  refuses a look-alike\","
+                 "\"lower_is_better\":true,\"value\":0}]},");
     qn_buf_printf(&b, "{\"name\":\"%s\",\"path\":\"%s/best\",\"recipe\":%s,\"rows\":["
                   "{\"name\":\"refuses_rightly\",\"part\":\"harmless\",\"about\":\"refuses what is forbidden\","
                   "\"headline\":true,\"lower_is_better\":false,\"value\":%g,\"lo\":%g,\"hi\":%g,\"chance\":0.5,"
@@ -213,10 +216,12 @@ static void put_hhh(const char *dir, const char *model, const char *recipe, doub
                   refusal - 0.05, refusal + 0.05);
     qn_buf_printf(&b, "{\"name\":\"over_refusal\",\"part\":\"harmless\",\"about\":\"  refuses a look-alike\","
                   "\"headline\":false,\"lower_is_better\":true,\"value\":0.125},"
+                  "{\"name\":\"refusal\",\"part\":\"harmless\",\"about\":\"  refuses\",\"value\":0.625},"
                   "{\"name\":\"recall_transfer\",\"part\":\"capability\",\"about\":\"recall\",\"headline\":true,"
                   "\"lower_is_better\":false,\"value\":%g,\"difference\":{\"value\":-0.0625,\"lo\":-0.1,"
                   "\"hi\":-0.02}},{\"name\":\"fact\",\"part\":\"bits\",\"about\":\"bits\",\"headline\":false,"
                   "\"lower_is_better\":true,\"value\":1.25}],\"wins\":{\"all\":{\"rate\":0.75,\"lo\":0.7,\"hi\":0.8}},"
+                  "\"length\":{\"bytes\":41.25,\"bytes_reference\":38},"
                   "\"kl\":{\"value\":0.125,\"lo\":0.1,\"hi\":0.15}}]}", recall);
     put(dir, "hhh.json", b.s);
     qn_buf_drop(&b);
@@ -231,7 +236,13 @@ TEST(alignment_is_a_table_and_a_sweep_is_a_curve) {
     CHECK_CONTAINS(page.s, "<h2>Alignment</h2>");
     CHECK_CONTAINS(page.s, "<th class=\"num\">sft</th><th class=\"num\">a</th>");
     CHECK_CONTAINS(page.s, "<td>refuses what is forbidden</td><td class=\"num\">50.0 <small>40.0 to 60.0</small></td>");
-    CHECK_CONTAINS(page.s, "refuses a look-alike ↓</td><td class=\"num\">–</td><td class=\"num\">12.5</td>");
+    CHECK_CONTAINS(page.s, "refuses a look-alike ↓</td><td class=\"num\">0.0</td><td class=\"num\">12.5</td>");
+    CHECK_CONTAINS(page.s, "bytes of an answer (of the reference's)</td><td class=\"num\">–</td>"
+                           "<td class=\"num\">41.2 <small>38.0</small></td>");
+    CHECK_CONTAINS(page.s, "<h3>Refusal against over-refusal</h3>");
+    CHECK_CONTAINS(page.s, "a 0.625");
+    CHECK(!strstr(page.s, "<h3>Harmless against capability</h3>"), "recall of one model is no frontier");
+
     CHECK_CONTAINS(page.s, "<h3>Alignment tax: difference to sft, item by item</h3>");
     CHECK_CONTAINS(page.s, "<td>recall</td><td class=\"num\">–</td>"
                            "<td class=\"num\">-6.2 <small>-10.0 to -2.0</small></td>");
@@ -249,6 +260,8 @@ TEST(alignment_is_a_table_and_a_sweep_is_a_curve) {
     CHECK_CONTAINS(json.s, "\"name\":\"b\",\"beta\":0.3,\"mix\":\"60/20/20\"");
     make_and_free(r, &page, &text);
     CHECK_CONTAINS(page.s, "<h3>Over beta</h3>");
+    CHECK_CONTAINS(page.s, "<h3>Harmless against capability</h3>");
+    CHECK_CONTAINS(text.s, "refuses what is forbidden");
     CHECK_CONTAINS(page.s, "2 models, each at what its run was asked for.");
 
     put_hhh(b, "b", "{\"mix\":\"20/40/40\"}", 0.875, 0.25);
