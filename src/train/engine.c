@@ -29,6 +29,8 @@ struct qn_engine {
     int64_t first_row;                  /* of the batch: the first of this pass */
     int64_t T, S, pages;
     bool backward;                      /* of the last pass */
+    bool slopes;                        /* … the head's is there: the gradient of what it read, as if all weighed 1 */
+    qn_tensor slope;
 };
 
 enum { CLEAR_NUMBERS = 64 * 1024 };
@@ -268,15 +270,17 @@ static bool sum_pieces(qn_engine *e) {
     return finite;
 }
 
-void qn_engine_forward(qn_engine *e, const qn_row_data *row, int64_t n) {
+void qn_engine_forward(qn_engine *e, const qn_row_data *row, int64_t n, bool follows) {
     qn_assert(n >= 0 && n <= e->o.rows);
     assemble(e, row, n, 1);
-    e->backward = false;
+    e->backward = e->slopes = false;
     if (e->S == 0)
         return;
     e->batch.dropout = 0;
     e->batch.noise = false;
-    qn_exec_run(e->exec, e->T, e->S, e->pool, &e->batch);
+    e->slopes = follows && qn_exec_run_to_seed(e->exec, e->T, e->S, e->pool, &e->batch, &e->slope);
+    if (!e->slopes)
+        qn_exec_run(e->exec, e->T, e->S, e->pool, &e->batch);
     if (!sum_pieces(e))
         forget_pages(e);
     memset(e->weight, 0, (size_t)e->S * sizeof *e->weight);
@@ -301,8 +305,14 @@ void qn_engine_backward(qn_engine *e) {
         any = e->weight[k] != 0;
     qn_assert(e->grad);
     e->backward = any;
-    if (any)
+    if (any && !e->slopes)
         qn_exec_run_backward(e->exec);
+    if (!any || !e->slopes)
+        return;
+    for (int64_t k = 0; k < e->S; k++)
+        e->k->scale(qn_row(&e->slope, k), qn_row(&e->slope, k), (double)e->weight[k], e->slope.dim[1]);
+    qn_exec_run_from_seed(e->exec);
+    e->slopes = false;
 }
 
 /* ---- looking ---- */
