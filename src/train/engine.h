@@ -3,7 +3,9 @@
  * An engine is the training half of what a session is for inference: the same graph (model/stack.c), the same kernels,
  * keys and values in pages of the same cache. It owns the graph, its activations, the pages and one flat array of
  * gradients; it borrows the parameters. One pass takes up to `rows` rows of at most `context` tokens; pieces of a row
- * are segments of their own, so that nothing in a pack sees its neighbours.
+ * are segments of their own, so that nothing in a pack sees its neighbours. Where two pieces of a row begin alike (the
+ * prompt of two answers, the system's message of a chat), the tokens that they share are computed once, and what is
+ * learned from either meets there: the losses have the same bits, the gradients are the same sums in another order.
  *
  *     qn_engine_clear(e);
  *     for each pass of the batch:  loss += qn_engine_run(e, row, n, weight, true);       // gradients are added

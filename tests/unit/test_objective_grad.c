@@ -225,8 +225,8 @@ TEST(masked_imitation) {
 static void same_gradients(const lesson *l, qn_engine *a, qn_engine *b, const char *what) {
     for (size_t i = 0; i < l->p.n; i++) {
         const qn_slot *s = &l->p.slot[i];
-        CHECK(memcmp(qn_engine_grad(a) + s->at, qn_engine_grad(b) + s->at, (size_t)(s->rows * s->cols) * sizeof(float)) ==
-              0, "%s: %s", what, s->name);
+        const float *x = qn_engine_grad(a) + s->at, *y = qn_engine_grad(b) + s->at;
+        CHECK(memcmp(x, y, (size_t)(s->rows * s->cols) * sizeof *x) == 0, "%s: %s", what, s->name);
     }
 }
 
@@ -238,8 +238,8 @@ static void run_halves(qn_engine *e, const qn_row_data *row, bool follows, doubl
 }
 
 /* Rows in the walk that runs the head once, and in halves with weights of the same size: the same bits, of a model and
- * of adapters of it, whether the head of the first half works for the second or not. Weights that are powers of two make
- * no roundings of their own. */
+ * of adapters of it, whether the head of the first half works for the second or not. Weights that are powers of two
+ * round nothing. */
 static void both_ways(lesson *l, const char *what) {
     qn_piece piece[MAX_DOCUMENTS];
     const qn_row_data row = row_of(l, piece, 0, MAX_DOCUMENTS);
