@@ -30,6 +30,7 @@ struct qn_exec {
     qn_pool *pool;
     int barriers[2];                /* forward, the walk */
     size_t forward;                 /* steps of it that run before the walk */
+    qn_span walk;                   /* steps of the walk that run at once */
     bool walking, profile;
     step_time *time;                /* one per step, merged when read */
 };
@@ -394,19 +395,32 @@ static void fill_seed(const qn_exec *e) {
     }
 }
 
-static void backward_region(void *arg, int worker) {
-    qn_exec *e = arg;
-    if (worker == 0)
-        fill_seed(e);
-    run_steps(e, e->g->n_nodes, e->g->n_steps, worker, SERIAL);
+/* Behind the first step of the walk that is one: others make again what that reads. */
+static size_t seed_end(const qn_graph *g) {
+    size_t i = g->n_nodes;
+    while (g->step[i].part != QN_PART_BACKWARD)
+        i++;
+    return i + 1;
 }
 
-void qn_exec_run_backward(qn_exec *e) {
+static void backward_region(void *arg, int worker) {
+    qn_exec *e = arg;
+    if (worker == 0 && e->walk.begin == (int64_t)e->g->n_nodes)
+        fill_seed(e);
+    run_steps(e, (size_t)e->walk.begin, (size_t)e->walk.end, worker, SERIAL);
+}
+
+/* Steps [begin, end) of the walk. */
+static void run_back(qn_exec *e, size_t begin, size_t end) {
     qn_assert(e->grad_in && e->T >= 0);
     e->walking = true;
-    e->barriers[1] = 0;
+    e->walk = (qn_span){(int64_t)begin, (int64_t)end};
+    if (begin == e->g->n_nodes)
+        e->barriers[1] = 0;
     qn_pool_share(e->pool, backward_region, e);
 }
+
+void qn_exec_run_backward(qn_exec *e) { run_back(e, e->g->n_nodes, e->g->n_steps); }
 
 /* Whether the last node is the seed's and leaves in backward what it leaves in forward. A tap wants it in forward. */
 static bool ends_in_walk(const qn_graph *g) {
@@ -419,6 +433,21 @@ void qn_exec_run_walk(qn_exec *e, int64_t T, int64_t S, qn_pool *pool, const voi
     run_forward(e, e->g->n_nodes - ends_in_walk(e->g), T, S, pool, run);
     qn_exec_run_backward(e);
 }
+
+bool qn_exec_run_to_seed(qn_exec *e, int64_t T, int64_t S, qn_pool *pool, const void *run, qn_tensor *grad) {
+    const qn_op_ctx *c = e->grad_in && ends_in_walk(e->g) ? &e->ctx[seed_end(e->g) - 1] : NULL;
+    bool first_alone = c && c->din[0].data;
+    for (int j = 1; first_alone && j < c->n_in; j++)
+        first_alone = !c->din[j].data;
+    if (!first_alone)
+        return false;
+    run_forward(e, e->g->n_nodes - 1, T, S, pool, run);
+    run_back(e, e->g->n_nodes, seed_end(e->g));
+    *grad = c->din[0];
+    return true;
+}
+
+void qn_exec_run_from_seed(qn_exec *e) { run_back(e, seed_end(e->g), e->g->n_steps); }
 
 const qn_tensor *qn_exec_value(const qn_exec *e, qn_ref v) {
     qn_assert(v >= 0 && (size_t)v < e->g->n_values);

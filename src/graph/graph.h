@@ -89,6 +89,11 @@ void qn_exec_run(qn_exec *e, int64_t T, int64_t S, qn_pool *pool, const void *ru
 void qn_exec_run_backward(qn_exec *e);
 /* Both, to the same bits. The seed's op, where it is the last and its backward leaves its outputs too, runs once. */
 void qn_exec_run_walk(qn_exec *e, int64_t T, int64_t S, qn_pool *pool, const void *run);
+/* Both in two halves, cut behind the seed's op, where that runs once and only its first input wants a gradient (false:
+ * it is not so, and nothing was run). *grad is that gradient, rows that the caller may scale: what the elements of the
+ * seed weigh need not be known before they are. */
+bool qn_exec_run_to_seed(qn_exec *e, int64_t T, int64_t S, qn_pool *pool, const void *run, qn_tensor *grad);
+void qn_exec_run_from_seed(qn_exec *e);
 const qn_tensor *qn_exec_value(const qn_exec *e, qn_ref v);           /* of a kept value, after a run, until the next */
 
 /* scratch_bytes: of all workers together. flops: multiply and add count as two; ops that say none are not in it. */

@@ -3,8 +3,8 @@
  *   q [T,H,Dh]   k, v [T,Hkv,Dh]   →   y [T,H,Dh]
  *   y_t,h = Σ_j softmax_j(scale · q_t,h · k_j) v_j   over the keys j that t sees
  *
- * Phase 1 stores k and v in the cache, rounded to its dtype, and rounds the queries, laid out [Hkv][T][G][Dh] so that
- * the G = H/Hkv heads of a group are rows of one product.
+ * Phase 1 stores k and v in the cache, rounded to its dtype (in several pages where texts branch: attention.h), and
+ * rounds the queries, laid out [Hkv][T][G][Dh] so that the G = H/Hkv heads of a group are rows of one product.
  * Phase 2 walks each query tile over its chunks of 256 keys with the running softmax of Milakov & Gimelshein 2018 /
  * Dao et al. 2022. Where a run has few rows (decoding), the chunks themselves are the tiles: each leaves its (M, L, O),
  * and phase 3 merges them in ascending order — the same arithmetic as the serial walk, bit for bit.
@@ -22,6 +22,21 @@ int64_t qn_query_tiles(const qn_segment *segment, int64_t n, int64_t tokens, qn_
             if (count < cap)
                 out[count] = (qn_query_tile){(int32_t)s, (int32_t)first, (int32_t)QN_MIN(tokens, segment[s].n - first)};
     return count;
+}
+
+int64_t qn_segment_lend(const qn_segment *segment, int64_t s, qn_lent *out, int64_t n) {
+    const qn_segment *to = &segment[s];
+    for (int64_t p = to->pos / QN_KEY_BLOCK * QN_KEY_BLOCK; to->back && p < to->pos; p++) {
+        const qn_segment *of = qn_segment_of(to, p);
+        if (!of)
+            continue;
+        const int32_t row = (int32_t)(of->row + p - of->pos);
+        if (n > 0 && out[n - 1].segment == s && out[n - 1].row + out[n - 1].n == row)
+            out[n - 1].n++;
+        else
+            out[n++] = (qn_lent){row, 1, (int32_t)s};
+    }
+    return n;
 }
 
 bool qn_attention_sees(const qn_attention_attr *at, const dims *d, view *w, int64_t chunk) {
@@ -92,23 +107,35 @@ static size_t scratch_bytes(const qn_op_ctx *c, bool backward) {
 
 /* ---- phase 1: keys and values into the cache, queries rounded ---- */
 
-static void store(const qn_op_ctx *c, int64_t tile, void *scratch) {
+/* k and v of row t into pages of a segment: its own, or a branch of that. */
+static void put_keys(const qn_op_ctx *c, const dims *d, int64_t t, const qn_segment *to) {
     const qn_attention_attr *at = c->attr;
     const qn_batch *b = c->run;
+    const qn_segment *own = &b->segment[b->row_segment[t]];
+    const int64_t pos = own->pos + t - own->row, slot = pos % QN_KEY_BLOCK;
+    const int32_t page = to->page[pos / QN_KEY_BLOCK];
+    const size_t head = (size_t)d->Dh * c->k->real;
+    for (int64_t h = 0; h < d->Hkv; h++) {
+        const char *k = (char *)qn_row(&c->in[K], t) + (size_t)h * head;
+        const char *v = (char *)qn_row(&c->in[V], t) + (size_t)h * head;
+        c->k->kv_store_k(qn_kv_block(b->kv, page, at->layer, 0, h), at->kv, slot, k, d->Dh);
+        c->k->kv_store_v(qn_kv_block(b->kv, page, at->layer, 1, h), at->kv, slot, v, d->Dh);
+    }
+}
+
+static void store(const qn_op_ctx *c, int64_t tile, void *scratch) {
+    const qn_batch *b = c->run;
     const dims d = dims_of(c);
-    const size_t real = c->k->real, row_bytes = query_row_bytes(c, &d), head = (size_t)d.Dh * real;
+    const size_t row_bytes = query_row_bytes(c, &d), head = (size_t)d.Dh * c->k->real;
     const qn_span rows = qn_tile_span(d.T, QN_OP_ROWS, tile);
     (void)scratch;
+    for (int64_t i = 0; i < b->n_lent; i++) {
+        const qn_lent *l = &b->lent[i];
+        for (int64_t t = QN_MAX(rows.begin, l->row); t < QN_MIN(rows.end, l->row + l->n); t++)
+            put_keys(c, &d, t, &b->segment[l->segment]);
+    }
     for (int64_t t = rows.begin; t < rows.end; t++) {
-        const qn_segment *s = &b->segment[b->row_segment[t]];
-        const int64_t pos = s->pos + t - s->row, slot = pos % QN_KEY_BLOCK;
-        const int32_t page = s->page[pos / QN_KEY_BLOCK];
-        for (int64_t h = 0; h < d.Hkv; h++) {
-            const char *k = (char *)qn_row(&c->in[K], t) + (size_t)h * head;
-            const char *v = (char *)qn_row(&c->in[V], t) + (size_t)h * head;
-            c->k->kv_store_k(qn_kv_block(b->kv, page, at->layer, 0, h), at->kv, slot, k, d.Dh);
-            c->k->kv_store_v(qn_kv_block(b->kv, page, at->layer, 1, h), at->kv, slot, v, d.Dh);
-        }
+        put_keys(c, &d, t, &b->segment[b->row_segment[t]]);
         for (int64_t h = 0; h < d.H; h++) {
             char *to = c->partials + (size_t)grouped(&d, h / d.G, t, h % d.G) * row_bytes;
             const char *from = (char *)qn_row(&c->in[Q], t) + (size_t)h * head;

@@ -4,13 +4,14 @@
  * lse saved by forward, D = Σ dO·O and dS as in kernels/kernels.h:
  *
  *   phase 1   rows by groups: q as rounded, dO; D; dq = 0
- *   phase 2   dk, dv of a chunk: its query tiles ascending          a tile: (segment, key head, chunk)
+ *   phase 2   dk, dv of a chunk: its query tiles ascending          a tile: (tree, key head, chunk)
  *   phase 3   dq of a query tile: its chunks ascending              a tile: (query tile, key head)
  *   phase 4   dL/dq += dq
  *
- * Where there are segments and heads enough, phase 2 does (segment, key head) as one tile and dq with it, which saves
- * two of seven products; every output is the same chain of sums either way. Memory is linear in T. Keys that were in
- * the cache before this run are no inputs: their gradient ends there. */
+ * A tree is a segment with its branches, which add to the gradients of keys that they share, one after the other.
+ * Where there are trees and heads enough, phase 2 does (tree, key head) as one tile and dq with it, which saves two of
+ * seven products; every output is the same chain of sums either way. Memory is linear in T. Keys that were in the cache
+ * before this run are no inputs: their gradient ends there. */
 #include "ops/attention_impl.h"
 
 #include <string.h>
@@ -104,17 +105,25 @@ static void slope_chunk(const qn_op_ctx *c, const dims *d, view *w, chunk_room *
     m->gathered = true;
 }
 
-/* dk and dv of the chunk to those of its keys that are inputs of this run. */
+static const qn_segment *root_of(const qn_segment *s) {
+    while (s->back)
+        s -= s->back;
+    return s;
+}
+
+/* dk and dv of the chunk to those of its keys that are inputs of this run: rows of the segment; and of those that it is
+ * a branch of, which were here before it. */
 static void chunk_put(const qn_op_ctx *c, const dims *d, const chunk_room *m, const qn_segment *s, int64_t head,
                       int64_t chunk) {
     const int64_t start = chunk * QN_KEY_CHUNK;
-    const int64_t begin = QN_MAX(start, s->pos), end = QN_MIN(start + QN_KEY_CHUNK, s->pos + s->n);
+    const int64_t begin = QN_MAX(start, root_of(s)->pos), end = QN_MIN(start + QN_KEY_CHUNK, s->pos + s->n);
     const char *const from[] = {m->dk, m->dv};
     for (int i = 0; i < 2; i++)
         for (int64_t p = begin; c->din[K + i].data && p < end; p++) {
-            char *to = (char *)qn_row(&c->din[K + i], s->row + p - s->pos) + (size_t)(head * d->Dh) * c->k->real;
+            const qn_segment *of = qn_segment_of(s, p);
+            char *to = (char *)qn_row(&c->din[K + i], of->row + p - of->pos) + (size_t)(head * d->Dh) * c->k->real;
             const char *dx = from[i] + (size_t)((p - start) * d->Dh) * c->k->real;
-            if (qn_op_born(c, K + i))
+            if (qn_op_born(c, K + i) && of == s)
                 memcpy(to, dx, (size_t)d->Dh * c->k->real);
             else
                 c->k->add(to, to, dx, d->Dh);
@@ -133,7 +142,7 @@ static void slope_segment(const qn_op_ctx *c, const dims *d, int64_t segment, in
     const qn_batch *b = c->run;
     const qn_segment *s = &b->segment[segment];
     chunk_room m = room_of(c, d, scratch);
-    if ((chunk + 1) * QN_KEY_CHUNK <= s->pos)           /* no key of this run: only queries can want it */
+    if ((chunk + 1) * QN_KEY_CHUNK <= root_of(s)->pos)  /* no key of this run: only queries can want it */
         wants &= WANT_Q;
     if (!wants)
         return;
@@ -151,37 +160,61 @@ static int wants_of(const qn_op_ctx *c) {
     return (c->din[Q].data ? WANT_Q : 0) | (c->din[K].data || c->din[V].data ? WANT_KV : 0);
 }
 
-enum { FUSED_TILES = 8 };               /* segments × key heads that are tiles enough */
-
-static bool fused(const qn_op_ctx *c) {
-    const qn_batch *b = c->run;
-    return b->n_segments * c->in[K].dim[1] >= FUSED_TILES;
-}
+enum { FUSED_TILES = 6 };               /* trees × key heads that are tiles enough */
 
 static int64_t segment_chunks(const qn_segment *s) { return qn_tiles(s->pos + s->n, QN_KEY_CHUNK); }
+
+static int64_t trees(const qn_batch *b) {
+    int64_t n = 0;
+    for (int64_t s = 0; s < b->n_segments; s++)
+        n += !b->segment[s].back;
+    return n;
+}
+
+static bool fused(const qn_op_ctx *c) { return trees(c->run) * c->in[K].dim[1] >= FUSED_TILES; }
+
+/* Chunks of the longest text of the tree that begins with segment `root`; of any other segment 0. */
+static int64_t tree_chunks(const qn_batch *b, int64_t root) {
+    int64_t n = 0;
+    for (int64_t s = root; s < b->n_segments; s++)
+        if (root_of(&b->segment[s]) == &b->segment[root])
+            n = QN_MAX(n, segment_chunks(&b->segment[s]));
+    return n;
+}
 
 int64_t qn_attention_key_tiles(const qn_op_ctx *c) {
     const qn_batch *b = c->run;
     int64_t chunks = 0;
     if (fused(c))
-        return b->n_segments * c->in[K].dim[1];
+        return trees(b) * c->in[K].dim[1];
     for (int64_t s = 0; s < b->n_segments; s++)
-        chunks += segment_chunks(&b->segment[s]);
+        chunks += tree_chunks(b, s);
     return wants_of(c) & WANT_KV ? chunks * c->in[K].dim[1] : 0;
+}
+
+/* Chunks [begin, end) of the segments of a tree, those that it has. */
+static void slope_tree(const qn_op_ctx *c, int64_t root, int64_t head, qn_span chunks, int wants, void *scratch) {
+    const qn_batch *b = c->run;
+    const dims d = dims_of(c);
+    for (int64_t s = root; s < b->n_segments; s++)
+        if (root_of(&b->segment[s]) == &b->segment[root])
+            for (int64_t i = chunks.begin; i < QN_MIN(chunks.end, segment_chunks(&b->segment[s])); i++)
+                slope_segment(c, &d, s, head, i, wants, scratch);
 }
 
 void qn_attention_keys(const qn_op_ctx *c, int64_t tile, void *scratch) {
     const qn_batch *b = c->run;
-    const dims d = dims_of(c);
-    int64_t rest = tile / d.Hkv, s = 0;
-    if (fused(c)) {
-        for (int64_t chunk = 0; chunk < segment_chunks(&b->segment[rest]); chunk++)
-            slope_segment(c, &d, rest, tile % d.Hkv, chunk, wants_of(c), scratch);
+    const int64_t heads = c->in[K].dim[1];
+    int64_t rest = tile / heads, s = 0;
+    if (!fused(c)) {
+        for (; rest >= tree_chunks(b, s); s++)
+            rest -= tree_chunks(b, s);
+        slope_tree(c, s, tile % heads, (qn_span){rest, rest + 1}, WANT_KV, scratch);
         return;
     }
-    while (rest >= segment_chunks(&b->segment[s]))
-        rest -= segment_chunks(&b->segment[s++]);
-    slope_segment(c, &d, s, tile % d.Hkv, rest, WANT_KV, scratch);
+    while (b->segment[s].back || rest-- > 0)
+        s++;
+    slope_tree(c, s, tile % heads, (qn_span){0, INT64_MAX}, wants_of(c), scratch);
 }
 
 int64_t qn_attention_query_tiles(const qn_op_ctx *c) {
@@ -223,7 +256,7 @@ void qn_attention_put(const qn_op_ctx *c, int64_t tile, void *scratch) {
 
 enum { CASE_SEGMENTS = 4, CASE_PAGES = 8, CASE_ROWS = 64, CASE_WIDTH = 8 };
 
-typedef struct { qn_attention_attr attr; int n; struct { int64_t n, pos; } segment[CASE_SEGMENTS]; } case_setup;
+typedef struct { qn_attention_attr attr; int n; struct { int64_t n, pos, back; } segment[CASE_SEGMENTS]; } case_setup;
 
 typedef struct {
     qn_attention_attr attr;
@@ -232,18 +265,19 @@ typedef struct {
     qn_segment segment[CASE_SEGMENTS];
     qn_query_tile tile[CASE_ROWS];
     int32_t row_segment[CASE_ROWS], page[CASE_SEGMENTS][CASE_PAGES];
+    qn_lent lent[CASE_ROWS];
     double blocks[];
 } case_run;
 
-/* Keys and values from before this run. */
+/* Keys and values from before this run; branches have those of their root. */
 static void fill_past(const qn_op_ctx *c, const case_run *r, const qn_segment *s, int64_t heads, int64_t Dh) {
-    for (int64_t p = 0; p < s->pos; p++)
+    for (int64_t p = 0; p < root_of(s)->pos; p++)
         for (int64_t h = 0; h < heads; h++) {
             double wide[2][CASE_WIDTH];
             float narrow[2][CASE_WIDTH];
             for (int64_t i = 0; i < 2 * Dh; i++)
                 wide[i / Dh][i % Dh] = narrow[i / Dh][i % Dh] =
-                    qn_fill_value((uint32_t)(s->seq + 50), (uint64_t)((p * heads + h) * 2 * Dh + i), 1.0f);
+                    qn_fill_value((uint32_t)(root_of(s)->seq + 50), (uint64_t)((p * heads + h) * 2 * Dh + i), 1.0f);
             const int32_t page = s->page[p / QN_KEY_BLOCK];
             const bool judged = c->k->real == sizeof(double);
             c->k->kv_store_k(qn_kv_block(&r->pool, page, 0, 0, h), r->attr.kv, p % QN_KEY_BLOCK,
@@ -264,9 +298,12 @@ static void *prepare(qn_op_ctx *c) {
     r->attr.kv = c->k->real == sizeof(double) ? QN_F64 : QN_F32;
     r->pool = (qn_kv_pool){r->attr.kv, 1, d.Hkv, d.Dh, qn_kv_block_bytes(r->attr.kv, d.Dh), (char *)r->blocks};
     for (int s = 0; s < setup->n; s++) {
+        const int64_t pos = setup->segment[s].pos, back = setup->segment[s].back;
         for (int p = 0; p < CASE_PAGES; p++)
-            r->page[s][p] = s * CASE_PAGES + (CASE_PAGES - 1 - p);
-        r->segment[s] = (qn_segment){row, setup->segment[s].n, setup->segment[s].pos, r->page[s], s};
+            r->page[s][p] = back && p < pos / QN_KEY_BLOCK ? r->page[s - back][p]
+                                                           : s * CASE_PAGES + (CASE_PAGES - 1 - p);
+        r->segment[s] = (qn_segment){row, setup->segment[s].n, pos, r->page[s], s, back};
+        r->batch.n_lent = qn_segment_lend(r->segment, s, r->lent, r->batch.n_lent);
         fill_past(c, r, &r->segment[s], d.Hkv, d.Dh);
         for (int64_t i = 0; i < r->segment[s].n; i++)
             r->row_segment[row++] = s;
@@ -274,22 +311,35 @@ static void *prepare(qn_op_ctx *c) {
     }
     qn_assert(row == d.T);
     r->batch = (qn_batch){.kv = &r->pool, .segment = r->segment, .n_segments = setup->n, .tile = r->tile,
-                          .row_segment = r->row_segment, .chunks = chunks};
+                          .row_segment = r->row_segment, .chunks = chunks, .lent = r->lent,
+                          .n_lent = r->batch.n_lent};
     r->batch.n_tiles = qn_query_tiles(r->segment, setup->n, QN_MIN(7, qn_query_tokens(d.G)), r->tile, CASE_ROWS);
     c->attr = &r->attr;
     c->run = &r->batch;
     return r;
 }
 
-static const case_setup one = {{.max_context = 512, .scale = 0.5f}, 1, {{5, 0}}};
-static const case_setup windows = {{.max_context = 512, .scale = 0.7f, .window = 6}, 2, {{9, 0}, {31, 2}}};
-static const case_setup capped = {{.max_context = 512, .scale = 1.0f, .cap = 1.5f}, 3, {{8, 0}, {3, 255}, {6, 0}}};
-static const case_setup crossing = {{.max_context = 512, .scale = 0.5f}, 2, {{33, 240}, {4, 0}}};
-static const case_setup many = {{.max_context = 512, .scale = 0.5f}, 4, {{9, 0}, {1, 0}, {12, 250}, {11, 260}}};
+static const case_setup one = {{.max_context = 512, .scale = 0.5f}, 1, {{5, 0, 0}}};
+static const case_setup windows = {{.max_context = 512, .scale = 0.7f, .window = 6}, 2, {{9, 0, 0}, {31, 2, 0}}};
+static const case_setup capped = {{.max_context = 512, .scale = 1.0f, .cap = 1.5f}, 3,
+                                  {{8, 0, 0}, {3, 255, 0}, {6, 0, 0}}};
+static const case_setup crossing = {{.max_context = 512, .scale = 0.5f}, 2, {{33, 240, 0}, {4, 0, 0}}};
+static const case_setup many = {{.max_context = 512, .scale = 0.5f}, 4,
+                                {{9, 0, 0}, {1, 0, 0}, {12, 250, 0}, {11, 260, 0}}};
+/* Branches in one page and two, one of them of a branch; over two chunks; two trees. */
+static const case_setup branches = {{.max_context = 512, .scale = 0.5f}, 4,
+                                    {{20, 50, 0}, {6, 66, 1}, {9, 60, 2}, {5, 67, 2}}};
+static const case_setup over_chunks = {{.max_context = 512, .scale = 0.5f}, 3,
+                                       {{33, 240, 0}, {5, 262, 1}, {12, 250, 2}}};
+static const case_setup groves = {{.max_context = 512, .scale = 0.5f}, 4,
+                                  {{12, 250, 0}, {9, 0, 0}, {6, 259, 2}, {7, 5, 2}}};
 const qn_op_case qn_attention_cases[QN_ATTENTION_CASES] = {
     {.n_in = 3, .in = {{3, {5, 1, 2}}, {3, {5, 1, 2}}, {3, {5, 1, 2}}}, .attr = &one, .prepare = prepare},
     {.n_in = 3, .in = {{3, {40, 2, 4}}, {3, {40, 1, 4}}, {3, {40, 1, 4}}}, .attr = &windows, .prepare = prepare},
     {.n_in = 3, .in = {{3, {17, 3, 2}}, {3, {17, 3, 2}}, {3, {17, 3, 2}}}, .attr = &capped, .prepare = prepare},
     {.n_in = 3, .in = {{3, {37, 2, 6}}, {3, {37, 1, 6}}, {3, {37, 1, 6}}}, .attr = &crossing, .prepare = prepare},
     {.n_in = 3, .in = {{3, {33, 4, 2}}, {3, {33, 2, 2}}, {3, {33, 2, 2}}}, .attr = &many, .prepare = prepare},
+    {.n_in = 3, .in = {{3, {40, 2, 4}}, {3, {40, 1, 4}}, {3, {40, 1, 4}}}, .attr = &branches, .prepare = prepare},
+    {.n_in = 3, .in = {{3, {50, 2, 4}}, {3, {50, 2, 4}}, {3, {50, 2, 4}}}, .attr = &over_chunks, .prepare = prepare},
+    {.n_in = 3, .in = {{3, {34, 3, 2}}, {3, {34, 3, 2}}, {3, {34, 3, 2}}}, .attr = &groves, .prepare = prepare},
 };

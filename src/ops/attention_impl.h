@@ -79,7 +79,7 @@ void qn_attention_queries(const qn_op_ctx *c, int64_t tile, void *scratch);
 void qn_attention_put(const qn_op_ctx *c, int64_t tile, void *scratch);
 size_t qn_attention_grad_partials(const qn_op_ctx *c);
 size_t qn_attention_grad_scratch(const qn_op_ctx *c);
-enum { QN_ATTENTION_CASES = 5 };
+enum { QN_ATTENTION_CASES = 8 };
 extern const qn_op_case qn_attention_cases[QN_ATTENTION_CASES];
 
 #endif

@@ -1,4 +1,7 @@
-/* train/engine.c — a pass: rows side by side, pieces to segments and pages, supervised tokens to the head. */
+/* train/engine.c — a pass: rows side by side, pieces to segments and pages, supervised tokens to the head.
+ *
+ *     row        | system prompt chosen | system prompt rejected | system prompt chosen | …
+ *     segments   | system prompt chosen | rejected | prompt chosen | …          branches: ops/attention.h */
 #include "train/engine.h"
 
 #include <math.h>
@@ -21,17 +24,23 @@ struct qn_engine {
     qn_batch batch;
     qn_segment *segment;                /* [rows · max_pieces] */
     qn_query_tile *tile;                /* [most tokens] */
+    qn_lent *lent;                      /* [most tokens] */
     int32_t *row_segment, *ids, *positions, *index, *target, *page;
     float *weight;
     qn_engine_piece *piece;             /* [rows · max_pieces] */
     float *off;                         /* [rows · max_pieces] zeros: scales of an adapter that is switched off */
     int64_t *row_id;                    /* [most tokens]: of each token, its place in the batch */
     int64_t first_row;                  /* of the batch: the first of this pass */
-    int64_t T, S, pages;
+    int64_t T, S, pages, listed;        /* pages in use; entries of `page` */
     bool backward;                      /* of the last pass */
+    bool slopes;                        /* … the head's is there: the gradient of what it read, as if all weighed 1 */
+    qn_tensor slope;
 };
 
-enum { CLEAR_NUMBERS = 64 * 1024 };
+enum {
+    CLEAR_NUMBERS = 64 * 1024,
+    ALIKE_LEAST = 16                    /* tokens that pieces begin with alike, for a branch to be worth while */
+};
 
 /* ---- life ---- */
 
@@ -62,15 +71,14 @@ static int allocate(qn_engine *e) {
     e->weight = qn_alloc(QN_MEM_ACTS, T * sizeof *e->weight);
     e->piece = qn_alloc(QN_MEM_ACTS, segments * sizeof *e->piece);
     e->row_id = qn_alloc(QN_MEM_ACTS, T * sizeof *e->row_id);
+    e->lent = qn_alloc(QN_MEM_ACTS, T * sizeof *e->lent);
     e->page = qn_alloc(QN_MEM_ACTS, (size_t)most_pages(e) * sizeof *e->page);
     e->off = qn_zalloc(QN_MEM_ACTS, segments, sizeof *e->off);
     if (!e->segment || !e->tile || !e->row_segment || !e->ids || !e->positions || !e->index || !e->target ||
-        !e->weight || !e->piece || !e->row_id || !e->page || !e->off)
+        !e->weight || !e->piece || !e->row_id || !e->page || !e->off || !e->lent)
         return QN_ENOMEM;
-    for (int64_t i = 0; i < most_pages(e); i++)
-        e->page[i] = (int32_t)i;
     e->batch = (qn_batch){.kv = &e->kv, .segment = e->segment, .tile = e->tile, .row_segment = e->row_segment,
-                          .row_id = e->row_id, .seed = e->o.seed};
+                          .row_id = e->row_id, .seed = e->o.seed, .lent = e->lent};
     return 0;
 }
 
@@ -160,6 +168,7 @@ void qn_engine_free(qn_engine *e) {
     qn_free(e->row_id);
     qn_free(e->page);
     qn_free(e->off);
+    qn_free(e->lent);
     qn_free(e);
 }
 
@@ -190,41 +199,84 @@ void qn_engine_adapter(qn_engine *e, bool on) {
 
 /* ---- a pass ---- */
 
-/* One piece of a row: a document of its own, from position 0, in fresh pages. `r`: its row among those of the pass. */
-static void add_piece(qn_engine *e, const qn_row_data *row, int64_t r, const qn_piece *piece, float weight) {
-    const int64_t number = e->first_row + r, first = e->S;
+/* How many tokens two pieces of a row begin with alike. The last one of b stays its own. */
+static int64_t alike(const qn_row_data *row, const qn_piece *a, const qn_piece *b) {
+    const int64_t most = QN_MIN(a->n, b->n - 1);
+    int64_t n = 0;
+    while (n < most && row->ids[a->start + n] == row->ids[b->start + n])
+        n++;
+    return n;
+}
+
+/* Where a piece of row r becomes a branch: of the first segment of the row that begins like most of it. */
+static void find_trunk(const qn_engine *e, const qn_row_data *row, int64_t r, const qn_piece *piece, qn_segment *g) {
+    const int64_t here = e->batch.n_segments;
+    for (int64_t s = here - 1; s >= 0 && e->piece[s].row == r && piece->n > ALIKE_LEAST; s--) {
+        const int64_t n = alike(row, &row->piece[e->piece[s].piece], piece);
+        if (n < ALIKE_LEAST || n < g->pos)
+            continue;
+        g->pos = n;
+        g->back = here - s;
+    }
+}
+
+/* The whole pages of what it is a branch of, then fresh ones. */
+static void list_pages(qn_engine *e, qn_segment *g, int64_t n) {
+    int32_t *list = e->page + e->listed;
+    for (int64_t i = 0; i < qn_tiles(n, QN_KEY_BLOCK); i++)
+        list[i] = i < g->pos / QN_KEY_BLOCK ? g[-g->back].page[i] : (int32_t)e->pages++;
+    g->page = list;
+    e->listed += qn_tiles(n, QN_KEY_BLOCK);
+}
+
+static void add_token(qn_engine *e, const qn_row_data *row, int64_t number, int64_t at, int64_t pos) {
+    e->ids[e->T] = row->ids[at];
+    e->positions[e->T] = (int32_t)pos;
+    e->row_segment[e->T] = (int32_t)e->batch.n_segments;
+    e->row_id[e->T++] = number * e->o.context + at;
+}
+
+/* One piece of a row: a document of its own, from position 0, in fresh pages; or a branch of one. */
+static void add_piece(qn_engine *e, const qn_row_data *row, int64_t r, const qn_piece *piece, float weight,
+                      bool branches) {
+    const int64_t first = e->S;
     qn_segment *g = &e->segment[e->batch.n_segments];
-    *g = (qn_segment){.row = e->T, .n = piece->n, .pos = 0, .page = e->page + e->pages, .seq = e->batch.n_segments};
-    e->pages += qn_tiles(piece->n, QN_KEY_BLOCK);
+    *g = (qn_segment){.row = e->T, .seq = e->batch.n_segments};
+    if (branches)
+        find_trunk(e, row, r, piece, g);
+    g->n = piece->n - g->pos;
+    list_pages(e, g, piece->n);
     for (int64_t i = 0; i < piece->n; i++) {
-        const int64_t t = e->T + i, target = row->targets[piece->start + i];
-        e->ids[t] = row->ids[piece->start + i];
-        e->positions[t] = (int32_t)i;
-        e->row_segment[t] = (int32_t)e->batch.n_segments;
-        e->row_id[t] = number * e->o.context + piece->start + i;
+        const qn_segment *of = qn_segment_of(g, i);
+        const int64_t target = row->targets[piece->start + i];
+        if (of == g)
+            add_token(e, row, e->first_row + r, piece->start + i, i);
         if (target < 0)
             continue;
-        e->index[e->S] = (int32_t)t;
+        e->index[e->S] = (int32_t)(of->row + i - of->pos);
         e->target[e->S] = (int32_t)target;
         e->weight[e->S++] = weight;
     }
-    e->T += piece->n;
+    e->batch.n_lent = qn_segment_lend(e->segment, e->batch.n_segments, e->lent, e->batch.n_lent);
     e->piece[e->batch.n_segments] = (qn_engine_piece){r, piece - row->piece, first, e->S - first, 0};
     e->batch.n_segments++;
     e->batch.chunks = QN_MAX(e->batch.chunks, qn_tiles(piece->n, QN_KEY_CHUNK));
 }
 
+/* What is dropped, and noise, belongs to a token and not to a text: where there is any, each text is computed whole. */
+static bool draws(const qn_engine *e) { return e->batch.dropout > 0 || e->batch.noise; }
+
 static void assemble(qn_engine *e, const qn_row_data *row, int64_t n, double weight) {
     const int64_t group = e->p->m->cfg.heads / e->p->m->cfg.kv_heads;
-    e->T = e->S = e->pages = 0;
-    e->batch.n_segments = 0;
+    e->T = e->S = e->pages = e->listed = 0;
+    e->batch.n_segments = e->batch.n_lent = 0;
     e->batch.chunks = 0;
     for (int64_t r = 0; r < n; r++) {
         qn_assert(row[r].pieces <= e->o.max_pieces && row[r].n <= e->o.context);
         for (int64_t i = 0; i < row[r].pieces; i++) {
             qn_assert(row[r].piece[i].n <= longest(e));
             if (row[r].piece[i].n > 0)
-                add_piece(e, &row[r], r, &row[r].piece[i], (float)weight);
+                add_piece(e, &row[r], r, &row[r].piece[i], (float)weight, !draws(e));
         }
     }
     e->batch.n_tiles = qn_query_tiles(e->segment, e->batch.n_segments, qn_query_tokens(group), e->tile,
@@ -238,11 +290,11 @@ static void forget_pages(qn_engine *e) { memset(e->kv.data, 0, (size_t)e->pages 
 double qn_engine_run(qn_engine *e, const qn_row_data *row, int64_t n, double weight, bool backward) {
     double sum = 0;
     qn_assert(n >= 0 && n <= e->o.rows && (!backward || e->grad));
+    e->batch.dropout = backward ? QN_MAX(e->o.dropout, e->o.lora_dropout) : 0;
+    e->batch.noise = backward && e->o.neftune > 0;
     assemble(e, row, n, weight);
     if (e->S == 0)                      /* nothing here is supervised: no loss, no gradient */
         return 0;
-    e->batch.dropout = backward ? QN_MAX(e->o.dropout, e->o.lora_dropout) : 0;
-    e->batch.noise = backward && e->o.neftune > 0;
     (backward ? qn_exec_run_walk : qn_exec_run)(e->exec, e->T, e->S, e->pool, &e->batch);
     const float *loss = qn_exec_value(e->exec, e->refs.loss)->data;
     for (int64_t i = 0; i < e->S; i++)
@@ -268,15 +320,17 @@ static bool sum_pieces(qn_engine *e) {
     return finite;
 }
 
-void qn_engine_forward(qn_engine *e, const qn_row_data *row, int64_t n) {
+void qn_engine_forward(qn_engine *e, const qn_row_data *row, int64_t n, bool follows) {
     qn_assert(n >= 0 && n <= e->o.rows);
-    assemble(e, row, n, 1);
-    e->backward = false;
-    if (e->S == 0)
-        return;
     e->batch.dropout = 0;
     e->batch.noise = false;
-    qn_exec_run(e->exec, e->T, e->S, e->pool, &e->batch);
+    assemble(e, row, n, 1);
+    e->backward = e->slopes = false;
+    if (e->S == 0)
+        return;
+    e->slopes = follows && qn_exec_run_to_seed(e->exec, e->T, e->S, e->pool, &e->batch, &e->slope);
+    if (!e->slopes)
+        qn_exec_run(e->exec, e->T, e->S, e->pool, &e->batch);
     if (!sum_pieces(e))
         forget_pages(e);
     memset(e->weight, 0, (size_t)e->S * sizeof *e->weight);
@@ -301,8 +355,14 @@ void qn_engine_backward(qn_engine *e) {
         any = e->weight[k] != 0;
     qn_assert(e->grad);
     e->backward = any;
-    if (any)
+    if (any && !e->slopes)
         qn_exec_run_backward(e->exec);
+    if (!any || !e->slopes)
+        return;
+    for (int64_t k = 0; k < e->S; k++)
+        e->k->scale(qn_row(&e->slope, k), qn_row(&e->slope, k), (double)e->weight[k], e->slope.dim[1]);
+    qn_exec_run_from_seed(e->exec);
+    e->slopes = false;
 }
 
 /* ---- looking ---- */

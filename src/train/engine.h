@@ -3,7 +3,9 @@
  * An engine is the training half of what a session is for inference: the same graph (model/stack.c), the same kernels,
  * keys and values in pages of the same cache. It owns the graph, its activations, the pages and one flat array of
  * gradients; it borrows the parameters. One pass takes up to `rows` rows of at most `context` tokens; pieces of a row
- * are segments of their own, so that nothing in a pack sees its neighbours.
+ * are segments of their own, so that nothing in a pack sees its neighbours. Where two pieces of a row begin alike (the
+ * prompt of two answers, the system's message of a chat), the tokens that they share are computed once, and what is
+ * learned from either meets there: the losses have the same bits, the gradients are the same sums in another order.
  *
  *     qn_engine_clear(e);
  *     for each pass of the batch:  loss += qn_engine_run(e, row, n, weight, true);       // gradients are added
@@ -13,7 +15,7 @@
  *
  * Where the weight of a token hangs on what the model makes of its answer, a pass comes in two halves:
  *
- *     qn_engine_forward(e, row, n);                     // ln p of every supervised token, summed up piece by piece
+ *     qn_engine_forward(e, row, n, true);               // ln p of every supervised token, summed up piece by piece
  *     qn_engine_pieces_get(e) …  qn_engine_weigh(e, piece, w);    // ∂objective/∂(−Σ ln p) of each
  *     qn_engine_backward(e);                            // adds the gradients of Σ weight·(−ln p)
  *
@@ -60,8 +62,10 @@ double qn_engine_run(qn_engine *e, const qn_row_data *row, int64_t n, double wei
 typedef struct { int64_t row, piece, first, n; double logp; } qn_engine_piece;  /* logp: Σ ln p, not above 0 */
 typedef struct { int64_t n; const qn_engine_piece *piece; } qn_engine_pieces;
 
-/* n ≤ rows rows forward. Nothing is dropped, no noise is added. No allocation. */
-void qn_engine_forward(qn_engine *e, const qn_row_data *row, int64_t n);
+/* n ≤ rows rows forward. Nothing is dropped, no noise is added. No allocation. follows: the second half is likely to
+ * (it may either way): a head that is not trained then multiplies for it, too, as long as the logits are there; what
+ * comes of it is weighed later. */
+void qn_engine_forward(qn_engine *e, const qn_row_data *row, int64_t n, bool follows);
 qn_engine_pieces qn_engine_pieces_get(const qn_engine *e);      /* of that pass, in order; empty ones are left out */
 /* Weighs −ln p of all tokens of its i-th piece; without, they weigh 0. Or token by token, [supervised tokens]. */
 void qn_engine_weigh(qn_engine *e, int64_t i, double weight);

@@ -158,7 +158,7 @@ static void judge_labels(qn_trainer *t, qn_split split, int64_t first, double sh
 double qn_preference_mismatch(qn_trainer *t, qn_split split, int64_t first, int64_t n, int64_t *answers,
                               int64_t *flops) {
     double moved = 0;
-    qn_engine_forward(t->engine, only(t, first, n, 1), n);
+    qn_engine_forward(t->engine, only(t, first, n, 1), n, false);
     const qn_engine_pieces p = qn_engine_pieces_get(t->engine);
     for (int64_t i = 0; i < p.n; i++) {
         const int64_t example = example_of(t, first + p.piece[i].row, 2 * p.piece[i].piece);
@@ -173,7 +173,7 @@ double qn_preference_mismatch(qn_trainer *t, qn_split split, int64_t first, int6
 
 void qn_preference_pass(qn_trainer *t, qn_split split, int64_t first, int64_t n, double share) {
     qn_assert(!t->judge.kind->reference || t->judge.reference.sum[split]);
-    qn_engine_forward(t->engine, labels(t) ? only(t, first, n, 0) : t->row + first, n);
+    qn_engine_forward(t->engine, labels(t) ? only(t, first, n, 0) : t->row + first, n, share > 0);
     (labels(t) ? judge_labels : judge_pairs)(t, split, first, share);
     if (share > 0)
         qn_engine_backward(t->engine);
@@ -195,7 +195,7 @@ int qn_trainer_reference_open(qn_trainer *t, const char *path, const char *key) 
 /* One pass: the sums of all its pieces. A model that makes no number of an answer is no reference. */
 static int refer_to(qn_trainer *t, qn_split split, int64_t n) {
     double *sums = t->judge.reference.sum[split];
-    qn_engine_forward(t->engine, t->row, n);
+    qn_engine_forward(t->engine, t->row, n, false);
     const qn_engine_pieces p = qn_engine_pieces_get(t->engine);
     for (int64_t i = 0; i < p.n; i++) {
         const int64_t example = example_of(t, p.piece[i].row, p.piece[i].piece);

@@ -149,7 +149,7 @@ static net *make(int threads, qn_recompute policy) {
     for (int s = 0; s < SEGMENTS; s++) {
         for (int i = 0; i < PAGES; i++)
             t->page[s][i] = s * PAGES + i;
-        t->segment[s] = (qn_segment){s ? 8 : 0, s ? 5 : 8, 0, t->page[s], s};
+        t->segment[s] = (qn_segment){s ? 8 : 0, s ? 5 : 8, 0, t->page[s], s, 0};
     }
     t->batch = (qn_batch){.kv = &t->pool, .segment = t->segment, .n_segments = SEGMENTS, .tile = t->tile,
                           .row_segment = t->row_segment, .chunks = 1};

@@ -98,7 +98,7 @@ static void fill_batch(training *t) {
     CHECK_OK(qn_kv_init(&t->kv, QN_F32, c->layers, c->kv_heads, c->Dh, t->f->n_documents, MAX_IDS));
     for (int64_t d = 0; d < t->f->n_documents; row += t->f->length[d++]) {
         CHECK_OK(qn_kv_reserve(&t->kv, d, t->f->length[d]));
-        t->segment[d] = (qn_segment){row, t->f->length[d], 0, t->kv.seq[d].page, d};
+        t->segment[d] = (qn_segment){row, t->f->length[d], 0, t->kv.seq[d].page, d, 0};
         for (int64_t i = 0; i < t->f->length[d]; i++) {
             t->ids[row + i] = t->f->ids[row + i];
             t->positions[row + i] = (int32_t)i;

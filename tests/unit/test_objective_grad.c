@@ -205,7 +205,7 @@ TEST(masked_imitation) {
             for (int64_t t = 0; t < row.n; t++)
                 taught += row.targets[t] >= 0;
             if (halves) {
-                qn_engine_forward(e, &row, 1);
+                qn_engine_forward(e, &row, 1, true);
                 for (int64_t i = 0; i < qn_engine_pieces_get(e).n; i++) {
                     loss -= qn_engine_pieces_get(e).piece[i].logp / taught;
                     qn_engine_weigh(e, i, 1 / taught);
@@ -222,23 +222,40 @@ TEST(masked_imitation) {
     close_lesson(l);
 }
 
+static void same_gradients(const lesson *l, qn_engine *a, qn_engine *b, const char *what) {
+    for (size_t i = 0; i < l->p.n; i++) {
+        const qn_slot *s = &l->p.slot[i];
+        const float *x = qn_engine_grad(a) + s->at, *y = qn_engine_grad(b) + s->at;
+        CHECK(memcmp(x, y, (size_t)(s->rows * s->cols) * sizeof *x) == 0, "%s: %s", what, s->name);
+    }
+}
+
+static void run_halves(qn_engine *e, const qn_row_data *row, bool follows, double weight, double next) {
+    qn_engine_forward(e, row, 1, follows);
+    for (int64_t i = 0; i < qn_engine_pieces_get(e).n; i++, weight *= next)
+        qn_engine_weigh(e, i, weight);
+    qn_engine_backward(e);
+}
+
 /* Rows in the walk that runs the head once, and in halves with weights of the same size: the same bits, of a model and
- * of adapters of it. */
+ * of adapters of it, whether the head of the first half works for the second or not. Weights that are powers of two
+ * round nothing. */
 static void both_ways(lesson *l, const char *what) {
     qn_piece piece[MAX_DOCUMENTS];
     const qn_row_data row = row_of(l, piece, 0, MAX_DOCUMENTS);
     qn_engine *whole = engine_of(l, qn_test_isa(), QN_RECOMPUTE_CHEAP);
     qn_engine *halves = engine_of(l, qn_test_isa(), QN_RECOMPUTE_LAYERS);
     qn_engine_run(whole, &row, 1, 1.0 / 64, true);
-    qn_engine_forward(halves, &row, 1);
-    for (int64_t i = 0; i < qn_engine_pieces_get(halves).n; i++)
-        qn_engine_weigh(halves, i, 1.0 / 64);
-    qn_engine_backward(halves);
-    for (size_t i = 0; i < l->p.n; i++) {
-        const qn_slot *s = &l->p.slot[i];
-        const float *a = qn_engine_grad(whole) + s->at, *b = qn_engine_grad(halves) + s->at;
-        CHECK(memcmp(a, b, (size_t)(s->rows * s->cols) * sizeof *a) == 0, "%s: %s", what, s->name);
-    }
+    run_halves(halves, &row, false, 1.0 / 64, 1);
+    same_gradients(l, whole, halves, what);
+    qn_engine_clear(halves);
+    run_halves(halves, &row, true, 1.0 / 64, 1);
+    same_gradients(l, whole, halves, what);
+    qn_engine_clear(whole);
+    qn_engine_clear(halves);
+    run_halves(whole, &row, false, 1.0 / 4, -0.5);      /* for and against */
+    run_halves(halves, &row, true, 1.0 / 4, -0.5);
+    same_gradients(l, whole, halves, what);
     qn_engine_free(whole);
     qn_engine_free(halves);
 }
@@ -266,7 +283,7 @@ TEST(a_reference_is_the_model_without_its_adapter) {
     double want[MAX_DOCUMENTS];
     const qn_row_data row = row_of(l, piece, 0, MAX_DOCUMENTS);
     qn_engine *e = engine_of(l, qn_test_isa(), QN_RECOMPUTE_CHEAP);
-    qn_engine_forward(e, &row, 1);
+    qn_engine_forward(e, &row, 1, true);
     for (int d = 0; d < MAX_DOCUMENTS; d++)
         want[d] = qn_engine_pieces_get(e).piece[d].logp;
     qn_engine_free(e);
@@ -277,7 +294,7 @@ TEST(a_reference_is_the_model_without_its_adapter) {
     e = engine_of(l, qn_test_isa(), QN_RECOMPUTE_CHEAP);
     for (int off = 0; off < 2; off++) {
         qn_engine_adapter(e, !off);
-        qn_engine_forward(e, &row, 1);
+        qn_engine_forward(e, &row, 1, true);
         for (int d = 0; d < MAX_DOCUMENTS; d++)
             CHECK((qn_engine_pieces_get(e).piece[d].logp == want[d]) == off, "document %d, off %d", d, off);
     }
@@ -322,7 +339,7 @@ static double judge_objective(lesson *l, const wanted *w, qn_isa isa, int64_t pe
     for (int64_t d = 0; d < MAX_DOCUMENTS; d += per_pass) {
         qn_piece piece[MAX_DOCUMENTS];
         const qn_row_data row = row_of(l, piece, d, d + per_pass);
-        qn_engine_forward(e, &row, 1);
+        qn_engine_forward(e, &row, 1, true);
         loss += weigh(l, e, &w->o, d);
         qn_engine_backward(e);
     }
@@ -360,7 +377,7 @@ TEST(a_sum_has_the_same_bits_in_any_company) {
             continue;
         qn_engine *e = engine_of(l, (qn_isa)isa, QN_RECOMPUTE_CHEAP);
         const qn_row_data both[] = {row_of(l, piece[0], 0, 1), row_of(l, piece[1], 1, MAX_DOCUMENTS)};
-        qn_engine_forward(e, both, 2);
+        qn_engine_forward(e, both, 2, true);
         CHECK_INT(qn_engine_pieces_get(e).n, MAX_DOCUMENTS);
         for (int64_t d = 0; d < MAX_DOCUMENTS; d++) {
             together[d] = qn_engine_pieces_get(e).piece[d].logp;
@@ -369,7 +386,7 @@ TEST(a_sum_has_the_same_bits_in_any_company) {
         }
         for (int64_t d = 0; d < MAX_DOCUMENTS; d++) {
             const qn_row_data alone = row_of(l, piece[0], d, d + 1);
-            qn_engine_forward(e, &alone, 1);
+            qn_engine_forward(e, &alone, 1, false);
             const qn_engine_piece *p = qn_engine_pieces_get(e).piece;
             CHECK(p->logp == together[d], "document %d at %s: %.17g, %.17g", (int)d, qn_isa_name((qn_isa)isa), p->logp,
                   together[d]);
@@ -392,7 +409,7 @@ TEST(weights_of_tokens_are_linear) {
     for (int side = -1; side <= 1; side += 2) {
         double sum = 0;
         qn_engine_clear(e);
-        qn_engine_forward(e, &row, 1);
+        qn_engine_forward(e, &row, 1, true);
         const int64_t n = qn_engine_losses_get(e).n;
         for (int64_t k = 0; k < n; k++)
             qn_engine_weights(e)[k] = (float)(side * (k % 3 - 1));
@@ -404,7 +421,7 @@ TEST(weights_of_tokens_are_linear) {
     CHECK(plus != 0);
     CHECK_NEAR(plus, -minus, 1e-6 * fabs(plus));
     qn_engine_clear(e);
-    qn_engine_forward(e, &row, 1);
+    qn_engine_forward(e, &row, 1, true);
     qn_engine_backward(e);
     for (size_t i = 0; i < l->p.numbers; i++)
         CHECK(qn_engine_grad(e)[i] == 0, "nothing was weighed");

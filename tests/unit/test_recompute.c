@@ -174,7 +174,7 @@ static net *make_frozen(const qn_kernels *k, int frozen) {
     t->pool = (qn_kv_pool){real_of(t), LAYERS, HKV, DH, qn_kv_block_bytes(real_of(t), DH), (char *)t->keys};
     for (int s = 0, row = 0; s < SEGMENTS; s++) {
         t->page[s] = s;
-        t->segment[s] = (qn_segment){row, length[s], 0, &t->page[s], s};
+        t->segment[s] = (qn_segment){row, length[s], 0, &t->page[s], s, 0};
         for (int i = 0; i < length[s]; i++, row++) {
             t->ids[row] = row * 5 % V;
             t->positions[row] = i;
