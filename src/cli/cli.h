@@ -15,6 +15,7 @@
  *   model_facts.c   … as facts, without loading it
  *   prompt.c        a conversation as ids: chat template, trusted spans, tokenizer
  *   sampling.c      how answers are sampled and what they cost
+ *   draft_args.c    who guesses ahead for them
  *   talk.c          the turns of a conversation
  *   hhh_show.c      helpful, honest, harmless as tables
  *   verify_args.c   two models opened and set side by side

@@ -18,6 +18,7 @@ static const qn_opt opts[] = {
     QN_OPT_FLAG("", "stats", "at the end, say speed and peak memory"),
     QN_OPTS_MODEL,
     QN_OPTS_SESSION,
+    QN_OPTS_DRAFT,
     QN_OPT_JSON,
     QN_OPT_END
 };
@@ -27,6 +28,7 @@ static const char *const examples[] = {
     "quern chat model/ --system 'Answer in one sentence.' --temp 0",
     "quern chat model.gguf -p 'Why is the sky blue?' --stats",
     "quern chat model.gguf --json < questions.txt > answers.jsonl",
+    "quern chat large.gguf --draft small.gguf --draft-tokens 4",
     NULL
 };
 
@@ -64,6 +66,7 @@ static int put_json(chat *k) {
     qn_jw_key(w, "text");
     qn_jw_str(w, qn_talk_answer(&k->t));
     qn_put_result_json(w, &k->t.m, &k->t.last);
+    qn_draft_put_json(w, &k->t.draft, &k->t.last);
     qn_jw_close(w);
     return qn_out_json_end(k->c);
 }
@@ -94,6 +97,7 @@ static int finish(chat *k, int rc) {
         QN_TRY(qn_out_puts(k->c, "\n"));
     QN_TRY(qn_out_flush(k->c));
     qn_warn_context(&k->t.m, &k->t.last);
+    qn_draft_say(&k->t.draft, &k->t.last, QN_LOG_DEBUG);
     put_speed(k);
     return k->terminal ? 0 : qn_cancel_check();
 }

@@ -56,7 +56,7 @@ static int read_tensors(qn_model_facts *f, const qn_tensor_file *tensors, qn_isa
     f->kv = qn_default_kv(&like, qn_kernels_at(isa));
     if (f->arch)
         f->kv_bytes = 2 * (uint64_t)f->config.layers * (uint64_t)f->config.kv_heads *
-                      qn_dtype_row_bytes(f->kv, f->config.Dh);
+                      qn_kv_block_bytes(f->kv, f->config.Dh) / QN_KEY_BLOCK;
     return 0;
 }
 

@@ -22,7 +22,7 @@
 #include "model/model.h"
 
 #define QN_WEIGHTS_CHOICES "as-is|f32|bf16|f16|q8_0|q4_0|q4_1"
-#define QN_KV_CHOICES "f32|f16|bf16"
+#define QN_KV_CHOICES "f32|f16|bf16|q8_0"
 #define QN_CONTEXT_CAP 8192         /* without --ctx no more than this, whatever the model could do */
 
 #define QN_OPTS_MODEL                                                                                           \

@@ -22,7 +22,8 @@ int qn_talk_open(qn_talk *t, qn_cli *c, const char *path) {
     QN_TRY(qn_sampling_get(c, &base, t->m.source, t->prompter.own ? NULL : "<|im_end|>", &t->sampling));
     t->sampling.o.max_new = qn_cli_int(c, "tokens");
     t->seed = t->sampling.o.sampler.seed;
-    return qn_open_session(c, &t->m, 1);
+    QN_TRY(qn_open_session(c, &t->m, 1));
+    return qn_draft_open(c, &t->m, &t->draft, &t->sampling.o);
 }
 
 /* ---- turns ---- */
@@ -54,6 +55,7 @@ void qn_talk_drop(qn_talk *t) {
     qn_ids_drop(&t->ids);
     qn_sampling_drop(&t->sampling);
     qn_prompter_drop(&t->prompter);
+    qn_draft_drop(&t->draft);
     qn_opened_drop(&t->m);
     *t = (qn_talk){0};
 }

@@ -7,6 +7,7 @@
 #define QN_CLI_TALK_H
 
 #include "model/prompter.h"
+#include "cli/draft_args.h"
 #include "cli/sampling.h"
 
 typedef struct {
@@ -19,6 +20,7 @@ typedef struct {
     qn_opened m;
     qn_prompter prompter;
     qn_sampling sampling;
+    qn_draft draft;
     qn_turn *turn;              /* the system message, if there is one, is turn 0 */
     size_t turns, cap;
     qn_ids held, ids;

@@ -45,9 +45,10 @@ qn_work qn_speed_work(const qn_session *s, int64_t sequences, int64_t depth, int
 
     /* Keys and values: multiplied once per query, read once per run by all its queries together. */
     const qn_dtype kv = qn_session_kv_dtype(s);
-    const double position = 2.0 * (double)(c->layers * c->kv_heads * c->Dh) * (double)qn_dtype_row_bytes(kv, 1);
+    const double each = (double)qn_kv_block_bytes(kv, c->Dh) / QN_KEY_BLOCK;
+    const double position = 2.0 * (double)(c->layers * c->kv_heads) * each;
     const double keys = visible_keys(depth, n, m->spec.window);
-    w.ops[unit_of(kv)] += 4 * (double)(sequences * c->layers * c->heads * c->Dh) * keys;
+    w.ops[kv == QN_Q8_0 ? QN_UNIT_F32 : unit_of(kv)] += 4 * (double)(sequences * c->layers * c->heads * c->Dh) * keys;
     for (int64_t run = 0; run < runs; run++) {
         const int64_t end = depth + QN_MIN(n, (run + 1) * piece);
         const int64_t seen = m->spec.window > 0 ? QN_MIN(end, m->spec.window + piece - 1) : end;

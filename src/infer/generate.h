@@ -1,7 +1,17 @@
-/* infer/generate.h — from a prompt's ids to an answer: prefill, sample, detokenize, stop. */
+/* infer/generate.h — from a prompt's ids to an answer: prefill, sample, detokenize, stop.
+ *
+ * With a drafter a decode pass checks guesses: it feeds the last token and k guesses behind it, and gets k + 1 rows of
+ * logits. Row by row a token is sampled as ever; as long as it is the guess, the next row is the right one, too.
+ *
+ *     fed        t  g₁ g₂ g₃ g₄
+ *     sampled    g₁ g₂ x                 three tokens out of one pass; the rows of g₃ and g₄ are forgotten again
+ *
+ * So the answer is that without a drafter, token for token, with any sampling: rows of a batch have the bits that they
+ * have alone (docs/NUMERICS.md). The same holds for texts, log-probabilities, stops, and what the session holds. */
 #ifndef QN_INFER_GENERATE_H
 #define QN_INFER_GENERATE_H
 
+#include "infer/draft.h"
 #include "infer/sampler.h"
 #include "infer/session.h"
 
@@ -34,6 +44,8 @@ typedef struct {
     bool special;                       /* give out the text of special tokens too */
     bool logprobs;
     int64_t n_top;                      /* alternatives per token, with logprobs; at most QN_TOP_MAX */
+    qn_drafter *drafter;                /* guesses ahead; NULL: none. Borrowed */
+    int64_t guesses;                    /* with it: at most so many per pass, 1 … QN_DRAFT_MAX */
 } qn_generate_options;
 enum { QN_TOP_MAX = 64 };
 qn_generate_options qn_generate_options_default(void);          /* greedy, 128 tokens, no stop strings */
@@ -41,6 +53,7 @@ qn_generate_options qn_generate_options_default(void);          /* greedy, 128 t
 typedef struct {
     qn_stop_reason reason;
     int64_t prompt_tokens, cached_tokens, new_tokens;   /* cached: prompt tokens that were in the session already */
+    int64_t passes, guessed, kept;      /* decode passes; guesses that were fed in them, and that were right */
     double prefill_seconds, decode_seconds;
 } qn_generate_result;
 

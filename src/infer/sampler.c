@@ -166,8 +166,8 @@ static int64_t cut_candidates(qn_sampler *s, float best) {
     return n;
 }
 
-static int32_t draw(qn_sampler *s, int64_t n) {
-    const double u = qn_rng_uniform(s->o.seed, QN_RNG_SAMPLE, s->drawn, 0) * mass(s->c, n);
+static int32_t draw(qn_sampler *s, uint64_t number, int64_t n) {
+    const double u = qn_rng_uniform(s->o.seed, QN_RNG_SAMPLE, number, 0) * mass(s->c, n);
     double sum = 0;
     for (int64_t i = 0; i < n; i++)
         if ((sum += s->c[i].p) > u)
@@ -175,7 +175,7 @@ static int32_t draw(qn_sampler *s, int64_t n) {
     return s->c[n - 1].id;
 }
 
-int qn_sampler_next(qn_sampler *s, const float *logits, int32_t *id) {
+int qn_sampler_guess(qn_sampler *s, const float *logits, int64_t ahead, int32_t *id) {
     penalise(s, logits);
     const int64_t best = s->k->argmax(s->p, s->V);
     const bool finite = isfinite(s->p[best]), drawn = s->o.temperature >= COLDEST;
@@ -185,7 +185,12 @@ int qn_sampler_next(qn_sampler *s, const float *logits, int32_t *id) {
     }
     if (!finite || isnan(s->p[best]))                   /* one NaN makes every probability one */
         return qn_fail(QN_EFORMAT, "the logits are no numbers: the weights are damaged, or the arithmetic overflowed");
-    *id = drawn ? draw(s, cut_candidates(s, s->p[best])) : (int32_t)best;
+    *id = drawn ? draw(s, s->drawn + (uint64_t)ahead, cut_candidates(s, s->p[best])) : (int32_t)best;
+    return 0;
+}
+
+int qn_sampler_next(qn_sampler *s, const float *logits, int32_t *id) {
+    QN_TRY(qn_sampler_guess(s, logits, 0, id));
     s->drawn++;
     return 0;
 }

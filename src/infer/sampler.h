@@ -34,6 +34,9 @@ int qn_sampler_accept(qn_sampler *s, int32_t id);
 /* The next token; logits [V] are not changed. QN_EFORMAT if they hold no finite number, or a NaN where one
  * is drawn. No allocation. */
 int qn_sampler_next(qn_sampler *s, const float *logits, int32_t *id);
+/* What qn_sampler_next would say of these logits, another model's perhaps, `ahead` draws later, penalties as they are
+ * now. Nothing is counted: this is for guesses (infer/draft.h). Fails alike. */
+int qn_sampler_guess(qn_sampler *s, const float *logits, int64_t ahead, int32_t *id);
 
 /* Log-probabilities (natural) under the plain softmax of the logits [V], before penalties and temperature: of `id`, and
  * the `n` ≤ V best in descending order, written to out[n]. */

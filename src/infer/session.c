@@ -99,8 +99,8 @@ static int init(qn_session *s, const qn_session_options *o) {
         return qn_fail(QN_EINVAL, "session: context %lld, %lld sequences or %lld rows are out of range",
                        (long long)o->context,
                        (long long)sequences, (long long)o->rows);
-    if (kv != QN_F32 && kv != QN_F16 && kv != QN_BF16)
-        return qn_fail(QN_EUNSUPPORTED, "session: the KV cache can be f32, f16 or bf16, not %s",
+    if (kv != QN_F32 && kv != QN_F16 && kv != QN_BF16 && kv != QN_Q8_0)
+        return qn_fail(QN_EUNSUPPORTED, "session: the KV cache can be f32, f16, bf16 or q8_0, not %s",
                        kv < QN_DTYPES ? qn_dtype_get((qn_dtype)kv)->name : "a type that does not exist");
     s->context = o->context > 0 ? o->context : c->context;
     s->rows = QN_MAX(sequences, QN_MIN(o->rows > 0 ? o->rows : DEFAULT_ROWS, s->context * sequences));

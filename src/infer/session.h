@@ -2,6 +2,7 @@
  *
  *   session.c    sequences fed in pieces, logits out          kv.h .c     KV pages, sharing, copy on write
  *   sampler.h .c logits to a token                            generate.h .c  prompt to text, stop rules
+ *   draft.h      guesses of tokens to come: draft_ngram.c, draft_model.c
  *
  * A session is one mutable timeline of several sequences; it borrows model, kernel table and pool, and is used by one
  * thread at a time. The logits of a token depend on the tokens before it in its sequence and on nothing else: not on

@@ -1,5 +1,5 @@
 /* kernels/attn_ref_f32.c — attention in portable C, float; and one KV vector back to floats. */
-#include "kernels/kernels.h"
+#include "kernels/attn_common.h"
 #include "num/math.h"
 
 typedef float real;
@@ -12,10 +12,10 @@ typedef float real;
 
 void qn_kv_load_k(float *dst, const void *block, qn_dtype t, int64_t slot, int64_t Dh) {
     for (int64_t d = 0; d < Dh; d++)
-        dst[d] = element(block, t, k_index(t, slot, d));
+        dst[d] = element(block, t, k_index(t, slot, d)) * group_scale(block, t, slot, d / QN_KV_GROUP, Dh);
 }
 
 void qn_kv_load_v(float *dst, const void *block, qn_dtype t, int64_t slot, int64_t Dh) {
     for (int64_t d = 0; d < Dh; d++)
-        dst[d] = element(block, t, v_index(t, slot, d, Dh));
+        dst[d] = element(block, t, v_index(t, slot, d, Dh)) * group_scale(block, t, slot, d / QN_KV_GROUP, Dh);
 }

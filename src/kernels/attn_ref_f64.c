@@ -1,5 +1,5 @@
 /* kernels/attn_ref_f64.c — attention in double: the judge. It also knows KV blocks of doubles. */
-#include "kernels/kernels.h"
+#include "kernels/attn_common.h"
 #include "num/math.h"
 
 typedef double real;

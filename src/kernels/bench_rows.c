@@ -138,7 +138,7 @@ static int attention_figure(bench *b, const char *family, const char *shape, qn_
 
 static int level_run(bench *b) {
     static const struct { const char *family; qn_dtype t; } kv[] = {
-        {"attn_f32", QN_F32}, {"attn_f16", QN_F16}, {"attn_bf16", QN_BF16}};
+        {"attn_f32", QN_F32}, {"attn_f16", QN_F16}, {"attn_bf16", QN_BF16}, {"attn_q8_0", QN_Q8_0}};
     for (size_t i = 0; i < QN_LEN(row_cases); i++) {
         const row_case *c = &row_cases[i];
         qn_bench_row f = {.family = c->family, .shape = c->shape, .isa = b->k->isa, .elements = (double)c->n};

@@ -130,15 +130,17 @@ void qn_turn_rows(const qn_kernels *k, void *dst, size_t ldd, qn_act_form f, con
  * Keys lie across lanes in blocks of 64 (kv dtype t, head width Dh even):
  *   F32, F16   K block = [Dh][64]          V block = [64][Dh]
  *   BF16       K block = [Dh/2][64][2]     V block = [32][Dh][2]     pairs along the reduction of each product
+ *   Q8_0       K block = int8 [Dh][64]     V block = int8 [64][Dh]   then f16 [ceil(Dh/32)][64]: scales of groups of d
  * Per row r: keys [lo[r], hi[r]) of the chunk are visible (0 ≤ lo ≤ hi ≤ 256; none: the row is skipped).
  *   s_j = scale · Σ_d q_d k_jd  (soft-capped: cap·tanh(s/cap) if cap > 0) (+ slope_r · (j − rel_r), ALiBi, if slopes)
  *   m = max s_j;  p_j = exp(s_j − m), rounded to bf16 where t is BF16;  l = Σ p_j;  o = Σ p_j v_j
+ * With scales c (decision 017): Σ_d = Σ_g c_jg·(Σ_d∈g q_d k_jd), a chain each;  p_j v_j = (p_j·c_jg)·v_jd, d in group g
  * and the chunk's (m, l, o) is merged into the row's running state, chunks in ascending order:
  *   first chunk: state = (m, l, o)
  *   then         M = max(M₀, m), a = exp(M₀ − M), b = exp(m − M):  L = L₀a + l·b, O = O₀a + o·b
  * Sums over keys: 16 lane sums over j = lane, lane+16 …, then the tree (8,4,2,1). Blocks in which no row sees a
  * key are not read. The result of a row does not depend on the other rows of the tile. */
-enum { QN_KEY_BLOCK = 64, QN_KEY_CHUNK = 256, QN_CHUNK_BLOCKS = QN_KEY_CHUNK / QN_KEY_BLOCK };
+enum { QN_KEY_BLOCK = 64, QN_KEY_CHUNK = 256, QN_CHUNK_BLOCKS = QN_KEY_CHUNK / QN_KEY_BLOCK, QN_KV_GROUP = 32 };
 
 typedef struct {
     const void *q;                            /* rows: float[Dh], or bf16[Dh] where t is BF16 */
@@ -169,7 +171,7 @@ typedef struct {
     const qn_real *q, *dO;                    /* [rows, Dh]; q as the forward rounded it */
     int64_t ldq, lddo;                        /* elements between rows */
     const void *k[QN_CHUNK_BLOCKS], *v[QN_CHUNK_BLOCKS];
-    qn_dtype t;                               /* of the blocks */
+    qn_dtype t;                               /* of the blocks; not Q8_0 */
     bool gathered;                            /* scratch holds the chunk from the call before: same wants, blocks */
     const int32_t *lo, *hi;                   /* [rows] */
     const qn_real *lse, *D;                   /* [rows] */
@@ -184,8 +186,8 @@ typedef void qn_attn_grad_fn(const qn_attn_grad_args *a);
 size_t qn_attn_grad_scratch(int64_t Dh);
 
 size_t qn_kv_block_bytes(qn_dtype t, int64_t Dh);                   /* of one K or one V block of one head */
-/* Stores one head's key (or value) vector, Dh numbers, at `slot` of a K (or V) block, rounded to t (nearest even).
- * Writes the slot's own bytes only: neighbours may be stored by other threads at the same time. */
+/* Stores one head's key (or value) vector, Dh numbers, at `slot` of a K (or V) block, rounded as num/ does it (a NaN in
+ * a group of Q8_0: its scale is NaN). Writes the slot's own bytes only: other threads may be storing its neighbours. */
 typedef void qn_kv_store_fn(void *block, qn_dtype t, int64_t slot, const qn_real *src, int64_t Dh);
 typedef qn_kv_store_fn qn_kv_store_k_fn, qn_kv_store_v_fn;
 void qn_kv_load_k(float *dst, const void *block, qn_dtype t, int64_t slot, int64_t Dh);      /* tests, traces */
@@ -270,7 +272,7 @@ struct qn_kernels {
     qn_isa isa;                    /* the cap this table was made for, lowered to what the machine has */
     size_t real;                   /* sizeof(float) or, in the judge, sizeof(double) */
     qn_linear_row linear[QN_DTYPES][QN_LINEAR_ROWS];
-    qn_attn_fn *attn[QN_DTYPES];               /* by KV dtype: F32, F16, BF16 (judge: F64, F32, F16, BF16) */
+    qn_attn_fn *attn[QN_DTYPES];               /* by KV dtype: F32, F16, BF16, Q8_0 (judge: F64 too) */
     qn_act_pack_fn *act_pack[4];               /* by qn_act_form; NULL where rows are used as they are */
 #define QN_TABLE_SLOT(family) qn_##family##_fn *family;
     QN_ROW_FAMILIES(QN_TABLE_SLOT)

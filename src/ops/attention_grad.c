@@ -48,6 +48,7 @@ void qn_attention_gather(const qn_op_ctx *c, int64_t tile, void *scratch) {
     const size_t real = c->k->real, head = (size_t)d.Dh * real;
     const grouped_rows to = grouped_of(c, &d);
     const qn_span rows = qn_tile_span(d.T, QN_OP_ROWS, tile);
+    qn_assert(((const qn_attention_attr *)c->attr)->kv != QN_Q8_0);
     for (int64_t i = rows.begin * d.H; i < rows.end * d.H; i++) {
         const int64_t t = i / d.H, h = i % d.H, at = grouped(&d, h / d.G, t, h % d.G);
         const char *dO = (char *)qn_row(&c->dout[0], t) + (size_t)h * head;

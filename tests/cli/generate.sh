@@ -12,7 +12,7 @@ for weights in f32 bf16 f16 q8_0 q4_0 q4_1 as-is; do
     run "$QUERN" generate "$M" -p abc --weights $weights --threads 1 -q
     code 0; out_is "$rest"; err_is ''
 done
-for kv in f32 f16 bf16; do
+for kv in f32 f16 bf16 q8_0; do
     run "$QUERN" generate "$M" -p abc --kv $kv
     code 0; out_is "$rest"; err_has "KV $kv"
 done
@@ -83,6 +83,43 @@ run "$QUERN" generate "$M" -p 'abc d' -n 1 --presence-penalty 30 -q
 code 0; out_is 'e'
 run "$QUERN" generate "$M" -p 'bc b' -n 1 --presence-penalty 30 --json
 code 0; out_lacks '"text": "c"'
+
+# Guesses: the same text, by whoever guesses; here it repeats itself, or a model says the same.
+alphabet=abcdefghijklmnopqrstuvwxyz
+run "$QUERN" generate "$M" -p "$alphabet abc" --draft ngram --json
+code 0; out_has "\"text\": \"$rest\""; out_has '"guessed": '; out_has '"acceptance": 1'; out_has '"passes": 3,'
+run "$QUERN" generate "$M" -p "$alphabet abc" --draft ngram:2 --draft-tokens 31
+code 0; out_is "$rest"; err_has 'draft: '; err_has 'tokens per pass'
+for sampling in '--temp 0' '--temp 100 --seed 3 -n 30' '--temp 40 --top-k 20 --seed 1 -n 30'; do
+    # shellcheck disable=SC2086 # several words each
+    run "$QUERN" generate "$M" -p abc -q $sampling
+    code 0; cp "$scratch/out" "$scratch/first"
+    for draft in ngram ngram:1 "$S/tiny" "$S/bos.gguf"; do
+        # shellcheck disable=SC2086
+        run "$QUERN" generate "$M" -p abc -q $sampling --draft "$draft"
+        verdict "$(holds cmp -s "$scratch/first" "$scratch/out")" "the same text drafted by $draft, $sampling"
+    done
+done
+run "$QUERN" generate "$M" -p abc --draft "$S/tiny" --draft-tokens 4 --ctx 12 -n -1 --json
+code 0; out_has '"text": "defghijklm"'; out_has '"stop_reason": "context"'; out_has '"context_used": 12'
+run "$QUERN" generate "$M" -p abc --draft "$S/tiny" --stop mno --json
+code 0; out_has '"text": "defghijkl"'; out_has '"stop_reason": "stop"'
+run sh -c 'printf "one\ntwo\n" | "$QUERN" chat "$M" --draft "$S/tiny" --json'
+code 0; out_has '"text":"ABCDEFGHIJKLMNOPQRSTUVWXYZ"'; out_has '"tokens_per_pass":'
+run "$QUERN" generate "$M" -p abc --draft "$S/swapped.gguf"
+code 6; err_has 'swapped.gguf'; err_has 'token 124 is "z" in'; err_has 'the same vocabulary'
+run "$QUERN" generate "$M" -p abc --draft "$M"
+code 2; err_has 'is the model itself'
+run "$QUERN" generate "$M" -p abc --draft "$S/nothing.gguf"
+code 4; err_has 'nothing.gguf'
+for bad in ngram:0 ngram:65 ngram: ngram:x; do
+    run "$QUERN" generate "$M" -p abc --draft $bad
+    code 2; err_has "--draft $bad"; err_has '1 to 64'
+done
+run "$QUERN" generate "$M" -p abc --draft ngram --draft-tokens 32
+code 2; err_has 'from 1 to 31'
+run "$QUERN" generate "$M" -p abc --draft-tokens 3
+code 2; err_has '--draft-tokens needs --draft'
 
 # Errors name what is wrong.
 run "$QUERN" generate "$S/alien.gguf" -p a

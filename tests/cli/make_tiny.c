@@ -10,7 +10,8 @@
  *
  * What is written:  tiny.gguf, tiny/ (the same as a Hugging Face directory), bos.gguf (adds BOS, has no chat template);
  * adapter/, with which c is taken for x ("abc" is continued by "yz"); and for errors alien.gguf (unknown architecture),
- * kquant.gguf (a type that is not supported), extra.gguf (more tokens than rows), missing.gguf (a tensor less). */
+ * kquant.gguf (a type that is not supported), extra.gguf (more tokens than rows), missing.gguf (a tensor less),
+ * swapped.gguf (y and z have changed places in the vocabulary). */
 #include <sys/stat.h>
 
 #include "base/file.h"
@@ -116,7 +117,7 @@ static void write_file(const char *folder, const char *name, const void *bytes, 
 
 /* ---- GGUF -------------------------------------------------------------------------------------------------------- */
 
-typedef struct { const char *file, *arch, *without, *kquant; int extra; bool bos, no_template; } variant;
+typedef struct { const char *file, *arch, *without, *kquant; int extra; bool bos, no_template, swapped; } variant;
 
 static void gguf_config(test_gguf *g, const char *arch) {
     const struct { const char *key; uint32_t v; } numbers[] = {
@@ -143,6 +144,10 @@ static void gguf_tokenizer(test_gguf *g, const variant *w) {
         spell(id, text[id]);
         list[id] = text[id];
         types[id] = id < BYTE0 ? 3 : 1;             /* control, normal */
+    }
+    if (w->swapped) {
+        list[BYTE0 + 'y'] = text[BYTE0 + 'z'];
+        list[BYTE0 + 'z'] = text[BYTE0 + 'y'];
     }
     test_gguf_str(g, "tokenizer.ggml.model", "gpt2");
     test_gguf_str(g, "tokenizer.ggml.pre", "gpt-2");
@@ -328,6 +333,7 @@ static void write_adapter(const char *folder) {
 int main(int argc, char **argv) {
     static const variant files[] = {
         {.file = "tiny.gguf", .arch = "llama"},
+        {.file = "swapped.gguf", .arch = "llama", .swapped = true},
         {.file = "bos.gguf", .arch = "llama", .bos = true, .no_template = true},
         {.file = "alien.gguf", .arch = "alien"},
         {.file = "kquant.gguf", .arch = "llama", .kquant = "blk.0.ffn_down.weight"},

@@ -12,6 +12,7 @@ enum { SINGLY = 24 };                           /* tokens at the end that come o
 
 static int32_t ids[TOKENS];
 static qn_pool *pool[4];                        /* by threads, 1 to 3; the test's own */
+static int stored_keys = -1;                    /* qn_dtype of the KV cache, or the model's own */
 
 typedef struct {
     const qn_model *m;
@@ -33,7 +34,7 @@ static int keep(void *arg, int64_t feed, int64_t i, const float *logits) {
 }
 
 static qn_session *open_session(const regime *r, int threads, int64_t sequences) {
-    const qn_session_options o = {.context = TOKENS + 100, .sequences = sequences, .rows = 512, .kv = -1};
+    const qn_session_options o = {.context = TOKENS + 100, .sequences = sequences, .rows = 512, .kv = stored_keys};
     qn_session *s;
     CHECK_OK(qn_session_new(&s, r->m, r->k, pool[threads], &o));
     return s;

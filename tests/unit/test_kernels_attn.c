@@ -80,5 +80,7 @@ TEST(the_judge_is_softmax_attention) {
 TEST(sizes) {
     CHECK_INT(qn_kv_block_bytes(QN_BF16, 64), 64 * 64 * 2);
     CHECK_INT(qn_kv_block_bytes(QN_F32, 6), 64 * 6 * 4);
+    CHECK_INT(qn_kv_block_bytes(QN_Q8_0, 64), 64 * 2 * 34, "as many bytes as blocks of Q8_0 in a file");
+    CHECK_INT(qn_kv_block_bytes(QN_Q8_0, 80), 64 * (80 + 3 * 2), "the last group is shorter");
     CHECK_INT(qn_attn_scratch(1, 18) * sizeof(float) % 64, 0, "scratch of several threads stays aligned");
 }

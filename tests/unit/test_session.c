@@ -128,7 +128,8 @@ TEST(options_out_of_range) {
     qn_session *s;
     for (size_t i = 0; i < QN_LEN(bad); i++)
         CHECK_FAIL(qn_session_new(&s, m, kernels(), NULL, &bad[i]), QN_EINVAL, "out of range", "%zu", i);
-    CHECK_FAIL(qn_session_new(&s, m, kernels(), NULL, &(qn_session_options){.kv = QN_Q8_0}), QN_EUNSUPPORTED, "q8_0");
+    CHECK_FAIL(qn_session_new(&s, m, kernels(), NULL, &(qn_session_options){.kv = QN_Q4_0}), QN_EUNSUPPORTED,
+               "q8_0, not q4_0");
     CHECK_FAIL(qn_session_new(&s, m, kernels(), NULL, &(qn_session_options){.kv = QN_I32}), QN_EUNSUPPORTED,
                "f32, f16");
     CHECK_FAIL(qn_session_new(&s, m, kernels(), NULL, &(qn_session_options){.kv = 99}), QN_EUNSUPPORTED, "f32, f16");

@@ -6,7 +6,7 @@
 
 #include "kernels/attn_common.h"
 
-enum { STEP_KEYS = 2, UNIT = 4, X_BYTES = 8 };
+enum { STEP_KEYS = 2, UNIT = 4, X_BYTES = 8, SCALED = 0 };
 typedef struct { v16 low, high; } operand, factor;
 
 QN_INLINE operand operand_split(v16 pairs) { return (operand){v16_pair_low(pairs), v16_pair_high(pairs)}; }

@@ -3,7 +3,7 @@
 #ifndef QN_KERNELS_ATTN_STEP_DOT_H
 #define QN_KERNELS_ATTN_STEP_DOT_H
 
-enum { STEP_KEYS = 2, UNIT = 4, X_BYTES = 4 };
+enum { STEP_KEYS = 2, UNIT = 4, X_BYTES = 4, SCALED = 0 };
 typedef __m512i operand, factor;
 
 QN_INLINE operand operand_load(const char *p) { return _mm512_loadu_si512(p); }

@@ -3,7 +3,7 @@
 #ifndef QN_KERNELS_ATTN_STEP_FLOAT_H
 #define QN_KERNELS_ATTN_STEP_FLOAT_H
 
-enum { STEP_KEYS = 1, UNIT = ATTN_HALF ? 2 : 4, X_BYTES = 4 };
+enum { STEP_KEYS = 1, UNIT = ATTN_HALF ? 2 : 4, X_BYTES = 4, SCALED = 0 };
 typedef v16 operand, factor;
 
 QN_INLINE operand operand_load(const char *p) {

@@ -126,6 +126,11 @@ QN_INLINE h16 v16_to_f16(v16 x) {
     const __m128i b = _mm256_cvtps_ph(x.b, _MM_FROUND_TO_NEAREST_INT);
     return _mm256_set_m128i(b, a);
 }
+/* Sixteen bytes with a sign. */
+QN_INLINE v16 v16_from_i8(const void *p) {
+    const __m128i low = _mm_loadl_epi64(p), high = _mm_loadl_epi64((const void *)((const char *)p + 8));
+    return (v16){_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(low)), _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(high))};
+}
 QN_INLINE __m256 from_bf16_8(__m128i h) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(h), 16)); }
 QN_INLINE v16 v16_from_bf16(h16 h) {
     return (v16){from_bf16_8(_mm256_castsi256_si128(h)), from_bf16_8(_mm256_extracti128_si256(h, 1))};

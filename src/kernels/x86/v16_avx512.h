@@ -82,6 +82,8 @@ QN_INLINE v16 v16_sum_each(const float *p) {
     return v16_add(_mm512_shuffle_ps(g, h, 0x88), _mm512_shuffle_ps(g, h, 0xdd));
 }
 
+/* Sixteen bytes with a sign. */
+QN_INLINE v16 v16_from_i8(const void *p) { return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(p))); }
 QN_INLINE h16 h16_load(const void *p) { return _mm256_loadu_si256(p); }
 QN_INLINE h16 h16_load_n(const void *p, int64_t n) { return _mm256_maskz_loadu_epi16(m16_first(n), p); }
 QN_INLINE void h16_store(void *p, h16 h) { _mm256_storeu_si256(p, h); }

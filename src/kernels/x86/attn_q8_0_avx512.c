@@ -1,0 +1,12 @@
+/* kernels/x86/attn_q8_0_avx512.c — attention over Q8_0 keys and values, AVX-512. */
+#include "kernels/kernels.h"
+
+#include "kernels/x86/v16_avx512.h"
+
+#define ATTN_NAME qn_attn_q8_0_avx512
+#define MAX_R 6
+#define MAX_C 4
+#define TILE_C(R) 4
+#include "kernels/x86/attn_step_q8_0.h"
+
+#include "kernels/x86/attn_x86.inc"
