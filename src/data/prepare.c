@@ -23,6 +23,7 @@
 
 #define BATCH ((size_t)16 << 20)
 #define TILE ((size_t)64 << 10)
+#define LONG ((size_t)1 << 20)          /* documents that all threads encode together */
 #define MEMORY ((int64_t)2 << 30)
 
 /* A document of the batch, or a part of a long one: only the first part begins and only the last one ends. */
@@ -109,26 +110,34 @@ static int cut_tiles(job *j) {
     return 0;
 }
 
-static int encode_document(const job *j, document *d, qn_ids *ids) {
+static int encode_document(const job *j, document *d, qn_pool *pool, qn_ids *ids) {
     size_t before = ids->n;
     int32_t bos = qn_tok_bos(j->tok), eos = qn_tok_eos(j->tok);
     if (d->begins && bos >= 0 && qn_tok_adds(j->tok, bos))
         QN_TRY(qn_ids_push(ids, bos));
-    QN_TRY(qn_tok_encode(j->tok, j->text.s + d->at, d->n, QN_TOK_PLAIN, ids));
+    QN_TRY(qn_tok_encode_parallel(j->tok, pool, j->text.s + d->at, d->n, QN_TOK_PLAIN, ids));
     if (d->ends && eos >= 0)
         QN_TRY(qn_ids_push(ids, eos));
     d->ids = ids->n - before;
     return 0;
 }
 
-static void encode_tile(void *arg, int64_t index, QN_UNUSED int worker) {
-    const job *j = arg;
-    tile *t = &j->tile[index];
+static void encode_documents(const job *j, tile *t, qn_pool *pool) {
     for (size_t i = t->first; i < t->end && t->rc >= 0; i++)
         if (!j->doc[i].dropped)
-            t->rc = encode_document(j, &j->doc[i], &t->ids);
+            t->rc = encode_document(j, &j->doc[i], pool, &t->ids);
     if (t->rc < 0)                      /* messages stay with their thread */
         snprintf(t->message, sizeof t->message, "%s", qn_error_message());
+}
+
+static bool is_long(const job *j, const tile *t) {
+    return j->doc[t->end - 1].n >= LONG;            /* a tile ends with the document that filled it */
+}
+
+static void encode_tile(void *arg, int64_t index, QN_UNUSED int worker) {
+    const job *j = arg;
+    if (!is_long(j, &j->tile[index]))
+        encode_documents(j, &j->tile[index], NULL);
 }
 
 static int write_tile(job *j, const tile *t) {
@@ -150,8 +159,11 @@ static int write_tile(job *j, const tile *t) {
 static int flush(job *j) {
     QN_TRY(cut_tiles(j));
     qn_parallel(j->pool, (int64_t)j->n_tiles, encode_tile, j);
-    for (size_t i = 0; i < j->n_tiles; i++)
+    for (size_t i = 0; i < j->n_tiles; i++) {
+        if (is_long(j, &j->tile[i]))
+            encode_documents(j, &j->tile[i], j->pool);
         QN_TRY(write_tile(j, &j->tile[i]));
+    }
     size_t rest = j->text.n - j->open;
     memmove(j->text.s, j->text.s + j->open, rest);
     j->text.n = rest;
@@ -170,9 +182,13 @@ static int add_document(job *j, size_t n, bool ends) {
     return 0;
 }
 
-/* Where the first `max` bytes of a long text end best: behind a line, else in front of a blank. Patterns of
- * pre-tokenizers begin a word at either place, so the ids are those of the whole; else between two characters. */
-static size_t find_cut(const char *s, size_t max) {
+/* Where the first `max` bytes of a long text end best: where the tokenizer says that the ids are those of the whole; or
+ * behind a line, in front of a blank, where patterns of pre-tokenizers begin a word, as a rule; else between two
+ * characters. */
+static size_t find_cut(const qn_tok *tok, const char *s, size_t max) {
+    const size_t known = qn_tok_cut(tok, s, max - max / 16, max);
+    if (known < max)
+        return known;
     for (size_t n = max; n > max / 2; n--)
         if (s[n - 1] == '\n' && (unsigned char)s[n] > ' ')
             return n;
@@ -187,7 +203,7 @@ static int take_piece(job *j, const qn_corpus_piece *piece) {
     j->done += (int64_t)piece->text.n;
     while (j->text.n - j->open > j->part_max) {
         j->count->parted += !j->continues;
-        QN_TRY(add_document(j, find_cut(j->text.s + j->open, j->part_max), false));
+        QN_TRY(add_document(j, find_cut(j->tok, j->text.s + j->open, j->part_max), false));
         QN_TRY(flush(j));
     }
     if (piece->ends)

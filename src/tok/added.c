@@ -8,7 +8,10 @@
 
 typedef struct { uint32_t child, sibling; size_t token; uint8_t byte; } node;   /* links are indices; 0 is none */
 
-struct qn_added { node *nodes; size_t n, cap; uint32_t root[256]; };
+enum { NO_BYTE = -1, SEVERAL = 256 };
+
+/* first: the byte that begins all of them */
+struct qn_added { node *nodes; size_t n, cap; uint32_t root[256]; int first; };
 
 int qn_added_new(qn_added **out) {
     qn_added *a = qn_zalloc(QN_MEM_TOK, 1, sizeof *a);
@@ -18,6 +21,7 @@ int qn_added_new(qn_added **out) {
         qn_added_free(a);
         return QN_ENOMEM;
     }
+    a->first = NO_BYTE;
     a->n = 1;                                   /* node 0 stands for "none" */
     *out = a;
     return 0;
@@ -56,6 +60,7 @@ int qn_added_insert(qn_added *a, qn_str text, size_t token) {
     uint8_t first = (uint8_t)text.s[0];
     if (!a->root[first])
         QN_TRY(node_add(a, first, 0, &a->root[first]));
+    a->first = a->first == NO_BYTE || a->first == first ? first : SEVERAL;
     uint32_t at = a->root[first];
     for (size_t i = 1; i < text.n; i++) {
         uint8_t byte = (uint8_t)text.s[i];
@@ -86,12 +91,23 @@ static bool match_at(const qn_added *a, const char *s, size_t n, size_t i, qn_ad
     return m->end > 0;
 }
 
+/* The next place where a token may begin. Mostly all of them begin with '<'. */
+static size_t next_root(const qn_added *a, const char *s, size_t n, size_t i) {
+    if (a->first != SEVERAL) {
+        const char *at = i < n ? memchr(s + i, a->first, n - i) : NULL;
+        return at ? (size_t)(at - s) : n;
+    }
+    while (i < n && !a->root[(uint8_t)s[i]])
+        i++;
+    return i;
+}
+
 bool qn_added_find(const qn_added *a, const char *s, size_t n, size_t from, qn_added_kind_fn *kind, const void *arg,
                    qn_added_match *m) {
     if (qn_added_empty(a))
         return false;
-    for (size_t i = from; i < n; i++)
-        if (a->root[(uint8_t)s[i]] && match_at(a, s, n, i, kind, arg, m))
+    for (size_t i = from; (i = next_root(a, s, n, i)) < n; i++)
+        if (match_at(a, s, n, i, kind, arg, m))
             return true;
     return false;
 }

@@ -4,23 +4,29 @@
  * (bytelevel.c) is undone once, when the tokenizer is made. Otherwise a symbol is a character, looked up as the
  * vocabulary spells it; what it lacks falls back to bytes ("<0x0A>"), to the unknown token, or is lost, in this order.
  *
- * Prose repeats its words: a direct-mapped cache of fixed entries answers most of them with one probe. */
+ * Prose repeats its words: a cache of fixed entries answers most of them with one probe. */
 #include <stdio.h>
 
 #include "tok/tok_internal.h"
 
-#define CACHE_BITS 14
-#define CACHE_KEY 30
-#define CACHE_IDS 8
 #define BATCH 32                /* merges looked up together while a vocabulary is loaded */
 
-/* One cache line. n_ids 0: empty. */
+/* Most words: 15 bytes and a length in two machine words, three ids; two of them to a cache line, the newer first. */
+#define BRIEF_BITS 15
+#define BRIEF_KEY 15
+#define BRIEF_IDS 3
+typedef struct { uint64_t key[2]; int32_t id[BRIEF_IDS]; uint32_t n_ids; } brief_entry;
+
+/* The rest, to a length: one to two cache lines. n_ids 0: empty. */
+#define CACHE_BITS 13
+#define CACHE_KEY 46
+#define CACHE_IDS 20
 typedef struct { uint8_t n_key, n_ids; char key[CACHE_KEY]; int32_t id[CACHE_IDS]; } cache_entry;
 
-#define CACHE_BYTES (sizeof(cache_entry) << CACHE_BITS)
+typedef struct { brief_entry brief[1 << BRIEF_BITS][2]; cache_entry other[1 << CACHE_BITS]; } word_cache;
 
 struct qn_bpe_work {
-    cache_entry *cache;             /* [1 << CACHE_BITS] */
+    word_cache *cache;
     qn_bpe_symbols symbols;
     qn_buf key;                     /* a symbol as spelled with prefix and suffix */
 };
@@ -112,6 +118,17 @@ static int merged_id(const qn_bpe *b, const qn_tok_merge *m, int32_t expected, q
     return 0;
 }
 
+/* Two bytes that merge are found without a search as well. */
+static void put_merge(qn_bpe *b, const qn_tok_merge *m, int32_t left, int32_t right, uint32_t rank) {
+    char l[2], r[2];
+    size_t nl, nr;
+    qn_bpe_merges_put(&b->merges, left, right, rank);
+    if (!b->merges.of_bytes || m->left.n > 2 || m->right.n > 2)
+        return;
+    if (qn_bytelevel_unspell(m->left, l, &nl) && qn_bytelevel_unspell(m->right, r, &nr) && nl == 1 && nr == 1)
+        b->merges.of_bytes[(uint8_t)l[0]][(uint8_t)r[0]] = rank + 1;
+}
+
 /* Enters merges first … first + n − 1, n ≤ BATCH. */
 static int build_batch(qn_bpe *b, const qn_tok_spec *spec, size_t first, size_t n, qn_buf *key, size_t *skipped) {
     qn_str text[2 * BATCH] = {{NULL, 0}};
@@ -134,7 +151,7 @@ static int build_batch(qn_bpe *b, const qn_tok_spec *spec, size_t first, size_t 
         if (missing)
             ++*skipped;
         else
-            qn_bpe_merges_put(&b->merges, left, right, (uint32_t)i, id);
+            put_merge(b, &spec->merges[i], left, right, (uint32_t)i);
     }
     return 0;
 }
@@ -146,6 +163,11 @@ static int build_merges(qn_bpe *b, const qn_tok_spec *spec, qn_buf *key) {
         return QN_ENOMEM;
     QN_TRY(qn_bpe_merges_init(&b->merges, spec->n_merges));
     b->merges.result = b->result;
+    if (b->byte_level && !b->prefix.n && !b->suffix.n) {
+        b->merges.of_bytes = qn_zalloc(QN_MEM_TOK, 256, sizeof *b->merges.of_bytes);
+        if (!b->merges.of_bytes)
+            return QN_ENOMEM;
+    }
     for (size_t i = 0; i < spec->n_merges; i += BATCH)
         QN_TRY(build_batch(b, spec, i, QN_MIN(spec->n_merges - i, (size_t)BATCH), key, &skipped));
     if (skipped)
@@ -168,8 +190,8 @@ int qn_bpe_new(qn_bpe **out, const qn_tok *t, const qn_tok_spec *spec, bool byte
     b->ignore_merges = spec->ignore_merges;
     b->fuse_unk = spec->fuse_unk;
     b->unk = spec->use_unk ? spec->unk : -1;
-    if (spec->n_merges >= UINT32_MAX) {
-        rc = qn_fail(QN_ELIMIT, "tokenizer: %zu merges", spec->n_merges);
+    if (spec->n_merges > QN_BPE_MERGES) {
+        rc = qn_fail(QN_ELIMIT, "tokenizer: %zu merges; at most %d are supported", spec->n_merges, QN_BPE_MERGES);
         goto out;
     }
     QN_TRY_OUT(copy_affixes(b, spec));
@@ -196,7 +218,7 @@ int qn_bpe_work_new(qn_bpe_work **out) {
     qn_bpe_work *w = qn_zalloc(QN_MEM_TOK, 1, sizeof *w);
     if (!w)
         return QN_ENOMEM;
-    w->cache = qn_arena_map(QN_MEM_TOK, CACHE_BYTES);       /* zeros, and pages only where a word has been */
+    w->cache = qn_arena_map(QN_MEM_TOK, sizeof *w->cache);  /* zeros, and pages only where a word has been */
     if (!w->cache) {
         qn_free(w);
         return QN_ENOMEM;
@@ -208,7 +230,7 @@ int qn_bpe_work_new(qn_bpe_work **out) {
 void qn_bpe_work_free(qn_bpe_work *w) {
     if (!w)
         return;
-    qn_arena_unmap(QN_MEM_TOK, w->cache, CACHE_BYTES);
+    qn_arena_unmap(QN_MEM_TOK, w->cache, sizeof *w->cache);
     qn_free(w->symbols.id);
     qn_free(w->symbols.link);
     qn_free(w->symbols.heap);
@@ -237,8 +259,21 @@ static int push_missing(const qn_bpe *b, qn_bpe_symbols *s, qn_str spelled, bool
     return 0;
 }
 
-static int first_symbols(const qn_bpe *b, qn_bpe_work *w, const char *s, size_t n) {
+/* Byte level without affixes: one symbol a byte. false: a byte is missing. */
+static bool byte_symbols(const qn_bpe *b, qn_bpe_symbols *sym, const char *s, size_t n) {
+    int32_t all = 0;
+    for (size_t i = 0; i < n; i++)
+        all |= sym->id[i] = b->byte_id[0][0][(uint8_t)s[i]];
+    sym->n = n;
+    return all >= 0;
+}
+
+static int first_symbols(const qn_bpe *b, qn_bpe_work *w, const char *s, size_t n, bool *bytes) {
     bool after_unk = false;
+    QN_TRY(QN_GROW(QN_MEM_TOK, w->symbols.id, w->symbols.cap, n));
+    *bytes = b->merges.of_bytes && byte_symbols(b, &w->symbols, s, n);
+    if (*bytes)
+        return 0;
     w->symbols.n = 0;
     for (size_t i = 0; i < n;) {
         uint32_t c;
@@ -290,13 +325,14 @@ static int whole_word(const qn_bpe *b, qn_bpe_work *w, qn_str word, int32_t *id)
 
 static int encode(const qn_bpe *b, qn_bpe_work *w, const char *s, size_t n) {
     int32_t id = -1;
+    bool bytes;
     w->symbols.n = 0;
     if (b->ignore_merges)
         QN_TRY(whole_word(b, w, (qn_str){s, n}, &id));
     if (id >= 0)
         return push_symbol(&w->symbols, id);
-    QN_TRY(first_symbols(b, w, s, n));
-    return qn_bpe_merge_all(&b->merges, &w->symbols);
+    QN_TRY(first_symbols(b, w, s, n, &bytes));
+    return qn_bpe_merge_all(&b->merges, &w->symbols, bytes ? s : NULL);
 }
 
 static uint64_t load64(const char *p) {
@@ -305,37 +341,114 @@ static uint64_t load64(const char *p) {
     return v;
 }
 
-/* Any mixing will do here: the cache compares whole keys. n ≤ CACHE_KEY. */
-QN_INLINE size_t hash_word(const char *s, size_t n) {
-    uint64_t h = n * UINT64_C(0x9E3779B97F4A7C15);
-    if (n >= 8) {
-        h ^= load64(s + n - 8);
-        for (size_t i = 0; i + 8 < n; i += 8)
-            h = (h ^ load64(s + i)) * UINT64_C(0xD6E8FEB86659FD93);
+/* The bytes of a word and its length, n ≤ BRIEF_KEY. */
+QN_INLINE void brief_key(const char *s, size_t n, size_t room, uint64_t key[2]) {
+    if (QN_LIKELY(room >= 16)) {
+        const uint64_t low = n >= 8 ? UINT64_MAX : (UINT64_C(1) << 8 * n) - 1;
+        const uint64_t high = n <= 8 ? 0 : (UINT64_C(1) << 8 * (n - 8)) - 1;
+        key[0] = load64(s) & low;
+        key[1] = load64(s + 8) & high;
     } else {
-        uint64_t v = 0;
-        for (size_t i = 0; i < n; i++)
-            v = v << 8 | (uint8_t)s[i];
-        h ^= v;
+        key[0] = key[1] = 0;
+        memcpy(key, s, n);
     }
-    h *= UINT64_C(0xD6E8FEB86659FD93);
-    return (size_t)(h >> (64 - CACHE_BITS));
+    key[1] |= (uint64_t)n << 56;
 }
 
-int qn_bpe_word(const qn_bpe *b, qn_bpe_work *w, const char *s, size_t n, qn_ids *ids) {
-    if (n > CACHE_KEY) {
-        QN_TRY(encode(b, w, s, n));
-        return append(ids, w->symbols.id, w->symbols.n);
-    }
-    cache_entry *e = &w->cache[hash_word(s, n)];
+/* Any mixing will do here and below: whole keys are compared. */
+QN_INLINE uint64_t hash_brief(const uint64_t key[2]) {
+    uint64_t h = (key[0] ^ key[1] * UINT64_C(0x9E3779B97F4A7C15)) * UINT64_C(0xD6E8FEB86659FD93);
+    h ^= h >> 32;
+    return h * UINT64_C(0xD6E8FEB86659FD93);
+}
+
+/* n ≥ 8. */
+QN_INLINE uint64_t hash_word(const char *s, size_t n) {
+    uint64_t h = n * UINT64_C(0x9E3779B97F4A7C15) ^ load64(s + n - 8);
+    for (size_t i = 0; i + 8 < n; i += 8)
+        h = (h ^ load64(s + i)) * UINT64_C(0xD6E8FEB86659FD93);
+    return h * UINT64_C(0xD6E8FEB86659FD93);
+}
+
+/* What a word's entry is going to say, where it fits one. */
+static void remember(cache_entry *e, const char *s, size_t n, const qn_bpe_symbols *sym) {
+    if (sym->n == 0 || sym->n > CACHE_IDS)
+        return;
+    e->n_key = (uint8_t)n;
+    e->n_ids = (uint8_t)sym->n;
+    memcpy(e->key, s, n);
+    memcpy(e->id, sym->id, sym->n * sizeof *e->id);
+}
+
+/* A word that is too long to be brief, or too many ids; new: where it goes if it is brief after all. */
+static QN_NOINLINE int other_word(const qn_bpe *b, qn_bpe_work *w, const char *s, size_t n, uint64_t hash,
+                                  brief_entry *new, qn_ids *ids) {
+    cache_entry *e = &w->cache->other[hash >> (64 - CACHE_BITS)];
     if (e->n_key == n && e->n_ids && memcmp(e->key, s, n) == 0)
         return append(ids, e->id, e->n_ids);
     QN_TRY(encode(b, w, s, n));
-    if (w->symbols.n > 0 && w->symbols.n <= CACHE_IDS) {
-        e->n_key = (uint8_t)n;
-        e->n_ids = (uint8_t)w->symbols.n;
-        memcpy(e->key, s, n);
-        memcpy(e->id, w->symbols.id, w->symbols.n * sizeof *e->id);
+    if (new && w->symbols.n > 0 && w->symbols.n <= BRIEF_IDS) {
+        new->n_ids = (uint32_t)w->symbols.n;
+        memcpy(new->id, w->symbols.id, w->symbols.n * sizeof *new->id);
+    } else {
+        remember(e, s, n, &w->symbols);
     }
     return append(ids, w->symbols.id, w->symbols.n);
+}
+
+/* A word on its way through the cache. */
+typedef struct { uint64_t key[2], hash; } lookup;
+
+static int new_word(const qn_bpe *b, qn_bpe_work *w, qn_str word, const lookup *l, brief_entry *set, qn_ids *ids) {
+    brief_entry new = {.key = {l->key[0], l->key[1]}};
+    QN_TRY(other_word(b, w, word.s, word.n, l->hash, &new, ids));
+    if (new.n_ids) {
+        set[1] = set[0];
+        set[0] = new;
+    }
+    return 0;
+}
+
+/* All of an entry's ids are written, however many count: no loop, no branch. */
+QN_INLINE int append_brief(qn_ids *ids, const brief_entry *e) {
+    if (QN_UNLIKELY(ids->cap - ids->n < BRIEF_IDS))
+        QN_TRY(QN_GROW(QN_MEM_TOK, ids->v, ids->cap, ids->n + BRIEF_IDS));
+    memcpy(ids->v + ids->n, e->id, sizeof e->id);
+    ids->n += e->n_ids;
+    return 0;
+}
+
+QN_INLINE void look_up(lookup *l, const qn_bpe_work *w, qn_str word, const char *end) {
+    if (word.n > BRIEF_KEY) {
+        l->hash = word.n > CACHE_KEY ? 0 : hash_word(word.s, word.n);
+        return;
+    }
+    brief_key(word.s, word.n, (size_t)(end - word.s), l->key);
+    l->hash = hash_brief(l->key);
+    QN_PREFETCH(w->cache->brief[l->hash >> (64 - BRIEF_BITS)]);
+}
+
+QN_INLINE int finish(const lookup *l, const qn_bpe *b, qn_bpe_work *w, qn_str word, qn_ids *ids) {
+    if (QN_UNLIKELY(word.n > CACHE_KEY)) {
+        QN_TRY(encode(b, w, word.s, word.n));
+        return append(ids, w->symbols.id, w->symbols.n);
+    }
+    if (word.n > BRIEF_KEY)
+        return other_word(b, w, word.s, word.n, l->hash, NULL, ids);
+    brief_entry *set = w->cache->brief[l->hash >> (64 - BRIEF_BITS)];
+    if (QN_LIKELY(set[0].key[0] == l->key[0] && set[0].key[1] == l->key[1]))
+        return append_brief(ids, &set[0]);
+    if (set[1].key[0] == l->key[0] && set[1].key[1] == l->key[1])
+        return append_brief(ids, &set[1]);
+    return new_word(b, w, word, l, set, ids);
+}
+
+/* The entries of all words are asked for before the first is looked at: they arrive while the others are hashed. */
+int qn_bpe_words(const qn_bpe *b, qn_bpe_work *w, const qn_str *word, size_t n, const char *end, qn_ids *ids) {
+    lookup l[QN_BPE_WORDS];
+    for (size_t i = 0; i < n; i++)
+        look_up(&l[i], w, word[i], end);
+    for (size_t i = 0; i < n; i++)
+        QN_TRY(finish(&l[i], b, w, word[i], ids));
+    return 0;
 }

@@ -10,25 +10,27 @@
 #define HUGE_WORD 8192          /* … and above this the buckets, all of which have to be looked at */
 #define NO_RANK UINT32_MAX
 #define NONE UINT32_MAX
-#define EMPTY 0
 
-/* ---- the table: (left id, right id) → rank, merged id ------------------------------------------------------------ */
+/* ---- the table: (left id, right id) → rank ----------------------------------------------------------------------- */
 
-/* The table is asked at random places: as an arena it begins as zeros and lies in huge pages. Hence both ids count from
- * one, and no pair is EMPTY. */
+/* One word a slot, for it is asked at random places: left id, right id, 1 + rank. As an arena it begins as zeros, which
+ * are no merge, and lies in huge pages. */
+#define RANK_BITS QN_BPE_RANK_BITS
+#define RANK_MASK ((UINT64_C(1) << RANK_BITS) - 1)
+
 static uint64_t pair_of(int32_t left, int32_t right) {
-    return (uint64_t)((uint32_t)left + 1) << 32 | ((uint32_t)right + 1);
+    return (uint64_t)(uint32_t)left << QN_BPE_ID_BITS | (uint32_t)right;
 }
 
-static size_t slot_of(uint64_t pair, size_t cap) {
-    uint64_t h = pair * UINT64_C(0x9E3779B97F4A7C15);
-    return (size_t)(h >> 29) & (cap - 1);
+QN_INLINE size_t slot_of(const qn_bpe_merges *m, uint64_t pair) {
+    return (size_t)(pair * UINT64_C(0x9E3779B97F4A7C15) >> m->shift);
 }
 
 int qn_bpe_merges_init(qn_bpe_merges *m, size_t n) {
     size_t cap = 16;
-    while (cap < 2 * n)
-        cap *= 2;
+    m->shift = 60;
+    for (; cap < 2 * n; cap *= 2)
+        m->shift--;
     m->slot = qn_arena_map(QN_MEM_TOK, cap * sizeof *m->slot);
     if (!m->slot)
         return QN_ENOMEM;
@@ -39,40 +41,42 @@ int qn_bpe_merges_init(qn_bpe_merges *m, size_t n) {
 
 void qn_bpe_merges_drop(qn_bpe_merges *m) {
     qn_arena_unmap(QN_MEM_TOK, m->slot, m->cap * sizeof *m->slot);
+    qn_free(m->of_bytes);
 }
 
 void qn_bpe_merges_expect(const qn_bpe_merges *m, int32_t left, int32_t right) {
-    QN_PREFETCH(&m->slot[slot_of(pair_of(left, right), m->cap)]);
+    QN_PREFETCH(&m->slot[slot_of(m, pair_of(left, right))]);
 }
 
 /* A pair listed twice keeps its later rank, as in Hugging Face's tokenizers. */
-void qn_bpe_merges_put(qn_bpe_merges *m, int32_t left, int32_t right, uint32_t rank, int32_t id) {
-    uint64_t pair = pair_of(left, right);
-    size_t i = slot_of(pair, m->cap);
-    while (m->slot[i].pair != EMPTY && m->slot[i].pair != pair)
+void qn_bpe_merges_put(qn_bpe_merges *m, int32_t left, int32_t right, uint32_t rank) {
+    const uint64_t pair = pair_of(left, right);
+    size_t i = slot_of(m, pair);
+    while (m->slot[i] && m->slot[i] >> RANK_BITS != pair)
         i = (i + 1) & (m->cap - 1);
-    m->slot[i] = (qn_bpe_slot){pair, rank, id};
+    m->slot[i] = pair << RANK_BITS | ((uint64_t)rank + 1);
 }
 
+/* An empty slot reads as pair 0, rank 0 − 1: NO_RANK, even where pair 0 is asked for. */
 QN_INLINE uint32_t rank_of(const qn_bpe_merges *m, int32_t left, int32_t right) {
-    uint64_t pair = pair_of(left, right);
-    size_t i = slot_of(pair, m->cap);
-    while (m->slot[i].pair != pair) {
-        if (m->slot[i].pair == EMPTY)
+    const uint64_t pair = pair_of(left, right);
+    size_t i = slot_of(m, pair);
+    while (m->slot[i] >> RANK_BITS != pair) {
+        if (m->slot[i] == 0)
             return NO_RANK;
         i = (i + 1) & (m->cap - 1);
     }
-    return m->slot[i].rank;
+    return (uint32_t)(m->slot[i] & RANK_MASK) - 1;
 }
 
 /* ---- short words ------------------------------------------------------------------------------------------------- */
 
-static void merge_short(const qn_bpe_merges *m, qn_bpe_symbols *s) {
+static void merge_short(const qn_bpe_merges *m, qn_bpe_symbols *s, const uint8_t *bytes) {
     uint32_t rank[SHORT_WORD];              /* rank[i]: of the pair (i, i+1) */
     int32_t *id = s->id;
     size_t n = s->n;
     for (size_t i = 0; i + 1 < n; i++)
-        rank[i] = rank_of(m, id[i], id[i + 1]);
+        rank[i] = bytes ? m->of_bytes[bytes[i]][bytes[i + 1]] - 1 : rank_of(m, id[i], id[i + 1]);
     while (n > 1) {
         size_t best = 0;
         for (size_t i = 1; i + 1 < n; i++)
@@ -304,9 +308,9 @@ static int merge_long(const qn_bpe_merges *m, qn_bpe_symbols *s) {
     return 0;
 }
 
-int qn_bpe_merge_all(const qn_bpe_merges *m, qn_bpe_symbols *s) {
+int qn_bpe_merge_all(const qn_bpe_merges *m, qn_bpe_symbols *s, const char *bytes) {
     if (s->n > SHORT_WORD)
         return merge_long(m, s);
-    merge_short(m, s);
+    merge_short(m, s, (const uint8_t *)bytes);
     return 0;
 }

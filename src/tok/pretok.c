@@ -2,14 +2,18 @@
  *
  * Depth first: a step hands each piece to the next step as soon as it is found, the last one hands it to the model. So
  * 10 MB of text need no list of pieces, and a word is tokenized while its bytes are in the cache. What a step's pattern
- * sees is the piece it was given and nothing around it, as in Hugging Face's tokenizers. */
+ * sees is the piece it was given and nothing around it, as in Hugging Face's tokenizers.
+ *
+ * For the commonest pipelines scan.c does the work of all steps at once. */
 #include "tok/tok_internal.h"
 
 /* `|\s+` last: what is left of a run of spaces before a word. */
 #define GPT2_PATTERN "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
 
-int qn_pretok_step_init(qn_pretok_step *step, const qn_tok_pretok *p, bool last) {
+int qn_pretok_step_init(qn_pretok_step *step, const qn_tok_pretok *p, bool last, bool scanned) {
     *step = (qn_pretok_step){.p = *p};
+    if (scanned)
+        return 0;
     if (p->kind == QN_PRETOK_BYTE_LEVEL) {
         step->spell = !last;
         return p->use_regex ? qn_regex_new(&step->regex, QN_STR(GPT2_PATTERN)) : 0;
@@ -218,7 +222,8 @@ static int feed_metaspace(qn_tok_work *w, size_t step, const char *s, size_t n, 
 static int feed(qn_tok_work *w, size_t step, const char *s, size_t n, bool first) {
     const qn_tok *t = w->tok;
     if (step == t->n_steps)
-        return w->take ? w->take(w->take_arg, s, n) : qn_bpe_word(t->bpe, w->bpe, s, n, w->ids);
+        return w->take ? w->take(w->take_arg, s, n)
+                       : qn_bpe_words(t->bpe, w->bpe, &(qn_str){s, n}, 1, s + n, w->ids);
     const qn_tok_pretok *p = &t->steps[step].p;
     switch (p->kind) {
     case QN_PRETOK_BYTE_LEVEL: return feed_byte_level(w, step, s, n, first);
@@ -230,5 +235,7 @@ static int feed(qn_tok_work *w, size_t step, const char *s, size_t n, bool first
 }
 
 int qn_pretok_run(qn_tok_work *w, const char *s, size_t n, bool first) {
+    if (w->tok->scan != QN_SCAN_NONE)
+        return qn_scan_run(w, w->tok->scan, s, n);
     return n ? feed(w, 0, s, n, first) : 0;
 }

@@ -178,3 +178,22 @@ const char *qn_tok_spec_pre_find(const qn_tok_spec *s) {
             return names[i].name;
     return NULL;
 }
+
+/* Does the pipeline cut digits out as utf8proc knows them? As a pattern PCRE2 does, of another version of Unicode. */
+static bool begins_with_digits(const qn_tok_spec *s) {
+    return s->n_pretoks && s->pretoks[0].kind == QN_PRETOK_DIGITS;
+}
+
+qn_scan_kind qn_pretok_scan(const qn_tok_spec *s) {
+    qn_str text[MAX_STAGES];
+    size_t n;
+    if (!as_stages(s, text, &n))
+        return QN_SCAN_NONE;
+    if (same_stages(&sets[SET_GPT2], text, n))
+        return QN_SCAN_GPT2;
+    if (same_stages(&sets[SET_DIGITS_GPT2], text, n))
+        return begins_with_digits(s) ? QN_SCAN_DIGITS_GPT2 : QN_SCAN_NUMBERS_GPT2;
+    if (same_stages(&sets[SET_LLAMA3], text, n))
+        return QN_SCAN_LLAMA3;
+    return same_stages(&sets[SET_QWEN2], text, n) ? QN_SCAN_QWEN2 : QN_SCAN_NONE;
+}

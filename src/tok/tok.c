@@ -111,10 +111,11 @@ static int copy_steps(qn_tok *t, const qn_tok_spec *spec) {
     t->steps = qn_zalloc(QN_MEM_TOK, spec->n_pretoks, sizeof *t->steps);
     if (!t->steps)
         return QN_ENOMEM;
+    t->scan = qn_pretok_scan(spec);
     for (size_t i = 0; i < spec->n_pretoks; i++) {
         qn_tok_pretok p = spec->pretoks[i];
         p.pattern = keep(t, p.pattern);
-        QN_TRY(qn_pretok_step_init(&t->steps[t->n_steps++], &p, i + 1 == spec->n_pretoks));
+        QN_TRY(qn_pretok_step_init(&t->steps[t->n_steps++], &p, i + 1 == spec->n_pretoks, t->scan != QN_SCAN_NONE));
     }
     return 0;
 }
@@ -196,6 +197,7 @@ int qn_tok_new(qn_tok **out, const qn_tok_spec *spec) {
     QN_TRY_OUT(copy_steps(t, spec));
     QN_TRY_OUT(copy_ends(t, spec));
     QN_TRY_OUT(build_matchers(t));
+    t->cuttable = qn_tok_parts_allowed(t);
     bool byte_level = t->n_steps && t->steps[t->n_steps - 1].p.kind == QN_PRETOK_BYTE_LEVEL;
     for (size_t i = 0; i + 1 < t->n_steps && byte_level; i++)
         byte_level = t->steps[i].p.kind != QN_PRETOK_BYTE_LEVEL;
@@ -213,6 +215,7 @@ static void work_free(qn_tok_work *w) {
         return;
     qn_regex_work_free(w->regex);
     qn_bpe_work_free(w->bpe);
+    qn_scan_work_free(w->scan);
     qn_norm_work_drop(&w->norm);
     for (size_t i = 0; w->step_text && i < 2 * w->tok->n_steps; i++)
         qn_buf_drop(&w->step_text[i]);

@@ -4,6 +4,8 @@
  *            special      NFC, replace,   split into    merges,              pieces, first-piece     │
  *            tokens       prepend …       words         cache                rules              detok.c: streaming,
  *            cut out                                                                            whole characters only
+ *   scan.c          the commonest pre-tokenizers by hand, with regex.c as their judge
+ *   parallel.c      one long text on many threads
  *   regex.c         PCRE2 with JIT and limits; translates the dialect of Hugging Face patterns
  *   bytelevel.c     GPT-2's alphabet: 256 bytes spelled as printable characters
  *   pretok_names.c  `tokenizer.ggml.pre` names → pre-tokenizer pipelines
@@ -20,6 +22,7 @@
 #define QN_TOK_TOK_H
 
 #include "base/base.h"
+#include "base/pool.h"
 
 #define QN_TOK_MAX_ID (1 << 21)          /* ids lie below; far beyond any vocabulary in use */
 #define QN_TOK_MAX_ADDED 1024            /* bytes of an added token: keeps matching linear */
@@ -178,6 +181,13 @@ int qn_tok_encode_spans(const qn_tok *t, const char *text, size_t n, const qn_to
 typedef struct { const size_t *at; size_t n; size_t *ids; } qn_tok_cuts;
 int qn_tok_encode_cuts(const qn_tok *t, const char *text, size_t n, const qn_tok_span *trusted, size_t n_trusted,
                        const qn_tok_cuts *cuts, unsigned flags, qn_ids *ids);
+
+/* The same ids by all threads of a pool: a long text is encoded in parts where the tokenizer allows it, else whole. Not
+ * within a region of the pool. */
+int qn_tok_encode_parallel(const qn_tok *t, qn_pool *pool, const char *text, size_t n, unsigned flags, qn_ids *ids);
+/* The first place in text[from … n) that parts it into two whose ids, one behind the other, are those of the whole;
+ * n where there is none, or none is known for such a tokenizer. */
+size_t qn_tok_cut(const qn_tok *t, const char *text, size_t from, size_t n);
 
 int32_t qn_tok_size(const qn_tok *t);                       /* 1 + the greatest id */
 int32_t qn_tok_id(const qn_tok *t, qn_str text);            /* as spelled in the vocabulary; −1: no such token */

@@ -75,10 +75,19 @@ int qn_bpe_new(qn_bpe **out, const qn_tok *t, const qn_tok_spec *spec, bool byte
 void qn_bpe_free(qn_bpe *b);
 int qn_bpe_work_new(qn_bpe_work **out);
 void qn_bpe_work_free(qn_bpe_work *w);
-int qn_bpe_word(const qn_bpe *b, qn_bpe_work *w, const char *s, size_t n, qn_ids *ids);
+#define QN_BPE_WORDS 64
+/* n ≤ QN_BPE_WORDS words of a text that is readable up to `end`. */
+int qn_bpe_words(const qn_bpe *b, qn_bpe_work *w, const qn_str *word, size_t n, const char *end, qn_ids *ids);
 /* bpe_merge.c: applies merges to w's symbols until none is left. */
-typedef struct { uint64_t pair; uint32_t rank; int32_t id; } qn_bpe_slot;
-typedef struct { qn_bpe_slot *slot; size_t cap, ranks; const int32_t *result; } qn_bpe_merges;  /* [ranks] rank → id */
+#define QN_BPE_ID_BITS 21                                               /* below QN_TOK_MAX_ID */
+#define QN_BPE_RANK_BITS 22
+#define QN_BPE_MERGES ((1 << QN_BPE_RANK_BITS) - 1)                     /* at most */
+typedef struct {
+    uint64_t *slot; size_t cap, ranks;
+    int shift;                                                          /* 64 − log2(cap) */
+    const int32_t *result;                                              /* [ranks] rank → id */
+    uint32_t (*of_bytes)[256];                                          /* byte level: 1 + rank of two bytes, or 0 */
+} qn_bpe_merges;
 typedef struct { int32_t id; uint32_t prev, next, rank; } qn_bpe_link;  /* rank: of the pair that begins here */
 typedef struct {
     int32_t *id; size_t n, cap;                                         /* symbols of the word being encoded */
@@ -88,8 +97,9 @@ typedef struct {
 int qn_bpe_merges_init(qn_bpe_merges *m, size_t n);
 void qn_bpe_merges_drop(qn_bpe_merges *m);
 void qn_bpe_merges_expect(const qn_bpe_merges *m, int32_t left, int32_t right);     /* begins to fetch its slot */
-void qn_bpe_merges_put(qn_bpe_merges *m, int32_t left, int32_t right, uint32_t rank, int32_t id);
-int qn_bpe_merge_all(const qn_bpe_merges *m, qn_bpe_symbols *s);
+void qn_bpe_merges_put(qn_bpe_merges *m, int32_t left, int32_t right, uint32_t rank);
+/* bytes: those that the symbols stand for, one each; NULL where it is otherwise or not known. */
+int qn_bpe_merge_all(const qn_bpe_merges *m, qn_bpe_symbols *s, const char *bytes);
 
 /* ---- pretok.c ---- */
 typedef struct {
@@ -98,11 +108,29 @@ typedef struct {
     bool spell;             /* BYTE_LEVEL that is not the last step: the text itself is respelled */
 } qn_pretok_step;
 typedef struct qn_tok_work qn_tok_work;
-int qn_pretok_step_init(qn_pretok_step *step, const qn_tok_pretok *p, bool last);
+int qn_pretok_step_init(qn_pretok_step *step, const qn_tok_pretok *p, bool last, bool scanned);
 void qn_pretok_step_drop(qn_pretok_step *step);
 /* Splits s and hands each word to the model, or to w->take. first: s begins where the whole text begins. */
 int qn_pretok_run(qn_tok_work *w, const char *s, size_t n, bool first);
 bool qn_pretok_name_adds_bos(qn_str name);
+
+/* ---- scan.c: the commonest pipelines by hand ---- */
+typedef enum {
+    QN_SCAN_NONE,
+    QN_SCAN_GPT2,
+    QN_SCAN_DIGITS_GPT2,    /* behind DIGITS, one by one: utf8proc says what a digit is */
+    QN_SCAN_NUMBERS_GPT2,   /* behind `\p{N}` */
+    QN_SCAN_LLAMA3, QN_SCAN_QWEN2
+} qn_scan_kind;
+typedef struct qn_scan_work qn_scan_work;                               /* classes of characters met; one per thread */
+void qn_scan_work_free(qn_scan_work *w);
+qn_scan_kind qn_pretok_scan(const qn_tok_spec *s);                      /* pretok_names.c: what does just this */
+int qn_scan_run(qn_tok_work *w, qn_scan_kind kind, const char *s, size_t n);    /* s: valid UTF-8 */
+/* The first place in s from `from` on where any text splits that goes through one of these; n: there is none. */
+size_t qn_scan_cut(const char *s, size_t from, size_t n);
+
+/* ---- parallel.c ---- */
+bool qn_tok_parts_allowed(const qn_tok *t);
 
 /* ---- decode.c ---- */
 typedef struct {
@@ -140,6 +168,8 @@ struct qn_tok {
     size_t n_norms;
     qn_pretok_step *steps;
     size_t n_steps;
+    qn_scan_kind scan;      /* what does the work of the steps, or NONE */
+    bool cuttable;          /* a text may be encoded in parts that end where qn_scan_cut says */
     qn_bpe *bpe;
     qn_decode_plan decode;
     int32_t *prefix, *suffix;
@@ -153,6 +183,7 @@ struct qn_tok_work {
     const qn_tok *tok;
     qn_regex_work *regex;
     qn_bpe_work *bpe;
+    qn_scan_work *scan;     /* NULL until a text goes beyond ASCII */
     qn_norm_work norm;
     qn_buf *step_text;      /* [n_steps] text that a step wrote anew … */
     qn_buf *spelled;        /* [n_steps] … and respelled on its way out; both in one block */

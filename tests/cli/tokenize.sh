@@ -39,6 +39,14 @@ code 0; out_is '260 35 100'
 run sh -c 'printf "the a" | "$QUERN" tokenize "$M" --ids -f -'
 code 0; out_is '260 35 100'
 
+# How fast: figures of a text, on one thread or all; nothing else beside it.
+run "$QUERN" tokenize "$M" 'the a' --time 2
+code 0; out_has 'MB/s'; out_has '3 tokens of 5 bytes'
+run "$QUERN" tokenize "$M" 'the a' --time 2 --threads 1 --json
+code 0; out_has '"count":3'; out_has '"threads":1'
+run "$QUERN" tokenize "$M" 'the a' --time 2 --ids
+code 2; err_has 'exclude one another'
+
 # Wrong use, and what is no text or no model.
 run "$QUERN" tokenize "$M"
 code 2; err_has 'a text is missing'
