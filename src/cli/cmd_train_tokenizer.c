@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "chat/chat.h"
 #include "cli/cli.h"
 #include "cli/data_args.h"
 #include "base/json_fields.h"
@@ -26,6 +27,7 @@ static const qn_opt opts[] = {
     QN_OPT_STRING("", "eos", NULL, "TOKEN", "the special token that ends a text (without: " END_OF_TEXT
                   " or the first one)"),
     QN_OPT_STRING("", "pad", NULL, "TOKEN", "the special token that fills up batches"),
+    QN_OPT_FILE("", "chat-template", NULL, "how conversations are written, as Jinja: kept beside the tokens"),
     QN_OPT_INT("", "min-frequency", "0", 0, 1e15, "merge no pair, take no character that is rarer"),
     QN_OPT_ENUM("", "pre", "gpt2", "gpt2|llama3|qwen2|smollm", "how text is split into words first"),
     QN_OPT_ENUM("", "split", "line", "line|document", "what is split at once"),
@@ -69,6 +71,7 @@ typedef struct {
     const char *out;
     bool made_folder;
     qn_buf path, config_path;           /* of tokenizer.json and tokenizer_config.json */
+    qn_buf chat_template;               /* empty: none */
     qn_str *special; size_t n_special, cap_special;
     const char *bos, *eos, *pad;
     int64_t max_memory;
@@ -146,6 +149,18 @@ static int choose(job *j) {
     if (j->o.kind == QN_TRAIN_BPE && j->o.vocab < 256 + (int64_t)j->n_special)
         return qn_fail(QN_EUSAGE, "--vocab %lld is too small: 256 bytes and %zu special tokens come first",
                        (long long)j->o.vocab, j->n_special);
+    return 0;
+}
+
+/* One that cannot be compiled would be found out when a conversation is first to be written. */
+static int read_template(job *j) {
+    const char *path = qn_cli_str(j->c, "chat-template");
+    qn_chat_template *t = NULL;
+    if (!path)
+        return 0;
+    QN_TRY(qn_read_file(&j->chat_template, path, (size_t)1 << 20));
+    QN_TRY(qn_chat_template_compile(&t, j->chat_template.s ? j->chat_template.s : "", j->chat_template.n, path));
+    qn_chat_template_free(t);
     return 0;
 }
 
@@ -250,6 +265,8 @@ static int write_config(const job *j) {
     put_token(&w, "eos_token", j->eos);
     put_token(&w, "unk_token", j->spec.unk >= 0 ? "<unk>" : NULL);
     put_token(&w, "pad_token", j->pad);
+    if (j->chat_template.n)
+        qn_field_text(&w, "chat_template", qn_buf_view(&j->chat_template));
     qn_jw_key(&w, "clean_up_tokenization_spaces");
     qn_jw_bool(&w, false);
     qn_jw_key(&w, "quern");
@@ -343,6 +360,7 @@ static int put_json(const job *j) {
 static int work(job *j) {
     qn_pool *pool;
     QN_TRY(choose(j));
+    QN_TRY(read_template(j));
     QN_TRY(prepare_folder(j));
     QN_TRY(qn_cli_pool(j->c, &pool));
     qn_words_options o = {.pre = ggml_pre[qn_cli_enum(j->c, "pre")], .whole = qn_cli_enum(j->c, "split") == 1,
@@ -366,6 +384,7 @@ static int run(qn_cli *c) {
     qn_free(j.special);
     qn_buf_drop(&j.path);
     qn_buf_drop(&j.config_path);
+    qn_buf_drop(&j.chat_template);
     return rc;
 }
 

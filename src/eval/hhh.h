@@ -41,7 +41,7 @@ typedef struct {
     double chance;                  /* of a coin; NaN: the task's own */
 } qn_hhh_row;
 extern const qn_hhh_row qn_hhh_rows[];      /* ends with a key of NULL */
-enum { QN_HHH_ROWS = 24, QN_HHH_CELLS = QN_HHH_ROWS + QN_BITS_KINDS };
+enum { QN_HHH_ROWS = 28, QN_HHH_CELLS = QN_HHH_ROWS + QN_BITS_KINDS };
 
 /* ---- the sets ---- */
 

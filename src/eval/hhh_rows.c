@@ -26,6 +26,7 @@ const char *qn_hhh_part_name(qn_hhh_part p) {
 
 const qn_hhh_row qn_hhh_rows[] = {
     {"instructions", "does what it is asked", HELPFUL, "acc", ALL, false, true, NAN},
+    {"instructions_known", "  with words of lessons", HELPFUL, "acc", "words", "common", false, false, NAN},
     {"instructions_new", "  with words that no lesson has", HELPFUL, "acc", "words", "new", false, false, NAN},
 
     {"abstains_rightly", "abstains exactly where it does not know", KNOWING, "decided", ALL, false, true, COIN},

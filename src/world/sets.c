@@ -126,6 +126,25 @@ static int write_all(qn_sets *s) {
     return qn_set_passages(s);
 }
 
+/* Chats as the corpus writes its lessons, so that tuning can build on what a model knows of them. */
+static const char chat_template[] =
+    "{%- for message in messages %}\n"
+    "{%- if message.role == 'user' %}{{ 'Teacher: ' + message.content + '\\n' }}\n"
+    "{%- elif message.role == 'assistant' %}{{ 'Pupil: ' + message.content + eos_token }}\n"
+    "{%- else %}{{ message.content + '\\n' }}\n"
+    "{%- endif %}\n"
+    "{%- endfor %}\n"
+    "{%- if add_generation_prompt %}{{ 'Pupil:' }}{% endif %}\n";
+
+static int write_template(const char *dir) {
+    qn_buf path = {0};
+    int rc = qn_path_join(&path, dir, "chat_template.jinja");
+    if (rc >= 0)
+        rc = qn_write_file(path.s, chat_template, sizeof chat_template - 1);
+    qn_buf_drop(&path);
+    return rc;
+}
+
 int qn_sets_write(const qn_world *w, const qn_sets_options *o, const char *dir, qn_sets_report *report) {
     qn_sets s = {.w = w, .o = o, .dir = dir, .report = report};
     qn_buf path = {0};
@@ -140,6 +159,8 @@ int qn_sets_write(const qn_world *w, const qn_sets_options *o, const char *dir, 
         rc = check_words(w, report);
     if (rc >= 0)
         rc = write_all(&s);
+    if (rc >= 0)
+        rc = write_template(dir);
     qn_sets_drop(&s);
     return QN_MIN(rc, 0);
 }

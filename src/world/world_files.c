@@ -8,7 +8,7 @@
 /* ---- names ---- */
 
 static const char *const in_world[] = {
-    "corpus", "eval", "facts.jsonl", "passages.jsonl", "preferences.jsonl", "prompts.jsonl", "sft.jsonl", "sidecar",
+    "chat_template.jinja", "corpus", "eval", "facts.jsonl", "passages.jsonl", "preferences.jsonl", "prompts.jsonl", "sft.jsonl", "sidecar",
     "world.json", NULL};
 static const char *const in_eval[] = {
     "abstention.jsonl", "abstention_edge.jsonl", "agreement.jsonl", "arithmetic.jsonl", "false_premise.jsonl",

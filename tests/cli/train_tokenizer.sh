@@ -123,6 +123,23 @@ run "$QUERN" train tokenizer corpus.txt --out none --kind byte --vocab 300
 code 2
 run "$QUERN" train tokenizer corpus.txt --out none --no-special --eos '<e>'
 code 2
+
+# A template for chats is looked at before the work, and stands beside the tokens.
+printf '{%% for m in messages %%}<{{ m.content }}>{%% endfor %%}\n' >chat.jinja
+run "$QUERN" train tokenizer corpus.txt --vocab 300 --out chats --chat-template chat.jinja --quiet
+code 0
+printf '[{"role":"user","content":"hello"}]' >chat.json
+run "$QUERN" render chats -f chat.json
+code 0
+out_has '<hello>'
+printf '{%% for m in messages %%}\n{{ m.content }\n' >torn.jinja
+run "$QUERN" train tokenizer corpus.txt --vocab 300 --out none --chat-template torn.jinja
+code 12
+err_has 'torn.jinja:2:'
+run "$QUERN" train tokenizer corpus.txt --vocab 300 --out none --chat-template nowhere.jinja
+code 4
+err_has nowhere.jinja
+
 run "$QUERN" train tokenizer corpus.txt --out none/deeper
 code 3
 run test -e none

@@ -13,7 +13,7 @@ for f in recall_seen recall_transfer recall_unseen recall_tail two_hop two_hop_s
 done
 run "$QUERN" data world --out again --quiet
 code 0
-for f in eval sft.jsonl preferences.jsonl prompts.jsonl passages.jsonl; do
+for f in chat_template.jinja eval sft.jsonl preferences.jsonl prompts.jsonl passages.jsonl; do
     run diff -r "world/$f" "again/$f"
     code 0
 done
