@@ -8,8 +8,8 @@
 /* ---- names ---- */
 
 static const char *const in_world[] = {
-    "chat_template.jinja", "corpus", "eval", "facts.jsonl", "passages.jsonl", "preferences.jsonl", "prompts.jsonl", "sft.jsonl", "sidecar",
-    "world.json", NULL};
+    "chat_template.jinja", "corpus", "eval", "facts.jsonl", "passages.jsonl", "preferences.jsonl", "prompts.jsonl",
+    "sft.jsonl", "sidecar", "world.json", NULL};
 static const char *const in_eval[] = {
     "abstention.jsonl", "abstention_edge.jsonl", "agreement.jsonl", "arithmetic.jsonl", "false_premise.jsonl",
     "instructions.jsonl", "instructions_chat.jsonl", "long_range.jsonl", "reading.jsonl", "recall_seen.jsonl",
