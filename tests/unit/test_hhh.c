@@ -253,6 +253,22 @@ static void check_kl(const rig *a, const rig *b, const qn_hhh_answers *p, int wi
     CHECK_NEAR(kl->outside_reference, t.outside_b / (double)t.n, 1e-9);
 }
 
+/* A row more, which no token of the reference has; the others say the same. */
+static void check_wider(const qn_scorer *said_by, const rig *base, const qn_hhh_answers *p, const qn_eval_options *o) {
+    tiny_spec wider = TINY;
+    wider.V = RIG_V + 1;
+    const qn_session_options so = {.context = 512, .sequences = 4, .kv = -1};
+    qn_model *wide = tiny_model(&wider, NULL);
+    qn_session *ws;
+    qn_hhh_kl kl;
+    CHECK_OK(qn_session_new(&ws, wide, qn_kernels_at(qn_test_isa()), NULL, &so));
+    CHECK_OK(qn_hhh_kl_run(said_by, base->s, p, base->tok, ws, 0, o, &kl));
+    CHECK(kl.n == 12 && kl.mean == 0 && kl.ids == RIG_V && kl.ids_model == RIG_V + 1, "%g", kl.mean);
+    CHECK(kl.outside > 0 && kl.outside < 1 && kl.outside_reference == 0, "%g", kl.outside);
+    qn_session_free(ws);
+    qn_model_free(wide);
+}
+
 TEST(kl_is_of_whole_distributions_along_the_references_answers) {
     qn_hhh_sets s = sets_of();
     rig base = rig_new(512, 4, false), other = rig_new(512, 4, false);
@@ -284,6 +300,7 @@ TEST(kl_is_of_whole_distributions_along_the_references_answers) {
     CHECK(kl.n == 0 && isnan(kl.mean) && kl.left_out == 12);
     qn_tok_free(some);
 
+    check_wider(&said_by, &base, &p, &o);
     const qn_str tokens[] = {QN_STR("<bos>"), QN_STR("a")};
     const int32_t types[] = {QN_TOKEN_CONTROL, QN_TOKEN_NORMAL};
     const qn_tok_gguf_tables tables = {.tokens = tokens, .n_tokens = 2, .types = types, .n_types = 2,

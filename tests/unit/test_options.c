@@ -1,7 +1,7 @@
 /* tests/unit/test_options.c — argv against option tables: what is understood, what is refused and in which words. */
 #include "test.h"
 
-#include "cli/cli.h"
+#include "cli/open_model.h"
 
 static const qn_opt opts[] = {
     QN_OPT_INT("n", "tokens", "128", 1, 1e6, "stop after N tokens"),
@@ -309,4 +309,37 @@ TEST(help_names_every_option) {
         }
         qn_buf_drop(&b);
     }
+}
+
+/* ---- several models ---- */
+
+static const qn_opt model_opts[] = {QN_OPTS_MODEL, QN_OPT_FILE("", "vs", NULL, "another one"), QN_OPT_END};
+static const qn_cmd models = {"models", "MODEL [MODEL]", "a command of this test", model_opts, NULL, no_run, NULL};
+
+TEST(an_adapter_belongs_to_the_model_that_it_stands_behind) {
+    qn_cli c;
+    CHECK_OK(parse(&c, &models, WORDS("m0", "--adapter", "a0", "--vs=m2", "--adapter=a2", "m1", "--adapter", "a1:0.5",
+                                      "--adapter", "b1")));
+    CHECK_INT(qn_cli_place(&c, qn_cli_arg(&c, 0)), 0);
+    CHECK_INT(qn_cli_place(&c, qn_cli_str(&c, "vs")), 3, "within its word");
+    CHECK_INT(qn_cli_place(&c, "elsewhere"), -1);
+    qn_model_word w[3] = {{.path = qn_cli_arg(&c, 0)}, {.path = qn_cli_arg(&c, 1)}, {.path = qn_cli_str(&c, "vs")}};
+    CHECK_OK(qn_share_adapters(&c, w, 3));
+    CHECK(w[0].n_adapters == 1 && w[1].n_adapters == 2 && w[2].n_adapters == 1);
+    CHECK_STR(w[0].adapter[0], "a0");
+    CHECK_STR(w[1].adapter[0], "a1:0.5");
+    CHECK_STR(w[1].adapter[1], "b1");
+    CHECK_STR(w[2].adapter[0], "a2");
+    qn_cli_drop(&c);
+
+    CHECK_OK(parse(&c, &models, WORDS("--adapter", "a", "m0")));
+    qn_model_word one = {.path = qn_cli_arg(&c, 0)};
+    CHECK_OK(qn_share_adapters(&c, &one, 1), "the only one has it, wherever it stands");
+    CHECK_STR(one.adapter[0], "a");
+    qn_cli_drop(&c);
+
+    CHECK_OK(parse(&c, &models, WORDS("--adapter", "a", "m0", "m1")));
+    qn_model_word two[2] = {{.path = qn_cli_arg(&c, 0)}, {.path = qn_cli_arg(&c, 1)}};
+    CHECK_FAIL(qn_share_adapters(&c, two, 2), QN_EUSAGE, "--adapter a stands in front of all models");
+    qn_cli_drop(&c);
 }
