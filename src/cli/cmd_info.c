@@ -58,7 +58,7 @@ static int put_config(qn_cli *c, const qn_config *k) {
 }
 
 static int put_weights(qn_cli *c, const qn_model_facts *f) {
-    char size[16], kv[16];
+    char size[16], kv[16], q8_0[16];
     if (f->tensors == 0)
         return qn_source_meta(f->source) ? qn_out_printf(c, "%-16snone here\n", "weights") : 0;
     QN_TRY(qn_out_printf(c, "%-16s%.1f M\n", "parameters", (double)f->numbers / 1e6));
@@ -71,9 +71,9 @@ static int put_weights(qn_cli *c, const qn_model_facts *f) {
     QN_TRY(qn_out_puts(c, "\n"));
     if (!f->arch)
         return 0;
-    return qn_out_printf(c, "%-16s%s of weights + %s of KV per 1000 tokens (%s)\n", "memory",
+    return qn_out_printf(c, "%-16s%s of weights + %s of KV per 1000 tokens (%s; q8_0: %s)\n", "memory",
                          size_text(f->packed_bytes, size), size_text(1000 * f->kv_bytes, kv),
-                         qn_dtype_get(f->kv)->name);
+                         qn_dtype_get(f->kv)->name, size_text(1000 * f->kv_q8_0_bytes, q8_0));
 }
 
 static int put_token(qn_cli *c, const char *name, const qn_tok *tok, int64_t id) {
@@ -319,6 +319,7 @@ static int put_json(qn_cli *c, const qn_model_facts *f) {
         key_i64(w, "weight_bytes", (int64_t)f->packed_bytes);
         qn_field_text_or_null(w, "kv_dtype", qn_str_of(qn_dtype_get(f->kv)->name));
         key_i64(w, "kv_bytes_per_token", (int64_t)f->kv_bytes);
+        key_i64(w, "kv_q8_0_bytes_per_token", (int64_t)f->kv_q8_0_bytes);
     }
     json_tokenizer(w, f);
     qn_jw_key(w, "chat_template");

@@ -54,9 +54,11 @@ static int read_tensors(qn_model_facts *f, const qn_tensor_file *tensors, qn_isa
     const int main_dtype = f->types ? qn_dtype_from_name(qn_str_of(f->type[0].type)) : -1;
     const qn_model like = {.main_dtype = main_dtype >= 0 ? (qn_dtype)main_dtype : QN_BF16};
     f->kv = qn_default_kv(&like, qn_kernels_at(isa));
-    if (f->arch)
-        f->kv_bytes = 2 * (uint64_t)f->config.layers * (uint64_t)f->config.kv_heads *
-                      qn_kv_block_bytes(f->kv, f->config.Dh) / QN_KEY_BLOCK;
+    if (f->arch) {
+        const uint64_t vectors = 2 * (uint64_t)f->config.layers * (uint64_t)f->config.kv_heads;
+        f->kv_bytes = vectors * qn_kv_block_bytes(f->kv, f->config.Dh) / QN_KEY_BLOCK;
+        f->kv_q8_0_bytes = vectors * qn_kv_block_bytes(QN_Q8_0, f->config.Dh) / QN_KEY_BLOCK;
+    }
     return 0;
 }
 

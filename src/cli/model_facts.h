@@ -28,7 +28,7 @@ typedef struct {
     qn_type_share type[QN_FACT_TYPES];          /* by falling share of the numbers */
     size_t types;
     qn_dtype kv;                                /* what a session takes by default, at this ISA level */
-    uint64_t kv_bytes;                          /* per token */
+    uint64_t kv_bytes, kv_q8_0_bytes;           /* per token, like that and with --kv q8_0 */
     /* tokenizer */
     qn_tok *tok;                    /* NULL: none that can be used, and `tok_problem` says why */
     char *tok_problem;

@@ -13,7 +13,7 @@ out_has 'context         512 tokens'
 out_has 'BOS             1 "<|im_start|>", not added'
 out_has 'EOS             2 "<|im_end|>"'
 out_has 'chat template   yes'
-out_has 'of KV per 1000 tokens'
+out_has 'of KV per 1000 tokens'; out_has '; q8_0: 204.0 kB)'
 out_lacks 'blk.0'
 run "$QUERN" info "$S/bos.gguf"
 code 0; out_has 'BOS             1 "<|im_start|>", added'; out_has 'chat template   no'

@@ -44,6 +44,19 @@ TEST(counts_one_token) {
     rig_drop(&r);
 }
 
+/* Eight-bit keys and values: 16 numbers and a scale; their integers multiply as floats. */
+TEST(counts_keys_in_q8_0) {
+    rig r = rig_new(QN_F32, 0, false, 1);
+    qn_session_free(r.s);
+    CHECK_OK(qn_session_new(&r.s, r.m, qn_kernels_at(qn_test_isa()), r.pool,
+                            &(qn_session_options){.context = 300, .kv = QN_Q8_0}));
+    const qn_work w = qn_speed_work(r.s, 1, 10, 1, 512);
+    CHECK_NEAR(w.kv_bytes, 11 * 2 * 2 * 2 * (16 + 2), 0);
+    CHECK_NEAR(w.ops[QN_UNIT_F32], 2.0 * (2 * LAYER + HEAD) + 4.0 * 2 * 4 * 16 * 11, 0);
+    CHECK_NEAR(ops(&w), w.ops[QN_UNIT_F32], 0);
+    rig_drop(&r);
+}
+
 /* 100 tokens of three sequences in runs of 60: five runs, the head once, each query its own keys. */
 TEST(counts_many_tokens) {
     rig r = rig_new(QN_F32, 0, true, 1);
