@@ -8,6 +8,13 @@
  *     worker 0  |--tiles through all-|#|--tiles--|#|--tiles through all-|#|--tiles--|#|
  *     worker 1  |--tiles through all-|#|--tiles--|#|--tiles through all-|#|--tiles--|#|       # = barrier
  *
+ * Few rows, as in decoding, are one tile. Then each worker runs such steps by itself, on values of its own in its part
+ * of the scratch memory, and the barrier behind them falls away. What others read afterwards (keys and values that are
+ * stored, by the last step of such a chain) is left to worker 0:
+ *
+ *     worker 0  add rmsnorm act_pack |--tiles--|#| rope rope attention' |#|--tiles--|#| …
+ *     worker 1  add rmsnorm act_pack |--tiles--|#| rope rope            |#|--tiles--|#| …
+ *
  * The reverse walk is a second region over the steps behind the forward ones. A gradient that is born at a step is
  * written by an op that knows how, and cleared before any other. */
 #include "graph/graph_impl.h"
@@ -21,7 +28,9 @@ struct qn_exec {
     const qn_kernels *k;
     qn_exec_limits lim;
     char *arena, *partials, *scratch;
-    size_t arena_bytes, partial_bytes, scratch_bytes;      /* scratch: per worker, rounded up to 64 */
+    size_t arena_bytes, partial_bytes, scratch_bytes;      /* scratch: per worker, rounded up to 64 … */
+    size_t stride;                  /* … and behind it its own values: so many bytes from one worker's to the next's */
+    bool few;                       /* some values are bound to each worker's own */
     qn_tensor *value;               /* bound tensors, one per value: where forward puts it */
     qn_op_ctx *ctx;                 /* one per step */
     qn_tensor *grad_in, *grad_out;  /* training: [nodes][QN_OP_INS] and [nodes][QN_OP_OUTS] that ctx points to */
@@ -37,6 +46,14 @@ struct qn_exec {
 
 /* ---- binding ---- */
 
+/* Where a node's value lies for this run: for worker 0, if it is each worker's own. */
+static char *node_data(qn_exec *e, const qn_value *home, const int64_t sym[QN_DIM_SYMBOLS]) {
+    if (!home->own || e->lim.workers < 2 || !e->scratch || qn_dim_bind(home->shape.dim[0], sym) > QN_FEW_ROWS)
+        return e->arena + home->offset;
+    e->few = true;
+    return e->scratch + e->scratch_bytes + home->own_offset;
+}
+
 static void bind_value(qn_exec *e, size_t i, const int64_t sym[QN_DIM_SYMBOLS]) {
     const qn_value *v = &e->g->value[i];
     qn_tensor *t = &e->value[i];
@@ -45,7 +62,7 @@ static void bind_value(qn_exec *e, size_t i, const int64_t sym[QN_DIM_SYMBOLS]) 
         return;
     }
     const qn_value *home = v->kind == VALUE_VIEW ? &e->g->value[v->base] : v;
-    void *data = home->kind == VALUE_NODE ? e->arena + home->offset : e->value[home - e->g->value].data;
+    void *data = home->kind == VALUE_NODE ? node_data(e, home, sym) : e->value[home - e->g->value].data;
     const bool judged = v->dtype == QN_F32 && e->k->real == sizeof(double);     /* there, real values are double */
     *t = (qn_tensor){.dtype = judged ? QN_F64 : v->dtype, .layout = v->layout, .rank = v->shape.rank, .data = data};
     for (int d = 0; d < v->shape.rank; d++)
@@ -105,6 +122,7 @@ static void bind_step(qn_exec *e, size_t i) {
 /* Symbols to numbers, for every value and step; a decode step after the first finds this done. */
 static void bind_all(qn_exec *e, int64_t T, int64_t S) {
     const int64_t sym[QN_DIM_SYMBOLS] = {T, S};
+    e->few = false;
     for (size_t i = 0; i < e->g->n_values; i++)
         bind_value(e, i, sym);
     for (size_t i = 0; i < e->g->n_steps; i++)
@@ -158,8 +176,10 @@ static int allocate(qn_exec *e) {
     measure(e);
     if (e->partial_bytes && !(e->partials = qn_arena_map(QN_MEM_SCRATCH, e->partial_bytes)))
         return QN_ENOMEM;
-    if (e->scratch_bytes && !(e->scratch = qn_arena_map(QN_MEM_SCRATCH, e->scratch_bytes * (size_t)e->lim.workers)))
+    e->stride = e->scratch_bytes + (e->lim.workers > 1 ? g->own_bytes : 0);
+    if (e->stride && !(e->scratch = qn_arena_map(QN_MEM_SCRATCH, e->stride * (size_t)e->lim.workers)))
         return QN_ENOMEM;
+    e->T = -1;                                          /* bound so far without values of workers' own */
     for (size_t i = 0; i < g->n_steps; i++)
         e->ctx[i].partials = e->partials;
     return 0;
@@ -191,7 +211,7 @@ void qn_exec_free(qn_exec *e) {
         return;
     qn_arena_unmap(QN_MEM_ACTS, e->arena, e->arena_bytes);
     qn_arena_unmap(QN_MEM_SCRATCH, e->partials, e->partial_bytes);
-    qn_arena_unmap(QN_MEM_SCRATCH, e->scratch, e->scratch_bytes * (size_t)e->lim.workers);
+    qn_arena_unmap(QN_MEM_SCRATCH, e->scratch, e->stride * (size_t)e->lim.workers);
     qn_free(e->value);
     qn_free(e->ctx);
     qn_free(e->grad_in);
@@ -202,8 +222,9 @@ void qn_exec_free(qn_exec *e) {
 
 /* ---- running ---- */
 
-/* What a worker knows of the phases behind it since the last barrier. */
-typedef enum { CLEAN, SERIAL, SHARED } pending;
+/* What a worker knows of the phases behind it since the last barrier: none; each worker's own; one of worker 0 alone
+ * while others may still be at their own; one of worker 0, and nobody else is at work; one that was shared out. */
+typedef enum { CLEAN, OWN, BESIDE, SERIAL, SHARED } pending;
 
 static void barrier(qn_exec *e, int worker) {
     qn_pool_barrier(e->pool, worker);
@@ -221,11 +242,27 @@ typedef struct {
     int64_t tiles[QN_OP_PHASES], all;
 } share;
 
+static char *scratch_of(const qn_exec *e, int worker) { return e->scratch + e->stride * (size_t)worker; }
+
+/* A step's context as this worker sees it: what is its own lies in its own memory. */
+static const qn_op_ctx *ctx_of(const qn_exec *e, const qn_op_ctx *c, int worker, qn_op_ctx *own) {
+    if (worker == 0 || !e->few)
+        return c;
+    *own = *c;
+    for (int j = 0; j < c->n_in + c->n_out; j++) {
+        qn_tensor *t = j < c->n_in ? &own->in[j] : &own->out[j - c->n_in];
+        if ((uintptr_t)t->data - (uintptr_t)e->scratch < e->stride)
+            t->data = (char *)t->data + e->stride * (size_t)worker;
+    }
+    return own;
+}
+
 static void run_tile(const qn_exec *e, const share *s, int64_t tile, int worker) {
-    char *scratch = e->scratch + e->scratch_bytes * (size_t)worker;
+    char *scratch = scratch_of(e, worker);
+    qn_op_ctx own;
     int p = 0;
     for (int i = 0; i < s->steps; i++)
-        e->g->node[s->step[i].node].op->forward[0].run(&s->ctx[i], tile, scratch);
+        e->g->node[s->step[i].node].op->forward[0].run(ctx_of(e, &s->ctx[i], worker, &own), tile, scratch);
     if (s->steps)
         return;
     while (tile >= s->tiles[p])
@@ -237,13 +274,13 @@ static pending run_share(qn_exec *e, const share *s, int worker, pending before)
     if (s->all == 0)
         return before;
     if (s->all == 1) {
-        if (before == SHARED)
+        if (before == SHARED || before == BESIDE)
             barrier(e, worker);
         if (worker == 0)
             run_tile(e, s, 0, worker);
-        return SERIAL;
+        return before == OWN ? BESIDE : SERIAL;
     }
-    if (before != CLEAN)
+    if (before != CLEAN && before != OWN)
         barrier(e, worker);
     for (int64_t t = qn_pool_claim(e->pool); t < s->all; t = qn_pool_claim(e->pool))
         run_tile(e, s, t, worker);
@@ -270,7 +307,7 @@ static pending run_taps(qn_exec *e, const qn_node *n, int worker, pending before
             barrier(e, worker);
         if (worker == 0)
             v->tap(v->tap_arg, v->name, &e->value[n->out + j]);
-        before = SERIAL;
+        before = before == OWN || before == BESIDE ? BESIDE : SERIAL;
     }
     return before;
 }
@@ -322,11 +359,41 @@ static pending run_rounds(qn_exec *e, const qn_op *op, const qn_op_ctx *c, int w
     return state;
 }
 
-/* Steps that join: the first phases of all, then what else the last one has. */
+/* How many of these steps are each worker's own in this run. */
+static size_t own_steps(const qn_exec *e, size_t begin, size_t end) {
+    size_t n = 0;
+    while (e->few && begin + n < end && e->g->step[begin + n].own &&
+           e->value[e->g->node[e->g->step[begin + n].node].out].dim[0] <= QN_FEW_ROWS)
+        n++;
+    return n;
+}
+
+static pending run_own(qn_exec *e, size_t begin, size_t n, int worker, pending state) {
+    qn_op_ctx own;
+    if (state != CLEAN && state != OWN)
+        barrier(e, worker);
+    for (size_t i = begin; i < begin + n; i++) {
+        const qn_phase *phase = e->g->node[e->g->step[i].node].op->forward;
+        const int64_t tiles = phase->tiles(&e->ctx[i]);
+        qn_assert(tiles <= 1);
+        if (tiles)
+            phase->run(ctx_of(e, &e->ctx[i], worker, &own), 0, scratch_of(e, worker));
+    }
+    return OWN;
+}
+
+/* Steps that join: each worker's own; the first phases of all others, then what else the last one has. */
 static pending run_steps_together(qn_exec *e, size_t begin, size_t end, int worker, pending state) {
+    const size_t own = own_steps(e, begin, end);
+    if (own > 0)
+        state = run_own(e, begin, own, worker, state);
+    begin += own;
+    if (begin == end)
+        return state;
     const qn_step *s = &e->g->step[end - 1];
     const qn_node *n = &e->g->node[s->node];
-    const qn_op_ctx *c = &e->ctx[end - 1];
+    qn_op_ctx shifted;
+    const qn_op_ctx *c = ctx_of(e, &e->ctx[end - 1], worker, &shifted);
     const qn_phase *phase = s->part == QN_PART_BACKWARD ? n->op->backward : n->op->forward;
     int p = 0;
     state = clear_born(e, s, c, worker, state);
@@ -338,7 +405,12 @@ static pending run_steps_together(qn_exec *e, size_t begin, size_t end, int work
     if (s->part == QN_PART_BACKWARD && n->op->rounds)
         return run_rounds(e, n->op, c, worker, state);
     state = run_phases(e, phase, p, c, worker, state);
-    return s->part == QN_PART_FORWARD ? run_taps(e, n, worker, state) : state;
+    if (s->part == QN_PART_FORWARD)
+        state = run_taps(e, n, worker, state);
+    if (state != OWN)
+        return state;
+    barrier(e, worker);                 /* nothing to do here, and the plan looks no further (plan.c, stretch) */
+    return CLEAN;
 }
 
 static void run_steps(qn_exec *e, size_t begin, size_t end, int worker, pending state) {
@@ -467,7 +539,7 @@ static int64_t products(const qn_op_ctx *c) {
 qn_exec_info qn_exec_info_get(const qn_exec *e) {
     const qn_graph *g = e->g;
     qn_exec_info info = {
-        .arena_bytes = e->arena_bytes, .scratch_bytes = e->scratch_bytes * (size_t)e->lim.workers,
+        .arena_bytes = e->arena_bytes, .scratch_bytes = e->stride * (size_t)e->lim.workers,
         .partial_bytes = e->partial_bytes, .kept_bytes = g->kept_bytes, .grad_bytes = g->most[BLOCK_GRAD],
         .again_bytes = g->most[BLOCK_AGAIN], .nodes = (int)g->n_nodes, .barriers = e->barriers[0],
         .barriers_back = e->barriers[1],

@@ -24,6 +24,8 @@ typedef struct {
     qn_ref sum;                     /* its gradient is that of this sum; -1: no */
     qn_tensor param_grad;           /* VALUE_PARAM: where its gradient is added; data NULL = not trained */
     size_t offset, bytes;           /* in the arena, at the maxima (VALUE_NODE) */
+    bool own;                       /* with few rows each worker has one of its own … */
+    size_t own_offset;              /* … there in its memory */
     qn_tensor bound;                /* VALUE_PARAM: the parameter */
     qn_ref base;                    /* VALUE_VIEW: whose memory it is (never a view itself) */
     qn_tap_fn *tap;
@@ -39,11 +41,15 @@ typedef struct {
     int saved[QN_OP_SAVED];         /* blocks of what forward leaves for backward, -1: none */
 } qn_node;
 
+/* "Few rows": so many are one tile of an op by rows (ops/ops.h says how many a tile has; the executor asserts it). */
+enum { QN_FEW_ROWS = 16 };
+
 /* Time is counted in steps: the forward nodes 0 … n−1, then the walk. Step i < n is node i. */
 typedef struct {
     qn_op_part part;
     int node;
     bool joins;                     /* its first phase runs with that of the step before, tile by tile */
+    bool own;                       /* with few rows each worker does it for itself */
     int fresh, clear_in, clear_out; /* backward: gradients of inputs and outputs that are born here */
 } qn_step;
 
@@ -65,6 +71,7 @@ struct qn_graph {
     qn_block *block;                /* gradients, saved values, values made again */
     size_t n_blocks, cap_blocks;
     size_t kept_bytes, most[BLOCK_AGAIN + 1];       /* for looking: alive when the walk begins; at most, per kind */
+    size_t own_bytes;                               /* of one worker's own values */
 };
 
 /* Bytes of a value when T and S have these values; rounded up to 64. */

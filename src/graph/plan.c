@@ -121,11 +121,25 @@ static bool joins(const qn_graph *g, size_t i) {
     return n->op->by_rows && m->op->by_rows && !m->op->forward[1].run;
 }
 
-/* Tiles of steps that join run at different times: what one of them reads or writes is alive in all of them. */
+/* A run of few rows (one tile of them) has no work to share out in such a step. Where no gradient will be taken, every
+ * worker does all of it for itself: the same numbers again, and nobody waits for somebody else's. An op by rows that
+ * has one phase writes nothing but its outputs; one that has more may leave something for the others in its first. */
+static bool is_own(const qn_graph *g, size_t i) {
+    const qn_node *n = &g->node[g->step[i].node];
+    for (int j = 0; j < n->n_out; j++)
+        if (g->value[n->out + j].tap)
+            return false;
+    return g->seed < 0 && n->op->by_rows && !n->op->forward[1].run;
+}
+
+/* Tiles of steps that join run at different times: what one of them reads or writes is alive in all of them. And a
+ * worker that is done with its own steps begins with the next one while others still read what these read. */
 static void stretch(const qn_graph *g, qn_block *b) {
     while (b->first < (int)g->n_steps && g->step[b->first].joins)
         b->first--;
     while (b->last + 1 < (int)g->n_steps && g->step[b->last + 1].joins)
+        b->last++;
+    while (b->last + 1 < (int)g->n_steps && g->step[b->last].own)
         b->last++;
 }
 
@@ -154,6 +168,26 @@ static void hand_out(qn_graph *g, const qn_block *b) {
         g->block[i].offset = (b++)->offset;
 }
 
+/* A second, small plan: the values that each worker has for itself, with as many rows as one tile has. */
+static int plan_own(qn_graph *g, qn_block *b, const qn_plan_for *f) {
+    int64_t few[QN_DIM_SYMBOLS];
+    size_t n = 0;
+    for (int i = 0; i < QN_DIM_SYMBOLS; i++)
+        few[i] = QN_MIN(f->sym[i], (int64_t)QN_FEW_ROWS);
+    for (size_t i = 0; i < g->n_values; i++) {
+        qn_value *v = &g->value[i];
+        v->own = v->kind == VALUE_NODE && g->step[v->first].own;
+        if (v->own)
+            b[n++] = (qn_block){.bytes = qn_round64(qn_value_bytes(v, few, f->real)), .first = v->first,
+                                .last = last_use(g, v), .kind = BLOCK_VALUE};
+    }
+    QN_TRY(qn_blocks_place(b, n, &g->own_bytes));
+    for (size_t i = 0; i < g->n_values; i++)
+        if (g->value[i].own)
+            g->value[i].own_offset = (b++)->offset;
+    return 0;
+}
+
 /* What a plan that ran out of memory left behind. */
 static void forget(qn_graph *g) {
     g->n_steps = g->n_blocks = 0;
@@ -171,8 +205,10 @@ int qn_graph_plan(qn_graph *g, const int64_t max_sym[QN_DIM_SYMBOLS], size_t rea
     for (size_t i = 0; i < g->n_nodes; i++)
         QN_TRY(qn_graph_add_step(g, (qn_step){.part = QN_PART_FORWARD, .node = (int)i}));
     QN_TRY(qn_graph_plan_backward(g, &f));
-    for (size_t i = 1; i < g->n_steps; i++)
-        g->step[i].joins = joins(g, i);
+    for (size_t i = 0; i < g->n_steps; i++) {
+        g->step[i].joins = i > 0 && joins(g, i);
+        g->step[i].own = is_own(g, i);
+    }
     qn_block *b = qn_alloc(QN_MEM_GRAPH, (g->n_values + g->n_blocks + 1) * sizeof *b);
     if (!b)
         return QN_ENOMEM;
@@ -182,6 +218,8 @@ int qn_graph_plan(qn_graph *g, const int64_t max_sym[QN_DIM_SYMBOLS], size_t rea
         rc = count_bytes(g, b, n);
     if (rc >= 0)
         hand_out(g, b);
+    if (rc >= 0)
+        rc = plan_own(g, b, &f);
     qn_free(b);
     g->planned = rc >= 0;
     return rc;

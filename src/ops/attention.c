@@ -86,7 +86,11 @@ static size_t queries_bytes(const qn_op_ctx *c, const dims *d) {
 /* Running state of `rows` query rows: M[rows], L[rows], O[rows,Dh], in reals. */
 static size_t state_reals(int64_t rows, int64_t Dh) { return (size_t)(rows * (Dh + 2)); }
 
-static bool splits(const qn_op_ctx *c) { return c->in[Q].dim[0] <= QN_SPLIT_ROWS; }
+/* One chunk leaves nothing to merge: it is walked, to the same bits, and without the third phase's barriers. */
+static bool splits(const qn_op_ctx *c) {
+    const qn_batch *b = c->run;
+    return c->in[Q].dim[0] <= QN_SPLIT_ROWS && b->chunks > 1;
+}
 
 /* queries, then, when split, one state per (row, chunk) */
 static size_t partials(const qn_op_ctx *c, bool backward) {

@@ -235,6 +235,25 @@ TEST(stale_until_reset) {
     qn_model_free(m);
 }
 
+/* Between two shared steps one barrier: a decoding step has six a layer (queries, keys and values are made; stored;
+ * read; then three products), and a few around the layers. */
+TEST(decoding_meets_six_times_a_layer) {
+    tiny_spec spec = TINY;
+    qn_model *m = tiny_model(&spec, NULL);
+    const qn_session_options o = {.context = 64, .sequences = 1, .kv = -1};
+    qn_pool *pool;
+    qn_session *s;
+    CHECK_OK(qn_pool_new(&pool, 2));
+    CHECK_OK(qn_session_new(&s, m, kernels(), pool, &o));
+    feed(s, 0, 20, 1);
+    feed(s, 0, 1, 1);
+    CHECK(qn_session_memory_get(s).barriers <= 6 * m->cfg.layers + 8, "%d barriers, %d layers",
+          qn_session_memory_get(s).barriers, (int)m->cfg.layers);
+    qn_session_free(s);
+    qn_pool_free(pool);
+    qn_model_free(m);
+}
+
 /* ---- memory ---- */
 
 TEST(decoding_allocates_nothing) {
