@@ -4,23 +4,15 @@
  * (bytelevel.c) is undone once, when the tokenizer is made. Otherwise a symbol is a character, looked up as the
  * vocabulary spells it; what it lacks falls back to bytes ("<0x0A>"), to the unknown token, or is lost, in this order.
  *
- * Prose repeats its words: a direct-mapped cache of fixed entries answers most of them with one probe. */
+ * Most words are answered by the cache (word_cache.h). */
 #include <stdio.h>
 
-#include "tok/tok_internal.h"
+#include "tok/word_cache.h"
 
-#define CACHE_BITS 14
-#define CACHE_KEY 30
-#define CACHE_IDS 8
 #define BATCH 32                /* merges looked up together while a vocabulary is loaded */
 
-/* One cache line. n_ids 0: empty. */
-typedef struct { uint8_t n_key, n_ids; char key[CACHE_KEY]; int32_t id[CACHE_IDS]; } cache_entry;
-
-#define CACHE_BYTES (sizeof(cache_entry) << CACHE_BITS)
-
 struct qn_bpe_work {
-    cache_entry *cache;             /* [1 << CACHE_BITS] */
+    qn_word_cache cache;
     qn_bpe_symbols symbols;
     qn_buf key;                     /* a symbol as spelled with prefix and suffix */
 };
@@ -196,19 +188,18 @@ int qn_bpe_work_new(qn_bpe_work **out) {
     qn_bpe_work *w = qn_zalloc(QN_MEM_TOK, 1, sizeof *w);
     if (!w)
         return QN_ENOMEM;
-    w->cache = qn_arena_map(QN_MEM_TOK, CACHE_BYTES);       /* zeros, and pages only where a word has been */
-    if (!w->cache) {
+    const int rc = qn_word_cache_init(&w->cache);
+    if (rc < 0)
         qn_free(w);
-        return QN_ENOMEM;
-    }
-    *out = w;
-    return 0;
+    else
+        *out = w;
+    return rc;
 }
 
 void qn_bpe_work_free(qn_bpe_work *w) {
     if (!w)
         return;
-    qn_arena_unmap(QN_MEM_TOK, w->cache, CACHE_BYTES);
+    qn_word_cache_drop(&w->cache);
     qn_free(w->symbols.id);
     qn_free(w->symbols.link);
     qn_free(w->symbols.heap);
@@ -266,15 +257,6 @@ static int first_symbols(const qn_bpe *b, qn_bpe_work *w, const char *s, size_t 
 
 /* ---- a word ------------------------------------------------------------------------------------------------------ */
 
-static int append(qn_ids *ids, const int32_t *id, size_t n) {
-    if (ids->cap - ids->n < n)
-        QN_TRY(QN_GROW(QN_MEM_TOK, ids->v, ids->cap, ids->n + n));
-    for (size_t i = 0; i < n; i++)
-        ids->v[ids->n + i] = id[i];
-    ids->n += n;
-    return 0;
-}
-
 /* ignore_merges: a word that is a token as it stands. Special tokens are no words. */
 static int whole_word(const qn_bpe *b, qn_bpe_work *w, qn_str word, int32_t *id) {
     if (b->byte_level) {
@@ -299,43 +281,12 @@ static int encode(const qn_bpe *b, qn_bpe_work *w, const char *s, size_t n) {
     return qn_bpe_merge_all(&b->merges, &w->symbols);
 }
 
-static uint64_t load64(const char *p) {
-    uint64_t v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-
-/* Any mixing will do here: the cache compares whole keys. n ≤ CACHE_KEY. */
-QN_INLINE size_t hash_word(const char *s, size_t n) {
-    uint64_t h = n * UINT64_C(0x9E3779B97F4A7C15);
-    if (n >= 8) {
-        h ^= load64(s + n - 8);
-        for (size_t i = 0; i + 8 < n; i += 8)
-            h = (h ^ load64(s + i)) * UINT64_C(0xD6E8FEB86659FD93);
-    } else {
-        uint64_t v = 0;
-        for (size_t i = 0; i < n; i++)
-            v = v << 8 | (uint8_t)s[i];
-        h ^= v;
-    }
-    h *= UINT64_C(0xD6E8FEB86659FD93);
-    return (size_t)(h >> (64 - CACHE_BITS));
-}
-
 int qn_bpe_word(const qn_bpe *b, qn_bpe_work *w, const char *s, size_t n, qn_ids *ids) {
-    if (n > CACHE_KEY) {
-        QN_TRY(encode(b, w, s, n));
-        return append(ids, w->symbols.id, w->symbols.n);
-    }
-    cache_entry *e = &w->cache[hash_word(s, n)];
-    if (e->n_key == n && e->n_ids && memcmp(e->key, s, n) == 0)
-        return append(ids, e->id, e->n_ids);
+    qn_cached_word *e = qn_word_cache_at(&w->cache, s, n);
+    if (e && qn_cached_is(e, s, n))
+        return qn_ids_append(ids, e->id, e->n_ids);
     QN_TRY(encode(b, w, s, n));
-    if (w->symbols.n > 0 && w->symbols.n <= CACHE_IDS) {
-        e->n_key = (uint8_t)n;
-        e->n_ids = (uint8_t)w->symbols.n;
-        memcpy(e->key, s, n);
-        memcpy(e->id, w->symbols.id, w->symbols.n * sizeof *e->id);
-    }
-    return append(ids, w->symbols.id, w->symbols.n);
+    if (e)
+        qn_cached_put(e, s, n, w->symbols.id, w->symbols.n);
+    return qn_ids_append(ids, w->symbols.id, w->symbols.n);
 }
