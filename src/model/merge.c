@@ -205,7 +205,7 @@ static void close_matrix(matrix *m) {
 
 int qn_merge_matrix(float *w, const qn_param *p, int64_t layer, const qn_merge_part *part, size_t n,
                     const qn_merge_options *o, qn_pool *pool) {
-    matrix m = {.o = o, .part = part, .n = n, .w = w, .weight = (uint64_t)(layer * QN_PARAMS + p->id)};
+    matrix m = {.o = o, .part = part, .n = n, .w = w, .weight = (uint64_t)(layer * QN_DRAWN_PARAMS + p->id)};
     qn_assert(n <= QN_ADAPTERS);
     int rc = open_matrix(&m, p, layer, qn_pool_threads(pool));
     if (rc >= 0 && m.cols > 0 && o->method == QN_MERGE_TIES)

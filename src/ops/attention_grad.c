@@ -124,7 +124,7 @@ static void chunk_put(const qn_op_ctx *c, const dims *d, const chunk_room *m, co
 /* Some row of the tile sees some key of the chunk: told by its ends, since all pairs of tile and chunk are asked. */
 static bool meets(const qn_attention_attr *at, const qn_segment *s, const qn_query_tile *t, int64_t chunk) {
     const int64_t pos = s->pos + t->first, start = chunk * QN_KEY_CHUNK;
-    return pos + t->n > start && first_seen(at, pos) < start + QN_KEY_CHUNK;
+    return seen_end(at, s, pos + t->n - 1) > start && first_seen(at, pos) < start + QN_KEY_CHUNK;
 }
 
 /* All query tiles of a segment against one chunk, ascending. */
@@ -193,7 +193,8 @@ void qn_attention_queries(const qn_op_ctx *c, int64_t tile, void *scratch) {
     const dims d = dims_of(c);
     view w = view_of(c, &d, tile / d.Hkv, tile % d.Hkv, scratch);
     chunk_room m = room_of(c, &d, scratch);
-    const int64_t first = first_seen(c->attr, w.pos) / QN_KEY_CHUNK, last = (w.pos + w.tile->n - 1) / QN_KEY_CHUNK;
+    const int64_t first = first_seen(c->attr, w.pos) / QN_KEY_CHUNK;
+    const int64_t last = (seen_end(c->attr, w.segment, w.pos + w.tile->n - 1) - 1) / QN_KEY_CHUNK;
     for (int64_t chunk = first; chunk <= last; chunk++) {
         m.gathered = false;
         slope_chunk(c, &d, &w, &m, chunk, WANT_Q);
@@ -285,6 +286,7 @@ static const case_setup one = {{.max_context = 512, .scale = 0.5f}, 1, {{5, 0}}}
 static const case_setup windows = {{.max_context = 512, .scale = 0.7f, .window = 6}, 2, {{9, 0}, {31, 2}}};
 static const case_setup capped = {{.max_context = 512, .scale = 1.0f, .cap = 1.5f}, 3, {{8, 0}, {3, 255}, {6, 0}}};
 static const case_setup crossing = {{.max_context = 512, .scale = 0.5f}, 2, {{33, 240}, {4, 0}}};
+static const case_setup both = {{.max_context = 512, .scale = 0.5f, .both = true}, 3, {{19, 0}, {1, 0}, {13, 0}}};
 static const case_setup many = {{.max_context = 512, .scale = 0.5f}, 4, {{9, 0}, {1, 0}, {12, 250}, {11, 260}}};
 const qn_op_case qn_attention_cases[QN_ATTENTION_CASES] = {
     {.n_in = 3, .in = {{3, {5, 1, 2}}, {3, {5, 1, 2}}, {3, {5, 1, 2}}}, .attr = &one, .prepare = prepare},
@@ -292,4 +294,5 @@ const qn_op_case qn_attention_cases[QN_ATTENTION_CASES] = {
     {.n_in = 3, .in = {{3, {17, 3, 2}}, {3, {17, 3, 2}}, {3, {17, 3, 2}}}, .attr = &capped, .prepare = prepare},
     {.n_in = 3, .in = {{3, {37, 2, 6}}, {3, {37, 1, 6}}, {3, {37, 1, 6}}}, .attr = &crossing, .prepare = prepare},
     {.n_in = 3, .in = {{3, {33, 4, 2}}, {3, {33, 2, 2}}, {3, {33, 2, 2}}}, .attr = &many, .prepare = prepare},
+    {.n_in = 3, .in = {{3, {33, 2, 4}}, {3, {33, 1, 4}}, {3, {33, 1, 4}}}, .attr = &both, .prepare = prepare},
 };
