@@ -1,4 +1,4 @@
-/* quern.h — the public interface of libquern: load a language model, tokenize, generate.
+/* quern.h — the public interface of libquern: load a language model, tokenize, generate; turn texts into vectors.
  *
  * Handles are opaque. What can fail returns 0 or a negative code; quern_error() then tells in words what was wrong and
  * what to do, on the thread that failed, until its next failure. The library never prints, exits or reads the
@@ -29,6 +29,7 @@ typedef struct quern_pool quern_pool;
 typedef struct quern_model quern_model;
 typedef struct quern_tokenizer quern_tokenizer;
 typedef struct quern_session quern_session;
+typedef struct quern_embedder quern_embedder;
 
 /* Once, before anything else. isa_cap limits the instructions that kernels use ("scalar", "avx2", "avx512", …; NULL:
  * all that the machine has). Calling it again with another cap changes only sessions made afterwards. */
@@ -148,6 +149,31 @@ typedef struct {
 QUERN_API int quern_generate(quern_session *session, const quern_tokenizer *tokenizer, const int32_t *prompt,
                              size_t count, const quern_generate_options *options, quern_text_fn *fn, void *user,
                              quern_generate_result *result);
+
+/* ---- vectors of texts ---- */
+
+typedef struct {
+    size_t size;
+    const char *weights;        /* as for a model */
+    const char *pooling;        /* "mean", "cls", "last", "max", "sqrt", "weighted"; NULL: as the model's files say */
+    int normalize;              /* 1: vectors of length 1; 0: not; -1: as the model's files say */
+    int64_t max_tokens;         /* longest text; 0: what the model's files say */
+    int truncate;               /* longer texts are cut; without it they fail */
+} quern_embed_options;
+QUERN_API quern_embed_options quern_embed_options_default(void);
+
+/* An encoder (bert) with its tokenizer, from a GGUF file or a directory of sentence-transformers; a model that writes
+ * needs a pooling. Borrows the pool (NULL: this thread alone) until it is freed; used by one thread at a time. */
+QUERN_API int quern_embedder_open(quern_embedder **out, const char *path, quern_pool *pool,
+                                  const quern_embed_options *options);
+QUERN_API void quern_embedder_free(quern_embedder *embedder);
+QUERN_API int64_t quern_embedder_width(const quern_embedder *embedder);        /* numbers of a vector */
+QUERN_API int64_t quern_embedder_max_tokens(const quern_embedder *embedder);
+/* vectors: room for count · width floats, text after text; tokens: NULL, or count numbers: how many each text has,
+ * those around it included (more than max_tokens where it was cut). lengths in bytes; NULL: texts end with a NUL. A
+ * text's vector does not depend on the others. Fails where a text is no UTF-8 or too long. */
+QUERN_API int quern_embed(quern_embedder *embedder, const char *const *texts, const size_t *lengths, size_t count,
+                          float *vectors, int64_t *tokens);
 
 #ifdef __cplusplus
 }

@@ -1,14 +1,12 @@
 /* api/api.c — quern.h over the rooms below: handles, options by size, buffers of the caller. No logic of its own. */
-#include "base/pool.h"
+#include "api/api_impl.h"
 #include "base/version.h"
 #include "chat/chat.h"
 #include "infer/generate.h"
 #include "model/model.h"
-#include "quern.h"
 
 #include <string.h>
 
-struct quern_pool { qn_pool *pool; };
 struct quern_model { qn_model *model; };
 struct quern_tokenizer { qn_tok *tok; qn_chat_template *chat; };
 struct quern_session { qn_session *session; qn_ids held; atomic_bool cancel; };
@@ -29,8 +27,7 @@ const char *quern_version(void) { return QN_VERSION; }
 const char *quern_error(void) { return qn_error_message(); }
 const char *quern_error_name(int code) { return qn_error_name(code); }
 
-/* Options as the caller knows them over ours: fields that the caller's version lacks keep their defaults. */
-static int take_options(void *ours, size_t size, const void *given) {
+int qn_api_options(void *ours, size_t size, const void *given) {
     size_t n;
     if (!given)
         return 0;
@@ -42,14 +39,15 @@ static int take_options(void *ours, size_t size, const void *given) {
     return 0;
 }
 
-/* "f32" … to a dtype; NULL or "as-is" to -1. */
-static int dtype_of(const char *name, int *dtype) {
+int qn_api_dtype(const char *name, int *dtype) {
     *dtype = -1;
     if (!name || strcmp(name, "as-is") == 0)
         return 0;
     *dtype = qn_dtype_from_name(qn_str_of(name));
     return *dtype < 0 ? qn_fail(QN_EINVAL, "\"%s\" is no dtype; known are %s", name, qn_dtypes_supported()) : 0;
 }
+
+const qn_kernels *qn_api_kernels(void) { return qn_kernels_at((qn_isa)atomic_load(&isa_cap)); }
 
 int quern_pool_new(quern_pool **out, int threads) {
     *out = qn_zalloc(QN_MEM_BASE, 1, sizeof **out);
@@ -81,8 +79,8 @@ int quern_model_open(quern_model **out, const char *path, quern_pool *pool, cons
     qn_source *source = NULL;
     int rc;
     *out = NULL;
-    QN_TRY(take_options(&o, sizeof o, options));
-    QN_TRY(dtype_of(o.weights, &load.weights));
+    QN_TRY(qn_api_options(&o, sizeof o, options));
+    QN_TRY(qn_api_dtype(o.weights, &load.weights));
     quern_model *m = qn_zalloc(QN_MEM_MODEL, 1, sizeof *m);
     if (!m)
         return QN_ENOMEM;
@@ -236,16 +234,15 @@ int quern_session_new(quern_session **out, const quern_model *model, quern_pool 
     quern_session_options o = quern_session_options_default();
     qn_session_options in = {0};
     *out = NULL;
-    QN_TRY(take_options(&o, sizeof o, options));
-    QN_TRY(dtype_of(o.kv, &in.kv));
+    QN_TRY(qn_api_options(&o, sizeof o, options));
+    QN_TRY(qn_api_dtype(o.kv, &in.kv));
     quern_session *s = qn_zalloc(QN_MEM_SESSION, 1, sizeof *s);
     if (!s)
         return QN_ENOMEM;
     in.context = o.context;
     in.sequences = o.sequences;
     in.cancel = &s->cancel;
-    const int rc = qn_session_new(&s->session, model->model, qn_kernels_at((qn_isa)atomic_load(&isa_cap)),
-                                  pool ? pool->pool : NULL, &in);
+    const int rc = qn_session_new(&s->session, model->model, qn_api_kernels(), pool ? pool->pool : NULL, &in);
     if (rc < 0) {
         qn_free(s);
         return rc;
@@ -361,7 +358,7 @@ int quern_generate(quern_session *s, const quern_tokenizer *t, const int32_t *pr
     qn_ids ids = {0};
     qn_str *stop = NULL;
     int rc;
-    QN_TRY(take_options(&o, sizeof o, options));
+    QN_TRY(qn_api_options(&o, sizeof o, options));
     QN_TRY_OUT(stop_strings(&o, &stop));
     for (size_t i = 0; i < count; i++)
         QN_TRY_OUT(qn_ids_push(&ids, prompt[i]));

@@ -10,7 +10,7 @@
  *   file.h       maps, whole reads, atomic writes
  *   dir.h        folders: listed, removed, moved into place
  *   pool.h       threads
- *   json.h       pull parser and writer
+ *   json.h       pull parser and writer     numtext.h    floats as short texts
  *   inject.h     failures on demand, inside the room */
 #ifndef QN_BASE_BASE_H
 #define QN_BASE_BASE_H

@@ -3,7 +3,7 @@
  * The C library does the hard decimal rounding, but reads and writes the decimal sign of the host program's locale. So
  * it never sees one here: it is given an integer and an exponent (12.5 → "125e-1"), and of what it prints only the
  * digits and the exponent are taken. */
-#include "base/str.h"
+#include "base/numtext.h"
 
 #include <float.h>
 #include <math.h>
@@ -153,6 +153,19 @@ static int shortest_digits(double v, char digits[20], int *point) {
     }
 }
 
+/* 0.d₁d₂… · 10^point as people write it. */
+static size_t put_digits(const char *sign, const char *d, int n, int point, char out[QN_F64_TEXT]) {
+    if (point > -4 && point <= 0)                         /* 0.00123 */
+        return (size_t)snprintf(out, QN_F64_TEXT, "%s0.%.*s%.*s", sign, -point, "000", n, d);
+    if (point > 0 && point < n)                           /* 12.3 */
+        return (size_t)snprintf(out, QN_F64_TEXT, "%s%.*s.%.*s", sign, point, d, n - point, d + point);
+    if (point >= n && point <= 17)                        /* 123000 */
+        return (size_t)snprintf(out, QN_F64_TEXT, "%s%.*s%.*s", sign, n, d, point - n, "0000000000000000");
+    if (n == 1)                                           /* 1e-7 */
+        return (size_t)snprintf(out, QN_F64_TEXT, "%s%ce%d", sign, d[0], point - 1);
+    return (size_t)snprintf(out, QN_F64_TEXT, "%s%c.%.*se%d", sign, d[0], n - 1, d + 1, point - 1);
+}
+
 size_t qn_f64_text(double v, char out[QN_F64_TEXT]) {
     if (isnan(v) || isinf(v))
         return (size_t)snprintf(out, QN_F64_TEXT, "%s", isnan(v) ? "nan" : v < 0 ? "-inf" : "inf");
@@ -163,13 +176,33 @@ size_t qn_f64_text(double v, char out[QN_F64_TEXT]) {
         return (size_t)snprintf(out, QN_F64_TEXT, "%s0", sign);
     char d[20];
     int point, n = shortest_digits(fabs(v), d, &point);
-    if (point > -4 && point <= 0)                         /* 0.00123 */
-        return (size_t)snprintf(out, QN_F64_TEXT, "%s0.%.*s%.*s", sign, -point, "000", n, d);
-    if (point > 0 && point < n)                           /* 12.3 */
-        return (size_t)snprintf(out, QN_F64_TEXT, "%s%.*s.%.*s", sign, point, d, n - point, d + point);
-    if (point >= n && point <= 17)                        /* 123000 */
-        return (size_t)snprintf(out, QN_F64_TEXT, "%s%.*s%.*s", sign, n, d, point - n, "0000000000000000");
-    if (n == 1)                                           /* 1e-7 */
-        return (size_t)snprintf(out, QN_F64_TEXT, "%s%ce%d", sign, d[0], point - 1);
-    return (size_t)snprintf(out, QN_F64_TEXT, "%s%c.%.*se%d", sign, d[0], n - 1, d + 1, point - 1);
+    return put_digits(sign, d, n, point, out);
+}
+
+/* Nine digits bring every float back. Scaling by an exact power of ten rounds once, like the reader, so what reads back
+ * here reads back there; outside of those powers, and for whole numbers, the way of doubles serves. */
+size_t qn_f32_text(float v, char out[QN_F64_TEXT]) {
+    const double a = fabs((double)v);
+    int point = 1;
+    if (!(a > 1e-13 && a < 1e13) || a == (double)(int64_t)a)
+        return qn_f64_text((double)v, out);
+    while (point < 13 && a >= ten_to[point])
+        point++;
+    while (a < 1 && a * ten_to[1 - point] < 1)
+        point--;
+    for (int n = 6;; n++) {
+        const int shift = n - point;
+        uint64_t whole = (uint64_t)((shift < 0 ? a / ten_to[-shift] : a * ten_to[shift]) + 0.5);
+        const double back = shift < 0 ? (double)whole * ten_to[-shift] : (double)whole / ten_to[shift];
+        if (n < 9 && (float)back != (float)a)
+            continue;
+        char d[20];
+        const int grown = whole >= (uint64_t)ten_to[n];   /* 0.9999996 became 1 */
+        int k = n + grown;
+        for (int i = k; i-- > 0; whole /= 10)
+            d[i] = (char)('0' + whole % 10);
+        while (k > 1 && d[k - 1] == '0')
+            k--;
+        return put_digits(v < 0 ? "-" : "", d, k, point + grown, out);
+    }
 }

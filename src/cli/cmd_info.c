@@ -71,6 +71,8 @@ static int put_weights(qn_cli *c, const qn_model_facts *f) {
     QN_TRY(qn_out_puts(c, "\n"));
     if (!f->arch)
         return 0;
+    if (f->encoder)
+        return qn_out_printf(c, "%-16s%s of weights\n", "memory", size_text(f->packed_bytes, size));
     return qn_out_printf(c, "%-16s%s of weights + %s of KV per 1000 tokens (%s; q8_0: %s)\n", "memory",
                          size_text(f->packed_bytes, size), size_text(1000 * f->kv_bytes, kv),
                          qn_dtype_get(f->kv)->name, size_text(1000 * f->kv_q8_0_bytes, q8_0));
@@ -88,12 +90,38 @@ static int put_token(qn_cli *c, const char *name, const qn_tok *tok, int64_t id)
     return rc;
 }
 
+/* "[CLS] … [SEP]" */
+static int put_around(qn_cli *c, const qn_tok *tok) {
+    size_t before, behind;
+    const int32_t *prefix = qn_tok_prefix(tok, &before), *suffix = qn_tok_suffix(tok, &behind);
+    QN_TRY(label(c, "around a text"));
+    for (size_t i = 0; i < before; i++) {
+        QN_TRY(qn_out_clean(c, qn_tok_text(tok, prefix[i])));
+        QN_TRY(qn_out_puts(c, " "));
+    }
+    QN_TRY(qn_out_puts(c, "…"));
+    for (size_t i = 0; i < behind; i++) {
+        QN_TRY(qn_out_puts(c, " "));
+        QN_TRY(qn_out_clean(c, qn_tok_text(tok, suffix[i])));
+    }
+    return qn_out_puts(c, "\n");
+}
+
+static int put_embedding(qn_cli *c, const qn_embedding *e) {
+    return qn_out_printf(c, "%-16s%s pooling, %s, texts up to %lld tokens%s\n", "vectors", qn_pooling_name(e->pooling),
+                         e->normalize ? "length 1" : "not normalized", (long long)e->max_tokens,
+                         e->said ? "" : " (nothing is said of it)");
+}
+
 static int put_tokenizer(qn_cli *c, const qn_model_facts *f) {
     if (!f->tok) {
         QN_TRY(label(c, "tokenizer"));
         return qn_out_printf(c, "%s\n", f->tok_problem);
     }
-    QN_TRY(qn_out_printf(c, "%-16sBPE, %d tokens\n", "tokenizer", qn_tok_size(f->tok)));
+    const bool wordpiece = qn_tok_model_of(f->tok) == QN_TOK_WORDPIECE;
+    QN_TRY(qn_out_printf(c, "%-16s%s, %d tokens\n", "tokenizer", wordpiece ? "WordPiece" : "BPE", qn_tok_size(f->tok)));
+    if (wordpiece)
+        return put_around(c, f->tok);
     QN_TRY(put_token(c, "BOS", f->tok, qn_tok_bos(f->tok)));
     if (!f->arch || f->config.n_eos == 0)
         return put_token(c, "EOS", f->tok, qn_tok_eos(f->tok));
@@ -169,7 +197,12 @@ static int put_text(qn_cli *c, const qn_model_facts *f) {
         QN_TRY(put_config(c, &f->config));
     QN_TRY(put_weights(c, f));
     QN_TRY(put_tokenizer(c, f));
-    QN_TRY(qn_out_printf(c, "%-16s%s\n", "chat template", f->chat_template.s ? "yes" : "no"));
+    if (f->embeds)
+        QN_TRY(put_embedding(c, &f->embedding));
+    if (f->encoder)
+        QN_TRY(qn_out_printf(c, "%-16sreads texts whole and writes none: `quern embed`\n", "use"));
+    else
+        QN_TRY(qn_out_printf(c, "%-16s%s\n", "chat template", f->chat_template.s ? "yes" : "no"));
     QN_TRY(put_sampling(c, f));
     if (qn_cli_flag(c, "metadata"))
         QN_TRY(put_metadata(c, qn_source_meta(f->source)));
@@ -252,6 +285,19 @@ static void json_tokenizer(qn_jw *w, const qn_model_facts *f) {
     qn_jw_close(w);
 }
 
+static void json_embedding(qn_jw *w, const qn_model_facts *f) {
+    qn_jw_key(w, "encoder");
+    qn_jw_bool(w, f->encoder);
+    if (!f->embeds)
+        return;
+    qn_jw_key(w, "embedding");
+    qn_jw_open(w, '{');
+    qn_field_str(w, "pooling", qn_pooling_name(f->embedding.pooling));
+    qn_field_bool(w, "normalize", f->embedding.normalize);
+    key_i64(w, "max_tokens", f->embedding.max_tokens);
+    qn_jw_close(w);
+}
+
 static void json_sampling(qn_jw *w, const qn_model_facts *f) {
     recommendation r[5];
     const size_t n = recommendations(&f->sampling, r);
@@ -322,6 +368,7 @@ static int put_json(qn_cli *c, const qn_model_facts *f) {
         key_i64(w, "kv_q8_0_bytes_per_token", (int64_t)f->kv_q8_0_bytes);
     }
     json_tokenizer(w, f);
+    json_embedding(w, f);
     qn_jw_key(w, "chat_template");
     qn_jw_bool(w, f->chat_template.s != NULL);
     json_sampling(w, f);

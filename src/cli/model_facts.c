@@ -45,9 +45,10 @@ static int read_tensors(qn_model_facts *f, const qn_tensor_file *tensors, qn_isa
         const qn_tensor_info *t = qn_tensor_at(tensors, i);
         f->tensors++;
         f->numbers += qn_tensor_elements(t);
-        f->packed_bytes += packed(t);
+        const bool idle = f->arch && qn_arch_leaves_out(f->arch, t->name);     /* an old buffer, of whatever type */
+        f->packed_bytes += idle ? 0 : packed(t);
         qn_assert(add_type(f, t));                      /* the readers refuse types that nobody knows */
-        if (!f->problem && qn_tensor_need_dtype(tensors, t) < 0)
+        if (!f->problem && !idle && qn_tensor_need_dtype(tensors, t) < 0)
             QN_TRY(keep_message(&f->problem));
     }
     qsort(f->type, f->types, sizeof *f->type, by_numbers);
@@ -88,6 +89,16 @@ static void read_names(qn_model_facts *f, const qn_meta *m) {
         f->architecture = qn_meta_array_str(&classes, 0);
 }
 
+static int read_embedding(qn_model_facts *f) {
+    if (!f->arch)
+        return 0;
+    f->encoder = qn_arch_is_encoder(f->arch, &f->config);
+    if (qn_source_embedding(f->source, &f->embedding) < 0)
+        return f->encoder ? keep_message(&f->problem) : 0;
+    f->embeds = f->encoder || f->embedding.said;
+    return 0;
+}
+
 static int read_model(qn_model_facts *f, qn_isa isa) {
     const qn_meta *m = qn_source_meta(f->source);
     const qn_tensor_file *tensors = qn_source_tensors(f->source);
@@ -98,6 +109,7 @@ static int read_model(qn_model_facts *f, qn_isa isa) {
             f->arch = NULL;
             QN_TRY(keep_message(&f->problem));
         }
+        QN_TRY(read_embedding(f));
     }
     if (!tensors)
         return 0;

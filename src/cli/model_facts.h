@@ -3,7 +3,7 @@
 #define QN_CLI_MODEL_FACTS_H
 
 #include "cli/cli.h"
-#include "model/model.h"
+#include "model/embedding.h"
 
 #define QN_FACT_TYPES 48            /* tensor types in one file; ggml has 40 */
 
@@ -21,6 +21,9 @@ typedef struct {
     qn_str name, architecture;      /* empty: not said */
     const qn_arch *arch;            /* NULL: not known */
     qn_config config;               /* where arch is known */
+    bool encoder;                   /* reads texts whole */
+    qn_embedding embedding;         /* where `embeds`: its files say how texts become vectors, or it is an encoder */
+    bool embeds;
     char *problem;                  /* why the model cannot be run; NULL where nothing speaks against it */
     /* weights */
     int64_t tensors, numbers;

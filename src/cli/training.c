@@ -156,6 +156,7 @@ out:
 static int open_from(qn_training *t, const char *from, bool has[QN_PARAMS], qn_source **s) {
     QN_TRY(qn_source_open(s, from));
     QN_TRY(qn_source_config(*s, &t->arch, &t->cfg));
+    QN_TRY(qn_arch_continues(t->arch, &t->cfg, from));
     if (!qn_source_tensors(*s))
         return qn_fail(QN_ENOTFOUND, "%s: has no weights to begin with", from);
     QN_TRY(parameters_of(*s, t->arch, has));

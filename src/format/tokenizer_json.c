@@ -3,7 +3,9 @@
  *   added_tokens     [{id, content, special, lstrip …}]
  *   normalizer       component: {type, …} or {type: "Sequence", normalizers: [component …]}
  *   pre_tokenizer    the same with "pretokenizers", decoder with "decoders", post_processor with "processors"
- *   model            {type: "BPE", vocab: {text: id}, merges: […], unk_token, byte_fallback …}
+ *   model            {type: "BPE", vocab: {text: id}, merges: […], unk_token, byte_fallback …}, or "WordPiece" without
+ *                    merges
+ *   truncation, padding: how the file's author ran it; they are no part of a tokenizer and are not looked at
  *
  * The order of keys is not given, so a component is read whole, into a struct that has every field of every type, and
  * understood when its end has come. */
@@ -18,6 +20,7 @@ typedef struct {
     qn_tok_spec *spec;
     size_t bytes;               /* of the document */
     qn_buf text;                /* the string being read */
+    bool wordpiece;             /* the model says so */
 } reader;
 
 /* ---- values ------------------------------------------------------------------------------------------------------ */
@@ -52,11 +55,14 @@ static int read_id(reader *r, int64_t *out) {
 typedef struct {
     qn_str type, pattern, content, prepend, replacement, behavior, prepend_scheme, delimiter;
     bool regex, invert, strip_left, strip_right, add_prefix_space, use_regex, individual_digits, split;
+    bool clean_text, handle_chinese_chars, lowercase, cleanup;
+    int strip_accents;          /* −1: null, which means as `lowercase` says */
+    qn_str prefix;
     int64_t start, stop;
     bool has_children;
 } component;
 
-typedef enum { FIELD_TEXT, FIELD_FLAG, FIELD_NUMBER, FIELD_PATTERN } field_kind;
+typedef enum { FIELD_TEXT, FIELD_FLAG, FIELD_FLAG_OR_NULL, FIELD_NUMBER, FIELD_PATTERN } field_kind;
 static const struct { const char *key; field_kind kind; size_t offset; } fields[] = {
     {"type", FIELD_TEXT, offsetof(component, type)},
     {"pattern", FIELD_PATTERN, offsetof(component, pattern)},
@@ -73,9 +79,24 @@ static const struct { const char *key; field_kind kind; size_t offset; } fields[
     {"use_regex", FIELD_FLAG, offsetof(component, use_regex)},
     {"individual_digits", FIELD_FLAG, offsetof(component, individual_digits)},
     {"split", FIELD_FLAG, offsetof(component, split)},
+    {"clean_text", FIELD_FLAG, offsetof(component, clean_text)},
+    {"handle_chinese_chars", FIELD_FLAG, offsetof(component, handle_chinese_chars)},
+    {"lowercase", FIELD_FLAG, offsetof(component, lowercase)},
+    {"strip_accents", FIELD_FLAG_OR_NULL, offsetof(component, strip_accents)},
+    {"cleanup", FIELD_FLAG, offsetof(component, cleanup)},
+    {"prefix", FIELD_TEXT, offsetof(component, prefix)},
     {"start", FIELD_NUMBER, offsetof(component, start)},
     {"stop", FIELD_NUMBER, offsetof(component, stop)},
 };
+
+static int read_flag_or_null(reader *r, int *out) {
+    bool on = false;
+    if (qn_json_peek(&r->j) == 'n')
+        return qn_json_null(&r->j);
+    QN_TRY(qn_json_bool(&r->j, &on));
+    *out = on;
+    return 0;
+}
 
 /* {"String": "…"} or {"Regex": "…"}. */
 static int read_pattern(reader *r, component *c) {
@@ -99,6 +120,7 @@ static int read_field(reader *r, qn_str key, component *c) {
         switch (fields[i].kind) {
         case FIELD_TEXT: return read_text(r, at);
         case FIELD_FLAG: return read_flag(r, at);
+        case FIELD_FLAG_OR_NULL: return read_flag_or_null(r, at);
         case FIELD_NUMBER: return qn_json_i64(&r->j, at);
         case FIELD_PATTERN: return read_pattern(r, c);
         }
@@ -110,7 +132,8 @@ typedef int take_fn(reader *r, const component *c);
 
 /* One component, or a Sequence of them under `children`; `take` gets each in order. */
 static int read_component(reader *r, const char *children, take_fn *take) {
-    component c = {.use_regex = true, .split = true, .add_prefix_space = true};
+    component c = {.use_regex = true, .split = true, .add_prefix_space = true, .clean_text = true,
+                   .handle_chinese_chars = true, .lowercase = true, .cleanup = true, .strip_accents = -1};
     qn_str key;
     int more;
     if (qn_json_peek(&r->j) == 'n')
@@ -147,13 +170,15 @@ static int take_normalizer(reader *r, const component *c) {
         {"NFC", QN_NORM_NFC}, {"NFD", QN_NORM_NFD}, {"NFKC", QN_NORM_NFKC}, {"NFKD", QN_NORM_NFKD},
         {"Lowercase", QN_NORM_LOWERCASE}, {"StripAccents", QN_NORM_STRIP_ACCENTS}, {"Nmt", QN_NORM_NMT},
         {"Strip", QN_NORM_STRIP}, {"Prepend", QN_NORM_PREPEND}, {"Replace", QN_NORM_REPLACE},
-        {"ByteLevel", QN_NORM_BYTE_LEVEL},
+        {"ByteLevel", QN_NORM_BYTE_LEVEL}, {"BertNormalizer", QN_NORM_BERT},
     };
+    const bool accents = c->strip_accents < 0 ? c->lowercase : c->strip_accents > 0;
     for (size_t i = 0; i < QN_LEN(types); i++) {
         if (!qn_str_is(c->type, types[i].type))
             continue;
         qn_tok_norm n = {.kind = types[i].kind, .pattern = c->pattern, .content = c->content, .regex = c->regex,
-                         .left = c->strip_left, .right = c->strip_right};
+                         .left = c->strip_left, .right = c->strip_right,
+                         .bert = {c->clean_text, c->handle_chinese_chars, accents, c->lowercase}};
         if (n.kind == QN_NORM_PREPEND)
             n.content = c->prepend;
         return qn_tok_spec_norm(r->spec, &n);
@@ -193,7 +218,7 @@ static int take_pretokenizer(reader *r, const component *c) {
         {"Split", QN_PRETOK_SPLIT}, {"ByteLevel", QN_PRETOK_BYTE_LEVEL}, {"Digits", QN_PRETOK_DIGITS},
         {"Punctuation", QN_PRETOK_PUNCTUATION}, {"Whitespace", QN_PRETOK_WHITESPACE},
         {"WhitespaceSplit", QN_PRETOK_WHITESPACE_SPLIT}, {"Metaspace", QN_PRETOK_METASPACE},
-        {"CharDelimiterSplit", QN_PRETOK_SPLIT},
+        {"CharDelimiterSplit", QN_PRETOK_SPLIT}, {"BertPreTokenizer", QN_PRETOK_BERT},
     };
     size_t i = 0;
     while (i < QN_LEN(types) && !qn_str_is(c->type, types[i].type))
@@ -222,16 +247,19 @@ static int take_decoder(reader *r, const component *c) {
     static const struct { const char *type; qn_decode_kind kind; } types[] = {
         {"ByteLevel", QN_DECODE_BYTE_LEVEL}, {"Replace", QN_DECODE_REPLACE}, {"ByteFallback", QN_DECODE_BYTE_FALLBACK},
         {"Fuse", QN_DECODE_FUSE}, {"Strip", QN_DECODE_STRIP}, {"Metaspace", QN_DECODE_METASPACE},
+        {"WordPiece", QN_DECODE_WORDPIECE},
     };
     for (size_t i = 0; i < QN_LEN(types); i++) {
         if (!qn_str_is(c->type, types[i].type))
             continue;
         qn_tok_decoder d = {.kind = types[i].kind, .pattern = c->pattern, .content = c->content, .start = c->start,
-                            .stop = c->stop};
+                            .stop = c->stop, .cleanup = c->cleanup};
         if (d.kind == QN_DECODE_REPLACE && c->regex)
             return qn_json_fail(&r->j, QN_EUNSUPPORTED, "the decoder Replace with a regular expression");
         if (d.kind == QN_DECODE_STRIP && (d.content.n == 0 || d.content.n > 4 || d.start < 0 || d.stop < 0))
             return qn_json_fail(&r->j, QN_EFORMAT, "the decoder Strip wants one character and two counts");
+        if (d.kind == QN_DECODE_WORDPIECE)
+            d.pattern = c->prefix.n ? c->prefix : QN_STR("##");
         if (d.kind == QN_DECODE_METASPACE) {
             d.pattern = c->replacement.n ? c->replacement : QN_STR("▁");
             QN_TRY(read_scheme(r, c, &d.prepend));
@@ -500,8 +528,10 @@ static int read_merges(reader *r) {
 static int read_model_type(reader *r) {
     qn_str type;
     QN_TRY(read_text(r, &type));
-    if (!qn_str_is(type, "BPE"))
-        return qn_json_fail(&r->j, QN_EUNSUPPORTED, "the model \"%.*s\" is not supported (BPE is)", QN_STR_ARG(type));
+    r->wordpiece = qn_str_is(type, "WordPiece");
+    if (!r->wordpiece && !qn_str_is(type, "BPE"))
+        return qn_json_fail(&r->j, QN_EUNSUPPORTED, "the model \"%.*s\" is not supported (BPE and WordPiece are)",
+                            QN_STR_ARG(type));
     return 0;
 }
 
@@ -524,13 +554,17 @@ static int read_model(reader *r) {
                : qn_str_is(key, "byte_fallback")             ? read_flag(r, &s->byte_fallback)
                : qn_str_is(key, "fuse_unk")                  ? read_flag(r, &s->fuse_unk)
                : qn_str_is(key, "ignore_merges")             ? read_flag(r, &s->ignore_merges)
+               : qn_str_is(key, "max_input_chars_per_word")  ? qn_json_i64(&r->j, &s->max_word)
                                                              : qn_json_skip(&r->j));
     }
     QN_TRY(more);
-    if (!vocab || !merges)
-        return qn_json_fail(&r->j, QN_EUNSUPPORTED, "a model without \"%s\" (only BPE is supported)",
+    r->wordpiece = r->wordpiece || (!merges && s->max_word > 0);            /* old files give no type */
+    if (!vocab || (!merges && !r->wordpiece))
+        return qn_json_fail(&r->j, QN_EUNSUPPORTED, "a model without \"%s\" (BPE and WordPiece are supported)",
                             vocab ? "merges" : "vocab");
-    s->model = QN_TOK_BPE;
+    s->model = r->wordpiece ? QN_TOK_WORDPIECE : QN_TOK_BPE;
+    if (r->wordpiece && s->max_word == 0)
+        s->max_word = 100;
     s->unk = unk.n ? qn_tok_spec_find(s, unk) : -1;
     s->use_unk = s->unk >= 0;
     return 0;

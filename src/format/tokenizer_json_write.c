@@ -56,10 +56,19 @@ static void put_norm(qn_jw *w, const qn_tok_norm *n) {
         [QN_NORM_NFC] = "NFC", [QN_NORM_NFD] = "NFD", [QN_NORM_NFKC] = "NFKC", [QN_NORM_NFKD] = "NFKD",
         [QN_NORM_LOWERCASE] = "Lowercase", [QN_NORM_STRIP_ACCENTS] = "StripAccents", [QN_NORM_NMT] = "Nmt",
         [QN_NORM_STRIP] = "Strip", [QN_NORM_PREPEND] = "Prepend", [QN_NORM_REPLACE] = "Replace",
-        [QN_NORM_BYTE_LEVEL] = "ByteLevel",
+        [QN_NORM_BYTE_LEVEL] = "ByteLevel", [QN_NORM_BERT] = "BertNormalizer",
     };
     qn_jw_open(w, '{');
     qn_field_str(w, "type", types[n->kind]);
+    if (n->kind == QN_NORM_BERT) {
+        qn_field_bool(w, "clean_text", n->bert.clean);
+        qn_field_bool(w, "handle_chinese_chars", n->bert.ideographs);
+        if (n->bert.accents == n->bert.lowercase)       /* as BERT's own files say it */
+            qn_field_null(w, "strip_accents");
+        else
+            qn_field_bool(w, "strip_accents", n->bert.accents);
+        qn_field_bool(w, "lowercase", n->bert.lowercase);
+    }
     if (n->kind == QN_NORM_STRIP) {
         qn_field_bool(w, "strip_left", n->left);
         qn_field_bool(w, "strip_right", n->right);
@@ -103,6 +112,7 @@ static void put_pretok(qn_jw *w, const qn_tok_pretok *p) {
         [QN_PRETOK_SPLIT] = "Split", [QN_PRETOK_BYTE_LEVEL] = "ByteLevel", [QN_PRETOK_DIGITS] = "Digits",
         [QN_PRETOK_PUNCTUATION] = "Punctuation", [QN_PRETOK_WHITESPACE] = "Whitespace",
         [QN_PRETOK_WHITESPACE_SPLIT] = "WhitespaceSplit", [QN_PRETOK_METASPACE] = "Metaspace",
+        [QN_PRETOK_BERT] = "BertPreTokenizer",
     };
     qn_jw_open(w, '{');
     qn_field_str(w, "type", types[p->kind]);
@@ -143,7 +153,7 @@ static void put_decoder(qn_jw *w, const qn_tok_decoder *d) {
     static const char *const types[] = {
         [QN_DECODE_BYTE_LEVEL] = "ByteLevel", [QN_DECODE_REPLACE] = "Replace",
         [QN_DECODE_BYTE_FALLBACK] = "ByteFallback", [QN_DECODE_FUSE] = "Fuse", [QN_DECODE_STRIP] = "Strip",
-        [QN_DECODE_METASPACE] = "Metaspace",
+        [QN_DECODE_METASPACE] = "Metaspace", [QN_DECODE_WORDPIECE] = "WordPiece",
     };
     qn_jw_open(w, '{');
     qn_field_str(w, "type", types[d->kind]);
@@ -159,6 +169,10 @@ static void put_decoder(qn_jw *w, const qn_tok_decoder *d) {
         qn_field_text(w, "content", d->content);
         qn_field_i64(w, "start", d->start);
         qn_field_i64(w, "stop", d->stop);
+        break;
+    case QN_DECODE_WORDPIECE:
+        qn_field_text(w, "prefix", d->pattern);
+        qn_field_bool(w, "cleanup", d->cleanup);
         break;
     case QN_DECODE_METASPACE:
         qn_field_text(w, "replacement", d->pattern);
@@ -408,10 +422,24 @@ out:
     return rc;
 }
 
+static void put_wordpiece(writer *x) {
+    const qn_tok_spec *s = x->spec;
+    qn_field_str(&x->w, "type", "WordPiece");
+    put_text_or_null(&x->w, "unk_token", text_of(s, s->unk));
+    qn_field_text(&x->w, "continuing_subword_prefix", s->continuing_prefix);
+    qn_field_i64(&x->w, "max_input_chars_per_word", s->max_word);
+    put_vocab(x);
+    qn_jw_close(&x->w);
+}
+
 static int put_model(writer *x) {
     const qn_tok_spec *s = x->spec;
     qn_jw_key(&x->w, "model");
     qn_jw_open(&x->w, '{');
+    if (s->model == QN_TOK_WORDPIECE) {
+        put_wordpiece(x);
+        return 0;
+    }
     qn_field_str(&x->w, "type", "BPE");
     qn_field_null(&x->w, "dropout");
     put_text_or_null(&x->w, "unk_token", s->use_unk && s->unk >= 0 ? text_of(s, s->unk) : (qn_str){"", 0});
@@ -447,8 +475,8 @@ static int put_document(writer *x) {
 
 int qn_tokenizer_json_write(const qn_tok_spec *spec, qn_buf *out) {
     writer x = {.spec = spec};
-    if (spec->model != QN_TOK_BPE)
-        return qn_fail(QN_EUNSUPPORTED, "tokenizer: only BPE is written as tokenizer.json");
+    if (spec->model != QN_TOK_BPE && spec->model != QN_TOK_WORDPIECE)
+        return qn_fail(QN_EUNSUPPORTED, "tokenizer: only BPE and WordPiece are written as tokenizer.json");
     qn_jw_init(&x.w, out, 2);
     const int rc = put_document(&x);
     qn_strmap_drop(&x.id);

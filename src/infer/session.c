@@ -93,6 +93,7 @@ static int take_adapters(qn_session *s, const qn_session_options *o, int64_t seq
 
 static int init(qn_session *s, const qn_session_options *o) {
     const qn_config *c = &s->m->cfg;
+    QN_TRY(qn_arch_continues(s->m->arch, c, NULL));
     const int64_t sequences = o->sequences > 0 ? o->sequences : 1;
     const int kv = o->kv >= 0 ? o->kv : (int)qn_default_kv(s->m, s->k);
     if (o->context < 0 || o->context > INT32_MAX || sequences > 65536 || o->rows < 0 || o->rows > 65536)

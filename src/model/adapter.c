@@ -230,7 +230,7 @@ static int read_targets(const qn_arch *a, const char *targets, bool *meant) {
 
 static void fresh_a(const qn_lora *l, uint64_t seed, float *room) {
     const double bound = 1 / sqrt((double)l->cols);
-    const uint64_t pair = (uint64_t)(l->layer * QN_PARAMS + l->p->id);
+    const uint64_t pair = (uint64_t)(l->layer * QN_DRAWN_PARAMS + l->p->id);
     for (int64_t i = 0; i < l->rank * l->cols; i++)
         room[i] = (float)(bound * (2 * qn_rng_uniform(seed, QN_RNG_INIT, pair, (uint64_t)i) - 1));
     qn_lora_pack(&l->a, room);

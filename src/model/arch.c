@@ -52,7 +52,7 @@ bool qn_param_per_layer(const qn_param *p) { return strstr(p->gguf, "%d") != NUL
 static int64_t factor(const qn_config *c, qn_str f) {
     const struct { const char *symbol; int64_t value; } known[] = {
         {"V", c->V}, {"D", c->D}, {"F", c->F}, {"H", c->heads}, {"Hkv", c->kv_heads}, {"Dh", c->Dh},
-        {"C", c->context},
+        {"C", c->context}, {"Ty", c->types},
     };
     int64_t v = 0;
     for (size_t i = 0; i < QN_LEN(known); i++)
@@ -100,6 +100,20 @@ const qn_joint *qn_arch_joint(const qn_arch *a, qn_param_id id) {
 int qn_param_stored_name(const qn_arch *a, const qn_param *p, bool is_gguf, int64_t layer, qn_buf *out) {
     const qn_joint *j = qn_arch_joint(a, p->id);
     return j ? fill_in(is_gguf ? j->gguf : j->hf, layer, out) : qn_param_name(p, is_gguf, layer, out);
+}
+
+bool qn_arch_is_encoder(const qn_arch *a, const qn_config *c) {
+    qn_stack_spec s;
+    a->spec(c, &s);
+    return s.mask == QN_MASK_BOTH;
+}
+
+int qn_arch_continues(const qn_arch *a, const qn_config *c, const char *what) {
+    if (!qn_arch_is_encoder(a, c))
+        return 0;
+    return qn_fail(QN_EUNSUPPORTED, "%s%sa %s model reads a text whole and continues none, so it cannot write, chat, "
+                   "be scored or trained; `quern embed` turns texts into vectors with it", what ? what : "",
+                   what ? ": " : "", a->name);
 }
 
 bool qn_arch_leaves_out(const qn_arch *a, qn_str tensor) {

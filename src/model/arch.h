@@ -14,8 +14,13 @@ typedef enum {
     QN_P_Q, QN_P_K, QN_P_V, QN_P_O, QN_P_Q_BIAS, QN_P_K_BIAS, QN_P_V_BIAS, QN_P_O_BIAS,
     QN_P_FFN_NORM, QN_P_FFN_NORM_BIAS,
     QN_P_GATE, QN_P_UP, QN_P_DOWN, QN_P_GATE_BIAS, QN_P_UP_BIAS, QN_P_DOWN_BIAS,
-    QN_P_OUT_NORM, QN_P_OUT_NORM_BIAS, QN_P_HEAD, QN_PARAMS
+    QN_P_OUT_NORM, QN_P_OUT_NORM_BIAS, QN_P_HEAD,
+    QN_P_TYPES, QN_P_EMBED_NORM, QN_P_EMBED_NORM_BIAS, QN_PARAMS
 } qn_param_id;
+
+/* Draws of adapters and merges number a weight by layer · this + id. It stays as it was when the first of them were
+ * drawn: all that they are drawn for stands before it. */
+enum { QN_DRAWN_PARAMS = QN_P_HEAD + 1 };
 
 enum {
     QN_NO_DECAY = 1,            /* optimizers do not decay it */
@@ -26,13 +31,14 @@ enum {
     QN_EMBEDDING = 32,          /* quantization policies and optimizers treat it apart */
     QN_RESIDUAL_OUT = 64,       /* writes into the residual stream: fresh ones are smaller in deeper models */
     QN_HF_TRANSPOSED = 128,     /* directories hold [in,out] where the product reads [out,in] */
-    QN_NO_BLOCKS = 256          /* never block-quantized: a table that is only looked up, and small */
+    QN_NO_BLOCKS = 256,         /* never block-quantized: a table that is only looked up, and small */
+    QN_F32_IN_GGUF = 512           /* llama.cpp reads it as F32 and as nothing else */
 };
 
 typedef struct {
     qn_param_id id;
     const char *gguf, *hf;      /* names; %d is the layer. A name without it stands once */
-    const char *shape;          /* "H*Dh D": symbols V D F H Hkv Dh C, products, numbers */
+    const char *shape;          /* "H*Dh D": symbols V D F H Hkv Dh C Ty, products, numbers */
     int flags;
 } qn_param;
 
@@ -45,12 +51,12 @@ typedef struct {
 } qn_joint;
 
 typedef enum { QN_NORM_RMS, QN_NORM_LAYER } qn_norm_type;
-typedef enum { QN_NORM_PRE } qn_norm_place;
+typedef enum { QN_NORM_PRE, QN_NORM_POST } qn_norm_place;      /* before a half of a block, or behind its residual */
 typedef enum { QN_POS_ROPE, QN_POS_LEARNED } qn_position;
-typedef enum { QN_MASK_CAUSAL } qn_mask;
+typedef enum { QN_MASK_CAUSAL, QN_MASK_BOTH } qn_mask;          /* a token sees those before it, or all of its text */
 typedef enum { QN_FFN_GATED, QN_FFN_PLAIN } qn_ffn;
 
-/* What the shared decoder stack (stack.c) does differently for different families. */
+/* What the shared stack (stack.c) does differently for different families. */
 typedef struct {
     qn_norm_type norm;
     qn_norm_place norm_place;
@@ -67,8 +73,10 @@ typedef struct qn_arch {
     const char *name;                       /* general.architecture */
     const char *hf_class[4];                /* architectures[0] of config.json */
     const char *hf_type[4];                 /* model_type */
-    const char *hf_prefix;                  /* of names in directories; some leave it out. NULL: none do */
-    const char *unused[4];                  /* ends of names that stand in files and mean nothing: old buffers */
+    const char *hf_prefix;                  /* of names in directories, where some have it and some not; else NULL.
+                                             * The table says how names are written */
+    const char *alias[4][2];                /* ends of names in directories, and how older ones spell them */
+    const char *unused[16];                 /* ends of names that stand in files and mean nothing: old buffers */
     const qn_key *keys;
     size_t n_keys;
     const qn_param *params;
@@ -103,6 +111,10 @@ int qn_param_name(const qn_param *p, bool is_gguf, int64_t layer, qn_buf *out);
 int qn_param_stored_name(const qn_arch *a, const qn_param *p, bool is_gguf, int64_t layer, qn_buf *out);
 const qn_joint *qn_arch_joint(const qn_arch *a, qn_param_id id);      /* NULL: it has a tensor of its own */
 bool qn_param_per_layer(const qn_param *p);
+/* Reads texts whole and continues none. qn_arch_continues: QN_EUNSUPPORTED, with what to do, where that is so; `what`
+ * is the model's file, or NULL. */
+bool qn_arch_is_encoder(const qn_arch *a, const qn_config *c);
+int qn_arch_continues(const qn_arch *a, const qn_config *c, const char *what);
 /* A tensor that files of the family carry for nothing. */
 bool qn_arch_leaves_out(const qn_arch *a, qn_str tensor);
 

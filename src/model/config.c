@@ -7,14 +7,16 @@
 #include <string.h>
 
 /* Bounds that no real model reaches; they keep every later product of dimensions far from overflow. */
-enum { MAX_LAYERS = 4096, MAX_WIDTH = 1 << 20, MAX_HEADS = 4096, MAX_VOCAB = 1 << 24 };
+enum { MAX_LAYERS = 4096, MAX_WIDTH = 1 << 20, MAX_HEADS = 4096, MAX_VOCAB = 1 << 24,
+       MAX_TYPES = 65536 };
 
 /* The first of the '|'-separated spellings that is there. 1 found, 0 absent, <0 wrong kind. */
 static int find(const qn_meta *m, const char *prefix, const char *spellings, qn_field_kind kind, void *out) {
     while (spellings && *spellings) {
         const size_t n = strcspn(spellings, "|");
         char key[160];
-        snprintf(key, sizeof key, "%s%.*s", prefix, (int)n, spellings);
+        const bool whole = strncmp(spellings, "tokenizer.", 10) == 0;
+        snprintf(key, sizeof key, "%s%.*s", whole ? "" : prefix, (int)n, spellings);
         const int rc = kind == QN_FIELD_I64 ? qn_meta_get_i64(m, key, out) : qn_meta_get_f64(m, key, out);
         if (rc != 0)
             return rc;
@@ -171,6 +173,8 @@ static int check(const qn_config *c, const char *file) {
                        (long long)c->kv_heads);
     if (!(c->norm_eps >= 0 && c->norm_eps < 1))
         return qn_fail(QN_EFORMAT, "%s: norm eps %g is out of range", file, c->norm_eps);
+    if (c->types < 0 || c->types > MAX_TYPES)
+        return qn_fail(QN_EFORMAT, "%s: %lld token types; expected at most %d", file, (long long)c->types, MAX_TYPES);
     if (c->window < 0)
         return qn_fail(QN_EFORMAT, "%s: sliding window %lld is negative", file, (long long)c->window);
     return 0;

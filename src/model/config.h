@@ -26,6 +26,7 @@ typedef struct qn_config {
     int64_t V, D, F, layers, heads, kv_heads, Dh;
     int64_t context;                    /* trained length */
     int64_t window;                     /* sliding window; 0 = none */
+    int64_t types;                      /* token types, of families that have them */
     double norm_eps;
     qn_rope_config rope;
     qn_act act;
@@ -37,7 +38,8 @@ typedef struct qn_config {
 } qn_config;
 
 /* A row of a family's key table: where a field of qn_config stands in GGUF metadata (after "<arch>.") and in
- * config.json; several spellings are separated by '|', the first that is there counts. */
+ * config.json; several spellings are separated by '|', the first that is there counts. A GGUF spelling that begins with
+ * "tokenizer." is the whole key. */
 typedef enum { QN_FIELD_I64, QN_FIELD_F64 } qn_field_kind;
 typedef enum { QN_KEY_REQUIRED, QN_KEY_DEFAULT, QN_KEY_SAME_AS } qn_key_rule;
 typedef struct {

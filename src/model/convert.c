@@ -175,6 +175,7 @@ static int put_keys(const qn_conversion *c, qn_gguf_writer *w) {
         QN_TRY(qn_gguf_put_u32(w, "general.quantization_version", 2));
     if (qn_source_is_gguf(c->s))
         return carry_keys(c, w);
+    QN_TRY(qn_save_embedding_gguf(&c->embedding, &c->model, w));
     QN_TRY(qn_gguf_put_str(w, "general.type", QN_STR("model")));
     QN_TRY(put_remembered(c, w));
     QN_TRY(qn_source_sampling(c->s, &d));
@@ -202,10 +203,13 @@ out:
 
 /* The small files, config.json last. Those that are not written are removed: they would speak of another model. */
 enum { FILE_GENERATION, FILE_TOKENIZER, FILE_TOKENIZER_CONFIG, FILE_TEMPLATE, FILE_SPECIAL, FILE_ADDED, FILE_VOCAB,
-       FILE_MERGES, FILE_SENTENCEPIECE, FILE_INDEX, FILE_CONFIG, FILES };
+       FILE_MERGES, FILE_SENTENCEPIECE, FILE_VOCAB_TXT, FILE_PROMPTS, FILE_MODULES, FILE_POOLING, FILE_LIMIT,
+       FILE_INDEX, FILE_CONFIG, FILES };
+#define POOLING_FOLDER "1_Pooling"
 static const char *const file_names[FILES] = {
     "generation_config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja",
-    "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "tokenizer.model",
+    "special_tokens_map.json", "added_tokens.json", "vocab.json", "merges.txt", "tokenizer.model", "vocab.txt",
+    "config_sentence_transformers.json", "modules.json", POOLING_FOLDER "/config.json", "sentence_bert_config.json",
     "model.safetensors.index.json", "config.json"};
 
 typedef struct {
@@ -227,17 +231,31 @@ static void directory_drop(directory *d) {
     qn_buf_drop(&d->path);
 }
 
+static bool is_of_vectors(int file) { return file == FILE_MODULES || file == FILE_POOLING || file == FILE_LIMIT; }
+
+/* sentence-transformers' files, made anew: the folder of the pooling may have had another name. */
+static int make_vector_texts(const qn_conversion *c, directory *d) {
+    if (!c->embedding.said)
+        return 0;
+    QN_TRY(qn_save_modules_json(&c->embedding, &d->text[FILE_MODULES]));
+    QN_TRY(qn_save_pooling_json(&c->embedding, c->cfg.D, &d->text[FILE_POOLING]));
+    QN_TRY(qn_save_limit_json(&c->embedding, &d->text[FILE_LIMIT]));
+    d->there[FILE_MODULES] = d->there[FILE_POOLING] = d->there[FILE_LIMIT] = true;
+    return 0;
+}
+
 /* From a directory: its files as they are, but for the dtype. */
 static int copy_texts(const qn_conversion *c, directory *d) {
     qn_buf config = {0};
     int rc = 0;
     for (int i = 0; i < FILES; i++) {
         QN_TRY_OUT(qn_path_join(&d->path, qn_source_path(c->s), file_names[i]));
-        d->there[i] = i != FILE_INDEX && qn_is_file(d->path.s);
+        d->there[i] = i != FILE_INDEX && !is_of_vectors(i) && qn_is_file(d->path.s);
         if (d->there[i])
             QN_TRY_OUT(qn_read_file(i == FILE_CONFIG ? &config : &d->text[i], d->path.s, SMALL_FILE_MAX));
     }
     QN_TRY_OUT(qn_save_config_dtype(qn_buf_view(&config), c->r->dtype, &d->text[FILE_CONFIG]));
+    QN_TRY_OUT(make_vector_texts(c, d));
 out:
     qn_buf_drop(&config);
     return rc;
@@ -251,7 +269,9 @@ static int make_texts(const qn_conversion *c, directory *d) {
     QN_TRY_OUT(qn_source_sampling(c->s, &defaults));
     QN_TRY_OUT(qn_save_config_json(&c->model, &d->text[FILE_CONFIG]));
     QN_TRY_OUT(qn_save_generation_json(&c->cfg, &defaults, &d->text[FILE_GENERATION]));
-    d->there[FILE_CONFIG] = d->there[FILE_GENERATION] = true;
+    QN_TRY_OUT(make_vector_texts(c, d));
+    d->there[FILE_CONFIG] = true;
+    d->there[FILE_GENERATION] = !qn_arch_is_encoder(c->model.arch, &c->cfg);
     if (!t.there)
         goto out;
     QN_TRY_OUT(qn_save_tokenizer_config_json(&t.spec, &c->cfg, t.chat_template, &d->text[FILE_TOKENIZER_CONFIG]));
@@ -280,6 +300,8 @@ static int write_texts(directory *d) {
     for (int i = 0; i < FILES; i++) {
         if (!d->there[i])
             continue;
+        QN_TRY(qn_path_join(&d->path, d->dir, POOLING_FOLDER));
+        QN_TRY(i == FILE_POOLING ? qn_dir_make(d->path.s) : 0);
         QN_TRY(qn_path_join(&d->path, d->dir, file_names[i]));
         QN_TRY(qn_out_open(&d->file[i], d->path.s));
         QN_TRY(qn_out_write(&d->file[i], d->text[i].s, d->text[i].n));
@@ -294,7 +316,7 @@ static int commit_all(directory *d) {
         QN_TRY(qn_path_join(&d->path, d->dir, file_names[i]));
         if (d->there[i])
             QN_TRY(qn_out_commit(&d->file[i]));
-        else if (unlink(d->path.s) != 0 && errno != ENOENT)
+        else if (unlink(d->path.s) != 0 && errno != ENOENT && errno != ENOTDIR)
             return qn_fail(QN_EIO, "%s: cannot remove: %s", d->path.s, strerror(errno));
     }
     return 0;
@@ -313,13 +335,19 @@ static int fill_directory(qn_conversion *c, directory *d) {
 
 static int write_directory(qn_conversion *c, const char *out) {
     directory d = {.dir = out};
+    qn_buf inner = {0};
     const bool made = mkdir(out, 0777) == 0;
     if (!made && !qn_is_dir(out))
         return qn_fail(QN_EIO, "%s: cannot make the directory: %s", out, strerror(errno));
     const int rc = fill_directory(c, &d);
-    directory_drop(&d);
-    if (rc < 0 && made)
+    if (rc < 0 && made && qn_path_join(&inner, out, POOLING_FOLDER) >= 0) {
+        directory_drop(&d);
+        rmdir(inner.s);
         rmdir(out);
+    } else {
+        directory_drop(&d);
+    }
+    qn_buf_drop(&inner);
     return rc;
 }
 
@@ -329,6 +357,7 @@ static int convert(qn_conversion *c, const char *out) {
     QN_TRY(qn_source_config(c->s, &c->model.arch, &c->cfg));
     c->model.cfg = &c->cfg;
     c->r->arch = c->model.arch->name;
+    QN_TRY(qn_source_embedding(c->s, &c->embedding));
     QN_TRY(qn_convert_plan(c));
     if (c->to_gguf || qn_source_is_gguf(c->s))
         QN_TRY(qn_save_check(&c->model, c->to_gguf));

@@ -24,6 +24,7 @@ typedef struct {
     bool to_gguf;
     qn_config cfg;
     qn_save_model model;            /* borrows cfg */
+    qn_embedding embedding;
     qn_convert_item *item;          /* [n] in the order of the file */
     size_t n, cap;
     float divisor[QN_ROPE_PAIRS];

@@ -77,6 +77,8 @@ static bool is_plain(int dtype) { return qn_dtype_get((qn_dtype)dtype)->block ==
 static qn_dtype matrix_dtype(qn_conversion *c, const qn_convert_item *it) {
     int stored = it->st.info->dtype == QN_F64 ? QN_F32 : it->st.info->dtype;
     const bool no_blocks = !c->to_gguf || (it->st.p->flags & QN_NO_BLOCKS);
+    if (c->to_gguf && (it->st.p->flags & QN_F32_IN_GGUF))
+        return QN_F32;
     if (no_blocks && !is_plain(stored))
         stored = QN_F32;
     int want = c->o->dtype == QN_DTYPE_KEEP ? stored : c->o->dtype;

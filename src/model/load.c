@@ -108,7 +108,8 @@ static int64_t layer_of(const loader *l, qn_str name) {
     if (qn_str_starts(name, prefix))
         name = (qn_str){name.s + strlen(prefix), name.n - strlen(prefix)};
     for (size_t i = 0; i < a->n_params; i++) {
-        const char *known = qn_source_is_gguf(l->s) ? a->params[i].gguf : a->params[i].hf + strlen(prefix);
+        const char *known = qn_source_is_gguf(l->s) ? a->params[i].gguf : a->params[i].hf;
+        known += strncmp(known, prefix, strlen(prefix)) == 0 ? strlen(prefix) : 0;
         const char *d = strstr(known, "%d");
         const size_t before = d ? (size_t)(d - known) : 0;
         size_t end = before;

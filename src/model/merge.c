@@ -92,7 +92,7 @@ int qn_merge_matrix(float *w, const qn_param *p, int64_t layer, const qn_merge_p
     qn_assert(n <= QN_ADAPTERS);
     int rc = open_matrix(&m, p, layer);
     if (rc >= 0)
-        rc = merge_all(&m, o, (uint64_t)(layer * QN_PARAMS + p->id), w, pool);
+        rc = merge_all(&m, o, (uint64_t)(layer * QN_DRAWN_PARAMS + p->id), w, pool);
     if (rc >= 0 && m.zero_length)
         rc = qn_fail(QN_EFORMAT, "%s of layer %lld: a row of W + s·B·A is zero; DoRA cannot bring it to a length",
                      p->gguf, (long long)layer);

@@ -9,7 +9,8 @@
  *   adapter.h     low-rank adapters beside a model's weights
  *   fingerprint.c what a model in memory is, in sixteen digits
  *   blank.c       a model without a file      params.h .c   the parameters of a model that is trained
- *   stack.c       the shared decoder stack: parameters and spec to a graph
+ *   stack.c       the shared stack: parameters and spec to a graph
+ *   embedding.h .c  how a model's hidden states become one vector per text
  *   save.h        what stands beside the weights of a model that is written (save_*.c)
  *   convert.h     a whole model from one form to the other (convert*.c)
  *
@@ -115,13 +116,19 @@ typedef struct {
 /* The body: ids [T] i32, positions [T] i32 → the last residual [T,D]. Values are named blk.3.attn.out and the like
  * (docs/SHAPES.md). The run data of every run is a qn_batch. Parameters are borrowed: m outlives g. Errors as the
  * builder functions of graph.h. */
-typedef struct { qn_ref ids, positions, residual; } qn_body_refs;
+typedef struct { qn_ref ids, positions, types, residual; } qn_body_refs;   /* types [T] i32; −1: the family has none */
 int qn_model_body(const qn_model *m, qn_graph *g, const qn_graph_options *o, qn_body_refs *refs);
 
 /* The head, apart from the body because only some rows need it and a few at a time: residual [T,D], index [S] i32 →
  * hidden [S,D] (after the last norm), logits [S,V]. */
 typedef struct { qn_ref residual, index, hidden, logits; } qn_head_refs;
 int qn_model_head(const qn_model *m, qn_graph *g, qn_head_refs *refs);
+
+/* Texts read whole, each a segment of its own that begins at position 0 and lies in one run: ids, positions (and types)
+ * → hidden [T,D], behind the last norm. No text is continued, so the KV pool of the run has one layer, which every
+ * layer uses anew. Of families that write, too: each token then sees those before it. */
+typedef struct { qn_ref ids, positions, types, hidden; } qn_encode_refs;
+int qn_model_encode(const qn_model *m, qn_graph *g, const qn_graph_options *o, qn_encode_refs *refs);
 
 /* Body, head and cross entropy in one graph, for training: ids, positions [T] i32; index, target [S] i32, weight [S]
  * real → loss [S], weight · −log p(target), kept; never all logits. The run data is a qn_batch. Parameters go by their

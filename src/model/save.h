@@ -3,6 +3,7 @@
  *   save_config.c      the family's key table into GGUF keys or config.json; generation_config.json
  *   save_rope.c        llama3's scaling: three numbers in config.json, a tensor of divisors in GGUF
  *   save_tokenizer.c   tokenizer.json, tokenizer_config.json; tokenizer.ggml.*
+ *   save_embedding.c   how hidden states become one vector: sentence-transformers' files, keys of GGUF
  *   tokenizer_files.c  the tokenizer of any source as the two files of a directory
  *   convert.h .c       a whole model from one form to the other
  *
@@ -11,7 +12,7 @@
 #define QN_MODEL_SAVE_H
 
 #include "format/gguf_write.h"
-#include "model/model.h"
+#include "model/embedding.h"
 
 /* What is to be written. Everything is borrowed. */
 typedef struct {
@@ -32,6 +33,16 @@ int qn_save_generation_json(const qn_config *c, const qn_sampling_defaults *d, q
 /* general.architecture and everything after "<arch>."; general.sampling.*. */
 int qn_save_config_gguf(const qn_save_model *m, qn_gguf_writer *w);
 int qn_save_sampling_gguf(const qn_sampling_defaults *d, qn_gguf_writer *w);
+
+/* ---- vectors of texts ---- */
+
+/* modules.json, 1_Pooling/config.json, sentence_bert_config.json. */
+int qn_save_modules_json(const qn_embedding *e, qn_buf *out);
+int qn_save_pooling_json(const qn_embedding *e, int64_t D, qn_buf *out);
+int qn_save_limit_json(const qn_embedding *e, qn_buf *out);
+/* <arch>.attention.causal and .pooling_type, which llama.cpp reads; quern.embedding.*. A pooling that llama.cpp has no
+ * number for is told in a warning. */
+int qn_save_embedding_gguf(const qn_embedding *e, const qn_save_model *m, qn_gguf_writer *w);
 
 /* ---- llama3's RoPE scaling ---- */
 

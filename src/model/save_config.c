@@ -22,7 +22,7 @@ static double ten_to(int n) {
 static double plain(double v) {
     const double a = v < 0 ? -v : v;
     int exponent = 0;
-    if ((double)(float)v != v || !(a > 1e-9 && a < 1e9))
+    if ((double)(float)v != v || !(a > 1e-13 && a < 1e9))
         return v;
     while (a * ten_to(-exponent) < 1)
         exponent--;
@@ -52,9 +52,10 @@ static const char *spelling(const char *all, bool first, char out[96]) {
 
 /* ---- GGUF ---- */
 
-/* The key "<arch>.<name>" in `out`. */
+/* The key "<arch>.<name>" in `out`; of the tokenizer as it stands. */
 static const char *arch_key(const qn_save_model *m, const char *name, char out[160]) {
-    snprintf(out, 160, "%s.%s", m->arch->name, name);
+    const bool whole = strncmp(name, "tokenizer.", 10) == 0;
+    snprintf(out, 160, "%s%s%s", whole ? "" : m->arch->name, whole ? "" : ".", name);
     return out;
 }
 

@@ -44,12 +44,24 @@ static int64_t ends_of(const qn_tok_spec *s, const qn_config *c, int64_t ids[QN_
 
 /* ---- tokenizer_config.json ---- */
 
+/* BERT's own names for what stands around a text and for a word that is to be guessed. */
+static int64_t around(const qn_tok_spec *s, bool behind) {
+    const size_t n = behind ? s->n_suffix : s->n_prefix;
+    return s->model == QN_TOK_WORDPIECE && n == 1 ? (behind ? s->suffix : s->prefix)[0] : -1;
+}
+
+static int64_t mask_of(const qn_tok_spec *s) {
+    return s->model == QN_TOK_WORDPIECE ? qn_tok_spec_find(s, QN_STR("[MASK]")) : -1;
+}
+
 int qn_save_tokenizer_config_json(const qn_tok_spec *spec, const qn_config *c, qn_str chat_template, qn_buf *out) {
     int64_t ends[QN_MAX_EOS + 1];
     const int64_t n_ends = ends_of(spec, c, ends);
     const struct { const char *key; int64_t id; } special[] = {
-        {"bos_token", first_of(spec->bos, c->bos)}, {"eos_token", n_ends ? ends[0] : -1}, {"unk_token", spec->unk},
-        {"pad_token", first_of(spec->pad, c->pad)},
+        {"bos_token", around(spec, false) >= 0 ? -1 : first_of(spec->bos, c->bos)},
+        {"eos_token", around(spec, true) < 0 && n_ends ? ends[0] : -1}, {"unk_token", spec->unk},
+        {"pad_token", first_of(spec->pad, c->pad)}, {"cls_token", around(spec, false)},
+        {"sep_token", around(spec, true)}, {"mask_token", mask_of(spec)},
     };
     qn_jw w;
     qn_jw_init(&w, out, 2);
@@ -202,6 +214,59 @@ static int put_characters(const table *t, qn_gguf_writer *w) {
     return qn_gguf_put_bool(w, "tokenizer.ggml.add_space_prefix", false);
 }
 
+/* ---- WordPiece ---- */
+
+/* BERT's pipeline and no other; llama.cpp knows the two switches of its normalizer. */
+static bool is_bert(const qn_tok_spec *s) {
+    return s->model == QN_TOK_WORDPIECE && s->n_norms == 1 && s->norms[0].kind == QN_NORM_BERT &&
+           s->norms[0].bert.clean && s->norms[0].bert.ideographs && s->n_pretoks == 1 &&
+           s->pretoks[0].kind == QN_PRETOK_BERT && qn_str_is(s->continuing_prefix, "##") && around(s, false) >= 0 &&
+           around(s, true) >= 0;
+}
+
+/* "hello" is written "▁hello", "##ing" "ing": as SentencePiece would spell them. */
+static int put_phantom(const table *t, qn_gguf_writer *w) {
+    qn_buf text = {0};
+    int rc;
+    QN_TRY_OUT(qn_gguf_put_array(w, "tokenizer.ggml.tokens", QN_GGUF_STRING, (size_t)t->V));
+    for (int64_t i = 0; i < t->V; i++) {
+        const qn_str s = t->text[i];
+        qn_buf_clear(&text);
+        if (s.n == 0)
+            QN_TRY_OUT(qn_buf_printf(&text, "[PAD%lld]", (long long)i));
+        else if (t->type[i] != QN_TOKEN_NORMAL)
+            QN_TRY_OUT(qn_buf_put(&text, s.s, s.n));
+        else if (qn_str_starts(s, "##"))
+            QN_TRY_OUT(qn_buf_put(&text, s.s + 2, s.n - 2));
+        else
+            QN_TRY_OUT(qn_buf_printf(&text, MARK "%.*s", (int)s.n, s.s));
+        QN_TRY_OUT(qn_gguf_item_str(w, qn_buf_view(&text)));
+    }
+    QN_TRY_OUT(qn_gguf_put_array(w, "tokenizer.ggml.token_type", QN_GGUF_I32, (size_t)t->V));
+    for (int64_t i = 0; i < t->V; i++)
+        QN_TRY_OUT(qn_gguf_item_i32(w, t->text[i].n ? t->type[i] : QN_TOKEN_UNUSED));
+out:
+    qn_buf_drop(&text);
+    return rc;
+}
+
+static int put_bert(const table *t, qn_gguf_writer *w) {
+    const qn_tok_spec *s = t->spec;
+    const struct { const char *key; int64_t id; } ids[] = {
+        {"tokenizer.ggml.bos_token_id", around(s, false)}, {"tokenizer.ggml.cls_token_id", around(s, false)},
+        {"tokenizer.ggml.seperator_token_id", around(s, true)}, {"tokenizer.ggml.unknown_token_id", s->unk},
+        {"tokenizer.ggml.padding_token_id", first_of(s->pad, qn_tok_spec_find(s, QN_STR("[PAD]")))},
+        {"tokenizer.ggml.mask_token_id", mask_of(s)},
+    };
+    QN_TRY(qn_gguf_put_str(w, "tokenizer.ggml.pre", QN_STR("bert-bge")));
+    QN_TRY(put_phantom(t, w));
+    for (size_t i = 0; i < QN_LEN(ids); i++)
+        if (ids[i].id >= 0)
+            QN_TRY(qn_gguf_put_u32(w, ids[i].key, (uint32_t)ids[i].id));
+    QN_TRY(qn_gguf_put_bool(w, "tokenizer.ggml.normalizer.lowercase", s->norms[0].bert.lowercase));
+    return qn_gguf_put_bool(w, "tokenizer.ggml.normalizer.strip_accents", s->norms[0].bert.accents);
+}
+
 static bool is_only(const int32_t *ids, size_t n, int64_t id) { return n == 0 || (n == 1 && ids[0] == id); }
 
 static void say_what_differs(const qn_tok_spec *s, bool characters, int64_t bos, int64_t eos) {
@@ -241,13 +306,13 @@ static int put_special(const qn_tok_spec *s, bool characters, const qn_config *c
 int qn_save_tokenizer_gguf(const qn_tok_spec *spec, const qn_config *c, qn_str json, qn_str chat_template,
                            qn_gguf_writer *w) {
     table t = {.spec = spec, .V = c->V};
-    const bool there = spec->model != QN_TOK_MODEL_NONE;
-    const char *pre = there ? pre_name(spec) : NULL;
+    const bool there = spec->model != QN_TOK_MODEL_NONE, bert = is_bert(spec);
+    const char *pre = spec->model == QN_TOK_BPE ? pre_name(spec) : NULL;
     int rc;
     QN_TRY_OUT(table_init(&t));
-    const bool characters = there && is_characters(&t);
-    const char *model = pre ? "gpt2" : characters ? "llama" : "none";
-    if (there && !pre && !characters)
+    const bool characters = spec->model == QN_TOK_BPE && is_characters(&t);
+    const char *model = pre ? "gpt2" : characters ? "llama" : bert ? "bert" : "none";
+    if (there && !pre && !characters && !bert)
         qn_log(QN_LOG_WARN, "llama.cpp has no name for this tokenizer's pipeline: the file holds tokenizer.json for "
                "quern, but llama.cpp will load the weights without a tokenizer");
     QN_TRY_OUT(qn_gguf_put_str(w, "tokenizer.ggml.model", qn_str_of(model)));
@@ -258,7 +323,7 @@ int qn_save_tokenizer_gguf(const qn_tok_spec *spec, const qn_config *c, qn_str j
         QN_TRY_OUT(put_tokens(&t, w));
         QN_TRY_OUT(put_merges(spec, w));
     }
-    QN_TRY_OUT(put_special(spec, characters, c, w));
+    QN_TRY_OUT(bert ? put_bert(&t, w) : put_special(spec, characters, c, w));
     if (json.n)
         QN_TRY_OUT(qn_gguf_put_str(w, "tokenizer.huggingface.json", json));
     if (chat_template.n)

@@ -1,10 +1,14 @@
-/* model/stack.c — the shared decoder stack: parameters and a spec to a graph.
+/* model/stack.c — the shared stack: parameters and a spec to a graph.
  *
  *   ids ─ embed ─ x ─┬─ norm ─ q,k,v ─ rope ─ attention ─ o ─ + ─┬─ norm ─ gate,up ─ glu ─ down ─ + ─ … ─ norm ─ head
  *                    └────────────────────────────────────────┘  └────────────────────────────────┘
  *
  * By the spec norm is layernorm, a table of positions is added to the embedding in place of rope, up ─ act stands where
- * gate,up ─ glu does.
+ * gate,up ─ glu does. Where norms stand behind the residual, as in BERT:
+ *
+ *   ids ─ embed ─ norm ─ x ─┬─ q,k,v ─ attention ─ o ─ + ─ norm ─┬─ up ─ act ─ down ─ + ─ norm ─ …
+ *                           └──────────────────────────┘         └───────────────────┘
+ *
  * Every product asks for its input in the form that its weight's dtype multiplies with; a form is made once per value
  * and shared. Adapters stand behind the products, as nodes of their own. Only this file knows that there is a cache.
  * Nothing here asks whether a gradient will be taken. */
@@ -24,7 +28,8 @@ typedef struct {
     const qn_graph_options *o;
     int64_t layer;
     int rc;
-    qn_ref rope_table;
+    bool whole;                         /* texts are read whole: the cache has one layer */
+    qn_ref rope_table, types;
     qn_ref table;                       /* the embedding, once it is a value of the graph; it is never the first */
     struct { qn_ref from, value; } packed[QN_ACT_F64];      /* per form: the last value that was packed into it */
 } build;
@@ -160,7 +165,7 @@ static qn_ref numbers_of(build *b, const low_rank *r, const qn_lora *l, const ch
 
 /* A site for each adapter of each group, behind those of the residual stream. */
 static qn_ref drop_low(build *b, qn_ref x, const low_rank *r, const product *first) {
-    const int64_t group = b->layer * QN_PARAMS + first->weight, before = 1 + 2 * b->m->cfg.layers;
+    const int64_t group = b->layer * QN_DRAWN_PARAMS + first->weight, before = 1 + 2 * b->m->cfg.layers;
     const qn_dropout_attr attr = {b->o->lora_dropout, before + group * QN_ADAPTERS + r->number};
     char name[96];
     snprintf(name, sizeof name, "%s.lora%d.x", first->name, r->number);
@@ -262,8 +267,8 @@ static qn_ref attention(build *b, qn_ref x) {
     const qn_stack_spec *s = &b->m->spec;
     const double scale = s->score_scale > 0 ? s->score_scale : 1 / sqrt((double)c->Dh);
     const qn_attention_attr attr = {
-        .layer = b->layer, .window = s->window, .kv = b->o->kv, .max_context = b->o->max_context,
-        .scale = (float)scale, .cap = (float)s->score_cap,
+        .layer = b->whole ? 0 : b->layer, .window = s->window, .both = s->mask == QN_MASK_BOTH,
+        .kv = b->o->kv, .max_context = b->o->max_context, .scale = (float)scale, .cap = (float)s->score_cap,
     };
     const qn_shape queries = {3, {QN_DIM_T, c->heads, c->Dh}}, keys = {3, {QN_DIM_T, c->kv_heads, c->Dh}};
     const qn_shape flat = {2, {QN_DIM_T, c->heads * c->Dh}};
@@ -314,8 +319,11 @@ static qn_ref embed(build *b, qn_ref ids, qn_ref positions) {
     if (b->m->spec.position != QN_POS_LEARNED)
         return look_up(b, "embed", ids, b->table);
     keep_error(b, check_context(b));
-    const qn_ref tokens = look_up(b, "embed.tokens", ids, b->table);
-    return add(b, "embed", tokens, look_up(b, "embed.positions", positions, param(b, QN_P_POSITIONS)));
+    qn_ref x = look_up(b, "embed.tokens", ids, b->table);
+    if (b->types >= 0)
+        x = add(b, "embed.typed", x, look_up(b, "embed.types", b->types, param(b, QN_P_TYPES)));
+    x = add(b, "embed", x, look_up(b, "embed.positions", positions, param(b, QN_P_POSITIONS)));
+    return has(b, QN_P_EMBED_NORM) ? norm(b, "embed.norm", x, QN_P_EMBED_NORM, QN_P_EMBED_NORM_BIAS) : x;
 }
 
 static void rope_table(build *b, qn_ref positions) {
@@ -340,16 +348,26 @@ static qn_ref noise(build *b, qn_ref x) {
     return b->o->neftune > 0 ? node(b, &qn_op_noise, "embed.noise", &x, 1, 1, &attr) : x;
 }
 
+/* x + f(norm(x)), or norm(x + f(x)). */
+static qn_ref half_block(build *b, qn_ref x, const char *const name[3], qn_param_id weight, qn_param_id bias,
+                         qn_ref (*f)(build *b, qn_ref x), int site) {
+    const bool before = b->m->spec.norm_place == QN_NORM_PRE;
+    const qn_ref y = f(b, before ? norm(b, name[0], x, weight, bias) : x);
+    x = add(b, name[1], x, drop(b, name[2], y, site));
+    return before ? x : norm(b, name[0], x, weight, bias);
+}
+
 static qn_ref body(build *b, qn_ref ids, qn_ref positions) {
+    static const char *const attn[] = {"attn.norm", "attn.residual", "attn.drop"};
+    static const char *const ffn[] = {"ffn.norm", "ffn.residual", "ffn.drop"};
+    b->types = has(b, QN_P_TYPES) ? input(b, "types", QN_I32, (qn_shape){1, {QN_DIM_T}}) : -1;
     if (b->m->spec.position == QN_POS_ROPE)
         rope_table(b, positions);
     qn_ref x = drop(b, "embed.drop", noise(b, embed(b, ids, positions)), -1);
     for (b->layer = 0; b->layer < b->m->cfg.layers && b->rc == 0; b->layer++) {
         qn_graph_anchor(b->g, x);
-        const qn_ref a = norm(b, "attn.norm", x, QN_P_ATTN_NORM, QN_P_ATTN_NORM_BIAS);
-        x = add(b, "attn.residual", x, drop(b, "attn.drop", attention(b, a), 0));
-        const qn_ref f = norm(b, "ffn.norm", x, QN_P_FFN_NORM, QN_P_FFN_NORM_BIAS);
-        x = add(b, "ffn.residual", x, drop(b, "ffn.drop", feed_forward(b, f), 1));
+        x = half_block(b, x, attn, QN_P_ATTN_NORM, QN_P_ATTN_NORM_BIAS, attention, 0);
+        x = half_block(b, x, ffn, QN_P_FFN_NORM, QN_P_FFN_NORM_BIAS, feed_forward, 1);
     }
     b->layer = -1;
     return x;
@@ -374,9 +392,23 @@ int qn_model_body(const qn_model *m, qn_graph *g, const qn_graph_options *o, qn_
     refs->ids = input(&b, "ids", QN_I32, (qn_shape){1, {QN_DIM_T}});
     refs->positions = input(&b, "positions", QN_I32, (qn_shape){1, {QN_DIM_T}});
     refs->residual = body(&b, refs->ids, refs->positions);
+    refs->types = b.types;
     if (b.rc < 0)
         return b.rc;
     qn_graph_keep(g, refs->residual);
+    return 0;
+}
+
+int qn_model_encode(const qn_model *m, qn_graph *g, const qn_graph_options *o, qn_encode_refs *refs) {
+    build b = {.m = m, .g = g, .o = o, .layer = -1, .whole = true};
+    refs->ids = input(&b, "ids", QN_I32, (qn_shape){1, {QN_DIM_T}});
+    refs->positions = input(&b, "positions", QN_I32, (qn_shape){1, {QN_DIM_T}});
+    const qn_ref x = body(&b, refs->ids, refs->positions);
+    refs->types = b.types;
+    refs->hidden = has(&b, QN_P_OUT_NORM) ? norm(&b, "hidden", x, QN_P_OUT_NORM, QN_P_OUT_NORM_BIAS) : x;
+    if (b.rc < 0)
+        return b.rc;
+    qn_graph_keep(g, refs->hidden);
     return 0;
 }
 
@@ -399,6 +431,7 @@ int qn_model_head(const qn_model *m, qn_graph *g, qn_head_refs *refs) {
 int qn_model_loss(const qn_model *m, qn_graph *g, const qn_graph_options *o, qn_loss_refs *refs) {
     build b = {.m = m, .g = g, .o = o, .layer = -1};
     qn_dtype dtype;
+    QN_TRY(qn_arch_continues(m->arch, &m->cfg, NULL));
     refs->ids = input(&b, "ids", QN_I32, (qn_shape){1, {QN_DIM_T}});
     refs->positions = input(&b, "positions", QN_I32, (qn_shape){1, {QN_DIM_T}});
     refs->index = input(&b, "index", QN_I32, (qn_shape){1, {QN_DIM_S}});

@@ -6,13 +6,30 @@
 
 /* ---- finding ---- */
 
-static const qn_tensor_info *find_named(const qn_source *s, const qn_arch *a, const char *name) {
+/* The name, or, in a directory, the name with or without the family's prefix: whichever way the table spells it. */
+static const qn_tensor_info *find_prefixed(const qn_source *s, const qn_arch *a, const char *name) {
     const qn_tensor_file *f = qn_source_tensors(s);
     const qn_tensor_info *t = qn_tensor_find(f, name);
     const size_t prefix = a->hf_prefix && !qn_source_is_gguf(s) ? strlen(a->hf_prefix) : 0;
-    if (t || prefix == 0 || strncmp(name, a->hf_prefix, prefix) != 0)
+    char longer[192];
+    if (t || prefix == 0)
         return t;
-    return qn_tensor_find(f, name + prefix);
+    if (strncmp(name, a->hf_prefix, prefix) == 0)
+        return qn_tensor_find(f, name + prefix);
+    snprintf(longer, sizeof longer, "%s%s", a->hf_prefix, name);
+    return qn_tensor_find(f, longer);
+}
+
+static const qn_tensor_info *find_named(const qn_source *s, const qn_arch *a, const char *name) {
+    const qn_tensor_info *t = find_prefixed(s, a, name);
+    char other[192];
+    for (size_t i = 0; !t && i < QN_LEN(a->alias) && a->alias[i][0] && !qn_source_is_gguf(s); i++) {
+        if (!qn_str_ends(qn_str_of(name), a->alias[i][0]))
+            continue;
+        snprintf(other, sizeof other, "%.*s%s", (int)(strlen(name) - strlen(a->alias[i][0])), name, a->alias[i][1]);
+        t = find_prefixed(s, a, other);
+    }
+    return t;
 }
 
 static void place_among(qn_stored *st, const qn_arch *a, const qn_config *c) {

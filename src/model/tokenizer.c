@@ -1,6 +1,6 @@
 /* model/tokenizer.c — the tokenizer that belongs to a MODEL, out of whichever file holds it.
  *
- *   GGUF        tokenizer.huggingface.json (a whole tokenizer.json) wins; else tokenizer.ggml.*
+ *   GGUF        tokenizer.huggingface.json (a whole tokenizer.json) wins; else tokenizer.ggml.*: "gpt2" or "bert"
  *   directory   tokenizer.json; tokenizer_config.json says whether BOS and EOS are added
  *   file        a tokenizer.json; names of special tokens from tokenizer_config.json beside it */
 #include "base/file.h"
@@ -45,9 +45,12 @@ static int scalars(const qn_meta *m, qn_tok_gguf_tables *t) {
     const struct { const char *key; int64_t *at; } ids[] = {
         {"tokenizer.ggml.bos_token_id", &t->bos}, {"tokenizer.ggml.eos_token_id", &t->eos},
         {"tokenizer.ggml.unknown_token_id", &t->unk}, {"tokenizer.ggml.padding_token_id", &t->pad},
+        {"tokenizer.ggml.cls_token_id", &t->cls}, {"tokenizer.ggml.seperator_token_id", &t->sep},
     };
     const struct { const char *key; int *at; } flags[] = {
         {"tokenizer.ggml.add_bos_token", &t->add_bos}, {"tokenizer.ggml.add_eos_token", &t->add_eos},
+        {"tokenizer.ggml.normalizer.lowercase", &t->lowercase},
+        {"tokenizer.ggml.normalizer.strip_accents", &t->accents},
     };
     for (size_t i = 0; i < QN_LEN(ids); i++) {
         *ids[i].at = -1;
@@ -73,10 +76,11 @@ static int from_ggml(const qn_source *s, qn_tok_spec *spec) {
         return qn_fail(QN_ENOTFOUND, "%s: the file holds no tokenizer (tokenizer.ggml.model is missing)", s->path);
     if (rc < 0)
         return rc;
-    if (!qn_str_is(model, "gpt2"))
+    const bool wordpiece = qn_str_is(model, "bert");
+    if (!wordpiece && !qn_str_is(model, "gpt2"))
         return qn_fail(QN_EUNSUPPORTED,
-                       "%s: tokenizer model \"%.*s\" is not supported yet; byte-level BPE (\"gpt2\") is", s->path,
-                       QN_STR_ARG(model));
+                       "%s: tokenizer model \"%.*s\" is not supported yet; byte-level BPE (\"gpt2\") and WordPiece "
+                       "(\"bert\") are", s->path, QN_STR_ARG(model));
     QN_TRY_OUT(strings(s->meta, "tokenizer.ggml.tokens", &tokens, &t.n_tokens));
     QN_TRY_OUT(strings(s->meta, "tokenizer.ggml.merges", &merges, &t.n_merges));
     QN_TRY_OUT(types(s->meta, &type, &t.n_types));
@@ -84,7 +88,7 @@ static int from_ggml(const qn_source *s, qn_tok_spec *spec) {
     t.tokens = tokens;
     t.merges = merges;
     t.types = type;
-    rc = qn_tok_spec_from_gguf_tables(spec, &t);
+    rc = wordpiece ? qn_tok_spec_from_gguf_wordpiece(spec, &t) : qn_tok_spec_from_gguf_tables(spec, &t);
     if (rc < 0)
         rc = qn_fail_in(rc, "%s", s->path);
 out:

@@ -1,4 +1,5 @@
-/* ops/attention.c — causal attention over a paged KV cache; grouped heads share a key head (Ainslie et al. 2023).
+/* ops/attention.c — attention over a paged KV cache, causal or both ways; grouped heads share a key head (Ainslie et
+ * al. 2023).
  *
  *   q [T,H,Dh]   k, v [T,Hkv,Dh]   →   y [T,H,Dh]
  *   y_t,h = Σ_j softmax_j(scale · q_t,h · k_j) v_j   over the keys j that t sees
@@ -45,7 +46,7 @@ bool qn_attention_sees(const qn_attention_attr *at, const dims *d, view *w, int6
     for (int64_t r = 0; r < w->rows; r++) {
         const int64_t pos = w->pos + r / d->G, seen = first_seen(at, pos);
         w->lo[r] = (int32_t)QN_MIN(QN_MAX(seen - start, 0), QN_KEY_CHUNK);
-        w->hi[r] = (int32_t)QN_MIN(QN_MAX(pos + 1 - start, w->lo[r]), QN_KEY_CHUNK);
+        w->hi[r] = (int32_t)QN_MIN(QN_MAX(seen_end(at, w->segment, pos) - start, w->lo[r]), QN_KEY_CHUNK);
         any = any || w->lo[r] < w->hi[r];
     }
     return any;
@@ -176,7 +177,7 @@ static void run_chunk(const qn_op_ctx *c, const dims *d, work *w, int64_t chunk)
         .M = w->M, .L = w->L, .O = w->O, .merge = v->merge, .scratch = w->kernel_scratch,
         .rows = v->rows, .Dh = d->Dh, .scale = at->scale, .cap = at->cap,
     };
-    qn_attention_blocks(c, v, chunk, v->pos + v->tile->n - 1, a.k, a.v);
+    qn_attention_blocks(c, v, chunk, seen_end(at, v->segment, v->pos + v->tile->n - 1) - 1, a.k, a.v);
     c->k->attn[at->kv](&a);
 }
 
@@ -195,7 +196,7 @@ static void walk(const qn_op_ctx *c, const dims *d, int64_t index, void *scratch
     const size_t real = c->k->real;
     work w = work_of(c, d, index, scratch);
     const int64_t first = first_seen(c->attr, w.at.pos) / QN_KEY_CHUNK;
-    const int64_t last = (w.at.pos + w.at.tile->n - 1) / QN_KEY_CHUNK;
+    const int64_t last = (seen_end(c->attr, w.at.segment, w.at.pos + w.at.tile->n - 1) - 1) / QN_KEY_CHUNK;
     memset(w.at.merge, 0, (size_t)w.at.rows);
     for (int64_t chunk = first; chunk <= last; chunk++) {
         if (!qn_attention_sees(c->attr, d, &w.at, chunk))
@@ -230,7 +231,8 @@ static void split(const qn_op_ctx *c, const dims *d, int64_t index, void *scratc
     work w = work_of(c, d, index / b->chunks, scratch);
     use_state(&w, chunk_state(c, d, &w, chunk), c->k->real);
     memset(w.at.merge, 0, (size_t)w.at.rows);
-    if (chunk * QN_KEY_CHUNK < w.at.pos + w.at.tile->n && qn_attention_sees(c->attr, d, &w.at, chunk))
+    const int64_t end = seen_end(c->attr, w.at.segment, w.at.pos + w.at.tile->n - 1);
+    if (chunk * QN_KEY_CHUNK < end && qn_attention_sees(c->attr, d, &w.at, chunk))
         run_chunk(c, d, &w, chunk);
 }
 
@@ -260,7 +262,7 @@ static void merge_row(const qn_op_ctx *c, const dims *d, const work *w, int64_t 
     work into = *w, from = *w;
     use_state(&into, chunk_state(c, d, w, first), real);
     char *M = into.M + (size_t)r * real, *L = into.L + (size_t)r * real, *O = into.O + (size_t)(r * d->Dh) * real;
-    for (int64_t chunk = first + 1; chunk * QN_KEY_CHUNK <= pos; chunk++) {
+    for (int64_t chunk = first + 1; chunk * QN_KEY_CHUNK < seen_end(c->attr, w->at.segment, pos); chunk++) {
         use_state(&from, chunk_state(c, d, w, chunk), real);
         c->k->attn_merge(M, L, O, from.M + (size_t)r * real, from.L + (size_t)r * real,
                          from.O + (size_t)(r * d->Dh) * real, d->Dh);
@@ -287,7 +289,8 @@ static int64_t flops(const qn_op_ctx *c) {
     int64_t keys = 0;
     for (int64_t s = 0; b && s < b->n_segments; s++)
         for (int64_t i = 0; i < b->segment[s].n; i++)
-            keys += b->segment[s].pos + i + 1 - first_seen(c->attr, b->segment[s].pos + i);
+            keys += seen_end(c->attr, &b->segment[s], b->segment[s].pos + i) -
+                    first_seen(c->attr, b->segment[s].pos + i);
     return 4 * keys * d.H * d.Dh;
 }
 

@@ -90,6 +90,8 @@ typedef struct {
     int64_t max_context;                    /* for planning */
     float scale;                            /* usually 1/sqrt(Dh) */
     float cap;                              /* soft cap of scores; 0 = none */
+    bool both;                              /* a query sees all keys of its segment, its whole sequence (pos 0),
+                                             * not only those up to its own */
 } qn_attention_attr;
 
 #endif

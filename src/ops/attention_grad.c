@@ -134,7 +134,7 @@ static void chunk_put(const qn_op_ctx *c, const dims *d, const chunk_room *m, co
 /* Some row of the tile sees some key of the chunk: told by its ends, since all pairs of tile and chunk are asked. */
 static bool meets(const qn_attention_attr *at, const qn_segment *s, const qn_query_tile *t, int64_t chunk) {
     const int64_t pos = s->pos + t->first, start = chunk * QN_KEY_CHUNK;
-    return pos + t->n > start && first_seen(at, pos) < start + QN_KEY_CHUNK;
+    return seen_end(at, s, pos + t->n - 1) > start && first_seen(at, pos) < start + QN_KEY_CHUNK;
 }
 
 /* All query tiles of a segment against one chunk, ascending. */
@@ -227,7 +227,8 @@ void qn_attention_queries(const qn_op_ctx *c, int64_t tile, void *scratch) {
     const dims d = dims_of(c);
     view w = view_of(c, &d, tile / d.Hkv, tile % d.Hkv, scratch);
     chunk_room m = room_of(c, &d, scratch);
-    const int64_t first = first_seen(c->attr, w.pos) / QN_KEY_CHUNK, last = (w.pos + w.tile->n - 1) / QN_KEY_CHUNK;
+    const int64_t first = first_seen(c->attr, w.pos) / QN_KEY_CHUNK;
+    const int64_t last = (seen_end(c->attr, w.segment, w.pos + w.tile->n - 1) - 1) / QN_KEY_CHUNK;
     for (int64_t chunk = first; chunk <= last; chunk++) {
         m.gathered = false;
         slope_chunk(c, &d, &w, &m, chunk, WANT_Q);
@@ -334,6 +335,7 @@ static const case_setup over_chunks = {{.max_context = 512, .scale = 0.5f}, 3,
                                        {{33, 240, 0}, {5, 262, 1}, {12, 250, 2}}};
 static const case_setup groves = {{.max_context = 512, .scale = 0.5f}, 4,
                                   {{12, 250, 0}, {9, 0, 0}, {6, 259, 2}, {7, 5, 2}}};
+static const case_setup both = {{.max_context = 512, .scale = 0.5f, .both = true}, 3, {{19, 0, 0}, {1, 0, 0}, {13, 0, 0}}};
 const qn_op_case qn_attention_cases[QN_ATTENTION_CASES] = {
     {.n_in = 3, .in = {{3, {5, 1, 2}}, {3, {5, 1, 2}}, {3, {5, 1, 2}}}, .attr = &one, .prepare = prepare},
     {.n_in = 3, .in = {{3, {40, 2, 4}}, {3, {40, 1, 4}}, {3, {40, 1, 4}}}, .attr = &windows, .prepare = prepare},
@@ -343,4 +345,5 @@ const qn_op_case qn_attention_cases[QN_ATTENTION_CASES] = {
     {.n_in = 3, .in = {{3, {40, 2, 4}}, {3, {40, 1, 4}}, {3, {40, 1, 4}}}, .attr = &branches, .prepare = prepare},
     {.n_in = 3, .in = {{3, {50, 2, 4}}, {3, {50, 2, 4}}, {3, {50, 2, 4}}}, .attr = &over_chunks, .prepare = prepare},
     {.n_in = 3, .in = {{3, {34, 3, 2}}, {3, {34, 3, 2}}, {3, {34, 3, 2}}}, .attr = &groves, .prepare = prepare},
+    {.n_in = 3, .in = {{3, {33, 2, 4}}, {3, {33, 1, 4}}, {3, {33, 1, 4}}}, .attr = &both, .prepare = prepare},
 };

@@ -63,6 +63,11 @@ QN_INLINE int64_t first_seen(const qn_attention_attr *at, int64_t pos) {
     return at->window && pos >= at->window ? pos - at->window + 1 : 0;
 }
 
+/* Position behind the last key that a row of the segment at position pos sees. */
+QN_INLINE int64_t seen_end(const qn_attention_attr *at, const qn_segment *s, int64_t pos) {
+    return at->both ? s->pos + s->n : pos + 1;
+}
+
 /* Fills lo and hi for a chunk; false if no row of the tile sees any of its keys. */
 bool qn_attention_sees(const qn_attention_attr *at, const dims *d, view *w, int64_t chunk);
 
@@ -79,7 +84,7 @@ void qn_attention_queries(const qn_op_ctx *c, int64_t tile, void *scratch);
 void qn_attention_put(const qn_op_ctx *c, int64_t tile, void *scratch);
 size_t qn_attention_grad_partials(const qn_op_ctx *c);
 size_t qn_attention_grad_scratch(const qn_op_ctx *c);
-enum { QN_ATTENTION_CASES = 8 };
+enum { QN_ATTENTION_CASES = 9 };
 extern const qn_op_case qn_attention_cases[QN_ATTENTION_CASES];
 
 #endif

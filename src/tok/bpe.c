@@ -7,7 +7,7 @@
  * Prose repeats its words: a cache of fixed entries answers most of them with one probe. */
 #include <stdio.h>
 
-#include "tok/tok_internal.h"
+#include "tok/word_cache.h"
 
 #define BATCH 32                /* merges looked up together while a vocabulary is loaded */
 
@@ -301,15 +301,6 @@ static int first_symbols(const qn_bpe *b, qn_bpe_work *w, const char *s, size_t 
 
 /* ---- a word ------------------------------------------------------------------------------------------------------ */
 
-static int append(qn_ids *ids, const int32_t *id, size_t n) {
-    if (ids->cap - ids->n < n)
-        QN_TRY(QN_GROW(QN_MEM_TOK, ids->v, ids->cap, ids->n + n));
-    for (size_t i = 0; i < n; i++)
-        ids->v[ids->n + i] = id[i];
-    ids->n += n;
-    return 0;
-}
-
 /* ignore_merges: a word that is a token as it stands. Special tokens are no words. */
 static int whole_word(const qn_bpe *b, qn_bpe_work *w, qn_str word, int32_t *id) {
     if (b->byte_level) {
@@ -385,7 +376,7 @@ static QN_NOINLINE int other_word(const qn_bpe *b, qn_bpe_work *w, const char *s
                                   brief_entry *new, qn_ids *ids) {
     cache_entry *e = &w->cache->other[hash >> (64 - CACHE_BITS)];
     if (e->n_key == n && e->n_ids && memcmp(e->key, s, n) == 0)
-        return append(ids, e->id, e->n_ids);
+        return qn_ids_append(ids, e->id, e->n_ids);
     QN_TRY(encode(b, w, s, n));
     if (new && w->symbols.n > 0 && w->symbols.n <= BRIEF_IDS) {
         new->n_ids = (uint32_t)w->symbols.n;
@@ -393,7 +384,7 @@ static QN_NOINLINE int other_word(const qn_bpe *b, qn_bpe_work *w, const char *s
     } else {
         remember(e, s, n, &w->symbols);
     }
-    return append(ids, w->symbols.id, w->symbols.n);
+    return qn_ids_append(ids, w->symbols.id, w->symbols.n);
 }
 
 /* A word on its way through the cache. */
@@ -431,7 +422,7 @@ QN_INLINE void look_up(lookup *l, const qn_bpe_work *w, qn_str word, const char 
 QN_INLINE int finish(const lookup *l, const qn_bpe *b, qn_bpe_work *w, qn_str word, qn_ids *ids) {
     if (QN_UNLIKELY(word.n > CACHE_KEY)) {
         QN_TRY(encode(b, w, word.s, word.n));
-        return append(ids, w->symbols.id, w->symbols.n);
+        return qn_ids_append(ids, w->symbols.id, w->symbols.n);
     }
     if (word.n > BRIEF_KEY)
         return other_word(b, w, word.s, word.n, l->hash, NULL, ids);

@@ -6,6 +6,7 @@
  *     Fuse                               joins; what follows it acts on the whole text
  *     Strip before Fuse                  on the table; behind it: `strip` characters from the start of the text
  *     Metaspace                          drops its marks from the first piece (`drop_first`)
+ *     WordPiece                          a blank before each piece that begins a word; the first piece stays as it is
  *
  * So decoding, whole or streamed, is copying. Added tokens are not spelled in the byte-level alphabet. */
 #include "tok/tok_internal.h"
@@ -49,6 +50,20 @@ static qn_str strip(qn_str t, const qn_tok_decoder *d) {
     return t;
 }
 
+/* "##ing" goes on where the piece before ends; what begins a word has a blank before it, but for signs and the ends of
+ * English words. */
+static int wordpiece(const qn_tok_decoder *d, qn_str in, qn_buf *out) {
+    static const char *const close[] = {".", "?", "!", ",", "n't", "'m", "'s", "'ve", "'re"};
+    bool blank = true;
+    if (in.n >= d->pattern.n && memcmp(in.s, d->pattern.s, d->pattern.n) == 0)
+        return qn_buf_put(out, in.s + d->pattern.n, in.n - d->pattern.n);
+    for (size_t i = 0; i < QN_LEN(close) && d->cleanup; i++)
+        blank = blank && !qn_str_starts(in, close[i]);
+    if (blank)
+        QN_TRY(qn_buf_putc(out, ' '));
+    return qn_buf_put(out, in.s, in.n);
+}
+
 static int decode_step(const qn_tok_decoder *d, qn_str in, qn_buf *out) {
     int byte;
     switch (d->kind) {
@@ -65,6 +80,7 @@ static int decode_step(const qn_tok_decoder *d, qn_str in, qn_buf *out) {
     case QN_DECODE_BYTE_FALLBACK:
         byte = byte_token(in);
         return byte < 0 ? qn_buf_put(out, in.s, in.n) : qn_buf_putc(out, (char)byte);
+    case QN_DECODE_WORDPIECE: return wordpiece(d, in, out);
     case QN_DECODE_STRIP: in = strip(in, d); break;
     case QN_DECODE_FUSE: break;
     }
@@ -78,6 +94,7 @@ static int text_rules(qn_decode_plan *p, const qn_tok_spec *spec, size_t *n_tabl
     *n_table = n;
     for (size_t i = 0; i < n; i++) {
         const qn_tok_decoder *d = &spec->decoders[i];
+        p->first_as_is = p->first_as_is || d->kind == QN_DECODE_WORDPIECE;
         if (d->kind == QN_DECODE_FUSE || d->kind == QN_DECODE_BYTE_LEVEL) {
             *n_table = fused ? *n_table : i + 1;
             fused = true;

@@ -107,6 +107,8 @@ int qn_detok_push(qn_detok *d, int32_t id, qn_buf *out) {
     qn_str mark = t->decode.drop_first, text = t->vocab[id].text;
     if (first && mark.n && text.n && memmem(text.s, text.n, mark.s, mark.n))
         return put_first(d, id, out);
+    if (first && t->decode.first_as_is)
+        return put_bytes(d, text, out);
     if (!first && t->decode.join_spaces)
         QN_TRY(put_bytes(d, QN_STR(" "), out));
     qn_str piece = qn_tok_piece(t, id);

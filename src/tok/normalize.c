@@ -12,6 +12,8 @@
 void qn_norm_work_drop(qn_norm_work *w) {
     qn_buf_drop(&w->text[0]);
     qn_buf_drop(&w->text[1]);
+    qn_buf_drop(&w->bert[0]);
+    qn_buf_drop(&w->bert[1]);
     qn_free(w->cps);
     *w = (qn_norm_work){0};
 }
@@ -81,7 +83,7 @@ static int decompose(qn_norm_work *w, qn_str in, utf8proc_option_t options, size
     return 0;
 }
 
-static int normal_form(qn_norm_kind kind, qn_norm_work *w, qn_str in, qn_buf *out) {
+int qn_norm_form(qn_norm_kind kind, qn_norm_work *w, qn_str in, qn_buf *out) {
     bool compat = kind == QN_NORM_NFKC || kind == QN_NORM_NFKD;
     bool compose = kind == QN_NORM_NFC || kind == QN_NORM_NFKC;
     utf8proc_option_t options = UTF8PROC_STABLE | UTF8PROC_DECOMPOSE | (compat ? UTF8PROC_COMPAT : 0);
@@ -109,7 +111,7 @@ static bool normal_already(qn_norm_kind kind, qn_str in) {
 /* ---- maps over characters --------------------------------------------------------------------------------------- */
 
 /* What a character becomes: 0 is nothing, else the code point; *extra follows it if not 0. */
-static uint32_t lower_char(uint32_t c, uint32_t *extra) {
+uint32_t qn_norm_lower(uint32_t c, uint32_t *extra) {
     if (c == 0x130)                             /* İ, the one letter whose lower case is two characters */
         *extra = 0x307;
     return c == 0x130 ? 'i' : (uint32_t)utf8proc_tolower((int32_t)c);
@@ -129,7 +131,7 @@ static int map_chars(qn_norm_kind kind, qn_str in, qn_buf *out) {
         uint32_t c, extra = 0;
         i += (size_t)qn_utf8_decode(in.s + i, in.n - i, &c);
         if (kind == QN_NORM_LOWERCASE)
-            c = lower_char(c, &extra);
+            c = qn_norm_lower(c, &extra);
         else if (kind == QN_NORM_NMT)
             c = nmt_char(c);
         else if (qn_char_is_mark(c))
@@ -207,7 +209,7 @@ static int run_step(const qn_norm_step *st, qn_norm_work *w, qn_regex_work *rw, 
     case QN_NORM_NFC: case QN_NORM_NFD: case QN_NORM_NFKC: case QN_NORM_NFKD:
         changed = !normal_already(st->kind, in);
         if (changed)
-            QN_TRY(normal_form(st->kind, w, in, out));
+            QN_TRY(qn_norm_form(st->kind, w, in, out));
         break;
     case QN_NORM_LOWERCASE: case QN_NORM_STRIP_ACCENTS: case QN_NORM_NMT:
         QN_TRY(map_chars(st->kind, in, out));
@@ -228,6 +230,9 @@ static int run_step(const qn_norm_step *st, qn_norm_work *w, qn_regex_work *rw, 
         break;
     case QN_NORM_BYTE_LEVEL:
         QN_TRY(qn_bytelevel_spell(out, in));
+        break;
+    case QN_NORM_BERT:
+        QN_TRY(qn_norm_bert(st->bert, w, in, out));
         break;
     }
     *view = changed ? qn_buf_view(out) : in;

@@ -219,15 +219,39 @@ static int feed_metaspace(qn_tok_work *w, size_t step, const char *s, size_t n, 
     return pass(w, step, text->s, text->n, first);
 }
 
+/* White space separates, each sign of punctuation is a word of its own. */
+static int feed_bert(qn_tok_work *w, size_t step, const char *s, size_t n, bool first) {
+    size_t begin = 0;
+    for (size_t i = 0; i < n;) {
+        uint32_t c = (unsigned char)s[i];
+        const size_t end = i + (c < 0x80 ? 1 : (size_t)qn_utf8_decode(s + i, n - i, &c));
+        const bool space = qn_char_is_space(c), sign = !space && qn_char_is_punctuation(c);
+        if ((space || sign) && i > begin)
+            QN_TRY(pass(w, step, s + begin, i - begin, first && begin == 0));
+        if (sign)
+            QN_TRY(pass(w, step, s + i, end - i, first && i == 0));
+        i = end;
+        begin = space || sign ? end : begin;
+    }
+    return begin < n ? pass(w, step, s + begin, n - begin, first && begin == 0) : 0;
+}
+
+static int model_word(qn_tok_work *w, const char *s, size_t n) {
+    const qn_tok *t = w->tok;
+    if (t->wordpiece)
+        return qn_wordpiece_word(t->wordpiece, w->wordpiece, s, n, w->ids);
+    return qn_bpe_words(t->bpe, w->bpe, &(qn_str){s, n}, 1, s + n, w->ids);
+}
+
 static int feed(qn_tok_work *w, size_t step, const char *s, size_t n, bool first) {
     const qn_tok *t = w->tok;
     if (step == t->n_steps)
-        return w->take ? w->take(w->take_arg, s, n)
-                       : qn_bpe_words(t->bpe, w->bpe, &(qn_str){s, n}, 1, s + n, w->ids);
+        return w->take ? w->take(w->take_arg, s, n) : model_word(w, s, n);
     const qn_tok_pretok *p = &t->steps[step].p;
     switch (p->kind) {
     case QN_PRETOK_BYTE_LEVEL: return feed_byte_level(w, step, s, n, first);
     case QN_PRETOK_METASPACE: return feed_metaspace(w, step, s, n, first);
+    case QN_PRETOK_BERT: return feed_bert(w, step, s, n, first);
     case QN_PRETOK_WHITESPACE_SPLIT: return split(w, step, s, n, first, QN_SPLIT_REMOVED, false);
     case QN_PRETOK_WHITESPACE: return split(w, step, s, n, first, QN_SPLIT_REMOVED, true);
     default: return split(w, step, s, n, first, p->behavior, p->invert);

@@ -1,6 +1,6 @@
 /* tok/spec.c — the plain tables of a tokenizer: who reads a file fills them, qn_tok_new checks and compiles them.
  * Strings are copied into chunks that live and die with the spec, so a reader may drop its text at once; only the
- * arrays of a GGUF file, which stays mapped, are borrowed. */
+ * arrays of a GGUF file, which stays mapped, are borrowed (spec_gguf.c). */
 #include "tok/tok_internal.h"
 
 #define CHUNK_BYTES 65536
@@ -48,14 +48,14 @@ int qn_tok_spec_copy(qn_tok_spec *s, qn_str text, qn_str *out) {
     return 0;
 }
 
-static int check_id(int64_t id) {
+int qn_tok_check_id(int64_t id) {
     if (id < 0 || id >= QN_TOK_MAX_ID)
         return qn_fail(QN_EFORMAT, "tokenizer: token id %lld is not in 0…%d", (long long)id, QN_TOK_MAX_ID - 1);
     return 0;
 }
 
 int qn_tok_spec_token(qn_tok_spec *s, int64_t id, qn_str text, qn_token_type type) {
-    QN_TRY(check_id(id));
+    QN_TRY(qn_tok_check_id(id));
     size_t need = (size_t)id + 1;
     QN_TRY(QN_GROW(QN_MEM_TOK, s->vocab, s->cap_vocab, need));
     for (; s->n_vocab < need; s->n_vocab++)
@@ -74,7 +74,7 @@ int qn_tok_spec_merge(qn_tok_spec *s, qn_str left, qn_str right) {
 }
 
 int qn_tok_spec_added(qn_tok_spec *s, const qn_tok_added *a) {
-    QN_TRY(check_id(a->id));
+    QN_TRY(qn_tok_check_id(a->id));
     if (a->text.n > QN_TOK_MAX_ADDED)
         return qn_fail(QN_EUNSUPPORTED, "tokenizer: added token %d has %zu bytes; at most %d are supported", a->id,
                        a->text.n, QN_TOK_MAX_ADDED);
@@ -112,14 +112,14 @@ int qn_tok_spec_decoder(qn_tok_spec *s, const qn_tok_decoder *d) {
 }
 
 int qn_tok_spec_prefix(qn_tok_spec *s, int64_t id) {
-    QN_TRY(check_id(id));
+    QN_TRY(qn_tok_check_id(id));
     QN_TRY(QN_GROW(QN_MEM_TOK, s->prefix, s->cap_prefix, s->n_prefix + 1));
     s->prefix[s->n_prefix++] = (int32_t)id;
     return 0;
 }
 
 int qn_tok_spec_suffix(qn_tok_spec *s, int64_t id) {
-    QN_TRY(check_id(id));
+    QN_TRY(qn_tok_check_id(id));
     QN_TRY(QN_GROW(QN_MEM_TOK, s->suffix, s->cap_suffix, s->n_suffix + 1));
     s->suffix[s->n_suffix++] = (int32_t)id;
     return 0;
@@ -133,78 +133,4 @@ int32_t qn_tok_spec_find(const qn_tok_spec *s, qn_str text) {
         if (s->vocab[i].type != QN_TOKEN_HOLE && qn_str_eq(s->vocab[i].text, text))
             return (int32_t)i;
     return -1;
-}
-
-/* ---- from the arrays of a GGUF file ----------------------------------------------------------------------------- */
-
-static int gguf_token(qn_tok_spec *s, const qn_tok_gguf_tables *in, size_t id) {
-    int32_t type = in->types ? in->types[id] : QN_TOKEN_NORMAL;
-    if (type < QN_TOKEN_NORMAL || type > QN_TOKEN_BYTE)
-        type = QN_TOKEN_NORMAL;
-    s->vocab[s->n_vocab++] = (qn_tok_entry){in->tokens[id], (qn_token_type)type};
-    bool special = type == QN_TOKEN_CONTROL || type == QN_TOKEN_UNKNOWN;
-    if ((!special && type != QN_TOKEN_USER) || in->tokens[id].n == 0)
-        return 0;
-    return qn_tok_spec_added(s, &(qn_tok_added){.id = (int32_t)id, .text = in->tokens[id], .special = special});
-}
-
-static int gguf_merge(qn_tok_spec *s, qn_str m, size_t rank) {
-    const char *space = m.n > 1 ? memchr(m.s + 1, ' ', m.n - 1) : NULL;
-    if (!space || space + 1 == m.s + m.n)
-        return qn_fail(QN_EFORMAT, "tokenizer.ggml.merges: entry %zu, \"%.*s\", is not two tokens with a space between",
-                       rank, QN_STR_ARG(m));
-    size_t n = (size_t)(space - m.s);
-    s->merges[s->n_merges++] = (qn_tok_merge){{m.s, n}, {space + 1, m.n - n - 1}};
-    return 0;
-}
-
-static int gguf_special_id(int64_t id, const char *what, size_t n_tokens, int32_t *out) {
-    if (id >= (int64_t)n_tokens)
-        return qn_fail(QN_EFORMAT, "tokenizer.ggml.%s_token_id is %lld, but there are only %zu tokens", what,
-                       (long long)id, n_tokens);
-    *out = id < 0 ? -1 : (int32_t)id;
-    return 0;
-}
-
-static int gguf_ends(qn_tok_spec *s, const qn_tok_gguf_tables *in) {
-    QN_TRY(gguf_special_id(in->bos, "bos", in->n_tokens, &s->bos));
-    QN_TRY(gguf_special_id(in->eos, "eos", in->n_tokens, &s->eos));
-    QN_TRY(gguf_special_id(in->unk, "unknown", in->n_tokens, &s->unk));
-    QN_TRY(gguf_special_id(in->pad, "padding", in->n_tokens, &s->pad));
-    bool bos = in->add_bos < 0 ? qn_pretok_name_adds_bos(in->pre) : in->add_bos > 0;
-    if (bos && s->bos < 0 && in->add_bos > 0)
-        return qn_fail(QN_EFORMAT, "tokenizer.ggml.add_bos_token is true, but there is no bos_token_id");
-    if (in->add_eos > 0 && s->eos < 0)
-        return qn_fail(QN_EFORMAT, "tokenizer.ggml.add_eos_token is true, but there is no eos_token_id");
-    if (bos && s->bos >= 0)
-        QN_TRY(qn_tok_spec_prefix(s, s->bos));
-    if (in->add_eos > 0)
-        QN_TRY(qn_tok_spec_suffix(s, s->eos));
-    return 0;
-}
-
-int qn_tok_spec_from_gguf_tables(qn_tok_spec *out, const qn_tok_gguf_tables *in) {
-    int rc = 0;
-    qn_tok_spec_init(out);
-    out->model = QN_TOK_BPE;
-    out->skip_bad_merges = true;
-    if (in->types && in->n_types != in->n_tokens) {
-        rc = qn_fail(QN_EFORMAT, "tokenizer.ggml: %zu tokens, but %zu token types", in->n_tokens, in->n_types);
-        goto out;
-    }
-    if (in->n_tokens)
-        QN_TRY_OUT(check_id((int64_t)in->n_tokens - 1));
-    QN_TRY_OUT(QN_GROW(QN_MEM_TOK, out->vocab, out->cap_vocab, in->n_tokens));
-    QN_TRY_OUT(QN_GROW(QN_MEM_TOK, out->merges, out->cap_merges, in->n_merges));
-    for (size_t i = 0; i < in->n_tokens; i++)
-        QN_TRY_OUT(gguf_token(out, in, i));
-    for (size_t i = 0; i < in->n_merges; i++)
-        QN_TRY_OUT(gguf_merge(out, in->merges[i], i));
-    QN_TRY_OUT(qn_tok_spec_pre_name(out, in->pre));
-    QN_TRY_OUT(qn_tok_spec_decoder(out, &(qn_tok_decoder){.kind = QN_DECODE_BYTE_LEVEL}));
-    QN_TRY_OUT(gguf_ends(out, in));
-out:
-    if (rc < 0)
-        qn_tok_spec_drop(out);
-    return rc;
 }

@@ -93,7 +93,7 @@ static int copy_norms(qn_tok *t, const qn_tok_spec *spec) {
     for (size_t i = 0; i < spec->n_norms; i++) {
         const qn_tok_norm *n = &spec->norms[i];
         qn_norm_step *st = &t->norms[t->n_norms++];
-        *st = (qn_norm_step){.kind = n->kind, .left = n->left, .right = n->right};
+        *st = (qn_norm_step){.kind = n->kind, .left = n->left, .right = n->right, .bert = n->bert};
         st->pattern = keep(t, n->pattern);
         st->content = keep(t, n->content);
         if (n->kind == QN_NORM_REPLACE && n->pattern.n == 0)
@@ -188,8 +188,8 @@ int qn_tok_new(qn_tok **out, const qn_tok_spec *spec) {
     qn_tok *t = qn_zalloc(QN_MEM_TOK, 1, sizeof *t);
     if (!t)
         return QN_ENOMEM;
-    if (spec->model != QN_TOK_BPE) {
-        rc = qn_fail(QN_EUNSUPPORTED, "tokenizer: no model that is supported (BPE is)");
+    if (spec->model != QN_TOK_BPE && spec->model != QN_TOK_WORDPIECE) {
+        rc = qn_fail(QN_EUNSUPPORTED, "tokenizer: no model that is supported (BPE and WordPiece are)");
         goto out;
     }
     QN_TRY_OUT(copy_vocab(t, spec));
@@ -201,7 +201,8 @@ int qn_tok_new(qn_tok **out, const qn_tok_spec *spec) {
     bool byte_level = t->n_steps && t->steps[t->n_steps - 1].p.kind == QN_PRETOK_BYTE_LEVEL;
     for (size_t i = 0; i + 1 < t->n_steps && byte_level; i++)
         byte_level = t->steps[i].p.kind != QN_PRETOK_BYTE_LEVEL;
-    QN_TRY_OUT(qn_bpe_new(&t->bpe, t, spec, byte_level));
+    QN_TRY_OUT(spec->model == QN_TOK_WORDPIECE ? qn_wordpiece_new(&t->wordpiece, t, spec)
+                                               : qn_bpe_new(&t->bpe, t, spec, byte_level));
     QN_TRY_OUT(qn_decode_plan_init(&t->decode, t, spec));
     *out = t;
     t = NULL;
@@ -216,6 +217,7 @@ static void work_free(qn_tok_work *w) {
     qn_regex_work_free(w->regex);
     qn_bpe_work_free(w->bpe);
     qn_scan_work_free(w->scan);
+    qn_wordpiece_work_free(w->wordpiece);
     qn_norm_work_drop(&w->norm);
     for (size_t i = 0; w->step_text && i < 2 * w->tok->n_steps; i++)
         qn_buf_drop(&w->step_text[i]);
@@ -238,6 +240,7 @@ void qn_tok_free(qn_tok *t) {
     qn_added_free(t->normed);
     qn_added_free(t->mixed);
     qn_bpe_free(t->bpe);
+    qn_wordpiece_free(t->wordpiece);
     qn_decode_plan_drop(&t->decode);
     qn_idmap_drop(&t->ids);
     qn_buf_drop(&t->text);
@@ -267,7 +270,7 @@ static int work_take(const qn_tok *t, qn_tok_work **out) {
         return QN_ENOMEM;
     w->tok = t;
     QN_TRY_OUT(qn_regex_work_new(&w->regex));
-    QN_TRY_OUT(qn_bpe_work_new(&w->bpe));
+    QN_TRY_OUT(t->wordpiece ? qn_wordpiece_work_new(&w->wordpiece) : qn_bpe_work_new(&w->bpe));
     w->step_text = qn_zalloc(QN_MEM_TOK, 2 * t->n_steps, sizeof *w->step_text);
     QN_TRY_OUT(w->step_text ? 0 : QN_ENOMEM);
     w->spelled = w->step_text + t->n_steps;
@@ -523,6 +526,18 @@ int32_t qn_tok_bos(const qn_tok *t) { return t->bos; }
 int32_t qn_tok_eos(const qn_tok *t) { return t->eos; }
 int32_t qn_tok_unk(const qn_tok *t) { return t->unk; }
 int32_t qn_tok_pad(const qn_tok *t) { return t->pad; }
+qn_tok_model qn_tok_model_of(const qn_tok *t) { return t->wordpiece ? QN_TOK_WORDPIECE : QN_TOK_BPE; }
+size_t qn_tok_around(const qn_tok *t) { return t->n_prefix + t->n_suffix; }
+
+const int32_t *qn_tok_prefix(const qn_tok *t, size_t *n) {
+    *n = t->n_prefix;
+    return t->prefix;
+}
+
+const int32_t *qn_tok_suffix(const qn_tok *t, size_t *n) {
+    *n = t->n_suffix;
+    return t->suffix;
+}
 
 int32_t qn_tok_id(const qn_tok *t, qn_str text) {
     return qn_idmap_get(&t->ids, text);

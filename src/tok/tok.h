@@ -6,10 +6,11 @@
  *            cut out                                                                            whole characters only
  *   scan.c          the commonest pre-tokenizers by hand, with regex.c as their judge
  *   parallel.c      one long text on many threads
+ *   normalize_bert.c  BERT's normalizer     wordpiece.c   the longest pieces first, where the model is WordPiece
  *   regex.c         PCRE2 with JIT and limits; translates the dialect of Hugging Face patterns
  *   bytelevel.c     GPT-2's alphabet: 256 bytes spelled as printable characters
  *   pretok_names.c  `tokenizer.ggml.pre` names → pre-tokenizer pipelines
- *   spec.c          the tables that a file reader fills: qn_tok_spec
+ *   spec.c          the tables that a file reader fills: qn_tok_spec     spec_gguf.c  … from a GGUF file's arrays
  *   tok.c           qn_tok: checks a spec, compiles it, encodes
  *
  *     qn_tok *tok; qn_ids ids = {0};
@@ -50,18 +51,21 @@ typedef struct {
 
 typedef enum {
     QN_NORM_NFC, QN_NORM_NFD, QN_NORM_NFKC, QN_NORM_NFKD, QN_NORM_LOWERCASE, QN_NORM_STRIP_ACCENTS, QN_NORM_NMT,
-    QN_NORM_STRIP, QN_NORM_PREPEND, QN_NORM_REPLACE, QN_NORM_BYTE_LEVEL
+    QN_NORM_STRIP, QN_NORM_PREPEND, QN_NORM_REPLACE, QN_NORM_BYTE_LEVEL, QN_NORM_BERT
 } qn_norm_kind;
+/* BERT: control characters go and white space becomes a blank; blanks around CJK ideographs; accents go; lower case. */
+typedef struct { bool clean, ideographs, accents, lowercase; } qn_bert_norm;
 typedef struct {
     qn_norm_kind kind;
     qn_str pattern, content;    /* REPLACE; PREPEND uses content */
     bool regex;                 /* pattern is a regular expression */
     bool left, right;           /* STRIP */
+    qn_bert_norm bert;          /* BERT */
 } qn_tok_norm;
 
 typedef enum {
     QN_PRETOK_SPLIT, QN_PRETOK_BYTE_LEVEL, QN_PRETOK_DIGITS, QN_PRETOK_PUNCTUATION, QN_PRETOK_WHITESPACE,
-    QN_PRETOK_WHITESPACE_SPLIT, QN_PRETOK_METASPACE
+    QN_PRETOK_WHITESPACE_SPLIT, QN_PRETOK_METASPACE, QN_PRETOK_BERT
 } qn_pretok_kind;
 typedef enum {
     QN_SPLIT_ISOLATED, QN_SPLIT_REMOVED, QN_SPLIT_MERGED_PREVIOUS, QN_SPLIT_MERGED_NEXT, QN_SPLIT_CONTIGUOUS
@@ -80,16 +84,18 @@ typedef struct {
 
 typedef enum {
     QN_DECODE_BYTE_LEVEL, QN_DECODE_REPLACE, QN_DECODE_BYTE_FALLBACK, QN_DECODE_FUSE, QN_DECODE_STRIP,
-    QN_DECODE_METASPACE
+    QN_DECODE_METASPACE, QN_DECODE_WORDPIECE
 } qn_decode_kind;
 typedef struct {
     qn_decode_kind kind;
-    qn_str pattern, content;    /* REPLACE (a literal); STRIP: content is the character; METASPACE: pattern is it */
+    qn_str pattern, content;    /* REPLACE (a literal); STRIP: content is the character; METASPACE: pattern is it;
+                                 * WORDPIECE: pattern is what a piece begins with that no blank is put before */
     int64_t start, stop;        /* STRIP: at most so many characters on each side */
     qn_prepend_scheme prepend;  /* METASPACE */
+    bool cleanup;               /* WORDPIECE: no blank before ".", "n't" and their like */
 } qn_tok_decoder;
 
-typedef enum { QN_TOK_MODEL_NONE, QN_TOK_BPE } qn_tok_model;
+typedef enum { QN_TOK_MODEL_NONE, QN_TOK_BPE, QN_TOK_WORDPIECE } qn_tok_model;
 
 /* All of a tokenizer as plain tables. Strings are copies owned by the spec, unless who filled it says otherwise. */
 typedef struct {
@@ -98,6 +104,7 @@ typedef struct {
     bool use_unk, fuse_unk;                 /* what cannot be spelled becomes unk (a run of it one); else it is lost */
     bool skip_bad_merges;                   /* leave out merges of unknown tokens instead of refusing them */
     qn_str continuing_prefix, end_suffix;   /* of sub-words, as spelled in the vocabulary */
+    int64_t max_word;                       /* WordPiece: a word of more characters is unk */
     qn_tok_entry *vocab;     size_t n_vocab, cap_vocab;
     qn_tok_merge *merges;    size_t n_merges, cap_merges;
     qn_tok_added *added;     size_t n_added, cap_added;
@@ -131,7 +138,7 @@ int qn_tok_spec_pre_name(qn_tok_spec *s, qn_str name);
  * NULL. Only the pre-tokenizers are looked at; normalizers have no place in a name. */
 const char *qn_tok_spec_pre_find(const qn_tok_spec *s);
 
-/* The tokenizer tables of a GGUF file with tokenizer.ggml.model = "gpt2". types may be NULL (all normal); a merge is
+/* The tokenizer tables of a GGUF file. types may be NULL (all normal); a merge is
  * "left right"; ids are −1 where the file has none, add_bos and add_eos −1 where it does not say (the default of the
  * pre-tokenizer's name then holds). The spec borrows the texts of tokens and merges (not the arrays): they must outlive
  * it, and no longer. */
@@ -142,8 +149,13 @@ typedef struct {
     qn_str pre;
     int64_t bos, eos, unk, pad;
     int add_bos, add_eos;
+    int64_t cls, sep;                       /* WordPiece only */
+    int lowercase, accents;                 /* WordPiece only: 0 the text keeps its case (its accents), −1 not said */
 } qn_tok_gguf_tables;
-int qn_tok_spec_from_gguf_tables(qn_tok_spec *out, const qn_tok_gguf_tables *in);
+int qn_tok_spec_from_gguf_tables(qn_tok_spec *out, const qn_tok_gguf_tables *in);      /* tokenizer.ggml.model "gpt2" */
+/* "bert": a piece that begins a word is written with "▁" before it, one that goes on as it is. [CLS] and [SEP] around a
+ * text. No merges. */
+int qn_tok_spec_from_gguf_wordpiece(qn_tok_spec *out, const qn_tok_gguf_tables *in);
 
 /* ---- tokenizer -------------------------------------------------------------------------------------------------- */
 
@@ -199,6 +211,9 @@ int32_t qn_tok_bos(const qn_tok *t);                        /* −1: none */
 int32_t qn_tok_eos(const qn_tok *t);
 int32_t qn_tok_unk(const qn_tok *t);
 int32_t qn_tok_pad(const qn_tok *t);
+qn_tok_model qn_tok_model_of(const qn_tok *t);
+size_t qn_tok_around(const qn_tok *t);                      /* how many ids ADD_SPECIAL puts around a text … */
+const int32_t *qn_tok_prefix(const qn_tok *t, size_t *n), *qn_tok_suffix(const qn_tok *t, size_t *n);   /* … which */
 bool qn_tok_adds(const qn_tok *t, int32_t id);              /* does ADD_SPECIAL put this id around a text? */
 /* The least id below n that is not spelled alike in both, or, where `special` counts, is special in one of them only;
  * −1: there is none. */

@@ -31,6 +31,8 @@ bool qn_char_is_number(uint32_t c);                                     /* N* */
 bool qn_char_is_punctuation(uint32_t c);                                /* ASCII punctuation, P* */
 bool qn_char_is_word(uint32_t c);                                       /* \w: Alphabetic, M*, Nd, Pc, joiners */
 bool qn_char_is_mark(uint32_t c);                                       /* M* */
+bool qn_char_is_accent(uint32_t c);                                     /* Mn */
+bool qn_char_is_control(uint32_t c);                                    /* Cc, Cf, Co, without \t, \n, \r */
 
 /* ---- regex.c ---- */
 typedef struct qn_regex qn_regex;
@@ -57,14 +59,27 @@ typedef struct { size_t token, begin, end; qn_added_kind kind; } qn_added_match;
 bool qn_added_find(const qn_added *a, const char *s, size_t n, size_t from, qn_added_kind_fn *kind, const void *arg,
                    qn_added_match *m);
 
+/* ---- spec.c ---- */
+int qn_tok_check_id(int64_t id);                                        /* QN_EFORMAT: none that is possible */
+
 /* ---- normalize.c ---- */
-typedef struct { qn_norm_kind kind; qn_str pattern, content; qn_regex *regex; bool left, right; } qn_norm_step;
+typedef struct {
+    qn_norm_kind kind;
+    qn_str pattern, content;
+    qn_regex *regex;
+    bool left, right;
+    qn_bert_norm bert;
+} qn_norm_step;
 typedef struct {
     qn_buf text[2];                                                     /* steps write in turn into one and the other */
+    qn_buf bert[2];                                                     /* between the parts of BERT's */
     int32_t *cps;                                                       /* code points being composed */
     size_t cap_cps;
     bool goes_on;                                                       /* behind a cut: PREPEND does nothing */
 } qn_norm_work;
+int qn_norm_form(qn_norm_kind kind, qn_norm_work *w, qn_str in, qn_buf *out);           /* NFC … NFKD, appended */
+uint32_t qn_norm_lower(uint32_t c, uint32_t *extra);                    /* *extra, if not 0, follows */
+int qn_norm_bert(qn_bert_norm b, qn_norm_work *w, qn_str in, qn_buf *out);              /* normalize_bert.c */
 int qn_norm_run(const qn_norm_step *steps, size_t n_steps, qn_norm_work *w, qn_regex_work *rw, qn_str in, qn_str *out);
 void qn_norm_work_drop(qn_norm_work *w);
 
@@ -100,6 +115,15 @@ void qn_bpe_merges_expect(const qn_bpe_merges *m, int32_t left, int32_t right); 
 void qn_bpe_merges_put(qn_bpe_merges *m, int32_t left, int32_t right, uint32_t rank);
 /* bytes: those that the symbols stand for, one each; NULL where it is otherwise or not known. */
 int qn_bpe_merge_all(const qn_bpe_merges *m, qn_bpe_symbols *s, const char *bytes);
+
+/* ---- wordpiece.c ---- */
+typedef struct qn_wordpiece qn_wordpiece;                               /* immutable */
+typedef struct qn_wordpiece_work qn_wordpiece_work;                     /* cache and scratch: one per thread */
+int qn_wordpiece_new(qn_wordpiece **out, const qn_tok *t, const qn_tok_spec *spec);
+void qn_wordpiece_free(qn_wordpiece *p);
+int qn_wordpiece_work_new(qn_wordpiece_work **out);
+void qn_wordpiece_work_free(qn_wordpiece_work *w);
+int qn_wordpiece_word(const qn_wordpiece *p, qn_wordpiece_work *w, const char *s, size_t n, qn_ids *ids);
 
 /* ---- pretok.c ---- */
 typedef struct {
@@ -141,6 +165,7 @@ typedef struct {
     char strip_char[4];
     size_t strip_len;
     qn_str drop_first;      /* all of these characters go from the first piece */
+    bool first_as_is;       /* the first piece is the token as the vocabulary spells it */
 } qn_decode_plan;
 int qn_decode_plan_init(qn_decode_plan *p, const qn_tok *t, const qn_tok_spec *spec);
 void qn_decode_plan_drop(qn_decode_plan *p);
@@ -170,7 +195,8 @@ struct qn_tok {
     size_t n_steps;
     qn_scan_kind scan;      /* what does the work of the steps, or NONE */
     bool cuttable;          /* a text may be encoded in parts that end where qn_scan_cut says */
-    qn_bpe *bpe;
+    qn_bpe *bpe;            /* one of these two is the model, the other NULL */
+    qn_wordpiece *wordpiece;
     qn_decode_plan decode;
     int32_t *prefix, *suffix;
     size_t n_prefix, n_suffix;
@@ -184,6 +210,7 @@ struct qn_tok_work {
     qn_regex_work *regex;
     qn_bpe_work *bpe;
     qn_scan_work *scan;     /* NULL until a text goes beyond ASCII */
+    qn_wordpiece_work *wordpiece;
     qn_norm_work norm;
     qn_buf *step_text;      /* [n_steps] text that a step wrote anew … */
     qn_buf *spelled;        /* [n_steps] … and respelled on its way out; both in one block */

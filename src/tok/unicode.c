@@ -57,6 +57,15 @@ bool qn_char_is_mark(uint32_t c) {
     return k >= UTF8PROC_CATEGORY_MN && k <= UTF8PROC_CATEGORY_ME;
 }
 
+bool qn_char_is_accent(uint32_t c) { return c >= 0x300 && category(c) == UTF8PROC_CATEGORY_MN; }
+
+bool qn_char_is_control(uint32_t c) {
+    if (c < 128)
+        return (c < ' ' && c != '\t' && c != '\n' && c != '\r') || c == 0x7f;
+    utf8proc_category_t k = category(c);
+    return k == UTF8PROC_CATEGORY_CC || k == UTF8PROC_CATEGORY_CF || k == UTF8PROC_CATEGORY_CO;
+}
+
 bool qn_char_is_word(uint32_t c) {
     if (c < 128)
         return ascii[c] & WORD;

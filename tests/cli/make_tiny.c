@@ -9,14 +9,15 @@
  *     anything else: a
  *
  * What is written:  tiny.gguf, tiny/ (the same as a Hugging Face directory), bos.gguf (adds BOS, has no chat template);
- * adapter/, with which c is taken for x ("abc" is continued by "yz"); and for errors alien.gguf (unknown architecture),
- * kquant.gguf (a type that is not supported), extra.gguf (more tokens than rows), missing.gguf (a tensor less),
- * swapped.gguf (y and z have changed places in the vocabulary). */
+ * bert/, an encoder, which writes nothing (tiny_bert.h); adapter/, with which c is taken for x ("abc" is continued by
+ * "yz"); and for errors alien.gguf (unknown architecture), kquant.gguf (a type that is not supported), extra.gguf (more
+ * tokens than rows), missing.gguf (a tensor less), swapped.gguf (y and z have changed places in the vocabulary). */
 #include <sys/stat.h>
 
 #include "base/file.h"
 #include "base/json.h"
 #include "make_model.h"
+#include "tiny_bert.h"
 
 enum { EOT, BOS, EOS, BYTE0, THE = BYTE0 + 256 + 1, V = THE + 1 };
 enum { D = 288, F = 256, HEADS = 9, KV_HEADS = 3, DH = 32, EXTRA = 3, Q4_K = 12, Q4_K_BYTES = 144 };
@@ -346,5 +347,6 @@ int main(int argc, char **argv) {
         write_gguf(argv[1], &files[i]);
     write_directory(argv[1]);
     write_adapter(argv[1]);
+    write_bert(argv[1]);
     return 0;
 }

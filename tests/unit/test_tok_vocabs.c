@@ -46,7 +46,8 @@ static size_t check_cases(const qn_tok *tok, const char *name, const qn_buf *inp
         check_ids(&got, &want, name, n);
         qn_buf_clear(&text);
         CHECK_OK(qn_tok_decode(tok, got.v, got.n, 0, &text));
-        CHECK(qn_str_eq(qn_buf_view(&text), (qn_str){inp->s + at, end - at}), "%s, text %zu comes back", name, n);
+        const bool back = qn_str_eq(qn_buf_view(&text), (qn_str){inp->s + at, end - at});
+        CHECK(back || qn_tok_model_of(tok) == QN_TOK_WORDPIECE, "%s, text %zu comes back", name, n);
         at = end + strlen(SEPARATOR);
     }
     qn_ids_drop(&got);
@@ -76,4 +77,5 @@ TEST(gpt_2) { check_vocabulary("gpt-2"); }
 TEST(mpt) { check_vocabulary("mpt"); }
 TEST(starcoder) { check_vocabulary("starcoder"); }
 TEST(refact) { check_vocabulary("refact"); }
+TEST(bert_bge) { check_vocabulary("bert-bge"); }        /* case and blanks do not come back */
 TEST(deepseek_coder) { check_vocabulary("deepseek-coder"); }

@@ -23,16 +23,20 @@ static int tok_load_flag(const qn_meta *m, const char *key) {
     return qn_meta_get_bool(m, key, &b) > 0 ? b : -1;
 }
 
-/* The byte-level BPE tokenizer of a GGUF file. */
+/* The tokenizer of a GGUF file: byte-level BPE, or WordPiece. */
 QN_UNUSED static qn_tok *tok_load_gguf(const char *path) {
     qn_gguf *g;
     qn_tok *tok;
     qn_tok_spec spec;
     CHECK_OK(qn_gguf_open(&g, path), "%s", path);
     const qn_meta *m = qn_gguf_meta(g);
-    qn_tok_gguf_tables in = {.bos = -1, .eos = -1, .unk = -1, .pad = -1};
+    qn_tok_gguf_tables in = {.bos = -1, .eos = -1, .unk = -1, .pad = -1, .cls = -1, .sep = -1, .lowercase = -1,
+                             .accents = -1};
     qn_str *tokens = tok_load_strings(m, "tokenizer.ggml.tokens", &in.n_tokens);
-    qn_str *merges = tok_load_strings(m, "tokenizer.ggml.merges", &in.n_merges);
+    qn_str model = QN_STR("");
+    qn_meta_get_str(m, "tokenizer.ggml.model", &model);
+    const bool wordpiece = qn_str_is(model, "bert");
+    qn_str *merges = wordpiece ? NULL : tok_load_strings(m, "tokenizer.ggml.merges", &in.n_merges);
     qn_meta_array a = {0};
     CHECK_OK(qn_meta_get_array(m, "tokenizer.ggml.token_type", QN_META_INT, &a));
     int32_t *types = qn_zalloc(QN_MEM_TEST, a.count, sizeof *types);
@@ -49,7 +53,8 @@ QN_UNUSED static qn_tok *tok_load_gguf(const char *path) {
     qn_meta_get_i64(m, "tokenizer.ggml.padding_token_id", &in.pad);
     in.add_bos = tok_load_flag(m, "tokenizer.ggml.add_bos_token");
     in.add_eos = tok_load_flag(m, "tokenizer.ggml.add_eos_token");
-    CHECK_OK(qn_tok_spec_from_gguf_tables(&spec, &in), "%s", path);
+    CHECK_OK(wordpiece ? qn_tok_spec_from_gguf_wordpiece(&spec, &in) : qn_tok_spec_from_gguf_tables(&spec, &in), "%s",
+             path);
     CHECK_OK(qn_tok_new(&tok, &spec), "%s", path);
     qn_tok_spec_drop(&spec);
     qn_gguf_close(g);

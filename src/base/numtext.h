@@ -1,0 +1,10 @@
+/* base/numtext.h — numbers as short texts, beside those of str.h. */
+#ifndef QN_BASE_NUMTEXT_H
+#define QN_BASE_NUMTEXT_H
+
+#include "base/str.h"
+
+/* The shortest text that reads back to a float, nine digits at most; NUL-terminated; its length. */
+size_t qn_f32_text(float v, char out[QN_F64_TEXT]);
+
+#endif
