@@ -48,7 +48,10 @@ static int dtype_of(const char *name, int *dtype) {
     if (!name || strcmp(name, "as-is") == 0)
         return 0;
     *dtype = qn_dtype_from_name(qn_str_of(name));
-    return *dtype < 0 ? qn_fail(QN_EINVAL, "\"%s\" is no dtype; known are %s", name, qn_dtypes_supported()) : 0;
+    if (*dtype >= 0 && *dtype != QN_F64 && qn_dtype_get((qn_dtype)*dtype)->encode_row)
+        return 0;
+    return qn_fail(QN_EINVAL, "\"%s\" is no dtype that can be asked for; those are %s", name,
+                   qn_dtypes_written());
 }
 
 int quern_pool_new(quern_pool **out, int threads) {

@@ -20,6 +20,24 @@ enum {
 
 static bool is_plain(int dtype) { return qn_dtype_get((qn_dtype)dtype)->block == 1; }
 
+/* The parameters of an item: one, or those of a joint tensor in the order of their rows. */
+static int parts_of(const qn_conversion *c, const qn_convert_item *it, const qn_param *part[4]) {
+    const qn_joint *j = qn_arch_joint(c->model.arch, it->st.p->id);
+    part[0] = it->st.p;
+    for (int i = 0; j && i < j->parts; i++)
+        part[i] = qn_arch_param(c->model.arch, j->part[i]);
+    return j ? j->parts : 1;
+}
+
+static bool is_changed(const qn_conversion *c, const qn_convert_item *it) {
+    const qn_convert_change *ch = c->o->change;
+    const qn_param *part[4];
+    bool any = false;
+    for (int i = 0, n = ch && it->st.rank == 2 ? parts_of(c, it, part) : 0; i < n; i++)
+        any = any || ch->wants(ch->arg, part[i], it->st.layer);
+    return any;
+}
+
 static qn_dtype matrix_dtype(qn_conversion *c, const qn_convert_item *it) {
     int stored = it->st.info->dtype == QN_F64 ? QN_F32 : it->st.info->dtype;
     const bool no_blocks = !c->to_gguf || (it->st.p->flags & QN_NO_BLOCKS);
@@ -28,6 +46,8 @@ static qn_dtype matrix_dtype(qn_conversion *c, const qn_convert_item *it) {
     int want = c->o->dtype == QN_DTYPE_KEEP ? stored : c->o->dtype;
     if (no_blocks && !is_plain(want))
         want = stored;
+    if (want == stored && is_changed(c, it) && !qn_dtype_get((qn_dtype)want)->encode_row)
+        want = QN_Q8_0;                                 /* nothing here writes the blocks that it had */
     if (it->dim[1] % qn_dtype_get((qn_dtype)want)->block == 0)
         return (qn_dtype)want;
     c->r->kept++;
@@ -332,24 +352,6 @@ static int stream_rows(qn_conversion *c, qn_tensor_writer *t, const qn_convert_i
 }
 
 /* ---- changed on the way ---- */
-
-/* The parameters of an item: one, or those of a joint tensor in the order of their rows. */
-static int parts_of(const qn_conversion *c, const qn_convert_item *it, const qn_param *part[4]) {
-    const qn_joint *j = qn_arch_joint(c->model.arch, it->st.p->id);
-    part[0] = it->st.p;
-    for (int i = 0; j && i < j->parts; i++)
-        part[i] = qn_arch_param(c->model.arch, j->part[i]);
-    return j ? j->parts : 1;
-}
-
-static bool is_changed(const qn_conversion *c, const qn_convert_item *it) {
-    const qn_convert_change *ch = c->o->change;
-    const qn_param *part[4];
-    bool any = false;
-    for (int i = 0, n = ch && it->st.rank == 2 ? parts_of(c, it, part) : 0; i < n; i++)
-        any = any || ch->wants(ch->arg, part[i], it->st.layer);
-    return any;
-}
 
 /* The rows of one parameter as floats, in the order of memory. */
 static int decode_part(const qn_conversion *c, const qn_param *p, int64_t layer, float *w, int64_t *rows) {

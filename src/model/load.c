@@ -303,9 +303,9 @@ static int load(loader *l, qn_pool *pool) {
 int qn_model_load(qn_model **out, const qn_source *s, const qn_model_options *o, qn_pool *pool) {
     loader l = {.s = s, .o = o};
     *out = NULL;
-    if (o->weights != QN_WEIGHTS_AS_IS &&
-        (o->weights < 0 || o->weights >= QN_DTYPES || o->weights == QN_F64 || o->weights == QN_I32))
-        return qn_fail(QN_EINVAL, "model: weights can become f32, f16, bf16, q8_0, q4_0 or q4_1");
+    if (o->weights != QN_WEIGHTS_AS_IS && (o->weights < 0 || o->weights >= QN_DTYPES || o->weights == QN_F64 ||
+                                           !qn_dtype_get((qn_dtype)o->weights)->encode_row))
+        return qn_fail(QN_EINVAL, "model: weights can become %s", qn_dtypes_written());
     l.m = qn_zalloc(QN_MEM_MODEL, 1, sizeof *l.m);
     if (!l.m)
         return QN_ENOMEM;
