@@ -43,18 +43,11 @@ QN_INLINE ivec ivec_xor(ivec a, ivec b) { return _mm512_xor_si512(a, b); }
 QN_INLINE ivec ivec_sub(ivec a, ivec b) { return _mm512_sub_epi32(a, b); }
 QN_INLINE ivec ivec_add(ivec a, ivec b) { return _mm512_add_epi32(a, b); }
 QN_INLINE ivec ivec_madd(ivec a, ivec b) { return _mm512_madd_epi16(a, b); }
-/* For codes: bytes, and pairs of 16 bits. */
+/* For codes, which have rows where there are dots of four bytes. */
 QN_INLINE ivec ivec_load_i8(const void *p) { return _mm512_cvtepi8_epi32(_mm_loadu_si128(p)); }
 QN_INLINE ivec ivec_load_16(const void *p) { return _mm512_broadcast_i32x4(_mm_loadu_si128(p)); }
 QN_INLINE ivec ivec_lookup(ivec table, ivec code) { return _mm512_shuffle_epi8(table, code); }
 QN_INLINE ivec ivec_add8(ivec a, ivec b) { return _mm512_add_epi8(a, b); }
-QN_INLINE ivec ivec_abs8(ivec a) { return _mm512_abs_epi8(a); }
-QN_INLINE ivec ivec_sign8(ivec a, ivec by) {
-    return _mm512_mask_sub_epi8(a, _mm512_movepi8_mask(by), _mm512_setzero_si512(), a);
-}
-QN_INLINE ivec ivec_maddubs(ivec a, ivec b) { return _mm512_maddubs_epi16(a, b); }
-QN_INLINE ivec ivec_add16(ivec a, ivec b) { return _mm512_add_epi16(a, b); }
-QN_INLINE ivec ivec_mul16(ivec a, ivec b) { return _mm512_mullo_epi16(a, b); }
 /* Bytes of exponents, half of 2^(e − 127): qn_e8m0_half. */
 QN_INLINE vec vec_load_e8m0(const void *p) {
     const __m512i e = _mm512_cvtepu8_epi32(_mm_loadu_si128(p));
