@@ -44,7 +44,10 @@ int qn_api_dtype(const char *name, int *dtype) {
     if (!name || strcmp(name, "as-is") == 0)
         return 0;
     *dtype = qn_dtype_from_name(qn_str_of(name));
-    return *dtype < 0 ? qn_fail(QN_EINVAL, "\"%s\" is no dtype; known are %s", name, qn_dtypes_supported()) : 0;
+    if (*dtype >= 0 && *dtype != QN_F64 && qn_dtype_get((qn_dtype)*dtype)->encode_row)
+        return 0;
+    return qn_fail(QN_EINVAL, "\"%s\" is no dtype that can be asked for; those are %s", name,
+                   qn_dtypes_written());
 }
 
 const qn_kernels *qn_api_kernels(void) { return qn_kernels_at((qn_isa)atomic_load(&isa_cap)); }

@@ -62,15 +62,14 @@ static void job_drop(job *j) {
 
 /* One panel of numbers, repeated for all. */
 static int fill_weights(job *j, qn_dtype weight) {
-    float *values = qn_alloc(QN_MEM_SCRATCH, (size_t)(QN_PANEL * j->K) * sizeof *values);
-    if (!values)
+    uint8_t *stored = qn_alloc(QN_MEM_SCRATCH, QN_PANEL * qn_dtype_row_bytes(weight, j->K));
+    if (!stored)
         return QN_ENOMEM;
-    for (int64_t i = 0; i < QN_PANEL * j->K; i++)
-        values[i] = qn_fill_value(1, (uint64_t)i, 1.0f);
-    qn_pack_panels(&(qn_pack_args){QN_F32, weight, values, j->weights, 0, QN_PANEL, j->K});
+    qn_fill_row(weight, stored, QN_PANEL * j->K, 1, 0, 1.0f);
+    qn_pack_panels(&(qn_pack_args){weight, weight, stored, j->weights, 0, QN_PANEL, j->K});
     for (int64_t p = 1; p < qn_panels(j->N) * j->copies; p++)
         memcpy(j->weights + (size_t)p * j->panel_bytes, j->weights, j->panel_bytes);
-    qn_free(values);
+    qn_free(stored);
     return 0;
 }
 
@@ -158,6 +157,8 @@ static int run_table(qn_pool *pool, const qn_bench_options *o, qn_isa isa, qn_dt
     bool any = false;
     job j;
     int rc;
+    if (shapes[shape].K % qn_dtype_get(weight)->block)
+        return 0;
     for (int r = 0; r < QN_LINEAR_ROWS && k->linear[weight][r].fn; r++)
         any = any || wanted(o, weight, &k->linear[weight][r], shape);
     if (!any)

@@ -44,14 +44,15 @@ bool qn_isa_has(qn_isa isa);                     /* levels nest: AVX512BF16 with
  *   Q8_0       panel = [K/32] blocks of 1088 bytes     { f16 d[32]; u8 q[8][32][4] }   q = stored + 128, k = 4·g + i
  *   Q4_0       panel = [K/32] blocks of  576 bytes     { f16 d[32]; u8 q[4][32][4] }   low nibble: k = 4·g + i,
  *   Q4_1       panel = [K/32] blocks of  640 bytes     { f16 d[32]; f16 m[32]; u8 q[4][32][4] }   high: k = 16+4·g+i
+ *   all other blocks                                   panel_blocks.h draws them
  *
  * Columns beyond N in the last panel are zero (scales 0). Panels are aligned to 64 bytes.
  *
  * Activations come in the form that the weight dtype asks for:
  *   F32 rows   float[K]                                                                        for F32, F16
  *   BF16 rows  bf16[K rounded up to 2], pad zero, nearest even                                 for BF16
- *   Q8B32 rows { int8 q[K]; float d[K/32]; int32 s[K/32] }                                     for Q8_0, Q4_0, Q4_1
- *              d = amax/127, q = round-half-even(x/d), s = Σq; a block with a NaN or an infinity becomes d = NaN, q = 0
+ *   Q8B32 rows { int8 q[K]; float d[K/32]; int16 s[K/16] }                                     for all blocks
+ *              d = amax/127, q = round-half-even(x/d), s = Σq of each 16; with a NaN or an infinity d = NaN, q = 0
  *
  * Arithmetic per output (all float; K ascending, one chain):
  *   F32, F16   y = fma(w_k, x_k, y)
@@ -59,6 +60,7 @@ bool qn_isa_has(qn_isa isa);                     /* levels nest: AVX512BF16 with
  *   Q8_0       i = Σ (q_w)(q_x) exactly;  y = fma((float)i, d_w·d_x, y)                         per 32-block
  *   Q4_0       i = Σ (q_w − 8)(q_x);      y = fma((float)i, d_w·d_x, y)
  *   Q4_1       i = Σ q_w q_x;             y = fma((float)i, d_w·d_x, y);  y = fma(m_w, d_x·(float)s, y)
+ *   the others i = Σ_h s_h·Σ v_w q_x;     y = fma((float)i, d_w·d_x, y);  y = fma(m_h, d_x·(float)s, y) per minimum
  * The scalar level writes mul and add where the others write fma (no hardware promise there); levels never
  * mix in a run. */
 enum { QN_PANEL = 32 };

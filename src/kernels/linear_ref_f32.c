@@ -1,5 +1,5 @@
 /* kernels/linear_ref_f32.c — the scalar twins in float: what runs where there is nothing better. */
-#include "kernels/kernels.h"
+#include "kernels/panel_blocks.h"
 
 typedef float real;
 #define QN_TWIN(name) name##_scalar

@@ -1,5 +1,5 @@
 /* kernels/linear_ref_f64.c — the scalar twins in double: the judge. F64 panels and rows exist here alone. */
-#include "kernels/kernels.h"
+#include "kernels/panel_blocks.h"
 
 typedef double real;
 #define QN_TWIN(name) name##_judge

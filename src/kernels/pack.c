@@ -9,21 +9,23 @@
  * element j low and element j + 16 high, and a panel wants the bytes of one column in groups of four:
  *
  *   stored   d m  b0 b1 b2 b3 | b4 b5 b6 b7 | b8 … b15          one row
- *   panel    d[32] m[32]  g0: { b0…b3 of column 0, b0…b3 of column 1, … }  g1: { b4…b7 of column 0, … }  … */
-#include "kernels/kernels.h"
+ *   panel    d[32] m[32]  g0: { b0…b3 of column 0, b0…b3 of column 1, … }  g1: { b4…b7 of column 0, … }  …
+ *
+ * All further blocks are taken apart and put together again: panel_blocks.h. */
+#include "kernels/panel_blocks.h"
 
-/* A part of a panel is put together in STAGE bytes, which stay in the first-level cache however its stores jump, and
- * goes to memory in one piece. CHUNK: elements of a row being rounded; BLOCK: elements of a quantized block.
+/* A part of a panel is put together in FITS bytes, which stay in the first-level cache however its stores jump, and
+ * goes to memory in one piece. CHUNK: elements of a row being rounded; BLOCK: elements of a quantized block. STAGE:
+ * where a chunk begins as a block of CHUNK elements, it is all of it.
  * AHEAD: so many rows further on, the file's bytes are asked for, since its pages are too small and too scattered for
  * the machine to guess them. */
-enum { AHEAD = 4, STAGE = 16 * 1088, CHUNK = 256, BLOCK = 32 };
+enum { AHEAD = 4, FITS = 16 * 1088, CHUNK = 256, BLOCK = 32, STAGE = CHUNK * QN_PANEL * 8 };
 
 qn_act_form qn_act_form_of(qn_dtype weight) {
     switch (weight) {
     case QN_F64: return QN_ACT_F64;
     case QN_BF16: return QN_ACT_BF16;
-    case QN_Q8_0: case QN_Q4_0: case QN_Q4_1: return QN_ACT_Q8B32;
-    default: return QN_ACT_F32;
+    default: return qn_dtype_get(weight)->block > 1 ? QN_ACT_Q8B32 : QN_ACT_F32;
     }
 }
 
@@ -50,8 +52,9 @@ static size_t panel_offset(qn_dtype t, int64_t k) {
     case QN_Q4_1: return n / BLOCK * 640;
     default: break;
     }
-    qn_assert(!"a dtype that multiplies");
-    return 0;
+    const qn_panel_form f = qn_panel_form_of(t);
+    qn_assert(f.per > 0);                                   /* a dtype that multiplies */
+    return n / (size_t)(QN_PART * f.per) * (size_t)(qn_span_bytes(f) * QN_PANEL);
 }
 
 /* The same for any k: the last of an odd number of BF16 takes a pair's place. */
@@ -175,8 +178,10 @@ static void move_chunk(qn_dtype t, uint8_t *at, const uint8_t *src, size_t row_b
         }
         put_two(at, c, src, src + row_bytes, n);
     }
-    for (; c < columns; c++, src += row_bytes)
+    for (; c < columns && puts_of[t]; c++, src += row_bytes)
         puts_of[t](at, c, src, n);
+    for (; c < columns; c++, src += row_bytes)
+        qn_codes_put(at, t, c, src, n);
 }
 
 /* The same, rounded to another dtype. */
@@ -227,7 +232,8 @@ static void pack_words(const qn_kernels *k, const qn_pack_args *a, uint8_t *pane
 
 void qn_pack_panels(const qn_pack_args *a) {
     const size_t row_bytes = qn_dtype_row_bytes(a->from, a->K), panel_bytes = qn_panel_bytes(a->to, a->K);
-    const int64_t fits = STAGE / (int64_t)part_bytes(a->to, BLOCK) * BLOCK;
+    const int64_t unit = QN_MAX(BLOCK, qn_dtype_get(a->to)->block), whole = qn_dtype_get(a->from)->block;
+    const int64_t fits = QN_MAX(FITS / (int64_t)part_bytes(a->to, unit) * unit, whole);
     const int64_t chunk = a->from == a->to ? fits : QN_MIN(fits, CHUNK);
     const qn_kernels *words = qn_kernels_at(QN_ISA_AVX2);       /* the same bits at every level */
     uint8_t stage[STAGE];
@@ -246,7 +252,7 @@ void qn_pack_panels(const qn_pack_args *a) {
             const int64_t n = QN_MIN(a->K - k, chunk);
             const uint8_t *from = rows + qn_dtype_row_bytes(a->from, k);
             if (columns < QN_PANEL || n % 2)
-                memset(stage, 0, sizeof stage);
+                memset(stage, 0, part_bytes(a->to, n));
             if (a->from == a->to)
                 move_chunk(a->to, stage, from, row_bytes, columns, n);
             else
@@ -312,6 +318,6 @@ void qn_unpack_row(float *dst, qn_dtype t, const void *packed, int64_t n, int64_
     case QN_Q8_0: get_q8_0(dst, panel, c, K); break;
     case QN_Q4_0: get_q4(dst, panel, c, K, false); break;
     case QN_Q4_1: get_q4(dst, panel, c, K, true); break;
-    default: qn_assert(!"a dtype that multiplies");
+    default: qn_codes_get(dst, t, panel, c, K);
     }
 }

@@ -7,6 +7,7 @@
  * n counts the roundings of one chain: K for plain numbers, one or two per 32-block for quantized ones. Where Σ|aᵢbᵢ|
  * leaves the range of f32, only a value that is not finite, or is right, is asked for. Buffers end at pages that must
  * not be touched. */
+#include "kernels/panel_blocks.h"
 #include "kernels/selftest.h"
 
 #include <float.h>
@@ -103,10 +104,24 @@ static float draw_weight(kind how, uint32_t salt, int64_t i, float big) {
  * activations are ±max, one sign per row. */
 static void fill_bytes(qn_dtype t, uint8_t *row, int64_t K, bool odd) {
     const qn_dtype_info *info = qn_dtype_get(t);
+    const qn_code_form *f = qn_code_form_of(t);
+    const uint16_t one = 0x3c00, least = 0x8080;
     const int head = t == QN_Q4_1 ? 4 : 2;
-    for (int64_t b = 0; b < K / info->block; b++)
-        memset(row + b * info->bytes + head, t == QN_Q8_0 ? (odd ? 0x7f : 0x80) : (odd ? 0x00 : 0xff),
-               (size_t)(info->bytes - head));
+    for (int64_t b = 0; b < K / info->block; b++, row += info->bytes) {
+        if (!f) {
+            memset(row + head, t == QN_Q8_0 ? (odd ? 0x7f : 0x80) : (odd ? 0x00 : 0xff), (size_t)(info->bytes - head));
+            continue;
+        }
+        memset(row, t == QN_MXFP4 ? (odd ? 0x77 : 0xff) : (odd ? 0x00 : 0xff), (size_t)f->bytes);
+        for (int i = 0; t == QN_Q6_K && odd && i < 16; i += 2)
+            memcpy(row + 192 + i, &least, sizeof least);
+        if (f->exponent)
+            row[f->d_at] = 127;
+        else
+            memcpy(row + f->d_at, &one, sizeof one);
+        if (f->min != QN_MIN_NONE)
+            memcpy(row + f->m_at, &one, sizeof one);
+    }
 }
 
 static float big_weight(qn_dtype t) {
@@ -129,7 +144,7 @@ typedef struct {
     int64_t ldy;
     qn_guarded stored, panels, x, y, alone;
     double *ref, *reach;                 /* [m, n]: the judge's product, and Σ|aᵢbᵢ| */
-    float *row;                          /* [K] */
+    float *row, *min;                    /* [K] */
 } bench;
 
 static void bench_drop(bench *b) {
@@ -141,6 +156,7 @@ static void bench_drop(bench *b) {
     qn_free(b->ref);
     qn_free(b->reach);
     qn_free(b->row);
+    qn_free(b->min);
 }
 
 static bool quantized(qn_dtype t) { return qn_dtype_get(t)->block > 1; }
@@ -157,26 +173,32 @@ static double x_value(const bench *b, int64_t r, int64_t k) {
     }
 }
 
-/* |w_k| as its terms enter the sum: Q4_1's q·d and m are two of them, and they cancel. */
-static double w_reach(const bench *b, const uint8_t *stored, int64_t k) {
-    double w = fabs((double)b->row[k]);
-    if (b->weight == QN_Q4_1) {
-        uint16_t min;
-        memcpy(&min, stored + k / 32 * 20 + 2, sizeof min);
-        w += 2 * fabs((double)qn_f16_to_f32(min));
+/* Of each k the minimum that its block adds, 0 where there is none. */
+static void read_minima(const bench *b, const uint8_t *stored) {
+    const qn_dtype_info *info = qn_dtype_get(b->weight);
+    const qn_code_form *f = qn_code_form_of(b->weight);
+    qn_codes c = {.m = 0};
+    for (int64_t k = 0; k < b->K && qn_min_span(b->weight); k++) {
+        const uint8_t *block = stored + k / info->block * info->bytes;
+        if (f && k % f->block == 0)
+            f->take(&c, block);
+        if (!f)
+            memcpy(&c.m, block + 2, sizeof c.m);
+        b->min[k] = qn_f16_to_f32(c.m) * (f && f->min == QN_MIN_SCALED ? (float)c.min[k % f->block / f->part] : 1.0f);
     }
-    return w;
 }
 
+/* Σ|aᵢbᵢ| as the terms enter the sum: codes and a minimum are two of them, and they cancel. */
 static void fill_reach(bench *b) {
     const size_t bytes = qn_dtype_row_bytes(b->weight, b->K);
     for (int64_t n = 0; n < b->n; n++) {
         const uint8_t *stored = (const uint8_t *)b->stored.p + (size_t)n * bytes;
         qn_dtype_get(b->weight)->decode_row(b->row, stored, b->K);
+        read_minima(b, stored);
         for (int64_t r = 0; r < b->m; r++) {
             double sum = 0;
             for (int64_t k = 0; k < b->K; k++)
-                sum += w_reach(b, stored, k) * fabs(x_value(b, r, k));
+                sum += (fabs((double)b->row[k]) + 2 * fabs((double)b->min[k])) * fabs(x_value(b, r, k));
             b->reach[r * b->n + n] = sum;
         }
     }
@@ -188,15 +210,27 @@ static float big_act(const bench *b, int64_t r) {
     return quantized(b->weight) ? 1e33f : FLT_MAX;
 }
 
+/* Row n of the weights; what nothing encodes has any codes, and the magnitude varies by rows. */
+static void fill_row(bench *b, int64_t n, uint8_t *stored) {
+    const qn_dtype_info *info = qn_dtype_get(b->weight);
+    const float big = big_weight(b->weight);
+    for (int64_t k = 0; k < b->K; k++)
+        b->row[k] = draw_weight(b->how, 1, n * b->K + k, big);
+    if (info->encode_row)
+        info->encode_row(stored, b->row, b->K);
+    else if (b->how == ZEROS && n % 3 == 0)
+        memset(stored, 0, qn_dtype_row_bytes(b->weight, b->K));
+    else
+        qn_fill_row(b->weight, stored, b->K, 1, (uint64_t)(n * b->K),
+                    b->how == WIDE ? ldexpf(1, (int)(n % 31) - 15) : b->how == HUGE_VALUES ? big : 1);
+    if (b->how == FULL && quantized(b->weight))
+        fill_bytes(b->weight, stored, b->K, n % 2);
+}
+
 static void fill(bench *b) {
     const size_t bytes = qn_dtype_row_bytes(b->weight, b->K);
-    for (int64_t n = 0; n < b->n; n++) {
-        for (int64_t k = 0; k < b->K; k++)
-            b->row[k] = draw_weight(b->how, 1, n * b->K + k, big_weight(b->weight));
-        qn_dtype_get(b->weight)->encode_row((uint8_t *)b->stored.p + (size_t)n * bytes, b->row, b->K);
-        if (b->how == FULL && quantized(b->weight))
-            fill_bytes(b->weight, (uint8_t *)b->stored.p + (size_t)n * bytes, b->K, n % 2);
-    }
+    for (int64_t n = 0; n < b->n; n++)
+        fill_row(b, n, (uint8_t *)b->stored.p + (size_t)n * bytes);
     memset(b->panels.p, 0xa5, qn_panel_bytes(b->weight, b->K) * (size_t)qn_panels(b->n));
     qn_pack_panels(&(qn_pack_args){b->weight, b->weight, b->stored.p, b->panels.p, 0, b->n, b->K});
     const qn_act_form form = qn_act_form_of(b->weight);
@@ -235,7 +269,8 @@ static int bench_init(bench *b) {
     b->ref = qn_zalloc(QN_MEM_TEST, m * n, sizeof *b->ref);
     b->reach = qn_zalloc(QN_MEM_TEST, m * n, sizeof *b->reach);
     b->row = qn_zalloc(QN_MEM_TEST, (size_t)b->K, sizeof *b->row);
-    if (!b->ref || !b->reach || !b->row) {
+    b->min = qn_zalloc(QN_MEM_TEST, (size_t)b->K, sizeof *b->min);
+    if (!b->ref || !b->reach || !b->row || !b->min) {
         rc = QN_ENOMEM;
         goto out;
     }
@@ -251,7 +286,8 @@ out:
 
 /* The share of the bound that one output uses; more than 1 is a failure. */
 static double share(const bench *b, float got, double ref, double reach) {
-    const double n = quantized(b->weight) ? (double)(b->K / 32) * (b->weight == QN_Q4_1 ? 2 : 1) + 2 : (double)b->K;
+    const int span = qn_min_span(b->weight), terms = 1 + (span ? 32 / span : 0);
+    const double n = quantized(b->weight) ? (double)(b->K / 32) * terms + 2 : (double)b->K;
     const double bound = 2 * n * 0x1p-24 * reach + (double)b->K * 0x1p-126, error = fabs((double)got - ref);
     if (!(reach <= (double)FLT_MAX) && !isfinite(got))     /* also where an F16 scale of the weights overflowed */
         return 0;
@@ -351,18 +387,27 @@ static double check_product(const product *p, const bench *b, qn_selftest_report
 
 enum { USUAL_ROWS = 40, MANY_ROWS = 300 };
 
+/* Many rows, and deep: K in slabs with an odd tail, rows in blocks. */
+static void deep_shape(bench *b) {
+    const int64_t block = qn_dtype_get(b->weight)->block, slabs = 104 << 10;       /* bytes of a panel */
+    const int64_t bytes = (int64_t)qn_panel_bytes(b->weight, block);
+    b->n = 33;
+    b->K = block == 1 ? 1543 : block == 32 ? 32 * 101 : (slabs + bytes - 1) / bytes * block;
+    b->m = block > 32 ? MANY_ROWS / 5 : MANY_ROWS;
+}
+
 /* One shape for each number of rows, so that odd tails of N and K meet every register tile. */
 static void shape_of(bench *b, int64_t m) {
     static const int64_t columns[] = {1, 33, 32, 5, 64, 70, 31, 16, 17, 47}, depths[] = {1, 64, 7, 33, 2, 100, 257};
     static const int64_t blocks[] = {1, 2, 5, 3};
+    const int64_t block = qn_dtype_get(b->weight)->block;
     b->m = m;
     b->n = columns[m % (int64_t)QN_LEN(columns)];
-    b->K = quantized(b->weight) ? 32 * blocks[m % (int64_t)QN_LEN(blocks)] : depths[m % (int64_t)QN_LEN(depths)];
+    b->K = block == 1 ? depths[m % (int64_t)QN_LEN(depths)] : block == 32 ? 32 * blocks[m % (int64_t)QN_LEN(blocks)]
+                                                                          : block * (1 + m % 2);
     b->before = m % 4 == 3;
-    if (m > USUAL_ROWS) {                /* many and deep: K in slabs with an odd tail, rows in blocks */
-        b->n = 33;
-        b->K = quantized(b->weight) ? 32 * 101 : 1543;
-    }
+    if (m > USUAL_ROWS)
+        deep_shape(b);
 }
 
 /* All rows of one weight dtype on one set of inputs. */

@@ -7,7 +7,7 @@
  *   panel of W      block (k0, n0) │ k0     n0 … n0+31 │             panel of Wᵀ   │ n0     k0 … k0+31 │
  *                                  │ k0+1   n0 … n0+31 │      →                    │ n0+1   k0 … k0+31 │
  *                                  │  ⋮                │                           │  ⋮                │ */
-#include "kernels/kernels.h"
+#include "kernels/panel_blocks.h"
 
 enum { BLOCK = 32 };
 
@@ -81,7 +81,7 @@ static void decode_block(block b, qn_dtype t, const uint8_t *panel, int64_t k0, 
         scales(min, panel + at * 640 + QN_PANEL * 2);
         nibbles_block(b, panel + at * 640, 0, min);
         break;
-    default: qn_assert(!"a dtype that decodes");
+    default: qn_codes_part(b, t, panel, k0);
     }
 }
 

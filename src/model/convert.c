@@ -63,8 +63,8 @@ int qn_convert_check_out(const char *in, const char *out, bool force, bool *to_g
 static int check_dtype(const qn_convert_options *o, bool to_gguf) {
     if (o->dtype == QN_DTYPE_KEEP)
         return 0;
-    if (o->dtype < 0 || o->dtype >= QN_DTYPES || o->dtype == QN_F64 || o->dtype == QN_I32)
-        return qn_fail(QN_EINVAL, "weights can become f32, f16, bf16, q8_0, q4_0 or q4_1");
+    if (o->dtype < 0 || o->dtype >= QN_DTYPES || o->dtype == QN_F64 || !qn_dtype_get((qn_dtype)o->dtype)->encode_row)
+        return qn_fail(QN_EINVAL, "weights can become %s", qn_dtypes_written());
     if (!to_gguf && qn_dtype_get((qn_dtype)o->dtype)->block > 1)
         return qn_fail(QN_EINVAL, "a directory holds f32, f16 or bf16; %s needs a file that ends in .gguf",
                        qn_dtype_get((qn_dtype)o->dtype)->name);
@@ -119,7 +119,9 @@ static int read_words(const qn_conversion *c, words *t) {
 
 static uint32_t file_type(qn_dtype dtype) {
     static const uint32_t ids[QN_DTYPES] = {            /* llama_ftype: "mostly" this */
-        [QN_F32] = 0, [QN_F16] = 1, [QN_Q4_0] = 2, [QN_Q4_1] = 3, [QN_Q8_0] = 7, [QN_BF16] = 32};
+        [QN_F32] = 0, [QN_F16] = 1, [QN_Q4_0] = 2, [QN_Q4_1] = 3, [QN_Q8_0] = 7, [QN_BF16] = 32, [QN_Q5_0] = 8,
+        [QN_Q5_1] = 9, [QN_Q2_K] = 10, [QN_Q3_K] = 12, [QN_Q4_K] = 15, [QN_Q5_K] = 17, [QN_Q6_K] = 18,
+        [QN_IQ4_NL] = 25, [QN_IQ4_XS] = 30, [QN_MXFP4] = 38};
     return ids[dtype];
 }
 

@@ -84,6 +84,8 @@ static qn_dtype matrix_dtype(qn_conversion *c, const qn_convert_item *it) {
     int want = c->o->dtype == QN_DTYPE_KEEP ? stored : c->o->dtype;
     if (no_blocks && !is_plain(want))
         want = stored;
+    if (want == stored && it->st.rank == 2 && changes(c, it) > 0 && !qn_dtype_get((qn_dtype)want)->encode_row)
+        want = QN_Q8_0;                                 /* nothing here writes the blocks that it had */
     if (it->dim[1] % qn_dtype_get((qn_dtype)want)->block == 0)
         return (qn_dtype)want;
     c->r->kept++;

@@ -124,19 +124,21 @@ static void scatter(char *to, size_t stride, const char *from, int64_t n, size_t
 }
 
 void qn_stored_turn(const qn_tensor_info *t, int64_t column, int64_t n, void *out) {
+    enum { SOME = 256 };                                        /* a multiple of every block */
     const qn_dtype dtype = (qn_dtype)t->dtype;
     const qn_dtype_info *d = qn_dtype_get(dtype);
     const size_t row_bytes = qn_dtype_row_bytes(dtype, t->dims[1]);
     const size_t width = d->block > 1 ? sizeof(float) : (size_t)d->bytes, stride = (size_t)t->dims[0] * width;
-    float some[64];
-    for (int64_t from = 0; from < n; from += (int64_t)QN_LEN(some)) {
-        const int64_t m = QN_MIN(n - from, (int64_t)QN_LEN(some));
-        const char *x = t->data + qn_dtype_row_bytes(dtype, column + from);
+    float some[SOME];
+    for (int64_t from = 0, m; from < n; from += m) {
+        const int64_t skip = (column + from) % d->block, first = column + from - skip;
+        m = QN_MIN(n - from, SOME - skip);
+        const char *x = t->data + qn_dtype_row_bytes(dtype, first);
         char *to = (char *)out + (size_t)from * stride;
         for (int64_t r = 0; r < t->dims[0]; r++, x += row_bytes, to += width) {
             if (d->block > 1)
-                d->decode_row(some, x, m);
-            scatter(to, stride, d->block > 1 ? (const char *)some : x, m, width);
+                d->decode_row(some, x, (skip + m + d->block - 1) / d->block * d->block);
+            scatter(to, stride, d->block > 1 ? (const char *)(some + skip) : x, m, width);
         }
     }
 }

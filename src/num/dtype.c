@@ -2,15 +2,25 @@
 #include "num/num.h"
 
 static const qn_dtype_info table[QN_DTYPES] = {
-    /*           name    ggml    safetensors id block bytes decode          encode */
-    [QN_F64]  = {"f64",  "F64",  "F64",  28,  1,  8, qn_f64_decode,  qn_f64_encode},
-    [QN_F32]  = {"f32",  "F32",  "F32",   0,  1,  4, qn_f32_decode,  qn_f32_encode},
-    [QN_F16]  = {"f16",  "F16",  "F16",   1,  1,  2, qn_f16_decode,  qn_f16_encode},
-    [QN_BF16] = {"bf16", "BF16", "BF16", 30,  1,  2, qn_bf16_decode, qn_bf16_encode},
-    [QN_Q8_0] = {"q8_0", "Q8_0", NULL,    8, 32, 34, qn_q8_0_decode, qn_q8_0_encode},
-    [QN_Q4_0] = {"q4_0", "Q4_0", NULL,    2, 32, 18, qn_q4_0_decode, qn_q4_0_encode},
-    [QN_Q4_1] = {"q4_1", "Q4_1", NULL,    3, 32, 20, qn_q4_1_decode, qn_q4_1_encode},
-    [QN_I32]  = {"i32",  "I32",  NULL,   -1,  1,  4, NULL,           NULL},
+    /*             name      ggml      safetensors id block bytes decode            encode */
+    [QN_F64]    = {"f64",    "F64",    "F64",  28,   1,   8, qn_f64_decode,    qn_f64_encode},
+    [QN_F32]    = {"f32",    "F32",    "F32",   0,   1,   4, qn_f32_decode,    qn_f32_encode},
+    [QN_F16]    = {"f16",    "F16",    "F16",   1,   1,   2, qn_f16_decode,    qn_f16_encode},
+    [QN_BF16]   = {"bf16",   "BF16",   "BF16", 30,   1,   2, qn_bf16_decode,   qn_bf16_encode},
+    [QN_Q8_0]   = {"q8_0",   "Q8_0",   NULL,    8,  32,  34, qn_q8_0_decode,   qn_q8_0_encode},
+    [QN_Q4_0]   = {"q4_0",   "Q4_0",   NULL,    2,  32,  18, qn_q4_0_decode,   qn_q4_0_encode},
+    [QN_Q4_1]   = {"q4_1",   "Q4_1",   NULL,    3,  32,  20, qn_q4_1_decode,   qn_q4_1_encode},
+    [QN_Q5_0]   = {"q5_0",   "Q5_0",   NULL,    6,  32,  22, qn_q5_0_decode,   NULL},
+    [QN_Q5_1]   = {"q5_1",   "Q5_1",   NULL,    7,  32,  24, qn_q5_1_decode,   NULL},
+    [QN_Q2_K]   = {"q2_k",   "Q2_K",   NULL,   10, 256,  84, qn_q2_k_decode,   NULL},
+    [QN_Q3_K]   = {"q3_k",   "Q3_K",   NULL,   11, 256, 110, qn_q3_k_decode,   NULL},
+    [QN_Q4_K]   = {"q4_k",   "Q4_K",   NULL,   12, 256, 144, qn_q4_k_decode,   NULL},
+    [QN_Q5_K]   = {"q5_k",   "Q5_K",   NULL,   13, 256, 176, qn_q5_k_decode,   NULL},
+    [QN_Q6_K]   = {"q6_k",   "Q6_K",   NULL,   14, 256, 210, qn_q6_k_decode,   NULL},
+    [QN_IQ4_NL] = {"iq4_nl", "IQ4_NL", NULL,   20,  32,  18, qn_iq4_nl_decode, NULL},
+    [QN_IQ4_XS] = {"iq4_xs", "IQ4_XS", NULL,   23, 256, 136, qn_iq4_xs_decode, NULL},
+    [QN_MXFP4]  = {"mxfp4",  "MXFP4",  NULL,   39,  32,  17, qn_mxfp4_decode,  NULL},
+    [QN_I32]    = {"i32",    "I32",    NULL,   -1,   1,   4, NULL,             NULL},
 };
 
 /* Every type number that ggml has used. 4 and 5 left in 2023; 31–33 and 36–38, repacked layouts, in 2024 and 2025. */
@@ -55,8 +65,10 @@ const char *qn_ggml_type_name(int id) {
 }
 
 const char *qn_dtypes_supported(void) {
-    return "F64, F32, F16, BF16, Q8_0, Q4_0, Q4_1";
+    return "F64, F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS, MXFP4";
 }
+
+const char *qn_dtypes_written(void) { return "f32, f16, bf16, q8_0, q4_0, q4_1"; }
 
 size_t qn_dtype_row_bytes(qn_dtype t, int64_t n) {
     const qn_dtype_info *d = qn_dtype_get(t);

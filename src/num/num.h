@@ -7,6 +7,11 @@
  *   q8_0.c    Q8_0               32 × int8, one scale
  *   q4_0.c    Q4_0               32 × 4 bits, one scale, symmetric
  *   q4_1.c    Q4_1               32 × 4 bits, scale and minimum
+ *   q5.c      Q5_0, Q5_1         the same with 5 bits
+ *   q2_k.c q3_k.c q4_k.c q6_k.c  Q2_K … Q6_K: 256 × 2 to 6 bits, small scales of parts under a scale of the whole
+ *   iq4.c     IQ4_NL, IQ4_XS     4 bits that stand for 16 values
+ *   mxfp4.c   MXFP4              floats of 4 bits under a power of two
+ *   codes.h   the last four lines taken apart: what decoding and packing share
  *   dtype.c   the table and the look-ups by name and by file format
  *   math.h    exp, ln, tanh, erf, pow (math.c), sin, cos (trig.c) and float versions (mathf.c): our own bits everywhere
  *   poly.h    the constants of the float functions, shared with the vector kernels
@@ -23,6 +28,7 @@
 
 typedef enum {
     QN_F64, QN_F32, QN_F16, QN_BF16, QN_Q8_0, QN_Q4_0, QN_Q4_1,
+    QN_Q5_0, QN_Q5_1, QN_Q2_K, QN_Q3_K, QN_Q4_K, QN_Q5_K, QN_Q6_K, QN_IQ4_NL, QN_IQ4_XS, QN_MXFP4,
     QN_I32,                             /* token ids inside a graph; never a weight, in no file */
     QN_DTYPES
 } qn_dtype;
@@ -35,7 +41,8 @@ typedef struct {
     int block;                          /* elements per block; 1 for plain numbers */
     int bytes;                          /* bytes per block */
     /* n elements, n a multiple of block; dst and src do not overlap; the stored side needs no alignment. NULL for I32.
-     * Encoding rounds as the dtype's file says; it takes any float, NaN and infinities too. */
+     * Encoding rounds as the dtype's file says; it takes any float, NaN and infinities too. It is NULL for what is
+     * only read: everything from Q5_0 on. */
     void (*decode_row)(float *dst, const void *src, int64_t n);
     void (*encode_row)(void *dst, const float *src, int64_t n);
 } qn_dtype_info;
@@ -48,10 +55,15 @@ int qn_dtype_from_safetensors(qn_str name);
 int qn_dtype_from_name(qn_str name);    /* "q8_0", also "Q8_0" */
 
 const char *qn_ggml_type_name(int id);  /* "Q4_K" … for every type ggml has or had, for messages; NULL if unknown */
-const char *qn_dtypes_supported(void);  /* "F64, F32, F16, BF16, Q8_0, Q4_0, Q4_1", for messages */
+const char *qn_dtypes_supported(void);  /* "F64, F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0 …", for messages */
+const char *qn_dtypes_written(void);    /* "f32, f16, bf16, q8_0, q4_0, q4_1": what weights can be turned into */
 
 /* Bytes of a row of n elements. n >= 0 and a multiple of the block, and the product fits: the caller has checked. */
 size_t qn_dtype_row_bytes(qn_dtype t, int64_t n);
+
+/* Elements [from, from + n) of a stream of stored numbers between about ±magnitude, for those who measure and test:
+ * encoded where the dtype can be, otherwise any codes under fitting scales. Both are multiples of the block. */
+void qn_fill_row(qn_dtype t, void *dst, int64_t n, uint32_t salt, uint64_t from, float magnitude);
 
 /* ---- exact bit conversions ---- */
 
@@ -118,5 +130,15 @@ void qn_q4_0_decode(float *dst, const void *src, int64_t n);
 void qn_q4_0_encode(void *dst, const float *src, int64_t n);
 void qn_q4_1_decode(float *dst, const void *src, int64_t n);
 void qn_q4_1_encode(void *dst, const float *src, int64_t n);
+void qn_q5_0_decode(float *dst, const void *src, int64_t n);
+void qn_q5_1_decode(float *dst, const void *src, int64_t n);
+void qn_q2_k_decode(float *dst, const void *src, int64_t n);
+void qn_q3_k_decode(float *dst, const void *src, int64_t n);
+void qn_q4_k_decode(float *dst, const void *src, int64_t n);
+void qn_q5_k_decode(float *dst, const void *src, int64_t n);
+void qn_q6_k_decode(float *dst, const void *src, int64_t n);
+void qn_iq4_nl_decode(float *dst, const void *src, int64_t n);
+void qn_iq4_xs_decode(float *dst, const void *src, int64_t n);
+void qn_mxfp4_decode(float *dst, const void *src, int64_t n);
 
 #endif

@@ -15,7 +15,7 @@ static const struct { const char *model; int64_t T, N, K; } heads[] = {
     {"15 M Llama, a part of V", 2048, 4096, 288},
     {"0.9 M Llama", 4096, 512, 128},
 };
-static const qn_dtype weights[] = {QN_F32, QN_F16, QN_BF16, QN_Q8_0, QN_Q4_0, QN_Q4_1};
+static const qn_dtype weights[] = {QN_F32, QN_F16, QN_BF16, QN_Q8_0, QN_Q4_0, QN_Q4_1, QN_Q5_0, QN_Q4_K, QN_Q6_K};
 
 enum { DX = 1, DW = 2 };                /* bits of the inputs whose gradients are wanted */
 
@@ -65,7 +65,10 @@ static void bind_x(bench *b, qn_dtype t, int64_t T, int64_t K, char **at) {
 static void bind_w(bench *b, qn_dtype t, int64_t N, int64_t K, char **at) {
     float *w = fill(take(at, (size_t)(N * K) * sizeof(float)), N * K);      /* then the place of its gradient */
     char *panels = take(at, (size_t)qn_panels(N) * qn_panel_bytes(t, K));
-    qn_pack_panels(&(qn_pack_args){QN_F32, t, w, panels, 0, N, K});
+    const bool coded = !qn_dtype_get(t)->encode_row;                        /* such blocks cannot be made of floats */
+    if (coded)
+        qn_fill_row(t, w, N * K, 31, 0, 0.01f);
+    qn_pack_panels(&(qn_pack_args){coded ? t : QN_F32, t, w, panels, 0, N, K});
     b->c.in[1] = (qn_tensor){.dtype = t, .layout = QN_LAYOUT_PANELS, .rank = 2, .dim = {N, K}, .stride = K,
                              .data = panels};
     b->din[1] = real_rows(N, K, w);

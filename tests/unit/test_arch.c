@@ -182,7 +182,7 @@ TEST(weights_are_converted_at_load) {
 }
 
 TEST(conversions_that_are_refused) {
-    static const int bad[] = {QN_F64, QN_I32, QN_DTYPES, -2, 99};
+    static const int bad[] = {QN_F64, QN_I32, QN_DTYPES, QN_Q4_K, QN_Q5_0, QN_MXFP4, -2, 99};
     tiny_spec s = TINY;
     qn_source *source;
     qn_model *m;

@@ -202,11 +202,25 @@ TEST(wrong_shapes_of_joint_tensors) {
 TEST(types_that_are_not_supported_are_named) {
     tiny_spec s = TINY;
     s.twist.typed = "blk.1.ffn_up.weight";
-    s.twist.type = 20;
-    CHECK_FAIL(use_spec(&s), QN_EUNSUPPORTED, "\"blk.1.ffn_up.weight\" has type IQ4_NL");
+    s.twist.type = 40;
+    CHECK_FAIL(use_spec(&s), QN_EUNSUPPORTED, "\"blk.1.ffn_up.weight\" has type NVFP4");
     CHECK_CONTAINS(qn_error_message(), "F64, F32, F16, BF16, Q8_0, Q4_0, Q4_1");
     s.twist = (tiny_twist){.stored = {"attn_norm.weight"}, .as = {QN_Q8_0}};
     CHECK_FAIL(use_spec(&s), QN_EUNSUPPORTED, "blk.0.attn_norm.weight is a vector in Q8_0");
+}
+
+/* Codes may be any bytes, scales no numbers: such a model runs, and says nothing sensible; cut short it is refused. */
+TEST(codes_of_any_bytes) {
+    static const qn_dtype stored[] = {QN_Q5_1, QN_Q2_K, QN_Q4_K, QN_Q6_K, QN_IQ4_XS, QN_MXFP4};
+    for (size_t i = 0; i < QN_LEN(stored); i++) {
+        tiny_spec s = {.V = 32, .D = 256, .F = 256, .layers = 1, .heads = 4, .kv_heads = 4, .Dh = 64, .context = 64,
+                       .dtype = stored[i]};
+        qn_buf bytes = tiny_bytes(&s);
+        memset(bytes.s + bytes.n / 2, 0xff, bytes.n / 2);
+        CHECK_OK(use(qn_test_write("codes.gguf", bytes.s, bytes.n)), "%s", qn_dtype_get(stored[i])->name);
+        CHECK_FAIL(use(qn_test_write("codes.gguf", bytes.s, bytes.n - 1000)), QN_ETRUNC, "codes.gguf");
+        qn_buf_drop(&bytes);
+    }
 }
 
 static char said[4096];

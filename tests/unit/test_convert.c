@@ -79,7 +79,7 @@ static int stored_dtype(const path *p, const char *name) {
 /* ---- weights ----------------------------------------------------------------------------------------------------- */
 
 TEST(every_dtype_comes_back_to_the_bit) {
-    static const qn_dtype dtypes[] = {QN_F32, QN_F16, QN_BF16, QN_Q8_0, QN_Q4_0, QN_Q4_1};
+    static const qn_dtype dtypes[] = {QN_F32, QN_F16, QN_BF16, QN_Q8_0, QN_Q4_0, QN_Q4_1, QN_Q5_0, QN_IQ4_NL};
     const path dir = temp("there"), back = temp("back.gguf");
     for (size_t i = 0; i < QN_LEN(dtypes); i++) {
         const char *name = qn_dtype_get(dtypes[i])->name;
@@ -148,7 +148,7 @@ static void check_on_its_side(const path *gguf, const path *dir, const char *a, 
 }
 
 TEST(gpt2_comes_back_to_the_bit) {
-    static const qn_dtype dtypes[] = {QN_F32, QN_F16, QN_BF16, QN_Q8_0, QN_Q4_0, QN_Q4_1};
+    static const qn_dtype dtypes[] = {QN_F32, QN_F16, QN_BF16, QN_Q8_0, QN_Q4_0, QN_Q4_1, QN_Q5_1};
     const path dir = temp("gpt2"), back = temp("gpt2.gguf");
     for (size_t i = 0; i < 2 * QN_LEN(dtypes); i++) {
         const qn_dtype dtype = dtypes[i / 2], plain = qn_dtype_get(dtype)->block > 1 ? QN_F32 : dtype;
@@ -229,6 +229,32 @@ TEST(another_dtype_is_that_dtypes_rounding) {
         qn_free(packed);
         qn_source_close(a);
         qn_source_close(b);
+    }
+}
+
+/* What is only read goes along from GGUF to GGUF, becomes numbers in a directory, and what --dtype asks for; GPT-2's
+ * matrices, which lie on their side there, are turned out of blocks that are longer than a strip. */
+TEST(codes_are_read_only) {
+    static const qn_dtype dtypes[] = {QN_Q4_K, QN_Q6_K, QN_IQ4_XS};
+    const path dir = temp("codes"), to = temp("codes_to.gguf");
+    for (size_t i = 0; i < 2 * QN_LEN(dtypes); i++) {
+        tiny_spec spec = {.V = 64, .D = 256, .F = 256, .layers = 2, .heads = 4, .kv_heads = 4, .Dh = 64, .context = 32,
+                          .gpt2 = i % 2, .dtype = dtypes[i / 2]};
+        const char *name = qn_dtype_get(spec.dtype)->name;
+        const char *matrix = spec.gpt2 ? "blk.1.attn_qkv.weight" : "blk.1.attn_q.weight";
+        const path from = tiny(&spec);
+        qn_convert_result r = convert(&from, &to, forced);
+        CHECK(r.dtype == spec.dtype && r.rounded == 0, "%s", name);
+        CHECK_INT(stored_dtype(&to, matrix), spec.dtype);
+        same_values(&from, &to, name);
+        r = convert(&from, &dir, forced);
+        CHECK(r.dtype == QN_F32 && r.rounded == 0, "%s", name);
+        convert(&dir, &to, forced);
+        same_values(&from, &to, name);
+        convert(&from, &to, (qn_convert_options){.dtype = QN_Q8_0, .force = true});
+        CHECK_INT(stored_dtype(&to, matrix), QN_Q8_0);
+        const qn_convert_options asked = {.dtype = (int)spec.dtype, .force = true};
+        CHECK_FAIL(qn_convert(from.s, to.s, &asked, &r), QN_EINVAL, "can become f32, f16, bf16, q8_0, q4_0, q4_1");
     }
 }
 

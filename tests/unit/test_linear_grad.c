@@ -71,7 +71,10 @@ static void init(bench *b, const qn_kernels *k, qn_dtype t, bool half) {
         b->dy[i] = reals(T * heights[i], 4 + (uint32_t)i);
         b->dw[i] = reals(heights[i] * K, 0);
         b->panels[i] = qn_alloc(QN_MEM_TEST, (size_t)qn_panels(heights[i]) * qn_panel_bytes(t, K));
-        qn_pack_panels(&(qn_pack_args){QN_F32, t, b->w[i], b->panels[i], 0, heights[i], K});
+        if (!qn_dtype_get(t)->encode_row)                       /* any codes, in the place of numbers */
+            qn_fill_row(t, b->w[i], heights[i] * K, 2 + (uint32_t)i, 0, 1.0f);
+        const qn_dtype from = qn_dtype_get(t)->encode_row ? QN_F32 : t;
+        qn_pack_panels(&(qn_pack_args){from, t, b->w[i], b->panels[i], 0, heights[i], K});
         qn_unpack_rows(b->w[i], t, b->panels[i], 0, heights[i], K);
         b->c.in[1 + i] = (qn_tensor){.dtype = t, .layout = QN_LAYOUT_PANELS, .rank = 2, .dim = {heights[i], K},
                                      .stride = K, .data = b->panels[i]};
@@ -186,7 +189,7 @@ static void check_parts(const bench *want) {
 
 static void each(void (*visit)(bench *b)) {
     enum { BLOCKED = 3 };                                   /* the last ones once more, by halves */
-    static const qn_dtype all[] = {QN_F32, QN_F16, QN_BF16, QN_Q8_0, QN_Q4_0, QN_Q4_1};
+    static const qn_dtype all[] = {QN_F32, QN_F16, QN_BF16, QN_Q5_0, QN_MXFP4, QN_Q8_0, QN_Q4_0, QN_Q4_1};
     for (int isa = 0; isa < QN_ISA_LEVELS; isa++)
         for (size_t t = 0; qn_isa_has((qn_isa)isa) && t < QN_LEN(all) + BLOCKED; t++) {
             bench b;

@@ -215,7 +215,7 @@ TEST(pairs_with_magnitudes) { judge_pairs("lora_gradients_dora.json"); }
 
 /* ---- on quantized models ---- */
 
-static const qn_dtype stored[] = {QN_F32, QN_F16, QN_BF16, QN_Q8_0, QN_Q4_0, QN_Q4_1};
+static const qn_dtype stored[] = {QN_F32, QN_F16, QN_BF16, QN_Q8_0, QN_Q4_0, QN_Q4_1, QN_Q5_1, QN_IQ4_NL};
 
 static void fill_b(const subject *s, float size) {
     for (size_t i = 0; i < s->p.n; i++) {

@@ -9,7 +9,7 @@ enum { N = 70, K = 288, ODD = 77 };          /* two panels and six columns; one 
 static const qn_dtype plain[] = {QN_F64, QN_F32, QN_F16, QN_BF16}, blocks[] = {QN_Q8_0, QN_Q4_0, QN_Q4_1};
 
 static float values[N][K];
-static uint8_t stored[N * K * 8], QN_ALIGNED(64) packed[3 * 32 * K * 8];
+static uint8_t stored[N * K * 8], QN_ALIGNED(64) packed[3 * 32 * 768 * 8];
 
 static size_t row_bytes(qn_dtype t, int64_t k) { return qn_dtype_row_bytes(t, k); }
 
@@ -70,10 +70,84 @@ static void check_conversion(qn_dtype from, qn_dtype to) {
     CHECK(memcmp(got, packed, bytes) == 0, "%s to %s", qn_dtype_get(from)->name, qn_dtype_get(to)->name);
 }
 
+static bool coded(qn_dtype t) { return !qn_dtype_get(t)->encode_row; }
+
 TEST(conversions_go_through_the_encoder) {
     for (int from = 0; from < QN_I32; from++)
         for (int to = 0; to < QN_I32; to++)
-            check_conversion((qn_dtype)from, (qn_dtype)to);
+            if (!coded((qn_dtype)from) && !coded((qn_dtype)to))
+                check_conversion((qn_dtype)from, (qn_dtype)to);
+}
+
+/* ---- codes: rows of any bytes, three blocks of 256 deep; scales that are no numbers among them ---- */
+
+enum { DEEP = 768 };
+static float deep[N][DEEP];
+
+static void store_codes(qn_dtype t) {
+    const size_t bytes = row_bytes(t, DEEP);
+    qn_fill_row(t, stored, N * DEEP, 3, 0, 4.0f);
+    for (int n = 0; n < N; n++)
+        qn_dtype_get(t)->decode_row(deep[n], stored + (size_t)n * bytes, DEEP);
+}
+
+static bool same_row(const float *a, const float *b) { return memcmp(a, b, DEEP * sizeof *a) == 0; }
+
+static void check_codes(qn_dtype t) {
+    static float row[DEEP], all[N * DEEP];
+    const char *name = qn_dtype_get(t)->name;
+    store_codes(t);
+    pack(t, t, DEEP);
+    qn_unpack_rows(all, t, packed, 0, 32, DEEP);
+    qn_unpack_rows(all + 32 * DEEP, t, packed, 32, N - 32, DEEP);
+    for (int n = 0; n < N; n++) {
+        qn_unpack_row(row, t, packed, n, DEEP);
+        CHECK(same_row(row, deep[n]), "%s row %d", name, n);
+        CHECK(same_row(all + n * DEEP, deep[n]), "%s rows at once, row %d", name, n);
+    }
+    for (int n = N; n < 96; n++) {
+        qn_unpack_row(row, t, packed, n, DEEP);
+        for (int k = 0; k < DEEP; k++)
+            CHECK(row[k] == 0, "%s column %d", name, n);
+    }
+}
+
+/* To numbers exactly, and to the blocks that their encoder makes of those. */
+static void check_codes_to(qn_dtype from, qn_dtype to) {
+    static float row[DEEP], want[DEEP];
+    static uint8_t again[DEEP * 8];
+    store_codes(from);
+    pack(from, to, DEEP);
+    for (int n = 0; n < N; n++) {
+        qn_dtype_get(to)->encode_row(again, deep[n], DEEP);
+        qn_dtype_get(to)->decode_row(want, again, DEEP);
+        qn_unpack_row(row, to, packed, n, DEEP);
+        CHECK(same_row(row, want), "%s to %s, row %d", qn_dtype_get(from)->name, qn_dtype_get(to)->name, n);
+    }
+}
+
+TEST(codes_come_out_and_become_other_dtypes) {
+    static const qn_dtype to[] = {QN_F64, QN_F32, QN_F16, QN_BF16, QN_Q8_0, QN_Q4_1};
+    for (int t = 0; t < QN_I32; t++) {
+        if (!coded((qn_dtype)t))
+            continue;
+        check_codes((qn_dtype)t);
+        for (size_t i = 0; i < QN_LEN(to); i++)
+            check_codes_to((qn_dtype)t, to[i]);
+    }
+}
+
+/* No panel takes more than 1.06 times the file. */
+TEST(codes_stay_small) {
+    for (int t = 0; t < QN_I32; t++)
+        if (coded((qn_dtype)t)) {
+            const double bytes = 32.0 * (double)row_bytes((qn_dtype)t, DEEP);
+            const double share = (double)qn_panel_bytes((qn_dtype)t, DEEP) / bytes;
+            CHECK(share >= 1 && share < 1.06, "%s: %g", qn_dtype_get((qn_dtype)t)->name, share);
+        }
+    CHECK_INT(qn_panel_bytes(QN_Q6_K, 512), 2 * 210 * 32);
+    CHECK_INT(qn_panel_bytes(QN_Q4_K, 512), 2 * 148 * 32);
+    CHECK_INT(qn_panel_bytes(QN_MXFP4, 96), 26 * 64, "rounded up to 64");
 }
 
 TEST(layout_of_plain_numbers) {
@@ -107,7 +181,7 @@ TEST(layout_of_blocks) {
 
 TEST(columns_beyond_the_last_are_zero) {
     static float row[K];
-    for (int t = 0; t < QN_I32; t++) {
+    for (int t = 0; t < QN_I32 && !coded((qn_dtype)t); t++) {
         store_rows((qn_dtype)t, K);
         pack((qn_dtype)t, (qn_dtype)t, K);
         for (int n = N; n < 96; n++) {

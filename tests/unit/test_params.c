@@ -193,7 +193,7 @@ TEST(fresh_numbers_depend_on_seed_and_place_alone) {
 /* A loaded model's packed rows are what its parameters become here: the same bits, from any stored dtype. Reading goes
  * through GGUF's interleaved rows of Q and K. */
 TEST(loading_gives_what_a_loaded_model_has) {
-    static const qn_dtype stored[] = {QN_F32, QN_F16, QN_BF16, QN_Q8_0, QN_Q4_0, QN_Q4_1};
+    static const qn_dtype stored[] = {QN_F32, QN_F16, QN_BF16, QN_Q8_0, QN_Q4_0, QN_Q4_1, QN_IQ4_NL};
     for (size_t i = 0; i < QN_LEN(stored); i++)
         for (int compute = 0; compute < 2; compute++) {
             tiny_spec spec = TINY;

@@ -45,6 +45,23 @@ TEST(kv_in_q8_0) {
     stored_keys = -1;
 }
 
+/* Blocks of 32 codes, and K-quants: every product 256 deep. Each kind of regime once: products differ, nothing else. */
+TEST(codes) {
+    static const qn_dtype stored[] = {QN_Q5_1, QN_IQ4_NL, QN_Q4_K, QN_Q6_K, QN_Q5_0, QN_MXFP4, QN_Q2_K, QN_Q3_K,
+                                      QN_Q5_K, QN_IQ4_XS};
+    for (size_t i = 0; i < (qn_test_whole() ? QN_LEN(stored) : qn_test_isa() == QN_ISA_SCALAR ? 1 : 4); i++) {
+        tiny_spec s = TINY;
+        s.dtype = stored[i];
+        if (qn_dtype_get(s.dtype)->block > 32) {
+            s.V = 64;
+            s.D = s.F = 256;
+            s.layers = 1;
+            s.Dh = 64;
+        }
+        regimes_of(&s, qn_dtype_get(s.dtype)->name, true);
+    }
+}
+
 /* A window that ends inside a chunk, and one of several chunks. */
 TEST(sliding_windows) {
     tiny_spec s = TINY;

@@ -79,7 +79,7 @@ TEST(a_window_limits_the_keys) {
 TEST(each_dtype_has_its_unit) {
     static const struct { qn_dtype t; qn_unit unit; double bytes; } cases[] = {
         {QN_F16, QN_UNIT_F32, 2}, {QN_BF16, QN_UNIT_BF16, 2}, {QN_Q8_0, QN_UNIT_INT8, 34 / 32.0},
-        {QN_Q4_0, QN_UNIT_INT8, 18 / 32.0}, {QN_Q4_1, QN_UNIT_INT8, 20 / 32.0},
+        {QN_Q4_0, QN_UNIT_INT8, 18 / 32.0}, {QN_Q4_1, QN_UNIT_INT8, 20 / 32.0}, {QN_Q5_0, QN_UNIT_INT8, 22 / 32.0},
     };
     for (size_t i = 0; i < QN_LEN(cases); i++) {
         rig r = rig_new(cases[i].t, 0, false, 1);

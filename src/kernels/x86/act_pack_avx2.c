@@ -33,17 +33,17 @@ static inline uint32_t max_of(__m256i a) {
     return (uint32_t)_mm_cvtsi128_si32(_mm_max_epu32(m, _mm_shuffle_epi32(m, 0xb1)));
 }
 
-static inline int32_t sum_of(__m256i a) {
+static inline int16_t sum_of(__m256i a) {
     __m128i s = _mm_add_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
     s = _mm_add_epi32(s, _mm_shuffle_epi32(s, 0x4e));
-    return _mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1)));
+    return (int16_t)_mm_cvtsi128_si32(_mm_add_epi32(s, _mm_shuffle_epi32(s, 0xb1)));
 }
 
 void qn_act_pack_q8b32_avx2(void *dst, const qn_real *src, int64_t K) {
     const __m256i magnitude = _mm256_set1_epi32(0x7fffffff), order = _mm256_setr_epi32(0, 4, 1, 5, 2, 6, 3, 7);
     int8_t *q = dst;
     float *d = (float *)(void *)(q + K);
-    int32_t *s = (int32_t *)(void *)(d + K / 32);
+    int16_t *s = (int16_t *)(void *)(d + K / 32);
     for (int64_t b = 0; b < K / 32; b++, q += 32) {
         const float *x = (const float *)src + b * 32;
         __m256i top = _mm256_setzero_si256(), whole[4];
@@ -61,6 +61,7 @@ void qn_act_pack_q8b32_avx2(void *dst, const qn_real *src, int64_t K) {
         const __m256i bytes = _mm256_permutevar8x32_epi32(_mm256_packs_epi16(words0, words1), order);
         _mm256_storeu_si256((__m256i *)(void *)q, bytes);
         d[b] = zero ? (finite ? 0.0f : qn_f32_from_bits(0x7fc00000u)) : scale;
-        s[b] = sum_of(_mm256_add_epi32(_mm256_add_epi32(whole[0], whole[1]), _mm256_add_epi32(whole[2], whole[3])));
+        s[2 * b] = sum_of(_mm256_add_epi32(whole[0], whole[1]));
+        s[2 * b + 1] = sum_of(_mm256_add_epi32(whole[2], whole[3]));
     }
 }

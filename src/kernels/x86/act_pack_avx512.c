@@ -26,7 +26,7 @@ void qn_act_pack_q8b32_avx512(void *dst, const qn_real *src, int64_t K) {
     const __m512i magnitude = _mm512_set1_epi32(0x7fffffff);
     int8_t *q = dst;
     float *d = (float *)(void *)(q + K);
-    int32_t *s = (int32_t *)(void *)(d + K / 32);
+    int16_t *s = (int16_t *)(void *)(d + K / 32);
     for (int64_t b = 0; b < K / 32; b++, q += 32) {
         const float *x = (const float *)src + b * 32;
         const __m512 x0 = _mm512_loadu_ps(x), x1 = _mm512_loadu_ps(x + 16);
@@ -43,6 +43,7 @@ void qn_act_pack_q8b32_avx512(void *dst, const qn_real *src, int64_t K) {
         _mm_storeu_si128((__m128i *)(void *)q, _mm512_cvtepi32_epi8(q0));
         _mm_storeu_si128((__m128i *)(void *)(q + 16), _mm512_cvtepi32_epi8(q1));
         d[b] = zero ? (finite ? 0.0f : qn_f32_from_bits(0x7fc00000u)) : scale;
-        s[b] = _mm512_reduce_add_epi32(_mm512_add_epi32(q0, q1));
+        s[2 * b] = (int16_t)_mm512_reduce_add_epi32(q0);
+        s[2 * b + 1] = (int16_t)_mm512_reduce_add_epi32(q1);
     }
 }

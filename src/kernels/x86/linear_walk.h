@@ -20,7 +20,7 @@ typedef struct {
     const uint8_t *x;        /* activation rows, ldx bytes apart */
     size_t ldx;
     const uint8_t *w;        /* the panel */
-    int64_t K, k0, k1;       /* k0 a multiple of 32 */
+    int64_t K, k0, k1;       /* k0 a multiple of the walk's unit */
     bool more;               /* sums go on from y */
     const uint8_t *ahead;    /* prefetched while this tile is computed … */
     int64_t shares;          /* … in this many tiles: the address moves on by 1/shares of a step per step */
@@ -59,12 +59,12 @@ enum {
     ROWS_BYTES = 384 * 1024          /* of activations: with two slabs they fit a cache of half a megabyte */
 };
 
-/* Elements of K per slab, a multiple of 32. */
-QN_INLINE int64_t slab_of(const qn_linear_args *a, size_t panel_bytes, int64_t most) {
+/* Elements of K per slab, a multiple of `unit`. */
+QN_INLINE int64_t slab_of(const qn_linear_args *a, size_t panel_bytes, int64_t most, int64_t unit) {
     if (a->m <= most || panel_bytes <= SLAB_BYTES * 3 / 2)
         return a->K;
     const int64_t slabs = (int64_t)(panel_bytes + SLAB_BYTES - 1) / SLAB_BYTES;
-    return (a->K + slabs * 32 - 1) / (slabs * 32) * 32;
+    return (a->K + slabs * unit - 1) / (slabs * unit) * unit;
 }
 
 /* All panels for one block of rows and one slab. Rows are shared out evenly: 13 are 7 + 6 rather than 12 + 1. What is
@@ -73,7 +73,7 @@ QN_INLINE int64_t slab_of(const qn_linear_args *a, size_t panel_bytes, int64_t m
 QN_INLINE void walk_panels(const qn_linear_args *a, size_t panel_bytes, tile_fn *const *tiles, int64_t most,
                            int64_t row0, int64_t rows, int64_t k0, int64_t k1) {
     const int64_t parts = (rows + most - 1) / most;
-    const size_t slab = panel_bytes / (size_t)a->K * (size_t)k0;             /* where it begins in a panel */
+    const size_t slab = panel_bytes * (size_t)k0 / (size_t)a->K;             /* where it begins in a panel */
     const size_t part = panel_bytes * (size_t)(k1 - k0) / (size_t)(a->K * parts);
     tile t = {.ldy = a->ldy, .ldx = a->ldx, .w = a->w, .K = a->K, .k0 = k0, .k1 = k1, .more = a->more || k0 > 0,
               .shares = parts};
@@ -89,9 +89,9 @@ QN_INLINE void walk_panels(const qn_linear_args *a, size_t panel_bytes, tile_fn 
     }
 }
 
-/* tiles[r] multiplies r rows, 1 <= r <= most. */
-QN_INLINE void walk(const qn_linear_args *a, size_t panel_bytes, tile_fn *const *tiles, int64_t most) {
-    const int64_t slab = slab_of(a, panel_bytes, most), row_bytes = (int64_t)a->ldx * slab / a->K;
+/* tiles[r] multiplies r rows, 1 <= r <= most; K can be cut at multiples of `unit`. */
+QN_INLINE void walk(const qn_linear_args *a, size_t panel_bytes, tile_fn *const *tiles, int64_t most, int64_t unit) {
+    const int64_t slab = slab_of(a, panel_bytes, most, unit), row_bytes = (int64_t)a->ldx * slab / a->K;
     const int64_t block = QN_MAX(ROWS_BYTES / QN_MAX(row_bytes, 1) / most, 1) * most;
     for (int64_t row = 0; row < a->m; row += block)
         for (int64_t k = 0; k < a->K; k += slab)

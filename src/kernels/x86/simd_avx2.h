@@ -17,6 +17,7 @@ QN_INLINE vec vec_zero(void) { return _mm256_setzero_ps(); }
 QN_INLINE vec vec_load(const void *p) { return _mm256_loadu_ps(p); }
 QN_INLINE vec vec_load_f16(const void *p) { return _mm256_cvtph_ps(_mm_loadu_si128(p)); }
 QN_INLINE vec vec_set1(float x) { return _mm256_set1_ps(x); }
+QN_INLINE vec vec_sub(vec a, vec b) { return _mm256_sub_ps(a, b); }
 QN_INLINE vec vec_mul(vec a, vec b) { return _mm256_mul_ps(a, b); }
 QN_INLINE vec vec_fma(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
 QN_INLINE vec vec_of_ints(__m256i a) { return _mm256_cvtepi32_ps(a); }
@@ -45,6 +46,25 @@ QN_INLINE ivec ivec_set1(int32_t x) { return _mm256_set1_epi32(x); }
 QN_INLINE ivec ivec_and(ivec a, ivec b) { return _mm256_and_si256(a, b); }
 QN_INLINE ivec ivec_xor(ivec a, ivec b) { return _mm256_xor_si256(a, b); }
 QN_INLINE ivec ivec_sub(ivec a, ivec b) { return _mm256_sub_epi32(a, b); }
+QN_INLINE ivec ivec_add(ivec a, ivec b) { return _mm256_add_epi32(a, b); }
+QN_INLINE ivec ivec_madd(ivec a, ivec b) { return _mm256_madd_epi16(a, b); }
+/* For codes: bytes, and pairs of 16 bits. */
+QN_INLINE ivec ivec_load_i8(const void *p) { return _mm256_cvtepi8_epi32(_mm_loadl_epi64(p)); }
+QN_INLINE ivec ivec_load_16(const void *p) { return _mm256_broadcastsi128_si256(_mm_loadu_si128(p)); }
+QN_INLINE ivec ivec_lookup(ivec table, ivec code) { return _mm256_shuffle_epi8(table, code); }
+QN_INLINE ivec ivec_add8(ivec a, ivec b) { return _mm256_add_epi8(a, b); }
+QN_INLINE ivec ivec_abs8(ivec a) { return _mm256_abs_epi8(a); }
+QN_INLINE ivec ivec_sign8(ivec a, ivec by) { return _mm256_sign_epi8(a, by); }
+QN_INLINE ivec ivec_maddubs(ivec a, ivec b) { return _mm256_maddubs_epi16(a, b); }
+QN_INLINE ivec ivec_add16(ivec a, ivec b) { return _mm256_add_epi16(a, b); }
+QN_INLINE ivec ivec_mul16(ivec a, ivec b) { return _mm256_mullo_epi16(a, b); }
+/* Bytes of exponents, half of 2^(e − 127): qn_e8m0_half. */
+QN_INLINE vec vec_load_e8m0(const void *p) {
+    const __m256i e = _mm256_cvtepu8_epi32(_mm_loadl_epi64(p)), two = _mm256_set1_epi32(2);
+    const __m256i usual = _mm256_slli_epi32(_mm256_sub_epi32(e, _mm256_set1_epi32(1)), 23);
+    const __m256i denormal = _mm256_sllv_epi32(_mm256_set1_epi32(0x00200000), e);
+    return vec_of_bits(_mm256_blendv_epi8(usual, denormal, _mm256_cmpgt_epi32(two, e)));
+}
 #define ivec_shl(a, n) _mm256_slli_epi32((a), (n))
 #define ivec_shr(a, n) _mm256_srli_epi32((a), (n))
 

@@ -16,6 +16,7 @@ QN_INLINE vec vec_zero(void) { return _mm512_setzero_ps(); }
 QN_INLINE vec vec_load(const void *p) { return _mm512_loadu_ps(p); }
 QN_INLINE vec vec_load_f16(const void *p) { return _mm512_cvtph_ps(_mm256_loadu_si256(p)); }
 QN_INLINE vec vec_set1(float x) { return _mm512_set1_ps(x); }
+QN_INLINE vec vec_sub(vec a, vec b) { return _mm512_sub_ps(a, b); }
 QN_INLINE vec vec_mul(vec a, vec b) { return _mm512_mul_ps(a, b); }
 QN_INLINE vec vec_fma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
 QN_INLINE vec vec_of_ints(ivec a) { return _mm512_cvtepi32_ps(a); }
@@ -40,6 +41,21 @@ QN_INLINE ivec ivec_set1(int32_t x) { return _mm512_set1_epi32(x); }
 QN_INLINE ivec ivec_and(ivec a, ivec b) { return _mm512_and_si512(a, b); }
 QN_INLINE ivec ivec_xor(ivec a, ivec b) { return _mm512_xor_si512(a, b); }
 QN_INLINE ivec ivec_sub(ivec a, ivec b) { return _mm512_sub_epi32(a, b); }
+QN_INLINE ivec ivec_add(ivec a, ivec b) { return _mm512_add_epi32(a, b); }
+QN_INLINE ivec ivec_madd(ivec a, ivec b) { return _mm512_madd_epi16(a, b); }
+/* For codes, which have rows where there are dots of four bytes. */
+QN_INLINE ivec ivec_load_i8(const void *p) { return _mm512_cvtepi8_epi32(_mm_loadu_si128(p)); }
+QN_INLINE ivec ivec_load_16(const void *p) { return _mm512_broadcast_i32x4(_mm_loadu_si128(p)); }
+QN_INLINE ivec ivec_lookup(ivec table, ivec code) { return _mm512_shuffle_epi8(table, code); }
+QN_INLINE ivec ivec_add8(ivec a, ivec b) { return _mm512_add_epi8(a, b); }
+/* Bytes of exponents, half of 2^(e − 127): qn_e8m0_half. */
+QN_INLINE vec vec_load_e8m0(const void *p) {
+    const __m512i e = _mm512_cvtepu8_epi32(_mm_loadu_si128(p));
+    const __m512i usual = _mm512_slli_epi32(_mm512_sub_epi32(e, _mm512_set1_epi32(1)), 23);
+    const __m512i denormal = _mm512_sllv_epi32(_mm512_set1_epi32(0x00200000), e);
+    const __mmask16 small_ones = _mm512_cmplt_epi32_mask(e, _mm512_set1_epi32(2));
+    return vec_of_bits(_mm512_mask_mov_epi32(usual, small_ones, denormal));
+}
 #define ivec_shl(a, n) _mm512_slli_epi32((a), (n))
 #define ivec_shr(a, n) _mm512_srli_epi32((a), (n))
 

@@ -1,0 +1,7 @@
+/* kernels/x86/linear_q4_k_avx2.c — Q4_K weights: pairs of products by maddubs. */
+#include "kernels/x86/simd_avx2.h"
+
+#define NAME qn_linear_q4_k_avx2
+#define DTYPE QN_Q4_K
+#define MOST 4
+#include "kernels/x86/linear_codes.inc"

@@ -1,0 +1,7 @@
+/* kernels/x86/linear_q5_1_avx512vnni.c — Q5_1 weights: dot products of four bytes in one instruction. */
+#include "kernels/x86/simd_avx512.h"
+
+#define NAME qn_linear_q5_1_avx512vnni
+#define DTYPE QN_Q5_1
+#define MOST 6
+#include "kernels/x86/linear_codes.inc"
