@@ -5,6 +5,7 @@
 #include "eval/speed.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum { RUN_ROWS = 512, OPS = 32 };      /* tokens per run that a session takes by default */
 
@@ -108,6 +109,7 @@ static int measure(job *j) {
 /* ---- telling: text ---- */
 
 static double mb(double bytes) { return bytes / 1e6; }
+static double per_layer(const job *j) { return (double)j->memory.barriers / (double)j->m.model->cfg.layers; }
 static double first_token_ms(const job *j) {
     return 1e3 * (j->m.load_seconds + j->session_seconds + j->r.first_seconds);
 }
@@ -128,15 +130,32 @@ static int put_regime(const job *j, const regime *g) {
                          g->rate.most, limit(g), share(g), by);
 }
 
+/* Keys and values lie in pages, which the executor does not see: attention reads them. */
+static double op_bytes(const regime *g, const qn_op_time *t) {
+    return (double)t->bytes + (strcmp(t->op, "attention") == 0 ? g->work.kv_bytes : 0);
+}
+
+/* The part of all threads' time that they waited at barriers. */
+static double op_wait(const qn_op_time *t) { return (double)t->wait_ns / (double)QN_MAX(t->worker_ns, (int64_t)1); }
+
+static int put_op(const job *j, const regime *g, const qn_op_time *t, int64_t all_ns) {
+    const double ns = (double)QN_MAX(t->ns, (int64_t)1), bytes = op_bytes(g, t), flops = (double)t->flops;
+    return qn_out_printf(j->c, "  %-14s%10.2f%7.1f %%%6.0f %%%11.3f%8.1f%11.3f%8.1f%9lld\n", t->op,
+                         1e-3 * ns / total(g), 100 * ns / (double)all_ns, 100 * op_wait(t), mb(bytes) / total(g),
+                         bytes / ns, 1e-6 * flops / total(g), flops / ns, (long long)t->calls);
+}
+
 static int put_profile(const job *j, const regime *g) {
     int64_t ns = 0;
     for (int i = 0; i < g->ops; i++)
         ns += g->op[i].ns;
-    if (g->ops > 0)
-        QN_TRY(qn_out_printf(j->c, "\n%s, each operation: µs per token, share, calls\n", g->name));
+    if (g->ops == 0)
+        return 0;
+    QN_TRY(qn_out_printf(j->c, "\n%s, each operation by itself, all threads meeting behind it; per token:\n", g->name));
+    QN_TRY(qn_out_printf(j->c, "  %-14s%11s%9s%8s%11s%8s%11s%8s%9s\n", "", "µs", "share", "wait", "MB", "GB/s", "M ops",
+                         "G/s", "calls"));
     for (int i = 0; i < g->ops; i++)
-        QN_TRY(qn_out_printf(j->c, "  %-16s%10.2f%8.1f %%%10lld\n", g->op[i].op, 1e-3 * (double)g->op[i].ns / total(g),
-                             100.0 * (double)g->op[i].ns / (double)ns, (long long)g->op[i].calls));
+        QN_TRY(put_op(j, g, &g->op[i], ns));
     return 0;
 }
 
@@ -149,7 +168,8 @@ static int put_costs(const job *j) {
     QN_TRY(qn_out_printf(j->c, "memory    peak %.1f MB: weights %.1f, KV %.1f, activations %.1f, scratch %.1f\n",
                          mb((double)j->peak_bytes), mb((double)j->memory.weights), mb((double)j->memory.kv_used),
                          mb((double)j->memory.activations), mb((double)j->memory.scratch)));
-    QN_TRY(qn_out_printf(j->c, "per step  %d barriers, %.2f allocations\n", j->memory.barriers,
+    QN_TRY(qn_out_printf(j->c, "per step  %d barriers, %.1f a layer, %.2f allocations\n", j->memory.barriers,
+                         per_layer(j),
                          (double)j->r.decode_allocations / (double)QN_MAX(1, j->o.gen * (j->o.repeat + 1))));
     return qn_out_printf(j->c, "machine   f32 %.0f, bf16 %.0f, int8 %.0f G operations/s; "
                          "memory %.1f, L3 %.0f, L2 %.0f GB/s\n", j->peak.f32, j->peak.bf16, j->peak.int8,
@@ -182,6 +202,9 @@ static void json_profile(qn_jw *w, const regime *g) {
         qn_jw_open(w, '{');
         qn_field_str(w, "op", g->op[i].op);
         qn_field_f64(w, "us_per_token", 1e-3 * (double)g->op[i].ns / total(g));
+        qn_field_f64(w, "wait", op_wait(&g->op[i]));
+        qn_field_f64(w, "bytes_per_token", op_bytes(g, &g->op[i]) / total(g));
+        qn_field_f64(w, "ops_per_token", (double)g->op[i].flops / total(g));
         qn_field_i64(w, "calls", g->op[i].calls);
         qn_jw_close(w);
     }
@@ -247,6 +270,7 @@ static int put_json(job *j) {
     json_start(w, j);
     json_memory(w, j);
     qn_field_i64(w, "barriers_per_step", j->memory.barriers);
+    qn_field_f64(w, "barriers_per_layer", per_layer(j));
     qn_field_i64(w, "decode_allocations", j->r.decode_allocations);
     qn_jw_key(w, "peak");
     qn_json_peak(w, &j->peak);

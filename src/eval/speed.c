@@ -152,6 +152,10 @@ static int merge_ops(qn_op_time *t, int n) {
             t[kept++] = (qn_op_time){.op = next.op, .part = next.part};
         t[j].ns += next.ns;
         t[j].calls += next.calls;
+        t[j].worker_ns += next.worker_ns;
+        t[j].wait_ns += next.wait_ns;
+        t[j].bytes += next.bytes;
+        t[j].flops += next.flops;
     }
     return kept;
 }

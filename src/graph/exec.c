@@ -19,9 +19,10 @@
  * written by an op that knows how, and cleared before any other. */
 #include "graph/graph_impl.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
-typedef struct { int64_t ns, calls; } step_time;
+typedef struct { int64_t ns, calls, bytes, flops; _Atomic int64_t worker_ns, wait_ns; } step_time;
 
 struct qn_exec {
     qn_graph *g;
@@ -226,8 +227,14 @@ void qn_exec_free(qn_exec *e) {
  * while others may still be at their own; one of worker 0, and nobody else is at work; one that was shared out. */
 typedef enum { CLEAN, OWN, BESIDE, SERIAL, SHARED } pending;
 
+/* What this thread has waited since it last said so, when profiling. */
+static _Thread_local int64_t waited;
+
 static void barrier(qn_exec *e, int worker) {
+    const double start = e->profile ? qn_now() : 0;
     qn_pool_barrier(e->pool, worker);
+    if (e->profile)
+        waited += (int64_t)((qn_now() - start) * 1e9);
     if (worker == 0)
         e->barriers[e->walking]++;
 }
@@ -413,8 +420,27 @@ static pending run_steps_together(qn_exec *e, size_t begin, size_t end, int work
     return CLEAN;
 }
 
+/* Charges step i with this worker's time since *start, and with what it waited of that. */
+static void charge(qn_exec *e, size_t i, int worker, double *start) {
+    const qn_step *s = &e->g->step[i];
+    const qn_op *op = e->g->node[s->node].op;
+    step_time *t = &e->time[i];
+    const int64_t ns = (int64_t)((qn_now() - *start) * 1e9);
+    atomic_fetch_add_explicit(&t->worker_ns, ns, memory_order_relaxed);
+    atomic_fetch_add_explicit(&t->wait_ns, waited, memory_order_relaxed);
+    waited = 0;
+    *start = qn_now();
+    if (worker != 0)
+        return;
+    t->ns += ns;
+    t->calls++;
+    t->flops += qn_step_flops(op, &e->ctx[i], s->part);
+    t->bytes += s->part == QN_PART_BACKWARD ? 0 : qn_step_bytes(op, &e->ctx[i]);
+}
+
 static void run_steps(qn_exec *e, size_t begin, size_t end, int worker, pending state) {
-    double start = e->profile && worker == 0 ? qn_now() : 0;
+    double start = e->profile ? qn_now() : 0;
+    waited = 0;
     for (size_t i = begin, next; i < end; i = next) {
         for (next = i + 1; next < end && e->g->step[next].joins && !e->profile;)
             next++;
@@ -423,12 +449,7 @@ static void run_steps(qn_exec *e, size_t begin, size_t end, int worker, pending 
             continue;
         barrier(e, worker);             /* charge each op with its own wait */
         state = CLEAN;
-        if (worker == 0) {
-            const double now = qn_now();
-            e->time[i].ns += (int64_t)((now - start) * 1e9);
-            e->time[i].calls++;
-            start = now;
-        }
+        charge(e, i, worker, &start);
     }
 }
 
@@ -528,14 +549,6 @@ const qn_tensor *qn_exec_value(const qn_exec *e, qn_ref v) {
 
 /* ---- looking ---- */
 
-/* A gradient of the first input, and gradients of the others, cost a product each. */
-static int64_t products(const qn_op_ctx *c) {
-    bool others = false;
-    for (int j = 1; j < c->n_in; j++)
-        others = others || c->din[j].data;
-    return (c->din[0].data != NULL) + others;
-}
-
 qn_exec_info qn_exec_info_get(const qn_exec *e) {
     const qn_graph *g = e->g;
     qn_exec_info info = {
@@ -548,10 +561,10 @@ qn_exec_info qn_exec_info_get(const qn_exec *e) {
         const qn_op_part part = g->step[i].part;
         const qn_op *op = g->node[g->step[i].node].op;
         info.nodes_again += part == QN_PART_AGAIN;
-        if (op->flops && part == QN_PART_FORWARD)
-            info.flops += op->flops(&e->ctx[i]);
-        if (op->flops && part == QN_PART_BACKWARD)
-            info.flops_back += op->flops(&e->ctx[i]) * products(&e->ctx[i]);
+        if (part == QN_PART_FORWARD)
+            info.flops += qn_step_flops(op, &e->ctx[i], part);
+        if (part == QN_PART_BACKWARD)
+            info.flops_back += qn_step_flops(op, &e->ctx[i], part);
     }
     return info;
 }
@@ -575,6 +588,10 @@ int qn_exec_times(const qn_exec *e, qn_op_time *out, int cap) {
             out[n++] = (qn_op_time){.op = op, .part = part};
         out[j].ns += e->time[i].ns;
         out[j].calls += e->time[i].calls;
+        out[j].worker_ns += atomic_load(&e->time[i].worker_ns);
+        out[j].wait_ns += atomic_load(&e->time[i].wait_ns);
+        out[j].bytes += e->time[i].bytes;
+        out[j].flops += e->time[i].flops;
     }
     return n;
 }

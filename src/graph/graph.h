@@ -108,10 +108,17 @@ typedef struct {
 } qn_exec_info;
 qn_exec_info qn_exec_info_get(const qn_exec *e);
 
-/* Time per op and part, for --profile; off by default. ns and calls are accumulated over runs. Every step waits for all
- * workers then, also where it could have run with its neighbours. */
+/* Costs per op and part, for --profile; off by default. All are accumulated over runs. Every step waits for all workers
+ * then, also where it could have run with its neighbours. wait_ns: at barriers, of all workers together, of whose time
+ * worker_ns is the sum. bytes: what forward and its repetition read and write, once each, without the pages of
+ * attention; flops: as in qn_exec_info. */
 typedef enum { QN_PART_FORWARD, QN_PART_AGAIN, QN_PART_BACKWARD } qn_op_part;
-typedef struct { const char *op; int64_t ns, calls; qn_op_part part; } qn_op_time;
+typedef struct {
+    const char *op;
+    int64_t ns, calls;
+    qn_op_part part;
+    int64_t worker_ns, wait_ns, bytes, flops;
+} qn_op_time;
 void qn_exec_profile(qn_exec *e, bool on);
 int qn_exec_times(const qn_exec *e, qn_op_time *out, int cap);        /* how many were written */
 

@@ -111,6 +111,10 @@ QN_INLINE qn_value *qn_value_home(const qn_graph *g, qn_ref r) {
     return &g->value[g->value[r].kind == VALUE_VIEW ? g->value[r].base : r];
 }
 
+/* cost.c: bytes that a forward step reads and writes; operations of a step, multiply and add as two. */
+int64_t qn_step_bytes(const qn_op *op, const qn_op_ctx *c);
+int64_t qn_step_flops(const qn_op *op, const qn_op_ctx *c, qn_op_part part);
+
 /* Gives every node value an offset so that values alive at the same time do not overlap; returns the arena's size. */
 int qn_graph_plan(qn_graph *g, const int64_t max_sym[QN_DIM_SYMBOLS], size_t real, size_t *arena_bytes);
 

@@ -50,8 +50,10 @@ code 2; err_has 'quern eval TASK MODEL'
 run "$QUERN" bench "$M" --prompt 32 --gen 4 --depth 20 --batch 2 -r 2 --profile
 code 0; out_has 'prefill 32 '; out_has 'decode 4 × 2 '; out_has 'depth 20, median of 2'; out_has 'GB/s'
 out_has 'memory    peak'; out_has 'start  '; out_has '  attention '; out_has '0.00 allocations'
-run "$QUERN" bench "$M" --prompt 0 --gen 4 -r 1 --json --threads 1
+out_has ' a layer'; out_has 'wait'; out_has 'M ops'
+run "$QUERN" bench "$M" --prompt 0 --gen 4 -r 1 --json --threads 1 --profile
 code 0; out_has '"decode": {'; out_lacks '"prefill": {'; out_has '"threads": 1,'; out_has '"first_token": '
+out_has '"barriers_per_layer": '; out_has '"wait": '; out_has '"ops_per_token": '; out_has '"bytes_per_token": '
 out_has '"decode_allocations": 0,'; out_has '"memory_gbytes": '; out_has '"bound_by": "'
 run "$QUERN" bench "$S/absent"
 code 4
