@@ -57,6 +57,13 @@ static int64_t groups(const qn_op_ctx *c) {
 
 /* ---- partials ---- */
 
+/* Elements between rows of logits. Where V is divisible by a high power of two, a slice of all rows would meet in a few
+ * sets of a cache: 17 lines more than a multiple of 32 share it out. */
+static int64_t logits_ld(const qn_op_ctx *c) {
+    const int64_t lines = qn_tiles(vocabulary(c) * (int64_t)c->k->real, 64);
+    return (qn_tiles(lines, 32) * 32 + 17) * (64 / (int64_t)c->k->real);
+}
+
 /* n rows have a slope: list[0 … n) are their numbers. x, ldx bytes apart; xᵀ in panels, block after block. Of a chunk:
  * logits [rows,V], then the slopes in their place; dx [rows,K] of each group. */
 typedef struct {
@@ -77,7 +84,7 @@ static shared shared_of(const qn_op_ctx *c) {
     s.panels = c->partials + at;
     at += wants_w(c) ? (size_t)qn_panels(K) * qn_panel_bytes(dtype_of(c), T) : 0;
     s.logits = c->partials + at;
-    at += (size_t)(rows * vocabulary(c)) * c->k->real;
+    at += (size_t)(rows * logits_ld(c)) * c->k->real;
     s.dx = c->partials + at;
     s.bytes = at + (wants_x(c) ? (size_t)(groups(c) * rows * K) * c->k->real : 0);
     return s;
@@ -107,7 +114,7 @@ static char *x_panel(const qn_op_ctx *c, const shared *s, int64_t t, int64_t p) 
 
 /* Of a chunk's row r: its logits or slopes from column n0 on; the group's own dx. */
 static char *logits_at(const qn_op_ctx *c, const shared *s, int64_t r, int64_t n0) {
-    return s->logits + (size_t)(r * vocabulary(c) + n0) * c->k->real;
+    return s->logits + (size_t)(r * logits_ld(c) + n0) * c->k->real;
 }
 
 static char *group_dx(const qn_op_ctx *c, const shared *s, int64_t group, int64_t r) {
@@ -174,7 +181,7 @@ void qn_xent_logits(const qn_op_ctx *c, int64_t tile, void *scratch) {
     (void)scratch;
     for (int64_t n0 = columns.begin; m > 0 && n0 < columns.end; n0 += SLICE) {
         const qn_linear_args a = {
-            .y = logits_at(c, &s, r, n0), .ldy = vocabulary(c), .x = s.x + (size_t)(rows.begin + r) * s.ldx,
+            .y = logits_at(c, &s, r, n0), .ldy = logits_ld(c), .x = s.x + (size_t)(rows.begin + r) * s.ldx,
             .ldx = s.ldx, .m = m, .n = QN_MIN(SLICE, columns.end - n0), .K = depth_of(c),
             .w = (const char *)head->data + (size_t)(n0 / QN_PANEL) * qn_panel_bytes(head->dtype, depth_of(c))};
         qn_linear_pick(c->k, head->dtype, m)(&a);
@@ -215,7 +222,7 @@ size_t qn_xent_grad_scratch(const qn_op_ctx *c) { return worker_of(c, NULL).byte
 static const char *slopes(const qn_op_ctx *c, const shared *s, const worker *w, int64_t r, int64_t m, int64_t n0,
                           int64_t n, size_t *ldg) {
     qn_act_pack_fn *pack = c->k->act_pack[form_of(c)];
-    *ldg = pack ? w->ldp : (size_t)vocabulary(c) * c->k->real;
+    *ldg = pack ? w->ldp : (size_t)logits_ld(c) * c->k->real;
     for (int64_t i = 0; pack && i < m; i++)
         pack(w->packed + (size_t)i * w->ldp, (const void *)logits_at(c, s, r + i, n0), n);
     return pack ? w->packed : logits_at(c, s, r, n0);

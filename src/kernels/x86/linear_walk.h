@@ -3,7 +3,8 @@
  *     for each block of rows                 their activations of one slab of K stay in the second cache
  *         for each slab of K                 sums wait in y between slabs, which costs no bit
  *             for each panel                 its slab is read once from afar while the one before it is used
- *                 for each register tile     up to `most` rows of the block
+ *                 for each pass of a panel   as many of its columns as a tile has; their slab stays in the first cache
+ *                     for each register tile     up to `most` rows of the block
  *
  * The order touches speed only: each output is one chain over K whatever the walk. Few rows stream panels whole. */
 #ifndef QN_KERNELS_X86_LINEAR_WALK_H
@@ -21,6 +22,7 @@ typedef struct {
     size_t ldx;
     const uint8_t *w;        /* the panel */
     int64_t K, k0, k1;       /* k0 a multiple of the walk's unit */
+    int v0;                  /* the pass begins with this vector of columns */
     bool more;               /* sums go on from y */
     const uint8_t *ahead;    /* prefetched while this tile is computed … */
     int64_t shares;          /* … in this many tiles: the address moves on by 1/shares of a step per step */
@@ -55,13 +57,12 @@ QN_INLINE void prefetch(const uint8_t *at, int bytes) {
 
 enum {
     STREAM_AHEAD = 8192,             /* bytes, where each panel is used once: 200 ns at 40 GB/s */
-    SLAB_BYTES = 64 * 1024,          /* of a panel */
     ROWS_BYTES = 384 * 1024          /* of activations: with two slabs they fit a cache of half a megabyte */
 };
 
 /* Elements of K per slab, a multiple of `unit`. */
 QN_INLINE int64_t slab_of(const qn_linear_args *a, size_t panel_bytes, int64_t most, int64_t unit) {
-    if (a->m <= most || panel_bytes <= SLAB_BYTES * 3 / 2)
+    if (a->m <= most || panel_bytes <= SLAB_MOST)
         return a->K;
     const int64_t slabs = (int64_t)(panel_bytes + SLAB_BYTES - 1) / SLAB_BYTES;
     return (a->K + slabs * unit - 1) / (slabs * unit) * unit;
@@ -72,19 +73,21 @@ QN_INLINE int64_t slab_of(const qn_linear_args *a, size_t panel_bytes, int64_t m
  * into the next. Past the end of the weights a prefetch is harmless. */
 QN_INLINE void walk_panels(const qn_linear_args *a, size_t panel_bytes, tile_fn *const *tiles, int64_t most,
                            int64_t row0, int64_t rows, int64_t k0, int64_t k1) {
-    const int64_t parts = (rows + most - 1) / most;
+    const int64_t parts = (rows + most - 1) / most, passes = rows <= 2 ? 1 : QN_PANEL / LANES / VECS_OF(3);
     const size_t slab = panel_bytes * (size_t)k0 / (size_t)a->K;             /* where it begins in a panel */
-    const size_t part = panel_bytes * (size_t)(k1 - k0) / (size_t)(a->K * parts);
+    const size_t part = panel_bytes * (size_t)(k1 - k0) / (size_t)(a->K * parts * passes);
     tile t = {.ldy = a->ldy, .ldx = a->ldx, .w = a->w, .K = a->K, .k0 = k0, .k1 = k1, .more = a->more || k0 > 0,
-              .shares = parts};
+              .shares = parts * passes};
     for (int64_t column = 0; column < a->n; column += QN_PANEL, t.w += panel_bytes) {
         t.columns = a->n - column;
-        for (int64_t p = 0; p < parts; p++) {
-            const int64_t first = rows * p / parts, next = rows * (p + 1) / parts;
+        for (int64_t i = 0; i < parts * passes; i++) {
+            const int64_t p = i % parts, first = rows * p / parts, next = rows * (p + 1) / parts;
+            t.v0 = (int)(i / parts) * VECS_OF(3);
             t.y = (float *)a->y + (row0 + first) * a->ldy + column;
             t.x = (const uint8_t *)a->x + (size_t)(row0 + first) * a->ldx;
-            t.ahead = parts == 1 ? t.w + slab + STREAM_AHEAD : t.w + panel_bytes + slab + (size_t)p * part;
-            tiles[next - first](&t);
+            t.ahead = parts == 1 ? t.w + slab + STREAM_AHEAD : t.w + panel_bytes + slab + (size_t)i * part;
+            if (t.v0 * LANES < t.columns)
+                tiles[next - first](&t);
         }
     }
 }

@@ -12,6 +12,7 @@ typedef __m256i ivec;            /* 8 × int32, or 32 bytes */
 
 /* Sixteen registers: one or two rows take the whole panel at once, more rows one half after the other. */
 #define VECS_OF(rows) ((rows) <= 2 ? 4 : 2)
+enum { SLAB_BYTES = 40 * 1024, SLAB_MOST = 44 * 1024 };         /* of a panel, which passes by halves */
 
 QN_INLINE vec vec_zero(void) { return _mm256_setzero_ps(); }
 QN_INLINE vec vec_load(const void *p) { return _mm256_loadu_ps(p); }

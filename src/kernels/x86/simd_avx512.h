@@ -11,6 +11,7 @@ typedef __m512 vec;              /* 16 floats */
 typedef __m512i ivec;            /* 16 × int32, or 64 bytes */
 
 #define VECS_OF(rows) 2          /* vectors of columns in one tile: always the whole panel */
+enum { SLAB_BYTES = 64 * 1024, SLAB_MOST = 96 * 1024 };         /* of a panel */
 
 QN_INLINE vec vec_zero(void) { return _mm512_setzero_ps(); }
 QN_INLINE vec vec_load(const void *p) { return _mm512_loadu_ps(p); }
