@@ -77,7 +77,7 @@ QN_INLINE void walk_panels(const qn_linear_args *a, size_t panel_bytes, tile_fn 
     const size_t slab = panel_bytes * (size_t)k0 / (size_t)a->K;             /* where it begins in a panel */
     const size_t part = panel_bytes * (size_t)(k1 - k0) / (size_t)(a->K * parts * passes);
     tile t = {.ldy = a->ldy, .ldx = a->ldx, .w = a->w, .K = a->K, .k0 = k0, .k1 = k1, .more = a->more || k0 > 0,
-              .shares = parts * passes};
+              .shares = parts == 1 ? 1 : parts * passes};
     for (int64_t column = 0; column < a->n; column += QN_PANEL, t.w += panel_bytes) {
         t.columns = a->n - column;
         for (int64_t i = 0; i < parts * passes; i++) {
