@@ -118,8 +118,8 @@ def main():
             theirs, ids = llama_cpp(gguf, texts)
             same = np.array([own_ids(gguf, t) == i for t, i in zip(texts, ids)])
             c = cosines(embed(gguf, texts, "--truncate"), theirs)[same]
-            print(f"llama.cpp on that GGUF: cosine at least {c.min():.7f}, {len(texts) - same.sum()} of {len(texts)} texts "
-                  "left out, which it tokenizes otherwise")
+            print(f"llama.cpp on that GGUF: cosine at least {c.min():.7f}; {len(texts) - same.sum()} of {len(texts)} "
+                  "texts left out, which it tokenizes otherwise")
             fine = fine and c.min() >= 0.999
         except ImportError:
             print("llama-cpp-python is not here: not compared")
