@@ -4,7 +4,7 @@
 
 #include "base/str.h"
 
-/* The shortest text that reads back to a float, nine digits at most; NUL-terminated; its length. */
+/* A short text that reads back to a float; from 1e-13 to 1e13 nine digits at most. NUL-terminated; its length. */
 size_t qn_f32_text(float v, char out[QN_F64_TEXT]);
 
 #endif

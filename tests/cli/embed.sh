@@ -40,7 +40,7 @@ long='a a a a a a a a a a a a a a a'
 run "$QUERN" embed "$B" -p "$long"
 code 8
 err_has 'text 1 has 17 tokens; this model reads 12 at once'
-err_has -- '--truncate'
+err_has '--truncate'
 run "$QUERN" embed "$B" -p "$long" --truncate --json
 code 0
 out_has '"tokens": 12, "truncated_from": 17}'

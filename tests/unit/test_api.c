@@ -1,6 +1,7 @@
 /* tests/unit/test_api.c — quern.h as a stranger uses it: errors in words, options by size, buffers of the caller. */
 #include "quern.h"
 #include "test.h"
+#include "tiny_bert.h"
 
 TEST(a_missing_model_is_an_error_in_words) {
     quern_model *model = NULL;
@@ -58,4 +59,56 @@ TEST(ids_go_into_the_callers_buffer_and_come_back_as_text) {
     CHECK_INT(need, sizeof text - 1);
     CHECK(memcmp(back, text, need) == 0);
     quern_tokenizer_free(tok);
+}
+
+/* ---- vectors of texts ---- */
+
+static char *bert_directory(void) {
+    static char path[1024];
+    snprintf(path, sizeof path, "%s", qn_test_temp("bert"));
+    *strrchr(path, '/') = '\0';
+    write_bert(path);
+    snprintf(path, sizeof path, "%s", qn_test_temp("bert"));
+    return path;
+}
+
+TEST(texts_become_vectors) {
+    static const char *const texts[] = {"hello", "", "Hello, world!"};
+    float some[3][BERT_D], one[BERT_D];
+    int64_t tokens[3];
+    quern_embedder *e;
+    CHECK_OK(quern_embedder_open(&e, bert_directory(), NULL, NULL));
+    CHECK_INT(quern_embedder_width(e), BERT_D);
+    CHECK_INT(quern_embedder_max_tokens(e), 12);
+    CHECK_OK(quern_embed(e, texts, NULL, 3, some[0], tokens));
+    CHECK(tokens[0] == 3 && tokens[1] == 2 && tokens[2] == 6);
+    CHECK_OK(quern_embed(e, &texts[2], (const size_t[]){13}, 1, one, NULL));
+    CHECK(memcmp(one, some[2], sizeof one) == 0);            /* alone as among others */
+    double length = 0;
+    for (int i = 0; i < BERT_D; i++)
+        length += (double)one[i] * (double)one[i];
+    CHECK_NEAR(length, 1, 1e-6);
+    CHECK_OK(quern_embed(e, texts, NULL, 0, NULL, NULL));
+    quern_embedder_free(e);
+}
+
+TEST(a_long_text_fails_or_is_cut) {
+    const char *text = "a b c d e f g h i j k l m n o p";
+    quern_embed_options o = quern_embed_options_default();
+    float v[BERT_D];
+    int64_t tokens = 0;
+    quern_embedder *e;
+    CHECK_OK(quern_embedder_open(&e, bert_directory(), NULL, NULL));
+    CHECK_INT(quern_embed(e, &text, NULL, 1, v, NULL), QN_ECONTEXT);
+    CHECK_CONTAINS(quern_error(), "text 1 has 18 tokens; this model reads 12");
+    quern_embedder_free(e);
+    o.truncate = 1;
+    o.pooling = "last";
+    CHECK_OK(quern_embedder_open(&e, bert_directory(), NULL, &o));
+    CHECK_OK(quern_embed(e, &text, NULL, 1, v, &tokens));
+    CHECK_INT(tokens, 18);
+    quern_embedder_free(e);
+    o.pooling = "middle";
+    CHECK_INT(quern_embedder_open(&e, bert_directory(), NULL, &o), QN_EINVAL);
+    CHECK_CONTAINS(quern_error(), "\"middle\" is no pooling");
 }

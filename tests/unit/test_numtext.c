@@ -1,4 +1,5 @@
 /* tests/unit/test_numtext.c — numbers from and to text: exact, and the same in every locale. */
+#include "base/numtext.h"
 #include "test.h"
 
 #include <float.h>
@@ -87,6 +88,27 @@ static void check_round_trip(double v) {
     CHECK(qn_parse_f64((qn_str){text, n}, &back), "%a as %s", v, text);
     CHECK(same_bits(v, back), "%a as %s reads back as %a", v, text, back);
     CHECK(same_bits(v, strtod(text, NULL)), "%a as %s", v, text);
+}
+
+/* Every 1000th float and its neighbours in short decimals: read back by strtof, and as short as the samples say. */
+TEST(any_float_reads_back) {
+    static const struct { float v; const char *text; } samples[] = {
+        {0.1f, "0.1"}, {-0.25f, "-0.25"}, {3, "3"}, {0.0419f, "0.0419"}, {1.0f / 3, "0.33333334"}, {1e-7f, "1e-7"},
+        {16777216, "16777216"}, {0.99999994f, "0.99999994"}, {-0.0f, "-0"},
+    };
+    char text[QN_F64_TEXT];
+    for (size_t i = 0; i < QN_LEN(samples); i++) {
+        CHECK_INT(qn_f32_text(samples[i].v, text), strlen(samples[i].text));
+        CHECK_STR(text, samples[i].text);
+    }
+    for (uint32_t i = 0; i < 0x7f800000u; i += 20011) {
+        float v, back;
+        memcpy(&v, &i, sizeof v);
+        const size_t n = qn_f32_text(v, text);
+        CHECK_INT(n, strlen(text));
+        back = strtof(text, NULL);
+        CHECK(memcmp(&v, &back, sizeof v) == 0, "%a as %s", (double)v, text);
+    }
 }
 
 TEST(any_double_reads_back) {

@@ -1,8 +1,9 @@
-/* tests/cli/tiny_bert.h — bert/: a sentence encoder of two layers that knows the alphabet and a few words, as
+/* tests/unit/tiny_bert.h — bert/: a sentence encoder of two layers that knows the alphabet and a few words, as
  * sentence-transformers publishes them; its tokenizer.json pads and cuts, as the real ones do. */
-#ifndef QN_TESTS_CLI_TINY_BERT_H
-#define QN_TESTS_CLI_TINY_BERT_H
+#ifndef QN_TESTS_UNIT_TINY_BERT_H
+#define QN_TESTS_UNIT_TINY_BERT_H
 
+#include <string.h>
 #include <sys/stat.h>
 
 #include "base/file.h"
