@@ -481,6 +481,10 @@ static int fill_manifest(void *arg, qn_jw *w) {
     put_path(w, "from", t->from);
     if (t->adapter)
         put_word(w, "from_fingerprint", t->base_print);
+    if (t->begun) {
+        put_path(w, "adapter", qn_cli_str(t->c, "adapter"));
+        put_word(w, "adapter_fingerprint", t->begun_print);
+    }
     put_word(w, "prompt", t->prompt);
     put_path(w, "world", t->world);
     put_word(w, "reference", *t->reference ? t->reference : NULL);
@@ -655,6 +659,7 @@ void qn_training_drop(qn_training *t) {
     qn_trainer_free(t->trainer);
     qn_params_drop(&t->params);
     qn_adapter_free(t->adapter);
+    qn_adapter_free(t->first);
     qn_model_free(t->model);
     qn_run_close(t->run);
     qn_tok_free(t->tok);
@@ -671,6 +676,7 @@ void qn_training_drop(qn_training *t) {
     qn_free(t->data_path);
     qn_free(t->from);
     qn_free(t->base);
+    qn_free(t->begun);
     qn_free(t->prompt);
     qn_free(t->world);
     qn_bits_set_drop(&t->bits);

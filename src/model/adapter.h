@@ -8,6 +8,7 @@
  *   adapter.c        the list of pairs, fresh ones          adapter_file.h .c   PEFT directories, GGUF adapters
  *   merge.h .c       several adapters into the weights       params.c            pairs as parameters to be trained
  *   stack.c          where they enter the graph              ops/lora.c          the second product and the sum
+ *   fingerprint.c    what one is, in sixteen digits
  *
  * A model's weights stay what they are, quantized or not; A and B are F32. Rows of B, and magnitudes, are in the order
  * of Hugging Face's files, as all weights in memory. Sessions only read an adapter and may share it. */
@@ -59,6 +60,8 @@ void qn_adapter_free(qn_adapter *a);                            /* NULL is fine 
 const qn_lora *qn_adapter_find(const qn_adapter *a, qn_param_id id, int64_t layer);     /* NULL: no pair there */
 /* Does it fit onto m: family, layers, shape of every pair? QN_ESHAPE names the adapter, the pair and both shapes. */
 int qn_adapter_check(const qn_adapter *a, const qn_model *m);
+/* 16 digits of all that an adapter is: which weights, at which scales, its numbers. */
+void qn_adapter_fingerprint(const qn_adapter *a, char out[17]);
 /* For the makers of adapters: lists `n` pairs (p, layer, rank, rows, cols, alpha, scale are set) in an arena, in the
  * family's order, all numbers zero. QN_EINVAL: none; QN_EFORMAT: two for one weight; QN_ENOMEM. */
 int qn_adapter_new(qn_adapter **out, const qn_arch *arch, int64_t layers, const qn_lora *pairs, size_t n, bool dora);

@@ -7,7 +7,7 @@
  *
  *   adapter_file.c    which of them a path is              adapter_peft.c   PEFT's configuration, read and written
  *   adapter_pairs.c   tensors into pairs, all checked      adapter_gguf.c   GGUF's keys, read and written
- *   adapter_group.c   pairs into tensors
+ *   adapter_group.c   pairs into tensors                   adapter_numbers.c   and back, where pairs are known
  *
  * Rows of B (and magnitudes) are in memory as in Hugging Face's files; those of Q and K lie in GGUF as the weight's do.
  * Which weights have pairs is told by the tensors, not by target_modules. Where files keep several weights in one
@@ -45,6 +45,9 @@ int qn_adapter_base(const char *path, qn_buf *base);
  * which has no magnitudes, and DoRA on a part of a joint tensor; QN_EIO, QN_ENOMEM. */
 int qn_adapter_write_peft(const qn_adapter *a, const qn_config *c, const char *base, const char *dir);
 int qn_adapter_write_gguf(const qn_adapter *a, const qn_config *c, const char *base, const char *path);
+/* The numbers that qn_adapter_write_peft put into `dir`, to the bit, into an adapter with the same pairs. QN_ENOTFOUND,
+ * QN_ESHAPE: other pairs lie there, named; QN_EFORMAT, QN_ENOMEM. */
+int qn_adapter_load(qn_adapter *a, const qn_config *c, const char *dir);
 
 /* From one form to the other, or to the same: `out` ends in .gguf or names a directory. `model` is any form of the
  * model that it belongs to, or NULL: the base that the adapter names, if that is here. QN_EINVAL: both are the same, or
