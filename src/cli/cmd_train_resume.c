@@ -29,6 +29,7 @@ typedef struct {
     qn_buf path, data, fingerprint, replay, replay_print, from, base, begun, prompt, world, reference, isa, state;
     qn_buf found;
     double promised, taken;             /* seconds; NaN: not said */
+    int32_t added[2]; int n_added;      /* tokens that an adapter got rows for */
 } manifest;
 
 static void manifest_drop(manifest *m) {
@@ -56,6 +57,19 @@ static int take_number(qn_json *j, double *out) {
     return qn_json_peek(j) == '0' ? qn_json_f64(j, out) : qn_json_skip(j);
 }
 
+static int take_tokens(qn_json *j, manifest *m) {
+    int more;
+    int64_t id;
+    QN_TRY(qn_json_enter(j, '['));
+    while ((more = qn_json_item(j)) > 0) {
+        QN_TRY(qn_json_i64(j, &id));
+        if (m->n_added == (int)QN_LEN(m->added) || id < 0 || id > INT32_MAX)
+            return qn_json_fail(j, QN_EFORMAT, "new_tokens are one or two ids");
+        m->added[m->n_added++] = (int32_t)id;
+    }
+    return more;
+}
+
 static int read_manifest(manifest *m, qn_json *j) {
     qn_str key;
     int more;
@@ -79,6 +93,8 @@ static int read_manifest(manifest *m, qn_json *j) {
             QN_TRY(take_word(j, &m->base));
         else if (qn_str_is(key, "adapter_fingerprint"))
             QN_TRY(take_word(j, &m->begun));
+        else if (qn_str_is(key, "new_tokens"))
+            QN_TRY(take_tokens(j, m));
         else if (qn_str_is(key, "prompt"))
             QN_TRY(take_word(j, &m->prompt));
         else if (qn_str_is(key, "world"))
@@ -194,6 +210,8 @@ static int open_all(qn_training *t, manifest *m, const char *data) {
         QN_TRY(qn_buf_put(&m->from, elsewhere.s, elsewhere.n));
     }
     QN_TRY(keep(&t->from, &m->from));
+    t->n_added = m->n_added;
+    memcpy(t->added, m->added, sizeof t->added);
     if (m->begun.n) {
         const char *begun = qn_run_file(t->run, QN_BEGUN_FOLDER);
         if (!begun || !(t->begun = qn_str_dup(QN_MEM_CLI, qn_str_of(begun))))

@@ -27,6 +27,7 @@
 /* {0} is empty and may be dropped. The pool belongs to the command line. */
 typedef struct {
     qn_source *source;
+    qn_source *words;                   /* of tokenizer and template, where an adapter brings tokens; else NULL */
     qn_tok *tok;
     qn_model *model;
     qn_pool *pool;
@@ -49,6 +50,11 @@ int qn_open_model_as(qn_cli *c, const char *path, int weights, qn_opened *m);
 int qn_adapter_word(const char *word, char **path, double *scale);
 /* One adapter more for what is open, so called, for the sessions that are opened afterwards. */
 int qn_open_adapter(qn_opened *m, const char *word);
+/* Where tokenizer and template come from: the model, or an adapter that brings tokens of its own. */
+const qn_source *qn_opened_words(const qn_opened *m);
+/* The tokenizer beside an adapter with rows of tokens for a model of V rows, to be closed; NULL: none is there, and the
+ * model knows all of them. QN_ENOTFOUND: it does not. */
+int qn_adapter_words(qn_source **out, const qn_adapter *a, const char *path, int64_t V);
 /* The session with --ctx and --kv; Ctrl-C cancels what it does. Says where the context differs from the model's. */
 int qn_open_session(qn_cli *c, qn_opened *m, int64_t sequences);
 /* The same for a command that knows what context it needs. */

@@ -56,6 +56,7 @@ typedef struct {
     qn_adapter *first;                  /* one to go on with, on its way into RUN/data */
     char *begun;                        /* where that is read from; NULL: a fresh one is made */
     char begun_print[17];               /* its fingerprint */
+    int32_t added[2]; int n_added;      /* tokens that are new to the model: rows of the adapter, where there is one */
     char base_print[17];                /* fingerprint of the model that it sits on; "" otherwise */
     char *base;                         /* where that lies, from any folder; NULL otherwise */
     qn_params params;
@@ -103,6 +104,8 @@ int qn_training_open_model(qn_training *t, const char *from);
 int qn_training_open_adapter(qn_training *t, const char *from);
 /* --adapter: opened, held against the other options, into the recipe. QN_EUSAGE: they say otherwise. */
 int qn_training_take_adapter(qn_training *t);
+/* The tokenizer that it brings, where it has rows of tokens; NULL: the model's own serves. To be closed. */
+int qn_training_adapter_words(const qn_training *t, qn_source **out);
 /* … and into RUN/data/adapter, where a run begins and is taken up without whoever made it. */
 int qn_training_keep_adapter(qn_training *t);
 #define QN_BEGUN_FOLDER "data/adapter"

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "cli/open_model.h"
 #include "cli/within.h"
 #include "model/adapter_file.h"
 
@@ -32,14 +33,6 @@ static qn_model_options options_of(qn_training *t, const qn_source *s, const qn_
     if (stored & QUANTIZED || (t->recipe.compute == QN_F32 && !(stored & HALF)))
         return (qn_model_options){.weights = QN_WEIGHTS_AS_IS};
     return (qn_model_options){.weights = t->recipe.compute};
-}
-
-/* Rows of an embedding are no adapter's business. */
-static int check_tokens(const qn_training *t, const char *from) {
-    if (t->examples == NULL || t->chat.n_added == 0)
-        return 0;
-    return qn_fail(QN_EUNSUPPORTED, "%s: has no chat template, and the tokens of ChatML would be new to it: their rows "
-                   "are no part of an adapter. Tune it as a whole (without --lora) first", from);
 }
 
 /* ---- the pairs that the run begins with ---- */
@@ -83,6 +76,13 @@ static int check_options(const qn_cli *c, const qn_adapter *a) {
     return 0;
 }
 
+int qn_training_adapter_words(const qn_training *t, qn_source **out) {
+    *out = NULL;
+    if (!t->first || t->first->n_tokens == 0)
+        return 0;
+    return qn_adapter_words(out, t->first, qn_cli_str(t->c, "adapter"), t->cfg.V);
+}
+
 int qn_training_take_adapter(qn_training *t) {
     const char *path = qn_cli_str(t->c, "adapter");
     qn_recipe_lora *l = &t->recipe.lora;
@@ -119,17 +119,27 @@ out:
 
 /* ---- on its model ---- */
 
-static int load(qn_training *t, const char *from, const qn_source *s) {
+/* What ends an answer may be a token that is new to the model. */
+static void take_ends(qn_training *t) {
+    if (!t->examples || t->n_eos == 0)
+        return;
+    memcpy(t->model->cfg.eos, t->eos, sizeof t->eos);
+    t->model->cfg.n_eos = t->n_eos;
+}
+
+static int load(qn_training *t, const qn_source *s) {
     qn_config c;
     const qn_recipe_lora *l = &t->recipe.lora;
     QN_TRY(qn_source_config(s, &t->arch, &c));
     const qn_model_options o = options_of(t, s, &c);
-    QN_TRY(check_tokens(t, from));
     QN_TRY(qn_training_fits(t));
     QN_TRY(qn_model_load(&t->model, s, &o, t->pool));
+    take_ends(t);
     t->cfg = t->model->cfg;
     QN_TRY(qn_model_fingerprint(t->model, t->pool, t->base_print));
     QN_TRY(t->begun ? read_begun(t) : make_fresh(t));
+    if (t->n_added)
+        QN_TRY(qn_adapter_fresh_tokens(t->adapter, t->model, t->added, (size_t)t->n_added));
     return qn_params_of_adapter(&t->params, t->model, t->adapter, l->plus > 0 ? l->plus : 1,
                                 qn_pool_threads(t->pool));
 }
@@ -150,7 +160,7 @@ int qn_training_open_adapter(qn_training *t, const char *from) {
     if (rc >= 0 && !qn_source_tensors(s))
         rc = qn_fail(QN_ENOTFOUND, "%s: has no weights to begin with", from);
     if (rc >= 0)
-        rc = load(t, from, s);
+        rc = load(t, s);
     qn_source_close(s);
     return rc;
 }
@@ -169,6 +179,9 @@ void qn_training_adapter_plan(const qn_training *t) {
            "%s", (long long)l->rank, l->alpha, l->rslora ? " over the root of the rank" : "",
            l->dora ? ", magnitudes" : "", l->targets, t->adapter->n, qn_count_text((double)numbers, text), plus,
            t->model->identity);
+    if (t->adapter->n_tokens)
+        qn_log(QN_LOG_INFO, "tokens  %lld have rows of the adapter's own, which are trained: embedding%s",
+               (long long)t->adapter->n_tokens, t->adapter->head.rank ? " and head" : ", which is the head, too");
 }
 
 int qn_training_adapter_use(const qn_training *t, const char *best, qn_buf *b) {

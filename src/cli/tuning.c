@@ -72,11 +72,26 @@ static int decide_context(qn_training *t) {
     return 0;
 }
 
+/* Tokenizer and template of the model, or of the adapter that goes on, where it brings tokens. */
+static int open_chat(qn_training *t, const qn_source *s) {
+    qn_source *words = NULL;
+    QN_TRY(qn_training_adapter_words(t, &words));
+    const int rc = qn_chat_model_open(&t->chat, words ? words : s);
+    qn_source_close(words);
+    QN_TRY(rc);
+    if (words && t->chat.n_added)
+        return qn_fail(QN_EUNSUPPORTED, "%s: brings tokens and no chat template, and those of ChatML would be new "
+                       "beside them; put a tokenizer_config.json with its template there", t->first->name);
+    t->n_added = t->chat.n_added;
+    memcpy(t->added, t->chat.added, sizeof t->added);
+    return 0;
+}
+
 static int read_examples(qn_training *t, const qn_source *s, const qn_tuning *how) {
     qn_example_args a;
     size_t n;
     const char *const *data = qn_cli_list(t->c, "data", &n);
-    QN_TRY(qn_chat_model_open(&t->chat, s));
+    QN_TRY(open_chat(t, s));
     QN_TRY(qn_example_args_read(t->c, data, n, t->recipe.context, &a));
     a.o.teach.teach = how->teach;
     QN_TRY(qn_example_args_open(t->c, &a.o, &t->chat, &t->examples));

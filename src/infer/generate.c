@@ -37,7 +37,7 @@ qn_generate_options qn_generate_options_default(void) {
 /* Logits are only valid during the callback, so the sampling happens here. */
 static int on_logits(void *arg, int64_t feed, int64_t i, const float *logits) {
     run *g = arg;
-    const int64_t V = qn_session_model(g->s)->cfg.V;
+    const int64_t V = qn_session_vocabulary(g->s);
     (void)feed;
     (void)i;
     QN_TRY(qn_sampler_next(g->sampler, logits, &g->next));
@@ -160,7 +160,7 @@ static int decode(run *g) {
 
 /* A tokenizer may know more tokens than the model: its ids are strangers here. */
 static int check(const qn_session *s, const qn_ids *prompt, const qn_generate_options *o) {
-    const int64_t V = qn_session_model(s)->cfg.V;
+    const int64_t V = qn_session_vocabulary(s);
     if (prompt->n == 0)
         return qn_fail(QN_EINVAL, "the prompt is empty and the tokenizer adds no token in front; give some text");
     for (size_t i = 0; i < prompt->n; i++)
@@ -180,7 +180,7 @@ int qn_generate(qn_session *s, const qn_tok *tok, int64_t seq, qn_ids *held, con
     QN_TRY(check(s, prompt, o));
     qn_detok_init(&g.detok, tok, o->special ? 0 : QN_TOK_SKIP_SPECIAL);
     qn_stopper_init(&g.stopper, o->stop, o->n_stop);
-    QN_TRY_OUT(qn_sampler_new(&g.sampler, qn_session_kernels(s), qn_session_model(s)->cfg.V, &o->sampler));
+    QN_TRY_OUT(qn_sampler_new(&g.sampler, qn_session_kernels(s), qn_session_vocabulary(s), &o->sampler));
     const double start = qn_now();
     QN_TRY_OUT(prefill(&g, prompt));
     const double prefilled = qn_now();

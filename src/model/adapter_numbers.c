@@ -18,19 +18,22 @@ typedef struct {
     qn_buf module, name;
 } taking;
 
-/* A tensor of so many numbers, by the name that `which` has in a group. */
-static int need(taking *t, const qn_adapter_group *g, qn_lora_tensor which, int64_t rows, int64_t cols,
-                const float **out) {
+/* The tensor t->name, of so many numbers. */
+static int need(taking *t, int64_t numbers, const float **out) {
     const qn_tensor_info *info;
-    QN_TRY(qn_adapter_module(t->a->arch, g->part[0], false, g->layer, &t->module));
-    QN_TRY(qn_adapter_tensor_name(t->module.s, false, which, &t->name));
     QN_TRY(qn_tensor_need(t->f, t->name.s, &info));
-    if (info->dtype != QN_F32 || qn_tensor_elements(info) != rows * cols)
+    if (info->dtype != QN_F32 || qn_tensor_elements(info) != numbers || (uintptr_t)info->data % sizeof(float))
         return qn_fail(QN_ESHAPE, "%s: %s holds %lld numbers of %s; this run's adapter has %lld of F32 there",
-                       t->f->name, t->name.s, (long long)qn_tensor_elements(info), info->type,
-                       (long long)(rows * cols));
+                       t->f->name, t->name.s, (long long)qn_tensor_elements(info), info->type, (long long)numbers);
     *out = (const float *)(const void *)info->data;
     return 0;
+}
+
+/* Likewise, by the name that `which` has in a group. */
+static int need_part(taking *t, const qn_adapter_group *g, qn_lora_tensor which, int64_t numbers, const float **out) {
+    QN_TRY(qn_adapter_module(t->a->arch, g->part[0], false, g->layer, &t->module));
+    QN_TRY(qn_adapter_tensor_name(t->module.s, false, which, &t->name));
+    return need(t, numbers, out);
 }
 
 /* How many rows A has in the file: of one pair for all parts, or of all of theirs. */
@@ -62,10 +65,10 @@ static int take_group(taking *t, const qn_adapter_group *g, float *room) {
     const float *a, *b, *m = NULL;
     int64_t rank, row = 0, column = 0;
     QN_TRY(rank_in_file(t, g, &rank));
-    QN_TRY(need(t, g, QN_LORA_A, rank, g->cols, &a));
-    QN_TRY(need(t, g, QN_LORA_B, g->rows, rank, &b));
+    QN_TRY(need_part(t, g, QN_LORA_A, rank * g->cols, &a));
+    QN_TRY(need_part(t, g, QN_LORA_B, g->rows * rank, &b));
     if (t->a->dora)
-        QN_TRY(need(t, g, QN_LORA_MAGNITUDE, g->rows, 1, &m));
+        QN_TRY(need_part(t, g, QN_LORA_MAGNITUDE, g->rows, &m));
     for (int i = 0; i < g->parts; i++) {
         const qn_lora *l = g->pair[i];
         int64_t dim[2];
@@ -98,6 +101,20 @@ static int take_groups(taking *t) {
     return rc;
 }
 
+static int take_tokens(taking *t) {
+    const qn_tensor *const rows[] = {&t->a->embed, &t->a->head};
+    for (int head = 0; head < 2; head++) {
+        const qn_tensor *to = rows[head];
+        const float *from;
+        if (!to->rank)
+            continue;
+        QN_TRY(qn_adapter_tokens_tensor(t->a->arch, head, &t->name));
+        QN_TRY(need(t, to->dim[0] * to->dim[1], &from));
+        qn_lora_pack(to, from);
+    }
+    return 0;
+}
+
 int qn_adapter_load(qn_adapter *a, const qn_config *c, const char *dir) {
     taking t = {.a = a, .c = c};
     qn_safetensors *st = NULL;
@@ -106,7 +123,8 @@ int qn_adapter_load(qn_adapter *a, const qn_config *c, const char *dir) {
     QN_TRY_OUT(qn_path_join(&path, dir, QN_PEFT_WEIGHTS));
     QN_TRY_OUT(qn_safetensors_open(&st, path.s));
     t.f = qn_safetensors_tensors(st);
-    rc = take_groups(&t);
+    QN_TRY_OUT(take_groups(&t));
+    rc = take_tokens(&t);
 out:
     qn_safetensors_close(st);
     qn_buf_drop(&path);

@@ -46,5 +46,10 @@ void qn_adapter_fingerprint(const qn_adapter *a, char out[17]) {
         h = hash_matrix(&l->b, hash_matrix(&l->a, h));
         h = l->magnitude ? qn_hash_bytes(l->magnitude, (size_t)l->rows * sizeof *l->magnitude, h) : h;
     }
+    if (a->n_tokens) {
+        h = qn_hash_bytes(a->token, (size_t)a->n_tokens * sizeof *a->token, h);
+        h = hash_matrix(&a->embed, h);
+    }
+    h = a->head.rank ? hash_matrix(&a->head, h) : h;
     snprintf(out, 17, "%016llx", (unsigned long long)h);
 }

@@ -92,6 +92,17 @@ out:
     return rc;
 }
 
+/* What ends an answer may be one of the tokens that the adapter brings. */
+static int write_ends(const char *dir, const qn_params *p) {
+    const qn_sampling_defaults none = {NAN, NAN, NAN, NAN, NAN};
+    qn_buf text = {0};
+    int rc = qn_save_generation_json(&p->m->cfg, &none, &text);
+    if (rc >= 0)
+        rc = write_text(dir, "generation_config.json", qn_buf_view(&text));
+    qn_buf_drop(&text);
+    return rc;
+}
+
 static int write_weights(const char *dir, const qn_params *p) {
     qn_safetensors_writer w = {0};
     qn_buf path = {0};
@@ -214,7 +225,11 @@ static int fill(const char *dir, const qn_params *p, qn_optimizer *o, const qn_t
     QN_TRY(write_state(dir, p, o, s));
     QN_TRY(write_text(dir, "tokenizer.json", texts->tokenizer_json));
     QN_TRY(write_text(dir, "tokenizer_config.json", texts->tokenizer_config_json));
-    return p->adapter ? qn_adapter_write_peft(p->adapter, &p->m->cfg, texts->base, dir) : write_configs(dir, p);
+    if (!p->adapter)
+        return write_configs(dir, p);
+    if (p->adapter->n_tokens)
+        QN_TRY(write_ends(dir, p));
+    return qn_adapter_write_peft(p->adapter, &p->m->cfg, texts->base, dir);
 }
 
 /* RUN/<link> → checkpoints/step-N */

@@ -9,7 +9,8 @@
  *
  * Of a run that trains an adapter, in place of configuration and model:
  *
- *         adapter_config.json adapter_model.safetensors      as PEFT has them
+ *         adapter_config.json adapter_model.safetensors      as PEFT has them; with rows of tokens also
+ *                                                            generation_config.json: which of them end an answer
  *         training_state.safetensors                         moments by slots: blk.0.attn_q.weight.lora_a
  *
  * It is written under a name that no one looks for, each file and the folder synced, then renamed, then the link is

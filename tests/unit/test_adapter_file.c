@@ -482,9 +482,14 @@ TEST(configurations_that_are_refused) {
     refuse_config(m, R4 "\"bias\": \"all\"", QN_EUNSUPPORTED, "bias is \"all\"; only \"none\" is supported");
     refuse_config(m, R4 "\"modules_to_save\": [\"lm_head\"]", QN_EUNSUPPORTED,
                   "modules_to_save is there; whole modules beside the pairs are not supported");
-    refuse_config(m, R4 "\"trainable_token_indices\": [5, 6]", QN_EUNSUPPORTED, "trainable_token_indices is there");
-    refuse_config(m, R4 "\"trainable_token_indices\": {\"embed_tokens\": [5]}", QN_EUNSUPPORTED,
-                  "trainable_token_indices is there");
+    refuse_config(m, R4 "\"modules_to_save\": [\"embed_tokens\"]", QN_EUNSUPPORTED,
+                  "PEFT's merge_and_unload makes a model");
+    refuse_config(m, R4 "\"trainable_token_indices\": [5, 6]", QN_ENOTFOUND, "embed_tokens.token_adapter."
+                  "trainable_tokens_delta is missing, of which adapter_config.json lists 2 rows");
+    refuse_config(m, R4 "\"trainable_token_indices\": {\"k_proj\": [5]}", QN_EUNSUPPORTED,
+                  "supported for the embedding and the head, which are model.embed_tokens and lm_head");
+    refuse_config(m, R4 "\"trainable_token_indices\": {\"lm_head\": [5]}", QN_EUNSUPPORTED, "for the head alone");
+    refuse_config(m, R4 "\"trainable_token_indices\": \"5\"", QN_EFORMAT, "trainable_token_indices");
     refuse_config(m, R4 "\"init_lora_weights\": \"pissa\"", QN_EUNSUPPORTED, "init_lora_weights is \"pissa\"");
     refuse_config(m, R4 "\"alpha_pattern\": {\".*q_proj\": 2}", QN_EUNSUPPORTED, "is a regular expression");
     refuse_config(m, R4 "\"alpha_pattern\": {\"q_proj\": -2}", QN_EFORMAT, "alpha_pattern.q_proj is no number above 0");
