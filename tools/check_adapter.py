@@ -11,8 +11,8 @@ same tokens, MODEL as F32 in each:
     llama.cpp           on a F32 GGUF, with the adapter as quern writes it as GGUF   (needs llama-cpp-python)
     llama.cpp           on what `quern merge` made, as GGUF
 
-An adapter with rows of tokens (trainable_token_indices) has no GGUF form: it goes to PEFT as it is, whose model is made as
-long as the tokenizer beside it asks, and llama.cpp gets the merged model alone.
+An adapter with rows of tokens (trainable_token_indices) has no GGUF form: it goes to PEFT as it is, whose model is made
+as long as the tokenizer beside it asks, and llama.cpp gets the merged model alone.
 
 Each is compared with the first; the base without the adapter shows how far it moves the logits. Needs torch,
 transformers, peft. No test runs this: it is for whoever changes how adapters are written."""
@@ -119,7 +119,8 @@ with tempfile.TemporaryDirectory() as made:
         print("llama-cpp-python is not here: its runs are left out")
     else:
         quern("convert", work / "base", work / "base.gguf", "--force")
-        quern("merge", work / "base.gguf", adapter if tokens else work / "adapter.gguf", "--out", work / "merged.gguf", "--force")
+        form = adapter if tokens else work / "adapter.gguf"
+        quern("merge", work / "base.gguf", form, "--out", work / "merged.gguf", "--force")
         if not tokens:
             compare("llama.cpp, the base alone", llama_logits(work / "base.gguf", ids), plain)
             compare("llama.cpp, the GGUF adapter", llama_logits(work / "base.gguf", ids, work / "adapter.gguf"), want)
