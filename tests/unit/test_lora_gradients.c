@@ -319,8 +319,8 @@ static void say_tokens(subject *s, const int32_t *token, int64_t n) {
         }
 }
 
-/* Rows of tokens beside a stored table: near those beside its numbers, and the same bits for any threads and passes,
- * and whatever is made again. */
+/* Rows of tokens beside a stored table: near those beside its numbers, and the same bits for any threads, whatever is
+ * made again, and, but for rows that are embedded and said (their sums go pass by pass), in any passes. */
 TEST(rows_of_tokens_beside_stored_weights) {
     static const double allowed[] = {0, 0.002, 0.02, 0.05, 0.05, 0.05};
     const qn_lora_options o = {.rank = 4, .alpha = 8, .seed = 3};
@@ -333,7 +333,8 @@ TEST(rows_of_tokens_beside_stored_weights) {
         CHECK_OK(qn_source_open(&src, tiny_file(&spec)));
         CHECK_OK(qn_model_load(&plain, src, &(qn_model_options){.weights = QN_F32}, NULL));
         qn_source_close(src);
-        qn_engine_options again = engine_options(1);
+        const int at_once = spec.untied ? 1 : 2;
+        qn_engine_options again = engine_options(at_once);
         again.recompute = QN_RECOMPUTE_LAYERS;
         subject *all[] = {subject_of(m, &o, token, 3, 1, engine_options(2)),
                           subject_of(plain, &o, token, 3, 1, engine_options(2)),
@@ -343,8 +344,8 @@ TEST(rows_of_tokens_beside_stored_weights) {
             say_tokens(all[i], token, 3);
             fill_b(all[i], 0.2f);
             qn_engine_clear(all[i]->e);
-            for (int r = 0; r < 2; r += i < 2 ? 2 : 1)
-                CHECK(qn_engine_run(all[i]->e, all[i]->row + r, i < 2 ? 2 : 1, 0.01, true) > 0);
+            for (int r = 0, n = i < 2 ? 2 : at_once; r < 2; r += n)
+                CHECK(qn_engine_run(all[i]->e, all[i]->row + r, n, 0.01, true) > 0);
         }
         CHECK_INT(all[0]->p.n, 28 + 1 + t % 2);
         const double off = relative(qn_engine_grad(all[0]->e), qn_engine_grad(all[1]->e), all[0]->p.numbers);
