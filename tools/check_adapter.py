@@ -11,6 +11,9 @@ same tokens, MODEL as F32 in each:
     llama.cpp           on a F32 GGUF, with the adapter as quern writes it as GGUF   (needs llama-cpp-python)
     llama.cpp           on what `quern merge` made, as GGUF
 
+An adapter with rows of tokens (trainable_token_indices) has no GGUF form: it goes to PEFT as it is, whose model is made
+as long as the tokenizer beside it asks, and llama.cpp gets the merged model alone.
+
 Each is compared with the first; the base without the adapter shows how far it moves the logits. Needs torch,
 transformers, peft. No test runs this: it is for whoever changes how adapters are written."""
 import argparse
@@ -24,7 +27,7 @@ import numpy as np
 import torch
 import transformers
 from peft import LoraConfig, PeftModel, get_peft_model
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
 LIMIT = 1e-4        # of the logits' spread, in F32
 
@@ -87,12 +90,19 @@ with tempfile.TemporaryDirectory() as made:
     if not args.adapter:
         noisy_adapter(work / "base", work / "noise")
     adapter = args.adapter or work / "noise"
-    quern("convert", adapter, work / "adapter.gguf", "--model", work / "base", "--force")
-    quern("convert", work / "adapter.gguf", work / "adapter", "--model", work / "base", "--force")
+    said = Path(adapter) / "adapter_config.json"
+    tokens = said.exists() and json.loads(said.read_text()).get("trainable_token_indices")
+    if tokens:
+        quern("convert", adapter, work / "adapter", "--model", work / "base", "--force")
+    else:
+        quern("convert", adapter, work / "adapter.gguf", "--model", work / "base", "--force")
+        quern("convert", work / "adapter.gguf", work / "adapter", "--model", work / "base", "--force")
     quern("merge", work / "base", adapter, "--out", work / "merged", "--force")
-    vocabulary = json.loads((work / "base" / "config.json").read_text())["vocab_size"]
+    vocabulary = json.loads((work / "merged" / "config.json").read_text())["vocab_size"]
     ids = [int(i) for i in np.random.default_rng(1).integers(0, vocabulary, args.tokens)]
     model = AutoModelForCausalLM.from_pretrained(work / "base", dtype=torch.float32)
+    if tokens and len(AutoTokenizer.from_pretrained(adapter)) > model.config.vocab_size:
+        model.resize_token_embeddings(len(AutoTokenizer.from_pretrained(adapter)))
     plain = logits_of(model, ids)
     want = logits_of(PeftModel.from_pretrained(model, work / "adapter"), ids)
     compare("the base alone", plain, want)
@@ -109,8 +119,10 @@ with tempfile.TemporaryDirectory() as made:
         print("llama-cpp-python is not here: its runs are left out")
     else:
         quern("convert", work / "base", work / "base.gguf", "--force")
-        quern("merge", work / "base.gguf", work / "adapter.gguf", "--out", work / "merged.gguf", "--force")
-        compare("llama.cpp, the base alone", llama_logits(work / "base.gguf", ids), plain)
-        compare("llama.cpp, the GGUF adapter", llama_logits(work / "base.gguf", ids, work / "adapter.gguf"), want)
+        form = adapter if tokens else work / "adapter.gguf"
+        quern("merge", work / "base.gguf", form, "--out", work / "merged.gguf", "--force")
+        if not tokens:
+            compare("llama.cpp, the base alone", llama_logits(work / "base.gguf", ids), plain)
+            compare("llama.cpp, the GGUF adapter", llama_logits(work / "base.gguf", ids, work / "adapter.gguf"), want)
         compare("llama.cpp, merged by quern", llama_logits(work / "merged.gguf", ids), want)
     sys.exit(any(b > LIMIT for b in bad))

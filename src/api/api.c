@@ -280,7 +280,7 @@ static int check_sequence(const quern_session *s, int64_t sequence) {
 }
 
 int quern_session_feed(quern_session *s, int64_t sequence, const int32_t *ids, size_t count, float *logits) {
-    logits_copy copy = {logits, (size_t)qn_session_model(s->session)->cfg.V * sizeof *logits};
+    logits_copy copy = {logits, (size_t)qn_session_vocabulary(s->session) * sizeof *logits};
     const qn_feed f = {sequence, ids, (int64_t)count, logits ? QN_LOGITS_LAST : QN_LOGITS_NONE};
     QN_TRY(check_sequence(s, sequence));
     atomic_store(&s->cancel, false);

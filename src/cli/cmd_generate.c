@@ -58,7 +58,7 @@ static int chat_ids(job *g) {
     if (system)
         QN_TRY_OUT(qn_chat_messages_add(messages, "system", qn_str_of(system)));
     QN_TRY_OUT(qn_chat_messages_add(messages, "user", (qn_str){g->prompt.s, g->prompt.n}));
-    QN_TRY_OUT(qn_prompter_open(&p, g->m.source, g->m.tok));
+    QN_TRY_OUT(qn_prompter_open(&p, qn_opened_words(&g->m), g->m.tok));
     QN_TRY_OUT(qn_prompter_render(&p, messages, true));
     QN_TRY_OUT(qn_prompter_ids(&p, g->m.tok, &g->ids));
     if (!p.own)

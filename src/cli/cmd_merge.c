@@ -61,6 +61,7 @@ typedef struct {
     qn_adapter *adapter[QN_ADAPTERS];
     qn_merge_part part[QN_ADAPTERS];
     size_t n;
+    qn_source *words;                       /* beside an adapter that brings tokens; NULL: the model's own serve */
     const char *base;                       /* of whole models; NULL: none */
     char *path[QN_ADAPTERS];
     qn_merge_model whole[QN_ADAPTERS];
@@ -113,6 +114,12 @@ static int name_models(job *j) {
     return 0;
 }
 
+/* Of the last adapter. */
+static int take_words(job *j, const char *path, int64_t V) {
+    qn_source_close(j->words);
+    return qn_adapter_words(&j->words, j->part[j->n - 1].a, path, V);
+}
+
 static int open_adapters(job *j) {
     const qn_arch *arch;
     qn_source *s;
@@ -131,6 +138,8 @@ static int open_adapters(job *j) {
             j->part[j->n] = (qn_merge_part){j->adapter[j->n], scale};
             j->n++;
         }
+        if (rc >= 0 && j->part[j->n - 1].a->n_tokens && scale != 0)
+            rc = take_words(j, path, c.V);
         qn_free(path);
     }
     qn_source_close(s);
@@ -158,7 +167,7 @@ static int merge(job *j) {
         .method = (qn_merge_method)qn_cli_enum(j->c, "method"), .density = qn_cli_float(j->c, "density"),
         .seed = (uint64_t)qn_cli_int(j->c, "seed"),
         .out = {.dtype = qn_cli_enum(j->c, "dtype") == 0 ? QN_DTYPE_KEEP : qn_dtype_from_name(qn_str_of(dtype)),
-                .force = qn_cli_flag(j->c, "force"), .progress = on_bytes, .arg = &bar},
+                .force = qn_cli_flag(j->c, "force"), .progress = on_bytes, .arg = &bar, .words = j->words},
     };
     if (whole)
         rc = qn_merge_shares(j->whole, j->n_whole, j->base, &j->o, j->share);
@@ -290,6 +299,7 @@ static int run(qn_cli *c) {
         qn_adapter_free(j.adapter[i]);
     for (size_t i = 0; i < QN_ADAPTERS; i++)
         qn_free(j.path[i]);
+    qn_source_close(j.words);
     return rc;
 }
 

@@ -18,13 +18,15 @@ static const char *const examples[] = {
     "quern train dpo tuned/best --data pairs.jsonl --out aligned",
     "quern train dpo tuned/best --data pairs.jsonl --beta 0.3 --rpo-alpha 1 --out aligned",
     "quern train dpo model.gguf --lora --data pairs.jsonl --out aligned",
+    "quern train dpo model.gguf --adapter tuned/best --data pairs.jsonl --out aligned",
     "quern train dpo model.gguf --weights f32 --data labels.jsonl --loss kto --out aligned",
     NULL
 };
 
 static const char notes[] =
-    "Both answers of a pair stand side by side; --context is the room of one of them with its prompt. What the model "
-    "gives them before the first step is the reference, kept in RUN/data/reference.bin.\n"
+    "Both answers of a pair stand side by side; --context is the room of one of them with its prompt. What the model, "
+    "with the adapter that goes on, gives them before the first step is the reference, kept in "
+    "RUN/data/reference.bin.\n"
     "Where --lr is not given it is 5e-7, for orpo 5e-6, and of adapters (--lora) ten times that. Small models bear "
     "more. Look at rewards/margins and rewards/accuracies, and whether logps/chosen falls: docs/ALIGNMENT.md.\n"
     "RUN is a run as `train sft` makes it, and `quern train resume RUN` goes on to the same bits.";

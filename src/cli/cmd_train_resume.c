@@ -26,8 +26,10 @@ static const char notes[] =
 /* What the manifest says that a run is made of, and where it stands; `found`: where its data are now. */
 typedef struct {
     qn_str text, recipe, model;
-    qn_buf path, data, fingerprint, replay, replay_print, from, base, prompt, world, reference, isa, state, found;
+    qn_buf path, data, fingerprint, replay, replay_print, from, base, begun, prompt, world, reference, isa, state;
+    qn_buf found;
     double promised, taken;             /* seconds; NaN: not said */
+    int32_t added[2]; int n_added;      /* tokens that an adapter got rows for */
 } manifest;
 
 static void manifest_drop(manifest *m) {
@@ -38,6 +40,7 @@ static void manifest_drop(manifest *m) {
     qn_buf_drop(&m->replay_print);
     qn_buf_drop(&m->from);
     qn_buf_drop(&m->base);
+    qn_buf_drop(&m->begun);
     qn_buf_drop(&m->prompt);
     qn_buf_drop(&m->world);
     qn_buf_drop(&m->reference);
@@ -52,6 +55,19 @@ static int take_word(qn_json *j, qn_buf *out) {
 
 static int take_number(qn_json *j, double *out) {
     return qn_json_peek(j) == '0' ? qn_json_f64(j, out) : qn_json_skip(j);
+}
+
+static int take_tokens(qn_json *j, manifest *m) {
+    int more;
+    int64_t id;
+    QN_TRY(qn_json_enter(j, '['));
+    while ((more = qn_json_item(j)) > 0) {
+        QN_TRY(qn_json_i64(j, &id));
+        if (m->n_added == (int)QN_LEN(m->added) || id < 0 || id > INT32_MAX)
+            return qn_json_fail(j, QN_EFORMAT, "new_tokens are one or two ids");
+        m->added[m->n_added++] = (int32_t)id;
+    }
+    return more;
 }
 
 static int read_manifest(manifest *m, qn_json *j) {
@@ -75,6 +91,10 @@ static int read_manifest(manifest *m, qn_json *j) {
             QN_TRY(take_word(j, &m->from));
         else if (qn_str_is(key, "from_fingerprint"))
             QN_TRY(take_word(j, &m->base));
+        else if (qn_str_is(key, "adapter_fingerprint"))
+            QN_TRY(take_word(j, &m->begun));
+        else if (qn_str_is(key, "new_tokens"))
+            QN_TRY(take_tokens(j, m));
         else if (qn_str_is(key, "prompt"))
             QN_TRY(take_word(j, &m->prompt));
         else if (qn_str_is(key, "world"))
@@ -190,6 +210,13 @@ static int open_all(qn_training *t, manifest *m, const char *data) {
         QN_TRY(qn_buf_put(&m->from, elsewhere.s, elsewhere.n));
     }
     QN_TRY(keep(&t->from, &m->from));
+    t->n_added = m->n_added;
+    memcpy(t->added, m->added, sizeof t->added);
+    if (m->begun.n) {
+        const char *begun = qn_run_file(t->run, QN_BEGUN_FOLDER);
+        if (!begun || !(t->begun = qn_str_dup(QN_MEM_CLI, qn_str_of(begun))))
+            return QN_ENOMEM;
+    }
     QN_TRY(keep(&t->prompt, &m->prompt));
     QN_TRY(keep(&t->world, &m->world));
     snprintf(t->reference, sizeof t->reference, "%s", m->reference.s ? m->reference.s : "");
@@ -220,6 +247,9 @@ static int open_replay(qn_training *t, const manifest *m) {
 
 /* An adapter is nothing without the numbers that it was trained beside. */
 static int check_base(const qn_training *t, const manifest *m) {
+    if (t->begun && !qn_str_is(qn_buf_view(&m->begun), t->begun_print))
+        return qn_fail(QN_EFORMAT, "%s: is not the adapter that this run began with (fingerprint %s, expected %s); it "
+                       "is damaged", t->begun, t->begun_print, m->begun.s);
     if (!t->adapter || !m->base.n || qn_str_is(qn_buf_view(&m->base), t->base_print))
         return 0;
     return qn_fail(QN_EINVAL, "%s: holds other weights than those that this run's adapter was begun on (fingerprint "

@@ -22,9 +22,10 @@ static const char notes[] =
     "are those that chat and generate make of the same messages. `quern data check --model MODEL FILE` shows them. "
     "Whole examples are packed side by side and do not see one another.\n"
     "--lora trains an adapter: a model.gguf that is quantized stays so, and RUN/best is what `--adapter` of generate, "
-    "chat and eval takes, and what PEFT loads.\n"
+    "chat and eval takes, and what PEFT loads. --adapter goes on with one: rank, alpha and targets are its own.\n"
     "Where --lr is not given it is a thirtieth of what pre-training takes for that width; where --weight-decay is not, "
-    "0; with --lora it is a third. A model without a chat template gets ChatML and its tokens.\n"
+    "0; with --lora it is a third. A model without a chat template gets ChatML and its tokens; rows for "
+    "these are part of an adapter.\n"
     "RUN is a run as `train pretrain` makes it, and `quern train resume RUN` goes on to the same bits; what the "
     "examples became stands in RUN/data.";
 

@@ -37,7 +37,7 @@ static int open_model(qn_cli *c, const char *path, const qn_opened *m, qn_draft 
     QN_TRY(same_vocabulary(&d->model, m));
     const int64_t context = QN_MIN(qn_session_context(m->session), d->model.model->cfg.context);
     QN_TRY(qn_open_session_of(c, &d->model, 1, context));
-    return qn_draft_model_new(&d->drafter, d->model.session, m->model->cfg.V);
+    return qn_draft_model_new(&d->drafter, d->model.session, qn_session_vocabulary(m->session));
 }
 
 static int open_ngram(const char *word, qn_draft *d) {

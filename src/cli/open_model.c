@@ -65,17 +65,97 @@ int qn_adapter_word(const char *word, char **path, double *scale) {
     return *path ? 0 : QN_ENOMEM;
 }
 
+int qn_adapter_words(qn_source **out, const qn_adapter *a, const char *path, int64_t V) {
+    qn_buf dir = {0}, file = {0};
+    int rc;
+    *out = NULL;
+    QN_TRY_OUT(qn_adapter_form_of(path, &dir));
+    QN_TRY_OUT(qn_path_join(&file, dir.s ? dir.s : "", "tokenizer.json"));
+    if (qn_is_file(file.s))
+        rc = qn_source_open(out, dir.s);
+    else if (a->rows > V)
+        rc = qn_fail(QN_ENOTFOUND, "%s: has rows for tokens that the model does not know, and no tokenizer.json is "
+                     "beside them; put the tokenizer that it was trained with there", a->name);
+out:
+    qn_buf_drop(&dir);
+    qn_buf_drop(&file);
+    return rc < 0 ? rc : 0;
+}
+
+const qn_source *qn_opened_words(const qn_opened *m) { return m->words ? m->words : m->source; }
+
+/* Two adapters with tokens of their own must mean the same by an id. */
+static int check_words(const qn_opened *m, const qn_adapter *a, const qn_tok *tok) {
+    const int64_t rows = QN_MAX(m->model->cfg.V, a->rows);
+    if (qn_tok_size(tok) > rows)
+        return qn_fail(QN_EFORMAT, "%s: its tokenizer has ids up to %lld, with its rows the model has %lld; adapter "
+                       "and model do not belong together", a->name, (long long)qn_tok_size(tok) - 1, (long long)rows);
+    for (int32_t id = 0; m->words && id < QN_MIN(qn_tok_size(tok), qn_tok_size(m->tok)); id++)
+        if (!qn_str_eq(qn_tok_text(tok, id), qn_tok_text(m->tok, id)))
+            return qn_fail(QN_EINVAL, "%s: token %d is \"%.*s\" to it and \"%.*s\" to the adapter before it; only one "
+                           "of them can be loaded", a->name, (int)id, QN_STR_ARG(qn_tok_text(tok, id)),
+                           QN_STR_ARG(qn_tok_text(m->tok, id)));
+    return 0;
+}
+
+/* A tokenizer and its template in the place of the model's, or of those before; both are taken. The model becomes a
+ * copy that borrows the weights: others may have these with the ends of answers that the file says. */
+static int take_words(qn_opened *m, qn_source *words, qn_tok *tok) {
+    qn_model *own = m->words ? m->model : qn_alloc(QN_MEM_CLI, sizeof *own);
+    if (!own)
+        return QN_ENOMEM;
+    if (m->words)
+        qn_tok_free(m->tok);
+    else
+        *own = *m->file.model;
+    qn_source_close(m->words);
+    m->words = words;
+    m->tok = tok;
+    m->model = own;
+    return 0;
+}
+
+/* Its tokenizer, template and ends of answers in the place of the model's. */
+static int bring_words(qn_opened *m, const qn_adapter *a, const char *path) {
+    qn_source *words = NULL;
+    qn_tok *tok = NULL;
+    int64_t end[QN_MAX_EOS], n = 0;
+    int rc;
+    QN_TRY_OUT(qn_adapter_words(&words, a, path, m->model->cfg.V));
+    if (!words)
+        goto out;
+    QN_TRY_OUT(qn_source_tokenizer(words, &tok));
+    QN_TRY_OUT(check_words(m, a, tok));
+    QN_TRY_OUT(qn_source_ends(words, end, &n));
+    if (!m->words || qn_tok_size(tok) >= qn_tok_size(m->tok)) {     /* else the one before it knows them all */
+        QN_TRY_OUT(take_words(m, words, tok));
+        words = NULL;
+        tok = NULL;
+    }
+    if (n > 0) {
+        memcpy(m->model->cfg.eos, end, sizeof end);
+        m->model->cfg.n_eos = n;
+    }
+out:
+    qn_source_close(words);
+    qn_tok_free(tok);
+    return rc;
+}
+
 int qn_open_adapter(qn_opened *m, const char *word) {
     double scale;
     char *path;
     if (m->n_adapters == QN_ADAPTERS)
         return qn_fail(QN_EUSAGE, "--adapter: at most %d are possible", QN_ADAPTERS);
     QN_TRY(qn_adapter_word(word, &path, &scale));
-    const int rc = qn_adapter_read(&m->adapter[m->n_adapters], path, m->model);
+    int rc = qn_adapter_read(&m->adapter[m->n_adapters], path, m->model);
+    if (rc >= 0) {
+        const qn_adapter *a = m->adapter[m->n_adapters];
+        m->scale[m->n_adapters++] = (float)scale;
+        rc = a->n_tokens ? bring_words(m, a, path) : 0;
+    }
     qn_free(path);
-    QN_TRY(rc);
-    m->scale[m->n_adapters++] = (float)scale;
-    return 0;
+    return rc;
 }
 
 static int read_adapters(const qn_cli *c, qn_opened *m) {
@@ -105,9 +185,11 @@ int qn_open_model_as(qn_cli *c, const char *path, int weights, qn_opened *m) {
     m->open_seconds = qn_now() - start;
     QN_TRY(qn_cli_pool(c, &m->pool));
     start_tokenizer(&tokenizer, m->source);
-    const int rc = qn_model_load(&m->model, m->source, &options, m->pool);
+    const int rc = qn_model_load(&m->file.model, m->source, &options, m->pool);
     const double loaded = qn_now();
-    wait_for_tokenizer(&tokenizer, &m->tok);
+    wait_for_tokenizer(&tokenizer, &m->file.tok);
+    m->model = m->file.model;
+    m->tok = m->file.tok;
     m->tok_seconds = qn_now() - loaded;
     QN_TRY(rc);
     if (tokenizer.rc < 0)
@@ -156,9 +238,9 @@ static bool is_same_file(const char *a, const char *b) {
 
 int qn_open_word(qn_cli *c, const qn_model_word *w, int weights, const qn_opened *beside, qn_opened *m) {
     const double start = qn_now();
-    if (beside && beside->model && is_same_file(qn_source_path(beside->source), w->path)) {
-        *m = (qn_opened){.source = beside->source, .tok = beside->tok, .model = beside->model, .pool = beside->pool,
-                         .kernels = beside->kernels, .shared = true};
+    if (beside && beside->file.model && is_same_file(qn_source_path(beside->source), w->path)) {
+        *m = (qn_opened){.source = beside->source, .tok = beside->file.tok, .model = beside->file.model,
+                         .pool = beside->pool, .kernels = beside->kernels, .file = beside->file, .shared = true};
     } else {
         QN_TRY(qn_open_model_as(c, w->path, weights, m));
     }
@@ -198,9 +280,14 @@ void qn_opened_drop(qn_opened *m) {
     qn_session_free(m->session);
     for (int i = 0; i < m->n_adapters; i++)
         qn_adapter_free(m->adapter[i]);
-    if (!m->shared) {
-        qn_model_free(m->model);
+    if (m->words) {
         qn_tok_free(m->tok);
+        qn_free(m->model);
+    }
+    qn_source_close(m->words);
+    if (!m->shared) {
+        qn_model_free(m->file.model);
+        qn_tok_free(m->file.tok);
         qn_source_close(m->source);
     }
     *m = (qn_opened){0};

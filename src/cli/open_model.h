@@ -35,15 +35,17 @@
 /* {0} is empty and may be dropped. The pool belongs to the command line. */
 typedef struct {
     qn_source *source;
-    qn_tok *tok;
-    qn_model *model;
+    qn_source *words;                   /* of tokenizer and template, where an adapter brings tokens; else NULL */
+    qn_tok *tok;                        /* that of words */
+    qn_model *model;                    /* with words, the file's weights and their ends of answers */
+    struct { qn_tok *tok; qn_model *model; } file;      /* what the file gave: without words, the same two */
     qn_pool *pool;
     const qn_kernels *kernels;
     qn_session *session;
     qn_adapter *adapter[QN_ADAPTERS];   /* in the order of the command line */
     float scale[QN_ADAPTERS];
     int n_adapters;
-    bool shared;                    /* source, tokenizer and weights are another one's, which outlives this */
+    bool shared;                    /* source and file are another one's, which outlives this */
     double open_seconds;            /* mapping and checking the file */
     double tok_seconds;             /* waiting for the tokenizer, which is built beside the weights */
     double load_seconds;            /* everything up to the session, both of these included */
@@ -58,6 +60,11 @@ int qn_open_model_as(qn_cli *c, const char *path, int weights, qn_opened *m);
 int qn_adapter_word(const char *word, char **path, double *scale);
 /* One adapter more for what is open, so called, for the sessions that are opened afterwards. */
 int qn_open_adapter(qn_opened *m, const char *word);
+/* Where tokenizer and template come from: the model, or an adapter that brings tokens of its own. */
+const qn_source *qn_opened_words(const qn_opened *m);
+/* The tokenizer beside an adapter with rows of tokens for a model of V rows, to be closed; NULL: none is there, and the
+ * model knows all of them. QN_ENOTFOUND: it does not. */
+int qn_adapter_words(qn_source **out, const qn_adapter *a, const char *path, int64_t V);
 /* A model among several: its path, as it stands on the command line, and its adapters as --adapter names them. */
 typedef struct { const char *path, *adapter[QN_ADAPTERS]; size_t n_adapters; } qn_model_word;
 /* Each --adapter to the model that it stands behind; to the only one, wherever it stands. QN_EUSAGE: it stands in front

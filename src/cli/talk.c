@@ -16,7 +16,7 @@ static qn_sampler_options lively(void) {
 int qn_talk_open(qn_talk *t, qn_cli *c, const char *path) {
     const qn_sampler_options base = lively();
     QN_TRY(qn_open_model(c, path, &t->m));
-    QN_TRY(qn_prompter_open(&t->prompter, t->m.source, t->m.tok));
+    QN_TRY(qn_prompter_open(&t->prompter, qn_opened_words(&t->m), t->m.tok));
     if (!t->prompter.own)
         qn_log(QN_LOG_INFO, "the model has no chat template; ChatML is used");
     QN_TRY(qn_sampling_get(c, &base, t->m.source, t->prompter.own ? NULL : "<|im_end|>", &t->sampling));

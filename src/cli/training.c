@@ -464,6 +464,17 @@ static void put_path(qn_jw *w, const char *key, const char *path) {
     put_word(w, key, path && realpath(path, real) ? real : path);
 }
 
+/* Those that the adapter got rows for when the run began. */
+static void put_tokens(const qn_training *t, qn_jw *w) {
+    if (!t->adapter || t->n_added == 0)
+        return;
+    qn_jw_key(w, "new_tokens");
+    qn_jw_open(w, '[');
+    for (int i = 0; i < t->n_added; i++)
+        qn_jw_i64(w, t->added[i]);
+    qn_jw_close(w);
+}
+
 static int fill_manifest(void *arg, qn_jw *w) {
     qn_training *t = arg;
     qn_field_i64(w, "steps", t->recipe.steps);
@@ -482,6 +493,11 @@ static int fill_manifest(void *arg, qn_jw *w) {
     put_path(w, "from", t->from);
     if (t->adapter)
         put_word(w, "from_fingerprint", t->base_print);
+    if (t->begun) {
+        put_path(w, "adapter", qn_cli_str(t->c, "adapter"));
+        put_word(w, "adapter_fingerprint", t->begun_print);
+    }
+    put_tokens(t, w);
     put_word(w, "prompt", t->prompt);
     put_path(w, "world", t->world);
     put_word(w, "reference", *t->reference ? t->reference : NULL);
@@ -656,6 +672,7 @@ void qn_training_drop(qn_training *t) {
     qn_trainer_free(t->trainer);
     qn_params_drop(&t->params);
     qn_adapter_free(t->adapter);
+    qn_adapter_free(t->first);
     qn_model_free(t->model);
     qn_run_close(t->run);
     qn_tok_free(t->tok);
@@ -672,6 +689,7 @@ void qn_training_drop(qn_training *t) {
     qn_free(t->data_path);
     qn_free(t->from);
     qn_free(t->base);
+    qn_free(t->begun);
     qn_free(t->prompt);
     qn_free(t->world);
     qn_bits_set_drop(&t->bits);

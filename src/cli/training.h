@@ -53,6 +53,10 @@ typedef struct {
     qn_buf tokenizer_json, tokenizer_config_json;
     qn_model *model;                    /* that is trained, or that the adapter sits on */
     qn_adapter *adapter;                /* where recipe.lora.rank > 0 */
+    qn_adapter *first;                  /* one to go on with, on its way into RUN/data */
+    char *begun;                        /* where that is read from; NULL: a fresh one is made */
+    char begun_print[17];               /* its fingerprint */
+    int32_t added[2]; int n_added;      /* tokens that are new to the model: rows of the adapter, where there is one */
     char base_print[17];                /* fingerprint of the model that it sits on; "" otherwise */
     char *base;                         /* where that lies, from any folder; NULL otherwise */
     qn_params params;
@@ -98,6 +102,13 @@ int qn_training_fits(const qn_training *t);
 int qn_training_open_model(qn_training *t, const char *from);
 /* The same where the recipe says an adapter: `from` as it is, quantized or not, a fresh one on it. (training_lora.c) */
 int qn_training_open_adapter(qn_training *t, const char *from);
+/* --adapter: opened, held against the other options, into the recipe. QN_EUSAGE: they say otherwise. */
+int qn_training_take_adapter(qn_training *t);
+/* The tokenizer that it brings, where it has rows of tokens; NULL: the model's own serves. To be closed. */
+int qn_training_adapter_words(const qn_training *t, qn_source **out);
+/* … and into RUN/data/adapter, where a run begins and is taken up without whoever made it. */
+int qn_training_keep_adapter(qn_training *t);
+#define QN_BEGUN_FOLDER "data/adapter"
 /* Says the plan of the adapter; its part of the manifest. */
 void qn_training_adapter_plan(const qn_training *t);
 /* "`quern chat MODEL --adapter RUN/best`" */

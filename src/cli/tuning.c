@@ -30,7 +30,7 @@ static int check_parts(const qn_cli *c, const char *const *part, size_t n, const
 static int take_lora(const qn_cli *c, qn_recipe_lora *l) {
     static const char *const parts[] = {"rank", "alpha", "targets", "lora-dropout", "rslora", "dora", "lora-plus"};
     const char *targets = qn_cli_str(c, "targets");
-    if (!qn_cli_flag(c, "lora"))
+    if (!qn_cli_flag(c, "lora") && !qn_cli_given(c, "adapter"))
         return check_parts(c, parts, QN_LEN(parts), "adapters", "--lora");
     if (qn_cli_enum(c, "weights") == 1)
         return qn_fail(QN_EUSAGE, "--weights f32: an adapter sits on the weights as they are; leave it out");
@@ -48,7 +48,7 @@ static int take_lora(const qn_cli *c, qn_recipe_lora *l) {
  * any more. */
 static int check_weights(const qn_cli *c, const qn_source *s) {
     const qn_tensor_file *f = qn_source_tensors(s);
-    if (qn_cli_enum(c, "weights") == 1 || qn_cli_flag(c, "lora") || !f)
+    if (qn_cli_enum(c, "weights") == 1 || qn_cli_flag(c, "lora") || qn_cli_given(c, "adapter") || !f)
         return 0;
     for (size_t i = 0; i < qn_tensor_count(f); i++) {
         const qn_tensor_info *t = qn_tensor_at(f, i);
@@ -72,11 +72,26 @@ static int decide_context(qn_training *t) {
     return 0;
 }
 
+/* Tokenizer and template of the model, or of the adapter that goes on, where it brings tokens. */
+static int open_chat(qn_training *t, const qn_source *s) {
+    qn_source *words = NULL;
+    QN_TRY(qn_training_adapter_words(t, &words));
+    const int rc = qn_chat_model_open(&t->chat, words ? words : s);
+    qn_source_close(words);
+    QN_TRY(rc);
+    if (words && t->chat.n_added)
+        return qn_fail(QN_EUNSUPPORTED, "%s: brings tokens and no chat template, and those of ChatML would be new "
+                       "beside them; put a tokenizer_config.json with its template there", t->first->name);
+    t->n_added = t->chat.n_added;
+    memcpy(t->added, t->chat.added, sizeof t->added);
+    return 0;
+}
+
 static int read_examples(qn_training *t, const qn_source *s, const qn_tuning *how) {
     qn_example_args a;
     size_t n;
     const char *const *data = qn_cli_list(t->c, "data", &n);
-    QN_TRY(qn_chat_model_open(&t->chat, s));
+    QN_TRY(open_chat(t, s));
     QN_TRY(qn_example_args_read(t->c, data, n, t->recipe.context, &a));
     a.o.teach.teach = how->teach;
     QN_TRY(qn_example_args_open(t->c, &a.o, &t->chat, &t->examples));
@@ -171,10 +186,15 @@ static int keep_words(qn_training *t) {
     return t->from && (t->prompt || !prompt) ? 0 : QN_ENOMEM;
 }
 
+static int reference_key(const qn_training *t, char key[QN_REFERENCE_KEY]) {
+    return qn_reference_key(t->model, t->begun ? t->adapter : NULL, t->examples, t->pool, key);
+}
+
 static int begin(qn_training *t, const qn_source *s, const qn_tuning *how) {
     const char *model = qn_cli_arg(t->c, 0);
     QN_TRY(check_weights(t->c, s));
     QN_TRY(qn_training_look(t, model));
+    QN_TRY(qn_training_take_adapter(t));
     QN_TRY(qn_dial_family(t->arch, &(qn_config){0}, &t->gated));
     QN_TRY(decide_context(t));
     QN_TRY(read_examples(t, s, how));
@@ -185,11 +205,12 @@ static int begin(qn_training *t, const qn_source *s, const qn_tuning *how) {
     QN_TRY(plan_replay(t));
     if (!qn_cli_flag(t->c, "dry-run")) {
         QN_TRY(qn_run_create(&t->run, qn_cli_str(t->c, "out")));
+        QN_TRY(qn_training_keep_adapter(t));
         QN_TRY(keep_examples(t));
     }
     QN_TRY(qn_training_open_model(t, model));
     QN_TRY(qn_training_build(t));
-    return qn_trainer_has_reference(t->trainer) ? qn_reference_key(t->model, t->examples, t->pool, t->reference) : 0;
+    return qn_trainer_has_reference(t->trainer) ? reference_key(t, t->reference) : 0;
 }
 
 int qn_tuning_start(qn_training *t, const qn_tuning *how) {
@@ -233,7 +254,7 @@ static int make_reference(qn_training *t, const char *path, const char *from) {
     char key[QN_REFERENCE_KEY];
     if (from && !t->adapter)            /* an adapter sits on them still */
         QN_TRY(load_first(t, from));
-    QN_TRY(qn_reference_key(t->model, t->examples, t->pool, key));
+    QN_TRY(reference_key(t, key));
     if (strcmp(key, t->reference) != 0)
         return qn_fail(QN_EINVAL, "%s: no longer has the weights that this run began with, and what it said of the "
                        "answers then is not in %s: nothing is left to measure preferences from; begin a new run",

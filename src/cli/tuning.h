@@ -13,6 +13,7 @@
 
 #define QN_OPTS_LORA                                                                                                   \
     QN_OPT_FLAG("", "lora", "train an adapter beside the model, quantized or not, which stays as it is"),              \
+    QN_OPT_FILE("", "adapter", NULL, "--lora: go on with this one (RUN/best, PEFT, GGUF); no fresh one is made"),      \
     QN_OPT_INT("", "rank", "16", 1, 1024, "--lora: rank of its pairs"),                                                \
     QN_OPT_FLOAT("", "alpha", "32", 0, 1e6, "--lora: its scale is alpha/rank"),                                        \
     QN_OPT_STRING("", "targets", "all-linear", "NAMES", "--lora: weights with a pair: q_proj,v_proj or attn_q …"),     \

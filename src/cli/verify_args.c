@@ -24,7 +24,7 @@ static int open_side(qn_verify_job *j, const qn_model_word *w, qn_opened *m, qn_
     QN_TRY(qn_open_word(j->c, w, j->weights, m == &j->b ? &j->a : NULL, m));
     QN_TRY(open_session(j, m));
     *s = (qn_verify_side){.name = w->path, .session = m->session, .tok = m->tok};
-    const int found = qn_source_chat_template(m->source, &s->chat_template);
+    const int found = qn_source_chat_template(qn_opened_words(m), &s->chat_template);
     QN_TRY(found);
     if (found == 0)
         s->chat_template = (qn_str){0};

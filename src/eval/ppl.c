@@ -67,7 +67,7 @@ static int score_row(void *arg, int64_t feed, int64_t i, const float *logits) {
     ppl *p = arg;
     const int64_t w = feed / 2, at = p->first + i;
     const int32_t target = p->window[w * p->ctx + at + 1];
-    const int64_t V = qn_session_model(p->s)->cfg.V;
+    const int64_t V = qn_session_vocabulary(p->s);
     const double loss = qn_session_kernels(p->s)->logsumexp(logits, V) - (double)logits[target];
     if (!isfinite(loss))
         return qn_fail(QN_EFORMAT, "window %lld, position %lld: the model's logits are no finite numbers",
@@ -79,7 +79,7 @@ static int score_row(void *arg, int64_t feed, int64_t i, const float *logits) {
 }
 
 static int check_targets(const ppl *p, int64_t n) {
-    const int64_t V = qn_session_model(p->s)->cfg.V;
+    const int64_t V = qn_session_vocabulary(p->s);
     for (int64_t i = 0; i < n * p->ctx; i++)
         if (p->window[i] >= V)
             return qn_fail(QN_ESHAPE, "the tokenizer gives id %d, but the model's vocabulary has %lld", p->window[i],

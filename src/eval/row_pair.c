@@ -44,7 +44,7 @@ qn_row_pair qn_row_pair_of(const float *a, const float *b, int64_t n) {
 }
 
 int qn_row_pairs_init(qn_row_pairs *p, qn_session *a, qn_session *b) {
-    *p = (qn_row_pairs){.a = a, .b = b, .Va = qn_session_model(a)->cfg.V, .Vb = qn_session_model(b)->cfg.V};
+    *p = (qn_row_pairs){.a = a, .b = b, .Va = qn_session_vocabulary(a), .Vb = qn_session_vocabulary(b)};
     p->V = QN_MIN(p->Va, p->Vb);
     p->rows = qn_alloc(QN_MEM_SCRATCH, (size_t)(ROWS * p->Va) * sizeof *p->rows);
     return p->rows ? 0 : QN_ENOMEM;

@@ -43,7 +43,7 @@ typedef struct {
 /* ---- checks ---- */
 
 static int check_ids(const scorer *c, const int32_t *ids, int64_t n, int64_t most) {
-    const int64_t V = qn_session_model(c->s)->cfg.V;
+    const int64_t V = qn_session_vocabulary(c->s);
     if (n > most)
         return qn_fail(QN_ECONTEXT, "a request of %lld tokens, the model takes %lld", (long long)n, (long long)most);
     for (int64_t i = 0; i < n; i++)
@@ -65,7 +65,7 @@ static int check_request(const scorer *c, const int32_t *ids, int64_t n, int64_t
 /* ln Σ exp over a row, by slices whose sums are joined in double. In one go the kernel's float lanes would lose what is
  * small beside their sum: about 1e-5 a token at 49152 of them, always to the same side, 2e-3 over a worked answer. */
 static double row_lse(const scorer *c, const float *logits) {
-    const int64_t V = qn_session_model(c->s)->cfg.V;
+    const int64_t V = qn_session_vocabulary(c->s);
     const qn_kernels *k = qn_session_kernels(c->s);
     const double top = (double)logits[k->argmax(logits, V)];
     double sum = 0;
@@ -84,7 +84,7 @@ static int row_logprob(const scorer *c, const float *logits, int32_t target, dou
 }
 
 static int32_t likeliest(const scorer *c, const float *logits) {
-    return (int32_t)qn_session_kernels(c->s)->argmax(logits, qn_session_model(c->s)->cfg.V);
+    return (int32_t)qn_session_kernels(c->s)->argmax(logits, qn_session_vocabulary(c->s));
 }
 
 static int on_scored_row(void *arg, int64_t path, int64_t i, const float *logits) {

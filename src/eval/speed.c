@@ -19,7 +19,7 @@ typedef struct {
 
 static int greedy(void *arg, int64_t feed, QN_UNUSED int64_t i, const float *logits) {
     bench *b = arg;
-    b->next[feed] = (int32_t)qn_session_kernels(b->s)->argmax(logits, qn_session_model(b->s)->cfg.V);
+    b->next[feed] = (int32_t)qn_session_kernels(b->s)->argmax(logits, qn_session_vocabulary(b->s));
     return 0;
 }
 
@@ -105,7 +105,7 @@ static int check(const qn_session *s, const qn_speed_options *o) {
 }
 
 static int init(bench *b, qn_session *s, const qn_speed_options *o) {
-    const int64_t V = qn_session_model(s)->cfg.V, n = QN_MAX(QN_MAX(o->prompt, o->depth), 1);
+    const int64_t V = qn_session_vocabulary(s), n = QN_MAX(QN_MAX(o->prompt, o->depth), 1);
     *b = (bench){.s = s, .o = o};
     QN_TRY(check(s, o));
     b->prompt = qn_alloc(QN_MEM_SESSION, (size_t)n * sizeof *b->prompt);

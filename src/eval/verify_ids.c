@@ -146,7 +146,7 @@ static int add_drawn(qn_verify_ids *v, const qn_verify_side *a, const qn_verify_
 }
 
 static int check_rows(const qn_verify_ids *v, const qn_verify_side *s) {
-    const int64_t V = qn_session_model(s->session)->cfg.V;
+    const int64_t V = qn_session_vocabulary(s->session);
     for (size_t i = 0; i < v->ids.n; i++)
         if (v->ids.v[i] >= V)
             return qn_fail(QN_ESHAPE, "%s: the tokenizer gives id %d, but the weights have %lld rows", s->name,

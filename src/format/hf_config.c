@@ -34,10 +34,11 @@ out:
     return rc;
 }
 
-/* What belongs to the tokenizer. */
+/* What belongs to the tokenizer, and what ends an answer. */
 static int read_words(qn_hf_config *c, const char *dir) {
     bool there;
     QN_TRY(read_json(&c->tokenizer, dir, "tokenizer_config.json"));
+    QN_TRY(read_json(&c->generation, dir, "generation_config.json"));
     QN_TRY(read_optional(&c->template_file, dir, "chat_template.jinja", &there));
     return there ? qn_buf_put(&c->template_file, "", 0) : 0;    /* an empty file is a template too: s not NULL */
 }
@@ -50,7 +51,6 @@ int qn_hf_config_open(qn_hf_config *c, const char *dir) {
         rc = qn_fail(QN_ENOTFOUND, "%s: no config.json there; a model directory needs one", dir);
         goto out;
     }
-    QN_TRY_OUT(read_json(&c->generation, dir, "generation_config.json"));
     rc = read_words(c, dir);
 out:
     if (rc < 0)
@@ -80,6 +80,8 @@ int qn_hf_eos_ids(const qn_hf_config *c, int64_t *ids, size_t cap, size_t *n) {
         if (found != 0)
             return found;
     }
+    if (!c->config)
+        return 0;
     const int found = qn_meta_get_i64s(c->config, "eos_token_id", ids, cap, n);
     return found != 0 ? found : qn_meta_get_i64s(c->config, "text_config.eos_token_id", ids, cap, n);
 }

@@ -76,7 +76,7 @@ int qn_draft_model_new(qn_drafter **out, qn_session *s, int64_t V) {
     model_drafter *d = qn_zalloc(QN_MEM_SESSION, 1, sizeof *d);
     if (!d)
         return QN_ENOMEM;
-    *d = (model_drafter){.base = {guess, drop}, .s = s, .V = V, .own_V = qn_session_model(s)->cfg.V};
+    *d = (model_drafter){.base = {guess, drop}, .s = s, .V = V, .own_V = qn_session_vocabulary(s)};
     if (d->own_V < V) {
         d->wide = qn_alloc(QN_MEM_SESSION, (size_t)V * sizeof *d->wide);
         if (!d->wide) {

@@ -46,7 +46,7 @@ qn_generate_options qn_generate_options_default(void) {
 static int on_logits(void *arg, int64_t feed, int64_t i, const float *logits) {
     run *g = arg;
     const qn_kernels *k = qn_session_kernels(g->s);
-    const int64_t V = qn_session_model(g->s)->cfg.V, row = g->sampled;
+    const int64_t V = qn_session_vocabulary(g->s), row = g->sampled;
     (void)feed;
     (void)i;
     if (g->off)
@@ -155,7 +155,7 @@ static int flush(run *g) {
 
 /* Guesses behind the held text, no more than can become tokens of the answer: the pass yields one more. */
 static int make_guesses(run *g) {
-    const int64_t context = qn_session_context(g->s), V = qn_session_model(g->s)->cfg.V;
+    const int64_t context = qn_session_context(g->s), V = qn_session_vocabulary(g->s);
     int64_t most = QN_MIN(QN_MIN(g->reach, g->o->guesses), context - (int64_t)g->held->n);
     if (g->o->max_new >= 0)
         most = QN_MIN(most, g->o->max_new - g->r->new_tokens - 1);
@@ -239,7 +239,7 @@ static void settle(const run *g) {
 
 /* A tokenizer may know more tokens than the model: its ids are strangers here. */
 static int check(const qn_session *s, const qn_ids *prompt, const qn_generate_options *o) {
-    const int64_t V = qn_session_model(s)->cfg.V;
+    const int64_t V = qn_session_vocabulary(s);
     if (prompt->n == 0)
         return qn_fail(QN_EINVAL, "the prompt is empty and the tokenizer adds no token in front; give some text");
     for (size_t i = 0; i < prompt->n; i++)
@@ -261,7 +261,7 @@ int qn_generate(qn_session *s, const qn_tok *tok, int64_t seq, qn_ids *held, con
     QN_TRY(check(s, prompt, o));
     qn_detok_init(&g.detok, tok, o->special ? 0 : QN_TOK_SKIP_SPECIAL);
     qn_stopper_init(&g.stopper, o->stop, o->n_stop);
-    QN_TRY_OUT(qn_sampler_new(&g.sampler, qn_session_kernels(s), qn_session_model(s)->cfg.V, &o->sampler));
+    QN_TRY_OUT(qn_sampler_new(&g.sampler, qn_session_kernels(s), qn_session_vocabulary(s), &o->sampler));
     if (o->logprobs && o->n_top > 0) {
         g.top = qn_alloc(QN_MEM_SESSION, (size_t)((o->drafter ? QN_DRAFT_MAX + 1 : 1) * o->n_top) * sizeof *g.top);
         rc = g.top ? 0 : QN_ENOMEM;

@@ -25,8 +25,9 @@ struct qn_session {
     int32_t *row_segment, *ids, *positions, *index;
     struct wanted { int64_t feed, i; } *wanted;       /* of each index */
     int64_t T, S;
+    int64_t V;                  /* tokens that logits are of: the model's, and those that adapters bring */
     int n_adapters;
-    bool dora[QN_ADAPTERS];     /* the adapter has magnitudes */
+    const qn_adapter *adapter[QN_ADAPTERS];
     float *scale;               /* [sequences][n_adapters] */
     float *run_scale;           /* [rows][n_adapters] of the run's segments */
     int64_t *fed;               /* [sequences] positions that the call's feeds add, for checking */
@@ -43,7 +44,7 @@ static int build_graphs(qn_session *s, int sequences, const qn_session_options *
     QN_TRY(qn_graph_new(&s->body_graph));
     QN_TRY(qn_graph_new(&s->head_graph));
     QN_TRY(qn_model_body(s->m, s->body_graph, &o, &s->body_refs));
-    QN_TRY(qn_model_head(s->m, s->head_graph, &s->head_refs));
+    QN_TRY(qn_model_head(s->m, s->head_graph, &o, &s->head_refs));
     QN_TRY(qn_exec_new(&s->body, s->body_graph, s->k, &limits));
     QN_TRY(qn_exec_new(&s->head, s->head_graph, s->k, &head_limits));
     qn_exec_bind(s->body, s->body_refs.ids, s->ids);
@@ -67,9 +68,26 @@ static int allocate(qn_session *s, int64_t sequences) {
     return 0;
 }
 
+static bool has_row(const qn_adapter *a, int64_t id) {
+    for (int64_t j = 0; j < a->n_tokens; j++)
+        if (a->token[j] == id)
+            return true;
+    return false;
+}
+
+/* Whether adapter a has a row for a token that one before it has too, both of them on (scales NULL: all are). */
+static bool disputed(const qn_session *s, int a, const float *scales) {
+    for (int b = 0; b < a && (!scales || scales[a] != 0); b++)
+        for (int64_t j = 0; j < s->adapter[b]->n_tokens && (!scales || scales[b] != 0); j++)
+            if (has_row(s->adapter[a], s->adapter[b]->token[j]))
+                return true;
+    return false;
+}
+
 /* Without any a run says nothing of adapters. */
 static int take_adapters(qn_session *s, const qn_session_options *o, int64_t sequences) {
     s->n_adapters = o->n_adapters;
+    s->V = s->m->cfg.V;
     if (o->n_adapters < 0 || o->n_adapters > QN_ADAPTERS)
         return qn_fail(QN_EINVAL, "session: %d adapters; at most %d can be loaded side by side", o->n_adapters,
                        QN_ADAPTERS);
@@ -77,15 +95,16 @@ static int take_adapters(qn_session *s, const qn_session_options *o, int64_t seq
         return 0;
     for (int a = 0; a < o->n_adapters; a++) {
         QN_TRY(qn_adapter_check(o->adapter[a], s->m));
-        s->dora[a] = o->adapter[a]->dora;
+        s->adapter[a] = o->adapter[a];
     }
+    s->V = qn_adapters_rows(s->m, s->adapter, o->n_adapters);
     const size_t of_all = (size_t)sequences * (size_t)o->n_adapters;
     s->scale = qn_alloc(QN_MEM_SESSION, of_all * sizeof *s->scale);
     s->run_scale = qn_zalloc(QN_MEM_SESSION, (size_t)s->rows * (size_t)o->n_adapters, sizeof *s->run_scale);
     if (!s->scale || !s->run_scale)
         return QN_ENOMEM;
     for (size_t i = 0; i < of_all; i++)
-        s->scale[i] = 1;
+        s->scale[i] = !disputed(s, (int)(i % (size_t)o->n_adapters), NULL);
     s->batch.adapter_scale = s->run_scale;
     s->batch.n_adapters = s->n_adapters;
     return 0;
@@ -154,11 +173,24 @@ void qn_session_free(qn_session *s) {
 
 /* ---- feeding ---- */
 
+/* Beyond the model's rows a token is known to adapters alone: one of them must be on. */
+static bool is_brought(const qn_session *s, int64_t seq, int32_t id) {
+    for (int a = 0; a < s->n_adapters; a++)
+        if (s->scale[seq * s->n_adapters + a] != 0 && has_row(s->adapter[a], id))
+            return true;
+    return false;
+}
+
 static int check_tokens(const qn_session *s, const qn_feed *f) {
-    for (int64_t i = 0; i < f->n; i++)
-        if (f->tokens[i] < 0 || f->tokens[i] >= s->m->cfg.V)
-            return qn_fail(QN_EINVAL, "token id %d is outside the model's vocabulary of %lld", f->tokens[i],
-                           (long long)s->m->cfg.V);
+    for (int64_t i = 0; i < f->n; i++) {
+        const int32_t id = f->tokens[i];
+        if (id >= 0 && (id < s->m->cfg.V || is_brought(s, f->seq, id)))
+            continue;
+        if (id >= 0 && id < s->V)
+            return qn_fail(QN_EINVAL, "token id %d is known to an adapter that sequence %lld has switched off", id,
+                           (long long)f->seq);
+        return qn_fail(QN_EINVAL, "token id %d is outside the model's vocabulary of %lld", id, (long long)s->V);
+    }
     return 0;
 }
 
@@ -213,7 +245,7 @@ static int add_segment(qn_session *s, const qn_feed *f, int64_t feed, int64_t fr
 
 /* Logits of the wanted rows, a few at a time. */
 static int run_head(qn_session *s, qn_logits_fn *fn, void *arg) {
-    const int64_t V = s->m->cfg.V, step = QN_MIN(s->rows, QN_MAX(HEAD_ROWS, s->kv.n_seq));
+    const int64_t V = s->V, step = QN_MIN(s->rows, QN_MAX(HEAD_ROWS, s->kv.n_seq));
     qn_exec_bind(s->head, s->head_refs.residual, qn_exec_value(s->body, s->body_refs.residual)->data);
     for (int64_t from = 0; from < s->S; from += step) {
         const int64_t n = QN_MIN(step, s->S - from);
@@ -272,6 +304,7 @@ int qn_session_feed(qn_session *s, const qn_feed *feeds, int64_t n, qn_logits_fn
 int64_t qn_session_length(const qn_session *s, int64_t seq) { return s->kv.seq[seq].length; }
 int64_t qn_session_context(const qn_session *s) { return s->context; }
 int64_t qn_session_sequences(const qn_session *s) { return s->kv.n_seq; }
+int64_t qn_session_vocabulary(const qn_session *s) { return s->V; }
 const qn_model *qn_session_model(const qn_session *s) { return s->m; }
 const qn_kernels *qn_session_kernels(const qn_session *s) { return s->k; }
 qn_dtype qn_session_kv_dtype(const qn_session *s) { return s->kv.pool.dtype; }
@@ -287,9 +320,12 @@ int qn_session_adapt(qn_session *s, int64_t seq, const float *scales) {
     for (int a = 0; a < s->n_adapters; a++) {
         if (!isfinite(scales[a]))
             return qn_fail(QN_EINVAL, "adapter %d: its scale must be a number", a + 1);
-        if (s->dora[a] && scales[a] != 0 && scales[a] != 1)
+        if (s->adapter[a]->dora && scales[a] != 0 && scales[a] != 1)
             return qn_fail(QN_EINVAL, "adapter %d: has magnitudes (DoRA), which belong to its own scale: 1 is on, 0 is "
                            "off, %g is neither", a + 1, (double)scales[a]);
+        if (disputed(s, a, scales))
+            return qn_fail(QN_EINVAL, "adapter %d: has rows for tokens that one before it has too; only one of them "
+                           "can be on", a + 1);
     }
     if (s->kv.seq[seq].length > 0 && memcmp(own, scales, (size_t)s->n_adapters * sizeof *own) != 0)
         return qn_fail(QN_EINVAL, "sequence %lld holds %lld positions that were computed with other scales of "

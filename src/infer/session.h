@@ -39,8 +39,8 @@ void qn_session_free(qn_session *s);                    /* NULL is fine */
 typedef enum { QN_LOGITS_NONE, QN_LOGITS_LAST, QN_LOGITS_ALL } qn_logits_want;
 typedef struct { int64_t seq; const int32_t *tokens; int64_t n; qn_logits_want want; } qn_feed;
 
-/* Called for every wanted row, in order of feeds and positions: logits [V] of feed `feed` after its token i. The
- * pointer is valid during the call. A negative return ends the feeding with that error. */
+/* Called for every wanted row, in order of feeds and positions: logits [qn_session_vocabulary] of feed `feed` after its
+ * token i. The pointer is valid during the call. A negative return ends the feeding with that error. */
 typedef int qn_logits_fn(void *arg, int64_t feed, int64_t i, const float *logits);
 
 /* Runs the feeds. Everything is checked first: ids within the vocabulary (QN_EINVAL), room in the context (QN_ECONTEXT,
@@ -49,15 +49,17 @@ typedef int qn_logits_fn(void *arg, int64_t feed, int64_t i, const float *logits
 int qn_session_feed(qn_session *s, const qn_feed *feeds, int64_t n, qn_logits_fn *fn, void *arg);
 
 /* How much of each adapter is in what the sequence computes, scales [n_adapters]: 1 as it was made, which is how a
- * session begins; 0: off, to the bit. QN_EINVAL: no such sequence; it holds positions, which were computed with other
- * scales (truncate it first); a scale that is no number; one between for an adapter with magnitudes, whose lengths
- * belong to its own scale. */
+ * session begins (but for one that has rows for tokens which an adapter before it has, too); 0: off, to the bit. Rows
+ * of tokens are whole at any other scale. QN_EINVAL: no such sequence; two adapters on that have rows for one token; it
+ * holds positions, which were computed with other scales (truncate it first); a scale that is no number; one between
+ * for an adapter with magnitudes, whose lengths belong to its own scale. */
 int qn_session_adapt(qn_session *s, int64_t seq, const float *scales);
 
 /* Below, seq is one of the session's sequences, 0 ≤ seq < qn_session_sequences: the caller has checked. */
 int64_t qn_session_length(const qn_session *s, int64_t seq);        /* positions stored */
 int64_t qn_session_context(const qn_session *s);                    /* positions that a sequence can have */
 int64_t qn_session_sequences(const qn_session *s);
+int64_t qn_session_vocabulary(const qn_session *s);     /* the model's, or more where adapters bring tokens */
 const qn_model *qn_session_model(const qn_session *s);
 const qn_kernels *qn_session_kernels(const qn_session *s);
 qn_dtype qn_session_kv_dtype(const qn_session *s);

@@ -5,7 +5,7 @@
  * Lengths are made without W + s·B·A, which would be as large as the model:
  *
  *     ‖W_n + s·B_n·A‖² = ‖W_n‖² + 2s·B_n·(A·W_nᵀ) + s²·B_n·(A·Aᵀ)·B_nᵀ */
-#include "model/adapter.h"
+#include "model/adapter_impl.h"
 
 #include <math.h>
 #include <string.h>
@@ -104,6 +104,8 @@ void qn_adapter_free(qn_adapter *a) {
     if (!a)
         return;
     qn_arena_unmap(QN_MEM_WEIGHTS, a->arena, a->arena_bytes);
+    qn_arena_unmap(QN_MEM_WEIGHTS, a->token_arena, a->token_bytes);
+    qn_free(a->token);
     qn_free(a->lora);
     qn_free(a->at);
     qn_free(a->name);
@@ -145,7 +147,7 @@ int qn_adapter_check(const qn_adapter *a, const qn_model *m) {
                            (long long)a->lora[i].layer, (long long)m->cfg.layers);
         QN_TRY(check_pair(a, m, &a->lora[i]));
     }
-    return 0;
+    return a->n_tokens ? qn_adapter_check_tokens(a, m) : 0;
 }
 
 /* ---- in and out of panels ---- */

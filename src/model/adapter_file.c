@@ -4,7 +4,7 @@
 #include "model/adapter_impl.h"
 #include "model/convert.h"
 
-enum { CONFIG_MAX = 16 << 20 };
+enum { CONFIG_MAX = 16 << 20, WORDS_MAX = 256 << 20 };
 
 /* ---- where it lies ---- */
 
@@ -200,6 +200,7 @@ static void describe(const qn_adapter *a, qn_adapter_facts *f) {
     f->arch = a->arch->name;
     f->dora = a->dora;
     f->pairs = a->n;
+    f->numbers = (a->embed.rank ? a->n_tokens * a->embed.dim[1] : 0) * (a->head.rank ? 2 : 1);
     for (size_t i = 0; i < a->n; i++) {
         const qn_lora *l = &a->lora[i];
         f->numbers += l->rank * (l->rows + l->cols) + (a->dora ? l->rows : 0);
@@ -218,6 +219,31 @@ static int open_base(const char *in, const char *model, const qn_buf *base, qn_s
                    base->n ? " for \"" : "", base->n ? base->s : "", base->n ? "\", which is not here" : "");
 }
 
+/* What tells the tokens that an adapter brings: the files beside it. */
+static int copy_words(const char *in, const char *out) {
+    static const char *const files[] = {"tokenizer.json", "tokenizer_config.json", "generation_config.json",
+                                        "chat_template.jinja"};
+    qn_buf where = {0}, path = {0}, text = {0};
+    int rc;
+    QN_TRY_OUT(qn_adapter_form_of(in, &where));
+    QN_TRY_OUT(qn_dir_make(out));
+    for (size_t i = 0; i < QN_LEN(files); i++) {
+        qn_buf_clear(&text);
+        QN_TRY_OUT(qn_path_join(&path, where.s, files[i]));
+        if (!qn_is_file(path.s))
+            continue;
+        QN_TRY_OUT(qn_read_file(&text, path.s, WORDS_MAX));
+        QN_TRY_OUT(qn_path_join(&path, out, files[i]));
+        QN_TRY_OUT(qn_write_file(path.s, text.s ? text.s : "", text.n));
+    }
+    rc = 0;
+out:
+    qn_buf_drop(&where);
+    qn_buf_drop(&path);
+    qn_buf_drop(&text);
+    return rc;
+}
+
 static int convert(const char *in, const char *out, const char *model, bool to_gguf, qn_adapter_facts *facts) {
     const qn_arch *arch;
     qn_source *s = NULL;
@@ -230,6 +256,8 @@ static int convert(const char *in, const char *out, const char *model, bool to_g
     QN_TRY_OUT(qn_source_config(s, &arch, &c));
     QN_TRY_OUT(qn_adapter_open(&a, in, arch, &c));
     const char *named = base.n ? base.s : model;
+    if (a->n_tokens && !to_gguf)
+        QN_TRY_OUT(copy_words(in, out));
     rc = to_gguf ? qn_adapter_write_gguf(a, &c, named, out) : qn_adapter_write_peft(a, &c, named, out);
     describe(a, facts);
 out:

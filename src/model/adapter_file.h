@@ -7,7 +7,8 @@
  *
  *   adapter_file.c    which of them a path is              adapter_peft.c   PEFT's configuration, read and written
  *   adapter_pairs.c   tensors into pairs, all checked      adapter_gguf.c   GGUF's keys, read and written
- *   adapter_group.c   pairs into tensors
+ *   adapter_group.c   pairs into tensors                   adapter_numbers.c   and back, where pairs are known
+ *   adapter_token_file.c  rows of tokens, read and written
  *
  * Rows of B (and magnitudes) are in memory as in Hugging Face's files; those of Q and K lie in GGUF as the weight's do.
  * Which weights have pairs is told by the tensors, not by target_modules. Where files keep several weights in one
@@ -17,8 +18,11 @@
  *     written     one A under the other, B's blocks along the diagonal: rank 3r, exactly the same products;
  *                 where all have the same A, that A and rank r
  *
- * What is not done is refused by name: whole modules beside the pairs (modules_to_save), biases, token rows,
- * embeddings, other methods than LoRA, a base whose weights the method changed (PiSSA and its like). */
+ * Rows of single tokens are PEFT's trainable_token_indices (adapter_token_file.c); where the model does not know the
+ * tokens, the tokenizer that does stands beside the adapter. GGUF adapters have no place for them.
+ *
+ * What is not done is refused by name: whole modules beside the pairs (modules_to_save), biases, pairs on embeddings,
+ * other methods than LoRA, a base whose weights the method changed (PiSSA and its like). */
 #ifndef QN_MODEL_ADAPTER_FILE_H
 #define QN_MODEL_ADAPTER_FILE_H
 
@@ -42,9 +46,12 @@ int qn_adapter_base(const char *path, qn_buf *base);
 
 /* Writes; `base` names the model for readers (NULL: nobody knows). Nothing stands under its name before all of it is
  * written; adapter_config.json comes last. The directory is made where there is none. QN_EUNSUPPORTED: DoRA as GGUF,
- * which has no magnitudes, and DoRA on a part of a joint tensor; QN_EIO, QN_ENOMEM. */
+ * which has no magnitudes, rows of tokens as GGUF, and DoRA on a part of a joint tensor; QN_EIO, QN_ENOMEM. */
 int qn_adapter_write_peft(const qn_adapter *a, const qn_config *c, const char *base, const char *dir);
 int qn_adapter_write_gguf(const qn_adapter *a, const qn_config *c, const char *base, const char *path);
+/* The numbers that qn_adapter_write_peft put into `dir`, to the bit, into an adapter with the same pairs. QN_ENOTFOUND,
+ * QN_ESHAPE: other pairs lie there, named; QN_EFORMAT, QN_ENOMEM. */
+int qn_adapter_load(qn_adapter *a, const qn_config *c, const char *dir);
 
 /* From one form to the other, or to the same: `out` ends in .gguf or names a directory. `model` is any form of the
  * model that it belongs to, or NULL: the base that the adapter names, if that is here. QN_EINVAL: both are the same, or

@@ -117,6 +117,10 @@ int qn_adapter_write_gguf(const qn_adapter *a, const qn_config *c, const char *b
     if (a->dora)
         return qn_fail(QN_EUNSUPPORTED, "%s: has magnitudes (DoRA), which a GGUF adapter has no place for; merge it "
                        "into its model (quern merge)", a->name);
+    if (a->n_tokens)
+        return qn_fail(QN_EUNSUPPORTED, "%s: has rows of %lld tokens of its own, which a GGUF adapter has no place "
+                       "for: llama.cpp reads pairs, beside a model that knows all tokens. Merge it into its model "
+                       "(quern merge)", a->name, (long long)a->n_tokens);
     qn_adapter_group *g = qn_alloc(QN_MEM_SCRATCH, a->n * sizeof *g);
     if (!g)
         return QN_ENOMEM;

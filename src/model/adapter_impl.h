@@ -2,8 +2,12 @@
 #ifndef QN_MODEL_ADAPTER_IMPL_H
 #define QN_MODEL_ADAPTER_IMPL_H
 
+#include "base/json.h"
 #include "format/tensors_write.h"
 #include "model/adapter_file.h"
+
+/* Part of qn_adapter_check: rows as wide as the model, no gap behind its last row, a head for a head. */
+int qn_adapter_check_tokens(const qn_adapter *a, const qn_model *m);
 
 /* ---- reading ---- */
 
@@ -28,6 +32,17 @@ int qn_adapter_pattern(const qn_meta *config, const char *table, qn_str module, 
 /* All pairs of the file as an adapter called `name`. */
 int qn_adapter_pairs(qn_adapter **out, const qn_adapter_said *said, const char *name, const qn_arch *arch,
                      const qn_config *c);
+
+/* ---- rows of tokens: adapter_token_file.c ---- */
+
+/* What the file says of rows of tokens into *a; NULL: only looks whether it does, and marks the tensors that belong to
+ * them: 1 or 0. */
+int qn_adapter_tokens_read(const qn_adapter_said *said, qn_adapter *a, const qn_arch *arch, const qn_config *c,
+                           bool *used);
+int qn_adapter_tokens_tensor(const qn_arch *a, bool head, qn_buf *out);
+int qn_adapter_tokens_config(const qn_adapter *a, qn_jw *j);        /* one member */
+int qn_adapter_tokens_declare(const qn_adapter *a, qn_tensor_writer *t);
+int qn_adapter_tokens_stream(const qn_adapter *a, qn_tensor_writer *t);
 
 /* ---- names ---- */
 

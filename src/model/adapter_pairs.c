@@ -119,8 +119,9 @@ static int refuse_leftover(const reading *r, const qn_tensor_info *t) {
     qn_buf known = {0};
     int rc;
     if (memmem(t->name.s, t->name.n, "lora_", 5) == NULL)
-        return qn_fail(QN_EUNSUPPORTED, "%s: tensor %.*s is a whole weight (modules_to_save, biases); an adapter of "
-                       "pairs alone is read", r->said->path, QN_STR_ARG(t->name));
+        return qn_fail(QN_EUNSUPPORTED, "%s: tensor %.*s is a whole weight (modules_to_save, biases); pairs and rows "
+                       "of single tokens are read. PEFT's merge_and_unload makes a whole model of it", r->said->path,
+                       QN_STR_ARG(t->name));
     if (memmem(t->name.s, t->name.n, "lora_embedding", 14) != NULL)
         return qn_fail(QN_EUNSUPPORTED, "%s: tensor %.*s adapts an embedding; only products have adapters here",
                        r->said->path, QN_STR_ARG(t->name));
@@ -379,6 +380,7 @@ out:
 
 static int read_pairs(reading *r) {
     QN_TRY(find_all(r));
+    QN_TRY(qn_adapter_tokens_read(r->said, NULL, r->arch, r->c, r->used));
     QN_TRY(check_leftovers(r));
     QN_TRY(check_all(r));
     QN_TRY(list_all(r));
@@ -388,7 +390,9 @@ static int read_pairs(reading *r) {
     qn_free(r->a->name);
     r->a->name = qn_str_dup(QN_MEM_MODEL, qn_str_of(r->name));
     r->a->rslora = r->said->rslora;
-    return r->a->name ? 0 : QN_ENOMEM;
+    if (!r->a->name)
+        return QN_ENOMEM;
+    return qn_adapter_tokens_read(r->said, r->a, r->arch, r->c, r->used);
 }
 
 int qn_adapter_pairs(qn_adapter **out, const qn_adapter_said *said, const char *name, const qn_arch *arch,

@@ -29,7 +29,9 @@ static int need_nothing(const qn_meta *m, const char *key, const char *what) {
         const qn_str k = qn_meta_at(m, i)->key;
         said = k.n > n && k.s[n] == '.' && memcmp(k.s, key, n) == 0;
     }
-    return said ? qn_fail(QN_EUNSUPPORTED, "%s: %s is there; %s not supported", qn_meta_name(m), key, what) : 0;
+    return said ? qn_fail(QN_EUNSUPPORTED, "%s: %s is there; %s not supported%s", qn_meta_name(m), key, what,
+                          strcmp(key, "modules_to_save") ? "" : ". Rows of new tokens are, as trainable_token_indices; "
+                          "with whole modules, PEFT's merge_and_unload makes a model that needs no adapter") : 0;
 }
 
 /* Methods that change the base's weights: B·A is added to what is left of them. */
@@ -48,7 +50,6 @@ static int check_start(const qn_meta *m) {
 static int refuse_others(const qn_meta *m) {
     static const struct { const char *key, *what; } others[] = {
         {"modules_to_save", "whole modules beside the pairs are"},
-        {"trainable_token_indices", "rows of single tokens are"},
         {"target_parameters", "pairs on parameters without a module are"},
         {"layer_replication", "layers that stand twice are"},
         {"alora_invocation_tokens", "adapters that begin with a token (aLoRA) are"},
@@ -277,6 +278,7 @@ static int config_text(writing *w, const char *base, qn_buf *out) {
     QN_TRY(put_targets(w, &j));
     QN_TRY(put_pattern(w, &j, false));
     QN_TRY(put_pattern(w, &j, true));
+    QN_TRY(qn_adapter_tokens_config(w->a, &j));
     put_nulls(&j);
     qn_jw_close(&j);
     QN_TRY(qn_jw_end(&j));
@@ -332,6 +334,7 @@ static int write_files(writing *w, const char *base, const char *dir) {
     QN_TRY_OUT(config_text(w, base, &text));
     for (size_t i = 0; i < w->n; i++)
         QN_TRY_OUT(declare(w, &st.t, &w->g[i]));
+    QN_TRY_OUT(qn_adapter_tokens_declare(w->a, &st.t));
     QN_TRY_OUT(qn_dir_make(dir));
     QN_TRY_OUT(qn_path_join(&path, dir, QN_PEFT_CONFIG));
     QN_TRY_OUT(qn_out_open(&config, path.s));
@@ -341,6 +344,7 @@ static int write_files(writing *w, const char *base, const char *dir) {
     QN_TRY_OUT(qn_safetensors_writer_begin(&st, path.s));
     for (size_t i = 0; i < w->n; i++)
         QN_TRY_OUT(stream(w, &st.t, &w->g[i]));
+    QN_TRY_OUT(qn_adapter_tokens_stream(w->a, &st.t));
     QN_TRY_OUT(qn_tensor_writer_commit(&st.t));
     rc = qn_out_commit(&config);
 out:

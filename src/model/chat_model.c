@@ -101,15 +101,17 @@ static int write_files(qn_chat_model *c, const qn_source *s, const qn_tok_spec *
 static int open_parts(qn_chat_model *c, const qn_source *s, qn_tok_spec *spec) {
     const qn_arch *arch;
     qn_config cfg;
+    int64_t end[QN_MAX_EOS], n = 0;
     qn_str template = {0};
     const int own = qn_source_chat_template(s, &template);
     QN_TRY(own);
     if (qn_source_meta(s)) {
         QN_TRY(qn_source_config(s, &arch, &cfg));
         c->rows = cfg.V;
-        for (int64_t i = 0; i < cfg.n_eos; i++)
-            end_with(c, cfg.eos[i]);
     }
+    QN_TRY(qn_source_ends(s, end, &n));
+    for (int64_t i = 0; i < n; i++)
+        end_with(c, end[i]);
     QN_TRY(qn_source_tokenizer_spec(s, spec));
     if (!own)
         QN_TRY(add_tokens(c, spec));

@@ -71,6 +71,9 @@ static int check_dtype(const qn_convert_options *o, bool to_gguf) {
     return 0;
 }
 
+/* With tokens that its files say nothing of. */
+static bool is_another(const qn_conversion *c) { return c->o->words || c->out.V != c->cfg.V; }
+
 /* ---- tokenizer and template of the source ---- */
 
 typedef struct {
@@ -95,20 +98,22 @@ static void say_templates_left_out(const qn_conversion *c) {
 }
 
 static int read_words(const qn_conversion *c, words *t) {
+    const qn_source *s = c->o->words ? c->o->words : c->s;
     qn_str model = QN_STR("none");
     qn_tok_spec_init(&t->spec);
-    const int found = qn_source_tokenizer_json(c->s, &t->json);
+    const int found = qn_source_tokenizer_json(s, &t->json);
     QN_TRY(found);
-    QN_TRY(qn_source_chat_template(c->s, &t->chat_template));
-    say_templates_left_out(c);
-    if (qn_source_is_gguf(c->s))
-        QN_TRY(qn_meta_get_str(qn_source_meta(c->s), "tokenizer.ggml.model", &model));
+    QN_TRY(qn_source_chat_template(s, &t->chat_template));
+    if (!c->o->words)
+        say_templates_left_out(c);
+    if (qn_source_is_gguf(s))
+        QN_TRY(qn_meta_get_str(qn_source_meta(s), "tokenizer.ggml.model", &model));
     t->there = found || !(qn_str_is(model, "none") || qn_str_is(model, "no_vocab"));
     if (!t->there) {
         qn_log(QN_LOG_WARN, "%s: there is no tokenizer; the weights are converted without one", qn_source_path(c->s));
         return 0;
     }
-    QN_TRY(qn_source_tokenizer_spec(c->s, &t->spec));
+    QN_TRY(qn_source_tokenizer_spec(s, &t->spec));
     if (found)
         return 0;
     qn_save_drop_padding(&t->spec);
@@ -130,7 +135,9 @@ static int carry_keys(const qn_conversion *c, qn_gguf_writer *w) {
     const qn_meta *m = qn_source_meta(c->s);
     for (size_t i = 0; i < qn_meta_count(m); i++) {
         const qn_meta_value *v = qn_meta_at(m, i);
-        const bool ours = qn_str_starts(v->key, "split.") || qn_str_is(v->key, "general.alignment") ||
+        const bool ours = qn_str_starts(v->key, "split.") ||
+                          (c->o->words && qn_str_starts(v->key, "tokenizer.")) ||
+                          qn_str_is(v->key, "general.alignment") ||
                           qn_str_is(v->key, "general.quantization_version");
         if (!ours && !qn_gguf_has_key(w, v->key))
             QN_TRY(qn_gguf_put_meta(w, v));
@@ -164,7 +171,7 @@ static int put_words(const qn_conversion *c, qn_gguf_writer *w) {
     words t = {0};
     int rc = read_words(c, &t);
     if (rc >= 0)
-        rc = qn_save_tokenizer_gguf(&t.spec, &c->cfg, qn_buf_view(&t.json), t.chat_template, w);
+        rc = qn_save_tokenizer_gguf(&t.spec, &c->out, qn_buf_view(&t.json), t.chat_template, w);
     words_drop(&t);
     return rc;
 }
@@ -175,8 +182,10 @@ static int put_keys(const qn_conversion *c, qn_gguf_writer *w) {
     QN_TRY(qn_gguf_put_u32(w, "general.file_type", file_type(c->r->dtype)));
     if (qn_dtype_get(c->r->dtype)->block > 1)
         QN_TRY(qn_gguf_put_u32(w, "general.quantization_version", 2));
-    if (qn_source_is_gguf(c->s))
-        return carry_keys(c, w);
+    if (qn_source_is_gguf(c->s)) {
+        QN_TRY(carry_keys(c, w));
+        return c->o->words ? put_words(c, w) : 0;
+    }
     QN_TRY(qn_save_embedding_gguf(&c->embedding, &c->model, w));
     QN_TRY(qn_gguf_put_str(w, "general.type", QN_STR("model")));
     QN_TRY(put_remembered(c, w));
@@ -270,13 +279,13 @@ static int make_texts(const qn_conversion *c, directory *d) {
     QN_TRY_OUT(read_words(c, &t));
     QN_TRY_OUT(qn_source_sampling(c->s, &defaults));
     QN_TRY_OUT(qn_save_config_json(&c->model, &d->text[FILE_CONFIG]));
-    QN_TRY_OUT(qn_save_generation_json(&c->cfg, &defaults, &d->text[FILE_GENERATION]));
+    QN_TRY_OUT(qn_save_generation_json(&c->out, &defaults, &d->text[FILE_GENERATION]));
     QN_TRY_OUT(make_vector_texts(c, d));
     d->there[FILE_CONFIG] = true;
     d->there[FILE_GENERATION] = !qn_arch_is_encoder(c->model.arch, &c->cfg);
     if (!t.there)
         goto out;
-    QN_TRY_OUT(qn_save_tokenizer_config_json(&t.spec, &c->cfg, t.chat_template, &d->text[FILE_TOKENIZER_CONFIG]));
+    QN_TRY_OUT(qn_save_tokenizer_config_json(&t.spec, &c->out, t.chat_template, &d->text[FILE_TOKENIZER_CONFIG]));
     QN_TRY_OUT(qn_buf_put(&d->text[FILE_TOKENIZER], t.json.s, t.json.n));
     d->there[FILE_TOKENIZER] = d->there[FILE_TOKENIZER_CONFIG] = true;
 out:
@@ -325,7 +334,7 @@ static int commit_all(directory *d) {
 }
 
 static int fill_directory(qn_conversion *c, directory *d) {
-    QN_TRY(qn_source_is_gguf(c->s) ? make_texts(c, d) : copy_texts(c, d));
+    QN_TRY(qn_source_is_gguf(c->s) || is_another(c) ? make_texts(c, d) : copy_texts(c, d));
     QN_TRY(put_metadata(c, &d->weights));
     QN_TRY(qn_convert_declare(c, &d->weights.t));
     QN_TRY(qn_path_join(&d->path, d->dir, "model.safetensors"));
@@ -355,13 +364,32 @@ static int write_directory(qn_conversion *c, const char *out) {
 
 /* ---- the front ---- */
 
+/* What is written: the model that was read, with the tokens that come along. */
+static int describe(qn_conversion *c) {
+    int64_t end[QN_MAX_EOS], n = 0;
+    c->out = c->cfg;
+    c->out.V = QN_MAX(c->out.V, c->o->rows);
+    if (c->o->words)
+        QN_TRY(qn_source_ends(c->o->words, end, &n));
+    for (int64_t i = 0; i < n; i++)
+        if (end[i] < 0 || end[i] >= c->out.V)
+            return qn_fail(QN_EFORMAT, "%s: end-of-sequence id %lld lies outside the vocabulary of %lld",
+                           qn_source_path(c->o->words), (long long)end[i], (long long)c->out.V);
+    if (n > 0) {
+        memcpy(c->out.eos, end, sizeof end);
+        c->out.n_eos = n;
+    }
+    return 0;
+}
+
 static int convert(qn_conversion *c, const char *out) {
     QN_TRY(qn_source_config(c->s, &c->model.arch, &c->cfg));
-    c->model.cfg = &c->cfg;
+    c->model.cfg = &c->out;
     c->r->arch = c->model.arch->name;
     QN_TRY(qn_source_embedding(c->s, &c->embedding));
     QN_TRY(qn_convert_plan(c));
-    if (c->to_gguf || qn_source_is_gguf(c->s))
+    QN_TRY(describe(c));
+    if (c->to_gguf || qn_source_is_gguf(c->s) || is_another(c))
         QN_TRY(qn_save_check(&c->model, c->to_gguf));
     if (c->r->kept)
         qn_log(QN_LOG_WARN, "%lld matrices keep their dtype: their rows are no whole blocks of %s",

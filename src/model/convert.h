@@ -20,6 +20,8 @@ enum { QN_DTYPE_KEEP = -1 };
 typedef struct {
     bool (*wants)(void *arg, const qn_param *p, int64_t layer);
     int (*change)(void *arg, const qn_param *p, int64_t layer, float *w, int64_t rows, int64_t cols);   /* <0: error */
+    bool (*touches)(void *arg, const qn_param *p, int64_t row);     /* the others stay as they are stored, to the bit;
+                                                                     * NULL: all rows are changed */
     void *arg;
 } qn_convert_change;
 
@@ -29,6 +31,8 @@ typedef struct {
     int (*progress)(void *arg, int64_t done, int64_t total);    /* bytes; may be NULL; <0 is an error that ends it */
     void *arg;
     const qn_convert_change *change;                            /* NULL: none is changed */
+    int64_t rows;                   /* of embedding and head, where that is more than there are: `change` fills them */
+    const qn_source *words;         /* of tokenizer, template, ends of answers; NULL: what is converted */
 } qn_convert_options;
 
 typedef struct {

@@ -22,8 +22,8 @@ typedef struct {
     const qn_convert_options *o;
     qn_convert_result *r;
     bool to_gguf;
-    qn_config cfg;
-    qn_save_model model;            /* borrows cfg */
+    qn_config cfg, out;             /* as it is read; as it is written */
+    qn_save_model model;            /* borrows out */
     qn_embedding embedding;
     qn_convert_item *item;          /* [n] in the order of the file */
     size_t n, cap;

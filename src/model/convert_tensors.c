@@ -55,7 +55,13 @@ static int decode_part(const qn_conversion *c, const qn_param *p, int64_t layer,
     return 0;
 }
 
-/* All rows of an item as floats, changed. */
+/* Rows of the tensor that is written: more, where tokens come along that the model did not know. */
+static int64_t whole_rows(const qn_conversion *c, const qn_stored *st) {
+    const bool table = st->p->id == QN_P_EMBED || st->p->id == QN_P_HEAD;
+    return table ? QN_MAX(st->total, c->o->rows) : st->total;
+}
+
+/* All rows of an item as floats, changed; w is zero where rows are new. */
 static int change_parts(const qn_conversion *c, const qn_convert_item *it, float *w) {
     const qn_convert_change *ch = c->o->change;
     const qn_param *part[4];
@@ -63,6 +69,8 @@ static int change_parts(const qn_conversion *c, const qn_convert_item *it, float
     for (int i = 0; i < n; i++) {
         int64_t rows;
         QN_TRY(decode_part(c, part[i], it->st.layer, w, &rows));
+        if (n == 1)
+            rows = whole_rows(c, &it->st);
         if (ch->wants(ch->arg, part[i], it->st.layer))
             QN_TRY(ch->change(ch->arg, part[i], it->st.layer, w, rows, it->st.dim[1]));
         w += rows * it->st.dim[1];
@@ -101,7 +109,7 @@ static int push(qn_conversion *c, qn_convert_item it) {
                        QN_STR_ARG(st->info->name), st->info->type);
     const bool on_its_side = matrix && !c->to_gguf && (st->p->flags & QN_HF_TRANSPOSED);
     it.turned = matrix && st->transposed != on_its_side;
-    it.dim[0] = on_its_side ? st->dim[1] : st->total;
+    it.dim[0] = on_its_side ? st->dim[1] : whole_rows(c, st);
     it.dim[1] = on_its_side ? st->total : st->dim[1];
     it.to = matrix ? matrix_dtype(c, &it) : QN_F32;
     c->r->matrices += matrix;
@@ -365,9 +373,20 @@ static int put_row(streaming *s, const char *src) {
     return qn_tensor_writer_put(s->t, s->packed, s->to_bytes);
 }
 
+/* A row that is changed by nobody is not made of new blocks. */
+static bool stays(const streaming *s, int64_t r) {
+    const qn_convert_change *ch = s->c->o->change;
+    const qn_stored *st = &s->it->st;
+    return s->whole && ch->touches && !ch->touches(ch->arg, st->p, r) && r < st->total && !s->permuted &&
+           (int)s->it->to == st->info->dtype;
+}
+
 static int put_rows(streaming *s) {
     for (int64_t r = 0; r < s->rows; r++) {
-        QN_TRY(put_row(s, row_at(s, r)));
+        if (stays(s, r))
+            QN_TRY(qn_tensor_writer_put(s->t, s->it->st.info->data + (size_t)r * s->to_bytes, s->to_bytes));
+        else
+            QN_TRY(put_row(s, row_at(s, r)));
         QN_TRY(report(s->c, s->to_bytes));
     }
     return 0;
@@ -399,7 +418,7 @@ static int stream_rows(qn_conversion *c, qn_tensor_writer *t, const qn_convert_i
 }
 
 static int stream_changed(qn_conversion *c, qn_tensor_writer *t, const qn_convert_item *it) {
-    float *whole = qn_alloc(QN_MEM_SCRATCH, (size_t)(it->st.total * it->st.dim[1]) * sizeof *whole);
+    float *whole = qn_zalloc(QN_MEM_SCRATCH, (size_t)(whole_rows(c, &it->st) * it->st.dim[1]), sizeof *whole);
     int rc = whole ? change_parts(c, it, whole) : QN_ENOMEM;
     c->r->changed += changes(c, it);
     if (rc >= 0)

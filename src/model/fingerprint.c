@@ -1,6 +1,7 @@
 /* model/fingerprint.c — what a model in memory is, in sixteen digits: a hash of its arena, a megabyte at a time so that
- * threads can share it out, and of the hashes in order. Panels are the same bytes at every level (decision 004). */
-#include "model/model.h"
+ * threads can share it out, and of the hashes in order. Panels are the same bytes at every level (decision 004). And
+ * the same of an adapter, which is small. */
+#include "model/adapter.h"
 
 #include <stdio.h>
 
@@ -29,4 +30,26 @@ int qn_model_fingerprint(const qn_model *m, qn_pool *pool, char out[17]) {
     }
     snprintf(out, 17, "%016llx", (unsigned long long)h);
     return 0;
+}
+
+static uint64_t hash_matrix(const qn_tensor *t, uint64_t h) {
+    return qn_hash_bytes(t->data, (size_t)qn_panels(t->dim[0]) * qn_panel_bytes(QN_F32, t->dim[1]), h);
+}
+
+void qn_adapter_fingerprint(const qn_adapter *a, char out[17]) {
+    uint64_t h = qn_hash_bytes(&a->layers, sizeof a->layers, a->dora);
+    for (size_t i = 0; i < a->n; i++) {
+        const qn_lora *l = &a->lora[i];
+        const int64_t where[] = {l->p->id, l->layer, l->rank, l->rows, l->cols};
+        h = qn_hash_bytes(where, sizeof where, h);
+        h = qn_hash_bytes(&l->scale, sizeof l->scale, h);
+        h = hash_matrix(&l->b, hash_matrix(&l->a, h));
+        h = l->magnitude ? qn_hash_bytes(l->magnitude, (size_t)l->rows * sizeof *l->magnitude, h) : h;
+    }
+    if (a->n_tokens) {
+        h = qn_hash_bytes(a->token, (size_t)a->n_tokens * sizeof *a->token, h);
+        h = hash_matrix(&a->embed, h);
+    }
+    h = a->head.rank ? hash_matrix(&a->head, h) : h;
+    snprintf(out, 17, "%016llx", (unsigned long long)h);
 }

@@ -109,8 +109,48 @@ typedef struct {
     qn_pool *pool;
 } merging;
 
+static bool is_table(const qn_param *p) { return p->id == QN_P_EMBED || p->id == QN_P_HEAD; }
+
+/* The adapter that has rows of tokens, where one is meant; NULL: none. */
+static const qn_adapter *with_tokens(const qn_merge_part *part, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (part[i].a->n_tokens && part[i].scale != 0)
+            return part[i].a;
+    return NULL;
+}
+
+/* Its row for a token in the embedding, or in the head (of a model with a head apart); −1: none. */
+static int64_t row_of(const qn_adapter *a, const qn_param *p, int64_t token) {
+    for (int64_t j = 0; a && j < a->n_tokens && (p->id == QN_P_EMBED || a->head.rank); j++)
+        if (a->token[j] == token)
+            return j;
+    return -1;
+}
+
+static bool touches(void *arg, const qn_param *p, int64_t row) {
+    const merging *m = arg;
+    return !is_table(p) || row_of(with_tokens(m->part, m->n), p, row) >= 0;
+}
+
+/* rows: with those that are new, which are zero until here. */
+static int change_table(const qn_adapter *a, const qn_param *p, float *w, int64_t rows, int64_t cols) {
+    const qn_tensor *from = p->id == QN_P_EMBED ? &a->embed : &a->head;
+    if (cols != a->embed.dim[1])
+        return qn_fail(QN_ESHAPE, "%s: its rows of tokens are %lld wide, the model's embedding %lld", a->name,
+                       (long long)a->embed.dim[1], (long long)cols);
+    if (p->id == QN_P_HEAD && !a->head.rank && a->token[a->n_tokens - 1] == rows - 1)
+        return qn_fail(QN_ESHAPE, "%s: has rows of new tokens for the embedding, and none for the head, which this "
+                       "model has apart", a->name);
+    for (int64_t j = 0; j < a->n_tokens && from->rank; j++)
+        if (a->token[j] < rows)
+            qn_unpack_row(w + a->token[j] * cols, QN_F32, from->data, j, cols);
+    return 0;
+}
+
 static bool wants(void *arg, const qn_param *p, int64_t layer) {
     const merging *m = arg;
+    if (is_table(p))
+        return with_tokens(m->part, m->n) != NULL;
     for (size_t i = 0; i < m->n; i++)
         if (qn_adapter_find(m->part[i].a, p->id, layer))
             return true;
@@ -119,6 +159,8 @@ static bool wants(void *arg, const qn_param *p, int64_t layer) {
 
 static int change(void *arg, const qn_param *p, int64_t layer, float *w, int64_t rows, int64_t cols) {
     const merging *m = arg;
+    if (is_table(p))
+        return change_table(with_tokens(m->part, m->n), p, w, rows, cols);
     for (size_t i = 0; i < m->n; i++) {
         const qn_lora *l = qn_adapter_find(m->part[i].a, p->id, layer);
         if (l && (l->rows != rows || l->cols != cols))
@@ -134,6 +176,22 @@ int qn_merge_check(const qn_merge_options *o) {
     if (dense || (o->density > 0 && o->density <= 1))
         return 0;
     return qn_fail(QN_EINVAL, "merge: the density is %g; expected a share above 0, 1 at most", o->density);
+}
+
+/* One tokenizer, and a row for each of its tokens. */
+static int check_tokens(const qn_merge_part *part, size_t n, int64_t V) {
+    const qn_adapter *a = with_tokens(part, n);
+    int64_t beyond = 0;
+    for (size_t i = 0; i < n; i++)
+        if (part[i].a->n_tokens && part[i].scale != 0 && part[i].a != a)
+            return qn_fail(QN_EUNSUPPORTED, "%s and %s both have rows of tokens; merge one of them, and train the "
+                           "other on what comes of it", a->name, part[i].a->name);
+    for (int64_t j = 0; a && j < a->n_tokens; j++)
+        beyond += a->token[j] >= V;
+    if (a && a->rows > V && beyond != a->rows - V)
+        return qn_fail(QN_ESHAPE, "%s: has a row for token %lld, and not for all between it and the model's %lld; it "
+                       "was made for a larger vocabulary", a->name, (long long)a->rows - 1, (long long)V);
+    return 0;
 }
 
 static int check(const qn_merge_part *part, size_t n, const qn_merge_options *o) {
@@ -159,6 +217,8 @@ static int check_model(const char *model, const qn_merge_part *part, size_t n) {
         if (part[i].a->arch != arch || part[i].a->layers != c.layers)
             rc = qn_fail(QN_ESHAPE, "%s: an adapter for a %s of %lld layers; %s is a %s of %lld", part[i].a->name,
                          part[i].a->arch->name, (long long)part[i].a->layers, model, arch->name, (long long)c.layers);
+    if (rc >= 0)
+        rc = check_tokens(part, n, c.V);
     qn_source_close(s);
     return rc;
 }
@@ -166,9 +226,11 @@ static int check_model(const char *model, const qn_merge_part *part, size_t n) {
 int qn_merge(const char *model, const char *out, const qn_merge_part *part, size_t n, const qn_merge_options *o,
              qn_pool *pool, qn_convert_result *result) {
     merging m = {part, n, o, pool};
-    const qn_convert_change ours = {wants, change, &m};
+    const qn_convert_change ours = {.wants = wants, .change = change, .touches = touches, .arg = &m};
     qn_convert_options options = o->out;
     options.change = &ours;
+    for (size_t i = 0; i < n; i++)
+        options.rows = QN_MAX(options.rows, part[i].scale != 0 ? part[i].a->rows : 0);
     QN_TRY(check(part, n, o));
     QN_TRY(check_model(model, part, n));
     return qn_convert(model, out, &options, result);

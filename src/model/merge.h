@@ -21,6 +21,9 @@
  * A's with other adapters' B's, its "cat" and "svd" (of full rank) are our linear; `ties`, `dare` are its merge_utils
  * on Δ. Weights are the user's, as they are: none are normalized, but where a mean is asked for.
  *
+ * Rows of tokens are whole at any weight but 0, as at run time: they take the place of stored ones, or make embedding
+ * and head longer; tokenizer and template are then those that out.words says. The other rows stay as they are stored.
+ *
  * The model is written as `quern convert` would write it (convert.h), in the form that the name says and the dtype that
  * is asked for: a matrix is decoded, changed as F32 and stored in its dtype again, so a quantized one is quantized
  * anew. One weight is in memory at a time (ties: and a Δ_i for each part). Results do not depend on threads; DARE's
@@ -40,12 +43,13 @@ typedef struct {
     qn_merge_method method;
     double density;                 /* (0, 1]: ties, dare */
     uint64_t seed;                  /* dare */
-    qn_convert_options out;         /* dtype, force, progress; `change` is ours */
+    qn_convert_options out;         /* dtype, force, progress, words; `change` and `rows` are ours */
 } qn_merge_options;
 
 /* Merges n adapters, 1 to QN_ADAPTERS, into the model at `model` and writes it to `out`. The adapters were opened for
  * the family and numbers of that model (qn_adapter_open, qn_adapter_read). QN_EINVAL: options; QN_ESHAPE: an adapter of
- * another family or size; QN_EFORMAT: a length of zero in DoRA; what qn_convert says. */
+ * another family or size; QN_EUNSUPPORTED: two of them have rows of tokens; QN_EFORMAT: a length of zero in DoRA; what
+ * qn_convert says. */
 int qn_merge(const char *model, const char *out, const qn_merge_part *part, size_t n, const qn_merge_options *o,
              qn_pool *pool, qn_convert_result *result);
 

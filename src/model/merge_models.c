@@ -272,7 +272,7 @@ int qn_merge_shares(const qn_merge_model *model, size_t n, const char *base, con
 int qn_merge_models(const qn_merge_model *model, size_t n, const char *base, const char *out, const qn_merge_options *o,
                     qn_pool *pool, qn_convert_result *result) {
     joining j = {.o = o, .pool = pool, .n = n, .sides = n + (base != NULL)};
-    const qn_convert_change ours = {wants, change, &j};
+    const qn_convert_change ours = {.wants = wants, .change = change, .arg = &j};
     qn_convert_options options = o->out;
     options.change = &ours;
     QN_TRY(qn_merge_shares(model, n, base, o, j.share));

@@ -46,6 +46,9 @@ int qn_source_config(const qn_source *s, const qn_arch **arch, qn_config *c);
  * QN_EUNSUPPORTED, QN_EFORMAT, QN_ELIMIT, QN_ENOMEM. */
 int qn_source_tokenizer(const qn_source *s, qn_tok **out);
 int qn_source_chat_template(const qn_source *s, qn_str *out);    /* 1 found, 0 none (use ChatML), <0 error */
+/* The ids that end an answer, also of a tokenizer alone with generation_config.json beside it; *n is 0 where nobody
+ * says. Errors as qn_source_config. */
+int qn_source_ends(const qn_source *s, int64_t ends[QN_MAX_EOS], int64_t *n);
 
 /* What the model's authors recommend for sampling (generation_config.json, general.sampling.* of GGUF); NaN = not
  * said. */
@@ -120,9 +123,10 @@ typedef struct { qn_ref ids, positions, types, residual; } qn_body_refs;   /* ty
 int qn_model_body(const qn_model *m, qn_graph *g, const qn_graph_options *o, qn_body_refs *refs);
 
 /* The head, apart from the body because only some rows need it and a few at a time: residual [T,D], index [S] i32 →
- * hidden [S,D] (after the last norm), logits [S,V]. */
+ * hidden [S,D] (after the last norm), logits [S,V], as wide as the tokens of the adapters ask for. Of o only adapters
+ * count here; the run data is that of the body's run. */
 typedef struct { qn_ref residual, index, hidden, logits; } qn_head_refs;
-int qn_model_head(const qn_model *m, qn_graph *g, qn_head_refs *refs);
+int qn_model_head(const qn_model *m, qn_graph *g, const qn_graph_options *o, qn_head_refs *refs);
 
 /* Texts read whole, each a segment of its own that begins at position 0 and lies in one run: ids, positions (and types)
  * → hidden [T,D], behind the last norm. No text is continued, so the KV pool of the run has one layer, which every

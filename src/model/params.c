@@ -90,6 +90,23 @@ static int add_part(qn_params *p, size_t *cap, const qn_lora *l, const char *par
     return rc < 0 ? rc : push_slot(p, cap, &like, t, &name);
 }
 
+/* Rows of embedding and head, as optimizers treat these. */
+static int list_tokens(qn_params *p, size_t *cap, const qn_adapter *a) {
+    const qn_tensor *const rows[] = {&a->embed, &a->head};
+    for (int head = 0; head < 2; head++) {
+        const qn_param *param = qn_arch_param(a->arch, head ? QN_P_HEAD : QN_P_EMBED);
+        const qn_slot like = {.p = param, .layer = -1, .flags = QN_EMBEDDING, .rate = 1};
+        qn_buf name = {0};
+        if (!rows[head]->rank)
+            continue;
+        const int rc = qn_tokens_name(a, head, &name);
+        if (rc < 0)
+            qn_buf_drop(&name);
+        QN_TRY(rc < 0 ? rc : push_slot(p, cap, &like, rows[head], &name));
+    }
+    return 0;
+}
+
 static int list_pairs(qn_params *p, const qn_adapter *a, double b_rate) {
     size_t cap = 0;
     for (size_t i = 0; i < a->n; i++) {
@@ -100,7 +117,7 @@ static int list_pairs(qn_params *p, const qn_adapter *a, double b_rate) {
         if (a->dora)
             QN_TRY(add_part(p, &cap, l, "lora_m", &m, 1));
     }
-    return 0;
+    return a->n_tokens ? list_tokens(p, &cap, a) : 0;
 }
 
 int qn_params_of_adapter(qn_params *p, qn_model *m, qn_adapter *a, double b_rate, int workers) {
@@ -121,6 +138,11 @@ void qn_params_changed(qn_params *p, qn_pool *pool) {
     if (p->room)
         qn_adapter_lengths_in(p->adapter, p->m, pool, p->room);
     p->m->epoch++;
+}
+
+int64_t qn_params_vocabulary(const qn_params *p) {
+    const qn_adapter *const a[] = {p->adapter};
+    return qn_adapters_rows(p->m, a, a[0] != NULL);
 }
 
 void qn_params_drop(qn_params *p) {

@@ -16,8 +16,9 @@
  *
  * Different tiles of 32 rows may be worked on by different threads.
  *
- * Of a model with an adapter only the adapter's numbers are listed: A, B and magnitudes, pair by pair. Its own weights
- * stand still, in whatever dtype they are stored, and have no slots, no masters, no gradients, no moments. */
+ * Of a model with an adapter only the adapter's numbers are listed: A, B and magnitudes, pair by pair, then the rows of
+ * tokens. Its own weights stand still, in whatever dtype they are stored, and have no slots, no masters, no gradients,
+ * no moments. */
 #ifndef QN_MODEL_PARAMS_H
 #define QN_MODEL_PARAMS_H
 
@@ -29,7 +30,8 @@ typedef struct {
     const qn_param *p;                  /* itself; of a part of a pair the weight that it belongs to */
     int64_t layer;                      /* −1: stands once */
     char *name;                         /* in graphs and in the state of a run: "blk.0.attn_q.weight" */
-    int flags;                          /* of the family's table; none of them for parts of pairs */
+    int flags;                          /* of the family's table; none of them for parts of pairs, of rows of tokens
+                                         * QN_EMBEDDING */
     double rate;                        /* its learning rate is the schedule's times this */
     int64_t rows, cols;                 /* a vector is one row */
     bool matrix;
@@ -59,6 +61,8 @@ int qn_params_init(qn_params *p, qn_model *m);
  * QN_ENOMEM. */
 int qn_params_of_adapter(qn_params *p, qn_model *m, qn_adapter *a, double b_rate, int workers);
 void qn_params_drop(qn_params *p);
+/* So many ids can be embedded: the model's, or more with an adapter that has rows of tokens. */
+int64_t qn_params_vocabulary(const qn_params *p);
 /* Behind any change of the numbers: what follows from them is made anew (DoRA's lengths), and the model's epoch grows.
  * No allocation. */
 void qn_params_changed(qn_params *p, qn_pool *pool);

@@ -184,6 +184,22 @@ int qn_source_config(const qn_source *s, const qn_arch **arch, qn_config *c) {
     return 0;
 }
 
+int qn_source_ends(const qn_source *s, int64_t ends[QN_MAX_EOS], int64_t *n) {
+    const qn_arch *arch;
+    qn_config c;
+    size_t count = 0;
+    *n = 0;
+    if (s->kind == QN_SOURCE_TOKENIZER) {
+        const int rc = s->has_hf ? qn_hf_eos_ids(&s->hf, ends, QN_MAX_EOS, &count) : 0;
+        *n = rc > 0 ? (int64_t)count : 0;
+        return rc < 0 ? rc : 0;
+    }
+    QN_TRY(qn_source_config(s, &arch, &c));
+    memcpy(ends, c.eos, sizeof c.eos);
+    *n = c.n_eos;
+    return 0;
+}
+
 /* ---- what the authors recommend ---- */
 
 int qn_source_chat_template(const qn_source *s, qn_str *out) {

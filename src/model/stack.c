@@ -31,6 +31,7 @@ typedef struct {
     bool whole;                         /* texts are read whole: the cache has one layer */
     qn_ref rope_table, types;
     qn_ref table;                       /* the embedding, once it is a value of the graph; it is never the first */
+    qn_ref rows[QN_ADAPTERS];           /* likewise an adapter's rows of it */
     struct { qn_ref from, value; } packed[QN_ACT_F64];      /* per form: the last value that was packed into it */
 } build;
 
@@ -314,12 +315,45 @@ static int check_context(const build *b) {
                    (long long)b->o->max_context, (long long)b->m->cfg.context);
 }
 
+static qn_ref rows_of(build *b, int number, bool head, const qn_tensor *t) {
+    qn_buf name = {0}, full = {0};
+    if (b->rc < 0)
+        return b->rc;
+    int rc = qn_tokens_name(b->o->adapter[number], head, &name);
+    if (rc >= 0)
+        rc = number ? qn_buf_printf(&full, "%d.%s", number, name.s) : qn_buf_puts(&full, name.s);
+    if (rc >= 0)
+        rc = qn_graph_param(b->g, full.s, t);
+    qn_buf_drop(&name);
+    qn_buf_drop(&full);
+    return keep_error(b, rc);
+}
+
+static qn_token_rows_attr tokens_of(const build *b, int number) {
+    const qn_adapter *a = b->o->adapter[number];
+    return (qn_token_rows_attr){a->token, a->n_tokens, a->rows, number};
+}
+
+/* The rows of a token that an adapter has, in the place of what the embedding says. */
+static qn_ref own_rows(build *b, qn_ref x, qn_ref ids) {
+    char name[32];
+    for (int a = 0; a < b->o->n_adapters && b->rc == 0; a++) {
+        const qn_token_rows_attr attr = tokens_of(b, a);
+        if (attr.n == 0)
+            continue;
+        b->rows[a] = rows_of(b, a, false, &b->o->adapter[a]->embed);
+        snprintf(name, sizeof name, "embed.lora%d", a);
+        x = node(b, &qn_op_token_rows, name, (qn_ref[]){x, ids, b->rows[a]}, 3, 1, &attr);
+    }
+    return x;
+}
+
 static qn_ref embed(build *b, qn_ref ids, qn_ref positions) {
     b->table = param(b, QN_P_EMBED);
     if (b->m->spec.position != QN_POS_LEARNED)
-        return look_up(b, "embed", ids, b->table);
+        return own_rows(b, look_up(b, "embed", ids, b->table), ids);
     keep_error(b, check_context(b));
-    qn_ref x = look_up(b, "embed.tokens", ids, b->table);
+    qn_ref x = own_rows(b, look_up(b, "embed.tokens", ids, b->table), ids);
     if (b->types >= 0)
         x = add(b, "embed.typed", x, look_up(b, "embed.types", b->types, param(b, QN_P_TYPES)));
     x = add(b, "embed", x, look_up(b, "embed.positions", positions, param(b, QN_P_POSITIONS)));
@@ -412,15 +446,41 @@ int qn_model_encode(const qn_model *m, qn_graph *g, const qn_graph_options *o, q
     return 0;
 }
 
-int qn_model_head(const qn_model *m, qn_graph *g, qn_head_refs *refs) {
-    build b = {.m = m, .g = g, .layer = -1};
+/* The rows that serve the head; −1: this adapter has none. A tied graph with a body knows them already. */
+static qn_ref head_rows(build *b, int number) {
+    const qn_adapter *a = b->o->adapter[number];
+    const qn_tensor *t = qn_adapter_head(a, b->m);
+    if (!t)
+        return -1;
+    return t == &a->embed && b->rows[number] > 0 ? b->rows[number] : rows_of(b, number, t == &a->head, t);
+}
+
+/* Logits with those of tokens that adapters have rows for. */
+static qn_ref own_logits(build *b, qn_ref logits, qn_ref x, qn_ref index) {
+    const qn_linear_attr plain = {1, 0};
+    char name[2][32];
+    for (int a = 0; a < b->o->n_adapters && b->rc == 0; a++) {
+        const qn_token_rows_attr attr = tokens_of(b, a);
+        const qn_ref rows = head_rows(b, a);
+        if (rows < 0)
+            continue;
+        snprintf(name[0], sizeof name[0], "logits.lora%d.z", a);
+        snprintf(name[1], sizeof name[1], "logits.lora%d", a);
+        const qn_ref z = node(b, &qn_op_linear, name[0], (qn_ref[]){x, rows}, 2, 1, &plain);
+        logits = node(b, &qn_op_token_logits, name[1], (qn_ref[]){logits, z, index}, 3, 1, &attr);
+    }
+    return logits;
+}
+
+int qn_model_head(const qn_model *m, qn_graph *g, const qn_graph_options *o, qn_head_refs *refs) {
+    build b = {.m = m, .g = g, .o = o, .layer = -1};
     const qn_linear_attr attr = {1, 0};
     qn_dtype dtype;
     refs->residual = input(&b, "residual", QN_F32, (qn_shape){2, {QN_DIM_T, m->cfg.D}});
     refs->index = input(&b, "index", QN_I32, (qn_shape){1, {QN_DIM_S}});
     refs->hidden = hidden(&b, refs->residual, refs->index);
     const qn_ref w = head_weight(&b, &dtype), in[] = {in_form(&b, refs->hidden, dtype), w};
-    refs->logits = node(&b, &qn_op_linear, "logits", in, 2, 1, &attr);
+    refs->logits = own_logits(&b, node(&b, &qn_op_linear, "logits", in, 2, 1, &attr), refs->hidden, refs->index);
     if (b.rc < 0)
         return b.rc;
     qn_graph_keep(g, refs->hidden);
@@ -428,18 +488,35 @@ int qn_model_head(const qn_model *m, qn_graph *g, qn_head_refs *refs) {
     return 0;
 }
 
+/* Head and cross entropy; with the rows of the one adapter that is trained. */
+static qn_ref loss(build *b, qn_ref x, qn_ref target, qn_ref weight) {
+    qn_token_rows_attr attr = {0};
+    qn_dtype dtype;
+    const qn_ref w = head_weight(b, &dtype);
+    qn_ref in[] = {in_form(b, x, dtype), w, target, weight, x, -1};
+    for (int a = 0; a < b->o->n_adapters; a++) {
+        const qn_ref rows = head_rows(b, a);
+        if (rows >= 0 && b->o->n_adapters > 1)
+            keep_error(b, qn_fail(QN_EUNSUPPORTED, "%s: has rows of tokens; it can only be trained by itself",
+                                  b->o->adapter[a]->name));
+        if (rows < 0)
+            continue;
+        attr = tokens_of(b, a);
+        in[5] = rows;
+    }
+    return node(b, &qn_op_xent, "loss", in, attr.n ? 6 : 4, 1, &attr);
+}
+
 int qn_model_loss(const qn_model *m, qn_graph *g, const qn_graph_options *o, qn_loss_refs *refs) {
     build b = {.m = m, .g = g, .o = o, .layer = -1};
-    qn_dtype dtype;
     QN_TRY(qn_arch_continues(m->arch, &m->cfg, NULL));
     refs->ids = input(&b, "ids", QN_I32, (qn_shape){1, {QN_DIM_T}});
     refs->positions = input(&b, "positions", QN_I32, (qn_shape){1, {QN_DIM_T}});
     refs->index = input(&b, "index", QN_I32, (qn_shape){1, {QN_DIM_S}});
     refs->target = input(&b, "target", QN_I32, (qn_shape){1, {QN_DIM_S}});
     refs->weight = input(&b, "weight", QN_F32, (qn_shape){1, {QN_DIM_S}});
-    const qn_ref x = hidden(&b, body(&b, refs->ids, refs->positions), refs->index), w = head_weight(&b, &dtype);
-    const qn_ref in[] = {in_form(&b, x, dtype), w, refs->target, refs->weight};
-    refs->loss = node(&b, &qn_op_xent, "loss", in, 4, 1, NULL);
+    const qn_ref x = hidden(&b, body(&b, refs->ids, refs->positions), refs->index);
+    refs->loss = loss(&b, x, refs->target, refs->weight);
     if (b.rc < 0)
         return b.rc;
     qn_graph_keep(g, refs->loss);

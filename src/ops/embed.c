@@ -3,8 +3,11 @@
  *   ids [T] i32   W [V,D] packed in panels   y [T,D] real
  *
  * W is often tied to the head and then lies in the head's panels: one row is decoded out of them. Ids were checked
- * against V by whoever accepted the tokens. The gradient of W is a row-major [V,D] of reals: dL/dW[ids[t]] += g[t]. */
+ * against V by whoever accepted the tokens; one beyond it gets zeros, in whose place an adapter puts a row of its own
+ * (token_rows.c). The gradient of W is a row-major [V,D] of reals: dL/dW[ids[t]] += g[t]. */
 #include "ops/ops.h"
+
+#include <string.h>
 
 enum { IDS, W };
 
@@ -23,25 +26,17 @@ static int shape(const qn_op_args *a, qn_op_out *out) {
 static void forward(const qn_op_ctx *c, int64_t tile, void *scratch) {
     const qn_tensor *w = &c->in[W];
     const qn_span rows = qn_tile_span(c->in[IDS].dim[0], QN_OP_ROWS, tile);
-    const bool judged = c->k->real == sizeof(double);
     for (int64_t t = rows.begin; t < rows.end; t++) {
         const int64_t id = qn_i32(&c->in[IDS])[t];
-        if (w->dtype == QN_F64) {
-            const double *panel = (const double *)w->data + id / QN_PANEL * QN_PANEL * w->dim[1] + id % QN_PANEL;
-            for (int64_t i = 0; i < w->dim[1]; i++)
-                ((double *)qn_row(&c->out[0], t))[i] = panel[i * QN_PANEL];
-            continue;
-        }
-        float *row = judged ? scratch : qn_row(&c->out[0], t);
-        qn_unpack_row(row, w->dtype, w->data, id, w->dim[1]);
-        for (int64_t i = 0; judged && i < w->dim[1]; i++)
-            ((double *)qn_row(&c->out[0], t))[i] = (double)row[i];
+        if (id < w->dim[0])
+            qn_op_panel_row(c, w, id, qn_row(&c->out[0], t), scratch);
+        else
+            memset(qn_row(&c->out[0], t), 0, (size_t)w->dim[1] * c->k->real);
     }
 }
 
-/* the judge's row before it is widened */
 static size_t scratch_bytes(const qn_op_ctx *c, bool backward) {
-    return backward || c->k->real == sizeof(float) ? 0 : (size_t)c->in[W].dim[1] * sizeof(float);
+    return backward ? 0 : qn_op_panel_scratch(c, &c->in[W]);
 }
 
 static int64_t backward_tiles(const qn_op_ctx *c) { return c->din[W].data ? qn_op_scatter_tiles(c->in[W].dim[0]) : 0; }

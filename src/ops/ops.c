@@ -34,3 +34,39 @@ void qn_op_scatter_add(const qn_op_ctx *c, const qn_tensor *to, const qn_tensor 
         if (own.begin <= index[i] && index[i] < own.end)
             c->k->add(qn_row(to, index[i]), qn_row(to, index[i]), qn_row(from, i), width);
 }
+
+/* ---- a row out of panels ---- */
+
+size_t qn_op_panel_scratch(const qn_op_ctx *c, const qn_tensor *w) {
+    return c->k->real == sizeof(float) ? 0 : (size_t)w->dim[1] * sizeof(float);
+}
+
+/* The judge's row is widened, unless the matrix is in double itself. */
+void qn_op_panel_row(const qn_op_ctx *c, const qn_tensor *w, int64_t row, void *out, void *scratch) {
+    const int64_t K = w->dim[1];
+    const bool judged = c->k->real == sizeof(double);
+    if (w->dtype == QN_F64) {
+        const double *panel = (const double *)w->data + row / QN_PANEL * QN_PANEL * K + row % QN_PANEL;
+        for (int64_t i = 0; i < K; i++)
+            ((double *)out)[i] = panel[i * QN_PANEL];
+        return;
+    }
+    float *x = judged ? scratch : out;
+    qn_unpack_row(x, w->dtype, w->data, row, K);
+    for (int64_t i = 0; judged && i < K; i++)
+        ((double *)out)[i] = (double)x[i];
+}
+
+/* ---- tokens with rows of their own ---- */
+
+int64_t qn_token_row(const qn_token_rows_attr *a, int32_t id) {
+    int64_t low = 0, high = a->n;
+    while (low < high) {
+        const int64_t middle = low + (high - low) / 2;
+        if (a->id[middle] < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < a->n && a->id[low] == id ? low : -1;
+}

@@ -1,6 +1,7 @@
 /* ops/ops.h — storey 4: the operations, one file each, and their attributes.
  *
  *   embed      ids [T], W [V,D] (panels)                     → [T,D]      row ids[t] of W
+ *   token_rows y [T,D], ids [T], E [n,D] (panels)            → [T,D]      rows of an adapter's own for some tokens
  *   rmsnorm    x [T,D], w [D]                                → [T,D]
  *   layernorm  x [T,D], w [D], b [D] or none                 → [T,D]
  *   act_pack   x [T,K]                                       → [T,K] in a weight dtype's activation form
@@ -17,6 +18,7 @@
  *   dropout    x [T,D]                                       → [T,D]      some elements zero, in training runs
  *   rows       x [T,D], index [S]                            → [S,D]
  *   xent       x [T,K], W [V,K] (panels), target, weight [T] → [T]        head and cross entropy, never all logits
+ *   token_logits y [S,V], z [S,n], index [S]                 → [S,V′]     logits with those of an adapter's own rows
  *
  * Values between ops are real: f32, or f64 where the judge runs. Weights of products are packed panels. */
 #ifndef QN_OPS_OPS_H
@@ -44,6 +46,15 @@ int64_t qn_op_scatter_tiles(int64_t rows);
 qn_span qn_op_scatter_span(int64_t rows, int64_t tile);
 void qn_op_scatter_add(const qn_op_ctx *c, const qn_tensor *to, const qn_tensor *from, const int32_t *index,
                        int64_t tile);
+
+/* Row `row` of a matrix in panels as reals. scratch: qn_op_panel_scratch bytes. */
+void qn_op_panel_row(const qn_op_ctx *c, const qn_tensor *w, int64_t row, void *out, void *scratch);
+size_t qn_op_panel_scratch(const qn_op_ctx *c, const qn_tensor *w);
+
+/* Tokens with rows of an adapter's own: id [n], ascending, outlives the graph; rows: of embedding and head with them;
+ * which adapter of the run it is. */
+typedef struct { const int32_t *id; int64_t n, rows; int adapter; } qn_token_rows_attr;
+int64_t qn_token_row(const qn_token_rows_attr *a, int32_t id);      /* which of them; −1: none */
 
 typedef struct { double eps; } qn_rmsnorm_attr, qn_layernorm_attr;
 typedef struct { qn_dtype weight; } qn_act_pack_attr;      /* the packed dtype of the weights that will read it */

@@ -15,7 +15,11 @@
  *   round 0   which rows have a slope; those rows of x, and the panels of xᵀ
  *   a round   logits of the chunk      loss and slopes, row by row      groups      dL/dx += dx of the groups, in order
  *
- * g is rounded as the weights ask for: to bf16, or not at all. Through F16 and quantized heads dx alone passes. */
+ * g is rounded as the weights ask for: to bf16, or not at all. Through F16 and quantized heads dx alone passes.
+ *
+ * Slopes of tokens with rows of their own are taken out of g, to where W has no part in them, and go as plain numbers:
+ *
+ *   dL/dxr_t += Σ_j g_tj · E_j     with the sum over groups        dL/dE_j += Σ_t g_tj · xr_t     beside the groups */
 #include "ops/xent_impl.h"
 
 #include <string.h>
@@ -27,6 +31,8 @@ enum {
 };
 
 static int64_t vocabulary(const qn_op_ctx *c) { return c->in[W].dim[0]; }
+static int64_t width(const qn_op_ctx *c) { return qn_xent_width(c); }
+static int64_t tokens(const qn_op_ctx *c) { return qn_xent_tokens(c) ? qn_xent_tokens(c)->n : 0; }
 static int64_t depth_of(const qn_op_ctx *c) { return c->in[W].dim[1]; }
 static qn_dtype dtype_of(const qn_op_ctx *c) { return qn_grad_dtype(c->in[W].dtype); }
 static qn_act_form form_of(const qn_op_ctx *c) { return qn_act_form_of(dtype_of(c)); }
@@ -40,7 +46,7 @@ static bool wants_w(const qn_op_ctx *c) {
 
 /* Rows of a chunk: whole blocks. */
 static int64_t chunk_rows(const qn_op_ctx *c) {
-    const int64_t fit = LOGITS_BYTES / (vocabulary(c) * (int64_t)sizeof(float));
+    const int64_t fit = LOGITS_BYTES / (width(c) * (int64_t)sizeof(float));
     return QN_MAX(BLOCK_ROWS, QN_MIN(fit, MOST_ROWS) / BLOCK_ROWS * BLOCK_ROWS);
 }
 
@@ -60,16 +66,16 @@ static int64_t groups(const qn_op_ctx *c) {
 /* Elements between rows of logits. Where V is divisible by a high power of two, a slice of all rows would meet in a few
  * sets of a cache: 17 lines more than a multiple of 32 share it out. */
 static int64_t logits_ld(const qn_op_ctx *c) {
-    const int64_t lines = qn_tiles(vocabulary(c) * (int64_t)c->k->real, 64);
+    const int64_t lines = qn_tiles(width(c) * (int64_t)c->k->real, 64);
     return (qn_tiles(lines, 32) * 32 + 17) * (64 / (int64_t)c->k->real);
 }
 
 /* n rows have a slope: list[0 … n) are their numbers. x, ldx bytes apart; xᵀ in panels, block after block. Of a chunk:
- * logits [rows,V], then the slopes in their place; dx [rows,K] of each group. */
+ * logits [rows,V], then the slopes in their place; dx [rows,K] of each group; slopes [rows,n] of tokens with rows. */
 typedef struct {
     int64_t *n;
     int32_t *list;
-    char *x, *panels, *logits, *dx;
+    char *x, *panels, *logits, *dx, *own;
     size_t ldx, bytes;
 } shared;
 
@@ -84,9 +90,11 @@ static shared shared_of(const qn_op_ctx *c) {
     s.panels = c->partials + at;
     at += wants_w(c) ? (size_t)qn_panels(K) * qn_panel_bytes(dtype_of(c), T) : 0;
     s.logits = c->partials + at;
-    at += (size_t)(rows * logits_ld(c)) * c->k->real;
+    at += qn_round64((size_t)(rows * logits_ld(c)) * c->k->real);
     s.dx = c->partials + at;
-    s.bytes = at + (wants_x(c) ? (size_t)(groups(c) * rows * K) * c->k->real : 0);
+    at += wants_x(c) ? (size_t)(groups(c) * rows * K) * c->k->real : 0;
+    s.own = c->partials + at;
+    s.bytes = at + (size_t)(rows * tokens(c)) * c->k->real;
     return s;
 }
 
@@ -115,6 +123,11 @@ static char *x_panel(const qn_op_ctx *c, const shared *s, int64_t t, int64_t p) 
 /* Of a chunk's row r: its logits or slopes from column n0 on; the group's own dx. */
 static char *logits_at(const qn_op_ctx *c, const shared *s, int64_t r, int64_t n0) {
     return s->logits + (size_t)(r * logits_ld(c) + n0) * c->k->real;
+}
+
+/* The slopes of its tokens with rows of their own. */
+static char *own_at(const qn_op_ctx *c, const shared *s, int64_t r) {
+    return s->own + (size_t)(r * tokens(c)) * c->k->real;
 }
 
 static char *group_dx(const qn_op_ctx *c, const shared *s, int64_t group, int64_t r) {
@@ -188,6 +201,15 @@ void qn_xent_logits(const qn_op_ctx *c, int64_t tile, void *scratch) {
     }
 }
 
+/* The slopes of tokens with rows of their own, which are none of W's. */
+static void take_out(const qn_op_ctx *c, void *g, void *own) {
+    for (int64_t j = 0; j < tokens(c); j++) {
+        const int64_t v = qn_xent_tokens(c)->id[j];
+        real_put(c, own, j, real_at(c, g, v));
+        real_put(c, g, v, 0);
+    }
+}
+
 int64_t qn_xent_soft_tiles(const qn_op_ctx *c) { return qn_tiles(most_rows(c), SOFT_ROWS); }
 
 void qn_xent_soft(const qn_op_ctx *c, int64_t tile, void *scratch) {
@@ -197,8 +219,11 @@ void qn_xent_soft(const qn_op_ctx *c, int64_t tile, void *scratch) {
     for (int64_t r = rows.begin; r < rows.end; r++) {
         const int64_t t = s.list[chunk.begin + r], target = qn_i32(&c->in[TARGET])[t];
         char *g = logits_at(c, &s, r, 0);
+        if (tokens(c))
+            qn_xent_token_logits(c, t, g, own_at(c, &s, r));
         const double lse = qn_xent_loss(c, t, g);
-        c->k->xent_grad(g, g, vocabulary(c), target, lse, slope_of(c, t));
+        c->k->xent_grad(g, g, width(c), target, lse, slope_of(c, t));
+        take_out(c, g, own_at(c, &s, r));
     }
 }
 
@@ -216,7 +241,12 @@ static worker worker_of(const qn_op_ctx *c, void *scratch) {
     return m;
 }
 
-size_t qn_xent_grad_scratch(const qn_op_ctx *c) { return worker_of(c, NULL).bytes; }
+/* What qn_xent_sum needs for a row of E: reals, and what the judge widens. */
+static size_t row_bytes(const qn_op_ctx *c) {
+    return tokens(c) ? qn_round64((size_t)depth_of(c) * c->k->real) + qn_op_panel_scratch(c, &c->in[E]) : 0;
+}
+
+size_t qn_xent_grad_scratch(const qn_op_ctx *c) { return QN_MAX(worker_of(c, NULL).bytes, row_bytes(c)); }
 
 /* m slopes of a slice, from the chunk's row r on, in the product's form, *ldg bytes apart. */
 static const char *slopes(const qn_op_ctx *c, const shared *s, const worker *w, int64_t r, int64_t m, int64_t n0,
@@ -249,10 +279,27 @@ static void slice_block(const qn_op_ctx *c, const shared *s, const worker *w, in
     }
 }
 
-int64_t qn_xent_group_tiles(const qn_op_ctx *c) { return groups(c); }
+static int64_t own_tiles(const qn_op_ctx *c) {
+    return tokens(c) && c->din[E].data ? qn_op_scatter_tiles(tokens(c)) : 0;
+}
+
+/* dL/dE of some tokens, over the chunk's rows in their order. */
+static void own_rows(const qn_op_ctx *c, const shared *s, int64_t tile) {
+    const qn_span chunk = chunk_of(c, s), own = qn_op_scatter_span(tokens(c), tile);
+    for (int64_t r = 0; r < chunk.end - chunk.begin; r++)
+        for (int64_t j = own.begin; j < own.end; j++)
+            c->k->axpby(qn_row(&c->din[E], j), qn_row(&c->in[XR], s->list[chunk.begin + r]),
+                        real_at(c, own_at(c, s, r), j), 1, depth_of(c));
+}
+
+int64_t qn_xent_group_tiles(const qn_op_ctx *c) { return groups(c) + own_tiles(c); }
 
 void qn_xent_group(const qn_op_ctx *c, int64_t group, void *scratch) {
     const shared s = shared_of(c);
+    if (group >= groups(c)) {
+        own_rows(c, &s, group - groups(c));
+        return;
+    }
     const worker w = worker_of(c, scratch);
     const qn_span columns = columns_of(c, group), rows = chunk_of(c, &s);
     for (int64_t n0 = columns.begin; rows.begin < rows.end && n0 < columns.end; n0 += SLICE) {
@@ -265,15 +312,30 @@ void qn_xent_group(const qn_op_ctx *c, int64_t group, void *scratch) {
     }
 }
 
-int64_t qn_xent_sum_tiles(const qn_op_ctx *c) { return c->din[X].data ? qn_tiles(most_rows(c), QN_OP_ROWS) : 0; }
+static bool wants_xr(const qn_op_ctx *c) { return tokens(c) && c->din[XR].data; }
+
+int64_t qn_xent_sum_tiles(const qn_op_ctx *c) {
+    return c->din[X].data || wants_xr(c) ? qn_tiles(most_rows(c), QN_OP_ROWS) : 0;
+}
+
+/* What the chunk's row r gets of the tokens with rows of their own. */
+static void add_own(const qn_op_ctx *c, const shared *s, int64_t r, int64_t t, char *row) {
+    for (int64_t j = 0; j < tokens(c); j++) {
+        qn_op_panel_row(c, &c->in[E], j, row, row + qn_round64((size_t)depth_of(c) * c->k->real));
+        c->k->axpby(qn_row(&c->din[XR], t), (void *)row, real_at(c, own_at(c, s, r), j), 1, depth_of(c));
+    }
+}
 
 void qn_xent_sum(const qn_op_ctx *c, int64_t tile, void *scratch) {
     const shared s = shared_of(c);
     const qn_span chunk = chunk_of(c, &s), rows = qn_tile_span(chunk.end - chunk.begin, QN_OP_ROWS, tile);
-    (void)scratch;
-    for (int64_t r = rows.begin; r < rows.end; r++)
-        for (int64_t g = 0; g < groups(c); g++) {
-            void *dx = qn_row(&c->din[X], s.list[chunk.begin + r]);
+    for (int64_t r = rows.begin; r < rows.end; r++) {
+        const int64_t t = s.list[chunk.begin + r];
+        for (int64_t g = 0; c->din[X].data && g < groups(c); g++) {
+            void *dx = qn_row(&c->din[X], t);
             c->k->add(dx, dx, group_dx(c, &s, g, r), depth_of(c));
         }
+        if (wants_xr(c))
+            add_own(c, &s, r, t, scratch);
+    }
 }

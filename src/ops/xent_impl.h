@@ -4,7 +4,7 @@
 
 #include "ops/ops.h"
 
-enum { X, W, TARGET, WEIGHT };
+enum { X, W, TARGET, WEIGHT, XR, E };
 
 QN_INLINE double real_at(const qn_op_ctx *c, const void *p, int64_t i) {
     return c->k->real == sizeof(double) ? ((const double *)p)[i] : (double)((const float *)p)[i];
@@ -24,9 +24,17 @@ QN_INLINE size_t qn_xent_x_bytes(const qn_op_ctx *c) {
                                        : (size_t)x->stride * c->k->real;
 }
 
-/* Leaves the loss of row t, which has a weight, from its logits [V]; logsumexp. */
+/* Tokens with rows of their own, NULL: there are none; and how wide a row of logits is with them. */
+QN_INLINE const qn_token_rows_attr *qn_xent_tokens(const qn_op_ctx *c) { return c->n_in > XR ? c->attr : NULL; }
+QN_INLINE int64_t qn_xent_width(const qn_op_ctx *c) {
+    return c->n_in > XR ? QN_MAX(c->in[W].dim[0], qn_xent_tokens(c)->rows) : c->in[W].dim[0];
+}
+/* Their logits of row t into its others [width]; z [n] of the caller. */
+void qn_xent_token_logits(const qn_op_ctx *c, int64_t t, void *logits, void *z);
+
+/* Leaves the loss of row t, which has a weight, from its logits [width]; logsumexp. */
 QN_INLINE double qn_xent_loss(const qn_op_ctx *c, int64_t t, const void *logits) {
-    const double lse = c->k->logsumexp(logits, c->in[W].dim[0]);
+    const double lse = c->k->logsumexp(logits, qn_xent_width(c));
     const double target = real_at(c, logits, qn_i32(&c->in[TARGET])[t]);
     real_put(c, c->out[0].data, t, real_at(c, c->in[WEIGHT].data, t) * (lse - target));
     return lse;

@@ -19,7 +19,6 @@
 #define FOLDER "checkpoints"
 #define WEIGHTS "model.safetensors"
 #define STATE "training_state.safetensors"
-#define PAIRS "trained"                 /* names of an adapter's numbers in the state begin so */
 #define PARTIAL ".partial-"
 #define REMOVED ".removed-"
 #define SUM_WEIGHTS "weights_checksum"
@@ -90,6 +89,17 @@ static int write_configs(const char *dir, const qn_params *p) {
 out:
     qn_buf_drop(&config);
     qn_buf_drop(&generation);
+    return rc;
+}
+
+/* What ends an answer may be one of the tokens that the adapter brings. */
+static int write_ends(const char *dir, const qn_params *p) {
+    const qn_sampling_defaults none = {NAN, NAN, NAN, NAN, NAN};
+    qn_buf text = {0};
+    int rc = qn_save_generation_json(&p->m->cfg, &none, &text);
+    if (rc >= 0)
+        rc = write_text(dir, "generation_config.json", qn_buf_view(&text));
+    qn_buf_drop(&text);
     return rc;
 }
 
@@ -172,20 +182,7 @@ static int declare_state(const qn_params *p, const qn_optimizer_state *state, in
     QN_TRY(qn_tensor_writer_add(t, "losses", QN_F64, 1, window_shape));
     for (int k = 0; k < n; k++)
         QN_TRY(declare_array(p, state[k].name, t));
-    return p->adapter ? declare_array(p, PAIRS, t) : 0;
-}
-
-static int stream_pairs(const qn_params *p, qn_tensor_writer *t) {
-    float *room = qn_alloc(QN_MEM_SCRATCH, (size_t)p->widest * sizeof *room);
-    int rc = room ? 0 : QN_ENOMEM;
-    for (int64_t tile = 0; rc >= 0 && tile < p->tiles; tile++) {
-        int64_t row;
-        const qn_slot *s = qn_params_tile(p, tile, &row);
-        const float *w = qn_params_take(p, s, row, room);
-        rc = qn_tensor_writer_put(t, w, (size_t)(qn_slot_tile_rows(s, row) * s->cols) * sizeof *w);
-    }
-    qn_free(room);
-    return rc;
+    return 0;
 }
 
 static int stream_state(const qn_params *p, const qn_optimizer_state *state, int n, const qn_train_state *s,
@@ -198,7 +195,7 @@ static int stream_state(const qn_params *p, const qn_optimizer_state *state, int
             const size_t bytes = (size_t)(slot->rows * slot->cols) * sizeof(float);
             QN_TRY(qn_tensor_writer_put(t, state[k].data + slot->at, bytes));
         }
-    return p->adapter ? stream_pairs(p, t) : 0;
+    return 0;
 }
 
 static int write_state(const char *dir, const qn_params *p, qn_optimizer *o, const qn_train_state *s) {
@@ -228,7 +225,11 @@ static int fill(const char *dir, const qn_params *p, qn_optimizer *o, const qn_t
     QN_TRY(write_state(dir, p, o, s));
     QN_TRY(write_text(dir, "tokenizer.json", texts->tokenizer_json));
     QN_TRY(write_text(dir, "tokenizer_config.json", texts->tokenizer_config_json));
-    return p->adapter ? qn_adapter_write_peft(p->adapter, &p->m->cfg, texts->base, dir) : write_configs(dir, p);
+    if (!p->adapter)
+        return write_configs(dir, p);
+    if (p->adapter->n_tokens)
+        QN_TRY(write_ends(dir, p));
+    return qn_adapter_write_peft(p->adapter, &p->m->cfg, texts->base, dir);
 }
 
 /* RUN/<link> → checkpoints/step-N */
@@ -453,7 +454,7 @@ static int check_sums(const qn_safetensors *st, const char *dir, const qn_params
     QN_TRY(sum_up(p, o, s, &sum));
     if (!has_weights || !has_state || seal(&sum, weights) != state)
         return damaged(dir, STATE);
-    return sum.weights == weights ? 0 : damaged(dir, p->adapter ? STATE : WEIGHTS);
+    return sum.weights == weights ? 0 : damaged(dir, p->adapter ? QN_PEFT_WEIGHTS : WEIGHTS);
 }
 
 static int take_counters(const qn_safetensors *st, const char *file, qn_train_state *s) {
@@ -510,29 +511,6 @@ out:
     return rc;
 }
 
-/* The numbers of an adapter, to the bit and in slots: files for others may put pairs together in their own way. */
-static int take_pairs(const qn_safetensors *st, const char *file, qn_params *p) {
-    qn_buf name = {0};
-    float *all = NULL;
-    int rc = 0;
-    for (size_t i = 0; i < p->n; i++) {
-        const qn_slot *s = &p->slot[i];
-        qn_free(all);
-        all = qn_alloc(QN_MEM_SCRATCH, (size_t)(s->rows * s->cols) * sizeof *all);
-        rc = all ? 0 : QN_ENOMEM;
-        if (rc < 0)
-            goto out;
-        QN_TRY_OUT(state_name(PAIRS, s, &name));
-        QN_TRY_OUT(take_tensor(qn_safetensors_tensors(st), file, name.s, QN_F32, s->rows * s->cols, all));
-        for (int64_t row = 0; row < s->rows; row += QN_SLOT_ROWS)
-            qn_params_put(p, s, row, all + row * s->cols);
-    }
-out:
-    qn_free(all);
-    qn_buf_drop(&name);
-    return rc;
-}
-
 static int take_weights(const char *dir, qn_params *p, qn_pool *pool) {
     qn_source *s = NULL;
     int rc = qn_source_open(&s, dir);
@@ -546,12 +524,9 @@ int qn_checkpoint_read(const char *dir, qn_params *p, qn_optimizer *o, qn_train_
     qn_safetensors *st = NULL;
     qn_buf path = {0};
     int rc;
-    if (!p->adapter)
-        QN_TRY_OUT(take_weights(dir, p, pool));
+    QN_TRY_OUT(p->adapter ? qn_adapter_load(p->adapter, &p->m->cfg, dir) : take_weights(dir, p, pool));
     QN_TRY_OUT(qn_path_join(&path, dir, STATE));
     QN_TRY_OUT(qn_safetensors_open(&st, path.s));
-    if (p->adapter)
-        QN_TRY_OUT(take_pairs(st, path.s, p));
     QN_TRY_OUT(take_state(st, path.s, p, o, state));
     rc = check_sums(st, dir, p, o, state);
 out:

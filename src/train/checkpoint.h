@@ -9,8 +9,9 @@
  *
  * Of a run that trains an adapter, in place of configuration and model:
  *
- *         adapter_config.json adapter_model.safetensors      as PEFT has them
- *         training_state.safetensors                         also the pairs: what a resume reads
+ *         adapter_config.json adapter_model.safetensors      as PEFT has them; with rows of tokens also
+ *                                                            generation_config.json: which of them end an answer
+ *         training_state.safetensors                         moments by slots: blk.0.attn_q.weight.lora_a
  *
  * It is written under a name that no one looks for, each file and the folder synced, then renamed, then the link is
  * turned: at any instant `last` leads to a whole checkpoint. It is removed under such a name too. Folders that a kill

@@ -193,6 +193,7 @@ void qn_engine_drops(qn_engine *e, int64_t step, int64_t first_row) {
 }
 
 void qn_engine_adapter(qn_engine *e, bool on) {
+    qn_assert(on || e->p->adapter->n_tokens == 0);
     e->batch.adapter_scale = on ? NULL : e->off;
     e->batch.n_adapters = 1;
 }

@@ -48,7 +48,8 @@ void qn_engine_free(qn_engine *e);                              /* NULL is fine 
  * on it, so that a token drops the same elements however the batch is cut. Passes without one drop nothing. */
 void qn_engine_drops(qn_engine *e, int64_t step, int64_t first_row);
 /* Whether the adapter that is trained is in what the next passes compute (it is, to begin with): off, a pass without a
- * backward half gives the losses of the model by itself, to the bit: the reference of preference tuning. */
+ * backward half gives the losses of the model by itself, to the bit. An adapter with rows of tokens stays on: without
+ * it the model does not know them. */
 void qn_engine_adapter(qn_engine *e, bool on);
 float *qn_engine_grad(qn_engine *e);                            /* [params.numbers]; NULL without gradients */
 void qn_engine_clear(qn_engine *e);                             /* gradients to zero */

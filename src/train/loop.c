@@ -55,10 +55,10 @@ static int batch_new(qn_trainer *t) {
 static int check(const qn_trainer *t) {
     const qn_config *c = &t->s.params->m->cfg;
     const int64_t vocab = t->s.data ? qn_dataset_vocab(t->s.data) : qn_examples_vocab(t->s.examples);
-    if (vocab > c->V)
+    if (vocab > qn_params_vocabulary(t->s.params))
         return qn_fail(QN_EINVAL, "%s: its tokenizer has %lld ids, the model's embedding %lld rows; prepare the data "
                        "with the model's own tokenizer", t->s.data ? qn_dataset_path(t->s.data) : "the examples",
-                       (long long)vocab, (long long)c->V);
+                       (long long)vocab, (long long)qn_params_vocabulary(t->s.params));
     if (t->recipe.context > c->context)
         return qn_fail(QN_EINVAL, "rows of %lld tokens do not fit into the model's context of %lld",
                        (long long)t->recipe.context, (long long)c->context);

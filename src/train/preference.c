@@ -237,11 +237,7 @@ int qn_trainer_reference_make(qn_trainer *t, const char *path, const char *key) 
     qn_assert(qn_trainer_has_reference(t));
     qn_reference_drop(r);
     QN_TRY(qn_reference_init(r, t->s.examples, key));
-    if (t->s.params->adapter)
-        qn_engine_adapter(t->engine, false);
     int rc = refer_all(t);
-    if (t->s.params->adapter)
-        qn_engine_adapter(t->engine, true);
     if (rc >= 0 && path)
         rc = qn_reference_save(r, path);
     if (rc < 0)

@@ -11,16 +11,20 @@ enum { HEADER = 72, SUMMED = 64, VERSION = 1, KEY_DIGITS = QN_REFERENCE_KEY - 1 
 
 /* ---- the key ---- */
 
-int qn_reference_key(const qn_model *m, const qn_examples *e, qn_pool *pool, char key[QN_REFERENCE_KEY]) {
+int qn_reference_key(const qn_model *m, const qn_adapter *begun, const qn_examples *e, qn_pool *pool,
+                     char key[QN_REFERENCE_KEY]) {
     const char *examples = qn_examples_fingerprint(e);
     const int64_t what[] = {m->cfg.compute, qn_examples_context(e)};
-    char weights[17];
+    char weights[17], adapter[17];
     QN_TRY(qn_model_fingerprint(m, pool, weights));
+    if (begun)
+        qn_adapter_fingerprint(begun, adapter);
     uint64_t h[2];
     for (int k = 0; k < 2; k++) {
         h[k] = qn_hash_bytes(weights, sizeof weights, (uint64_t)k + 1);
         h[k] = qn_hash_bytes(examples, strlen(examples), h[k]);
         h[k] = qn_hash_bytes(what, sizeof what, h[k]);
+        h[k] = begun ? qn_hash_bytes(adapter, sizeof adapter, h[k]) : h[k];
     }
     snprintf(key, QN_REFERENCE_KEY, "%016llx%016llx", (unsigned long long)h[0], (unsigned long long)h[1]);
     return 0;

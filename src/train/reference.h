@@ -1,8 +1,8 @@
 /* train/reference.h — what a preference is measured from: ln p of every answer under the model as it was before step 0.
  *
- * The weights that a run begins with are its reference, of an adapter those that it sits on, and answers do not change:
- * so their sums are taken once, by the same engine that trains, and kept. Before step 0 policy and reference are the
- * same bits then, and DPO's loss is ln 2.
+ * The weights that a run begins with are its reference, with the adapter that it goes on with (a fresh one changes
+ * nothing yet), and answers do not change: so their sums are taken once, by the same engine that trains, and kept.
+ * Before step 0 policy and reference are the same bits then, and DPO's loss is ln 2.
  * A key says what the sums hang on: weights, examples (ids, masks, cuts, the split), how matrices multiply.
  *
  *      0  "QNREFERE"          8  u32 version 1      12  u32 0
@@ -14,7 +14,7 @@
 #define QN_TRAIN_REFERENCE_H
 
 #include "data/examples.h"
-#include "model/model.h"
+#include "model/adapter.h"
 
 enum { QN_REFERENCE_KEY = 33 };         /* 32 digits and the end */
 
@@ -24,8 +24,10 @@ typedef struct {
     char key[QN_REFERENCE_KEY];
 } qn_reference;
 
-/* The key of these weights (without an adapter), examples and products. QN_ENOMEM. */
-int qn_reference_key(const qn_model *m, const qn_examples *e, qn_pool *pool, char key[QN_REFERENCE_KEY]);
+/* The key of these weights, of the adapter that the run begins with (NULL: none, or a fresh one, which changes nothing
+ * yet), examples and products. QN_ENOMEM. */
+int qn_reference_key(const qn_model *m, const qn_adapter *begun, const qn_examples *e, qn_pool *pool,
+                     char key[QN_REFERENCE_KEY]);
 int qn_reference_init(qn_reference *r, const qn_examples *e, const char *key);      /* all NaN. QN_ENOMEM */
 void qn_reference_drop(qn_reference *r);
 int qn_reference_save(const qn_reference *r, const char *path);

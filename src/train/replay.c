@@ -16,10 +16,10 @@ int qn_replay_new(qn_trainer *t) {
         return 0;
     if (!t->s.replay)
         return qn_fail(QN_EINVAL, "replay_rows is %lld, and no text is there to be read again", (long long)a->n);
-    if (qn_dataset_vocab(t->s.replay) > t->s.params->m->cfg.V)
+    if (qn_dataset_vocab(t->s.replay) > qn_params_vocabulary(t->s.params))
         return qn_fail(QN_EINVAL, "%s: its tokenizer has %lld ids, the model's embedding %lld rows; the text that is "
                        "read again is prepared with the model's own tokenizer", qn_dataset_path(t->s.replay),
-                       (long long)qn_dataset_vocab(t->s.replay), (long long)t->s.params->m->cfg.V);
+                       (long long)qn_dataset_vocab(t->s.replay), (long long)qn_params_vocabulary(t->s.params));
     QN_TRY(qn_rows_new(&a->rows, t->s.replay, &o));
     return qn_trainer_rows_new(a->n, r->context, qn_rows_max_pieces(a->rows), &a->row, &a->ids, &a->piece);
 }

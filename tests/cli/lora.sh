@@ -127,14 +127,4 @@ run "$QUERN" train resume other --from tiny --quiet
 code 2
 err_has 'trains the model itself'
 
-# Tokens that ChatML would add have no rows in an adapter.
-run "$QUERN" train tokenizer text.txt --vocab 300 --out tok --quiet
-code 0
-run "$QUERN" train pretrain --data text.txt --tokenizer tok --layers 1 --dim 32 --context 64 --batch 2 --steps 2 \
-    --out base --quiet
-code 0
-sft base/last --lora --out chatty
-code 6
-err_has 'no part of an adapter'
-
 done_testing

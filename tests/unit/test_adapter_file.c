@@ -321,6 +321,42 @@ TEST(fresh_ones_come_back) {
     }
 }
 
+/* What a checkpoint keeps comes back to the bit, where pairs are known: also of those that GPT-2's files put together,
+ * with one A for all of them and without. */
+TEST(numbers_go_back_to_where_they_came_from) {
+    for (int kind = 0; kind < 6; kind++) {
+        qn_model *m = model_of(kind % 2);
+        qn_lora_options o = options(3, kind < 4 ? "all-linear" : kind % 2 ? "attn_k,attn_v" : "attn_k");
+        o.dora = kind < 2;
+        char dir[1024];
+        qn_adapter *a = make_adapter(m, &o, "there"), *b;
+        if (kind == 3)
+            for (size_t i = 0; i + 2 < a->n; i++)
+                if (a->lora[i].p->id == QN_P_Q)
+                    for (int j = 1; j < 3; j++)
+                        memcpy(a->lora[i + (size_t)j].a.data, a->lora[i].a.data,
+                               qn_panel_bytes(QN_F32, a->lora[i].cols));
+        snprintf(dir, sizeof dir, "%s", qn_test_temp("there"));
+        CHECK_OK(qn_adapter_write_peft(a, &m->cfg, NULL, dir));
+        CHECK_OK(qn_adapter_fresh(&b, m, &o, NULL));
+        CHECK_OK(qn_adapter_load(b, &m->cfg, dir));
+        check_same(a, b, 0, "there");
+        char print[2][17];
+        qn_adapter_fingerprint(a, print[0]);
+        qn_adapter_fingerprint(b, print[1]);
+        CHECK(strcmp(print[0], print[1]) == 0, "%d", kind);
+        qn_adapter_free(b);
+        o.rank = 5;
+        CHECK_OK(qn_adapter_fresh(&b, m, &o, NULL));
+        qn_adapter_fingerprint(b, print[1]);
+        CHECK(strcmp(print[0], print[1]) != 0, "%d", kind);
+        CHECK_FAIL(qn_adapter_load(b, &m->cfg, dir), QN_ESHAPE, "this run's adapter has");
+        qn_adapter_free(b);
+        qn_adapter_free(a);
+        qn_model_free(m);
+    }
+}
+
 /* ---- what files may say ------------------------------------------------------------------------------------------ */
 
 /* A PEFT directory with one pair on q_proj of layer 0, unless told otherwise. */
@@ -446,9 +482,14 @@ TEST(configurations_that_are_refused) {
     refuse_config(m, R4 "\"bias\": \"all\"", QN_EUNSUPPORTED, "bias is \"all\"; only \"none\" is supported");
     refuse_config(m, R4 "\"modules_to_save\": [\"lm_head\"]", QN_EUNSUPPORTED,
                   "modules_to_save is there; whole modules beside the pairs are not supported");
-    refuse_config(m, R4 "\"trainable_token_indices\": [5, 6]", QN_EUNSUPPORTED, "trainable_token_indices is there");
-    refuse_config(m, R4 "\"trainable_token_indices\": {\"embed_tokens\": [5]}", QN_EUNSUPPORTED,
-                  "trainable_token_indices is there");
+    refuse_config(m, R4 "\"modules_to_save\": [\"embed_tokens\"]", QN_EUNSUPPORTED,
+                  "PEFT's merge_and_unload makes a model");
+    refuse_config(m, R4 "\"trainable_token_indices\": [5, 6]", QN_ENOTFOUND, "embed_tokens.token_adapter."
+                  "trainable_tokens_delta is missing, of which adapter_config.json lists 2 rows");
+    refuse_config(m, R4 "\"trainable_token_indices\": {\"k_proj\": [5]}", QN_EUNSUPPORTED,
+                  "supported for the embedding and the head, which are model.embed_tokens and lm_head");
+    refuse_config(m, R4 "\"trainable_token_indices\": {\"lm_head\": [5]}", QN_EUNSUPPORTED, "for the head alone");
+    refuse_config(m, R4 "\"trainable_token_indices\": \"5\"", QN_EFORMAT, "trainable_token_indices");
     refuse_config(m, R4 "\"init_lora_weights\": \"pissa\"", QN_EUNSUPPORTED, "init_lora_weights is \"pissa\"");
     refuse_config(m, R4 "\"alpha_pattern\": {\".*q_proj\": 2}", QN_EUNSUPPORTED, "is a regular expression");
     refuse_config(m, R4 "\"alpha_pattern\": {\"q_proj\": -2}", QN_EFORMAT, "alpha_pattern.q_proj is no number above 0");

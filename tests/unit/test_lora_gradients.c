@@ -17,6 +17,8 @@ typedef struct {
     parameter param[48];
     size_t n;
     char base[64];
+    int32_t token[8];
+    size_t n_tokens;
 } pairs;
 
 /* ---- the fixture ---- */
@@ -33,6 +35,12 @@ static void read_member_of(qn_json *j, qn_str key, pairs *p) {
         CHECK_OK(qn_json_bool(j, &p->rslora));
     else if (qn_str_is(key, "dora"))
         CHECK_OK(qn_json_bool(j, &p->dora));
+    else if (qn_str_is(key, "tokens"))
+        for (CHECK_OK(qn_json_enter(j, '[')); qn_json_item(j) > 0;) {
+            int64_t id;
+            CHECK_OK(qn_json_i64(j, &id));
+            p->token[p->n_tokens++] = (int32_t)id;
+        }
     else if (qn_str_is(key, "parameters"))
         for (CHECK_OK(qn_json_enter(j, '[')); qn_json_item(j) > 0;)
             read_parameter(j, &p->param[p->n++]);
@@ -61,13 +69,14 @@ static void read_pairs(const char *file, pairs *p) {
     qn_buf_drop(&text);
 }
 
-/* "model.layers.0.self_attn.q_proj.lora_A" of a slot "blk.0.attn_q.weight.lora_a". */
+/* "model.layers.0.self_attn.q_proj.lora_A" of a slot "blk.0.attn_q.weight.lora_a"; rows of tokens as PEFT has them. */
 static void peft_name(const qn_slot *s, char out[96]) {
     qn_buf name = {0};
     const char end = s->name[strlen(s->name) - 1];
     CHECK_OK(qn_param_name(s->p, false, s->layer, &name));
     snprintf(out, 96, "%.*s%s", (int)(name.n - strlen("weight")), name.s,
-             end == 'a' ? "lora_A" : end == 'b' ? "lora_B" : "lora_magnitude_vector");
+             s->layer < 0 ? "token_adapter.trainable_tokens_delta"
+                          : end == 'a' ? "lora_A" : end == 'b' ? "lora_B" : "lora_magnitude_vector");
     qn_buf_drop(&name);
 }
 
@@ -97,15 +106,22 @@ static qn_engine_options engine_options(int64_t rows) {
                                .recompute = QN_RECOMPUTE_CHEAP};
 }
 
-static subject *subject_with(qn_model *m, const qn_lora_options *o, int threads, qn_engine_options e) {
+static subject *subject_of(qn_model *m, const qn_lora_options *o, const int32_t *token, size_t n_tokens, int threads,
+                           qn_engine_options e) {
     subject *s = qn_zalloc(QN_MEM_TEST, 1, sizeof *s);
     s->m = m;
     if (threads > 1)
         CHECK_OK(qn_pool_new(&s->pool, threads));
     CHECK_OK(qn_adapter_fresh(&s->a, m, o, s->pool));
+    if (n_tokens)
+        CHECK_OK(qn_adapter_fresh_tokens(s->a, m, token, n_tokens));
     CHECK_OK(qn_params_of_adapter(&s->p, m, s->a, 1, threads));
     CHECK_OK(qn_engine_new(&s->e, &s->p, qn_kernels_at(qn_test_isa()), s->pool, &e));
     return s;
+}
+
+static subject *subject_with(qn_model *m, const qn_lora_options *o, int threads, qn_engine_options e) {
+    return subject_of(m, o, NULL, 0, threads, e);
 }
 
 static subject *subject_on(qn_model *m, const qn_lora_options *o, int threads, int64_t rows) {
@@ -193,7 +209,11 @@ static void judge_pairs(const char *file) {
     read_fixture(p.base, &f);
     qn_model *m = load_model(as_directory(&f, &f.config), QN_WEIGHTS_AS_IS);
     const qn_lora_options o = {.rank = p.rank, .alpha = p.alpha, .rslora = p.rslora, .dora = p.dora};
-    subject *s = subject_on(m, &o, 2, 1);
+    subject *s = subject_of(m, &o, p.token, p.n_tokens, 2, engine_options(1));
+    for (int64_t i = 0; i < f.n_ids && p.n_tokens; i++) {
+        f.ids[i] = i % 5 == 1 ? p.token[(size_t)i % p.n_tokens] : f.ids[i];
+        f.target[i] = i % 5 == 3 && f.target[i] >= 0 ? p.token[(size_t)i % p.n_tokens] : f.target[i];
+    }
     const int64_t supervised = one_row(s, &f);
     fill(s, &p);
     CHECK_INT(s->p.n, p.n);
@@ -212,6 +232,8 @@ static void judge_pairs(const char *file) {
 TEST(plain_pairs) { judge_pairs("lora_gradients_plain.json"); }
 TEST(pairs_over_the_root_of_the_rank) { judge_pairs("lora_gradients_rslora.json"); }
 TEST(pairs_with_magnitudes) { judge_pairs("lora_gradients_dora.json"); }
+TEST(rows_of_tokens) { judge_pairs("lora_gradients_tokens.json"); }
+TEST(rows_of_tokens_that_are_the_head_too) { judge_pairs("lora_gradients_tokens_tied.json"); }
 
 /* ---- on quantized models ---- */
 
@@ -283,6 +305,55 @@ TEST(through_stored_weights_it_is_that_of_the_numbers) {
         print_message("%s: off by %.1e\n", qn_dtype_get(stored[t])->name, off);
         drop(a);
         drop(b);
+        qn_model_free(m);
+        qn_model_free(plain);
+    }
+}
+
+/* Some ids of two_rows become these tokens, and some are to be said. */
+static void say_tokens(subject *s, const int32_t *token, int64_t n) {
+    for (int r = 0; r < 2; r++)
+        for (int i = 3; i < MAX_IDS; i += 7) {
+            ((int32_t *)(uintptr_t)s->row[r].ids)[i] = token[(r + i) % n];
+            s->targets[r][i - 1] = s->targets[r][i - 1] < 0 ? -1 : token[(r + i) % n];
+        }
+}
+
+/* Rows of tokens beside a stored table: near those beside its numbers, and the same bits for any threads, whatever is
+ * made again, and, but for rows that are embedded and said (their sums go pass by pass), in any passes. */
+TEST(rows_of_tokens_beside_stored_weights) {
+    static const double allowed[] = {0, 0.002, 0.02, 0.05, 0.05, 0.05};
+    const qn_lora_options o = {.rank = 4, .alpha = 8, .seed = 3};
+    for (size_t t = 0; t < 2 * QN_LEN(stored); t++) {
+        tiny_spec spec = spec_of(stored[t / 2]);
+        spec.untied = t % 2;
+        const int32_t token[] = {7, (int32_t)spec.V, (int32_t)spec.V + 1};
+        qn_source *src;
+        qn_model *m = tiny_model(&spec, NULL), *plain;
+        CHECK_OK(qn_source_open(&src, tiny_file(&spec)));
+        CHECK_OK(qn_model_load(&plain, src, &(qn_model_options){.weights = QN_F32}, NULL));
+        qn_source_close(src);
+        const int at_once = spec.untied ? 1 : 2;
+        qn_engine_options again = engine_options(at_once);
+        again.recompute = QN_RECOMPUTE_LAYERS;
+        subject *all[] = {subject_of(m, &o, token, 3, 1, engine_options(2)),
+                          subject_of(plain, &o, token, 3, 1, engine_options(2)),
+                          subject_of(m, &o, token, 3, 3, again)};
+        for (int i = 0; i < 3; i++) {
+            two_rows(all[i], spec.V);
+            say_tokens(all[i], token, 3);
+            fill_b(all[i], 0.2f);
+            qn_engine_clear(all[i]->e);
+            for (int r = 0, n = i < 2 ? 2 : at_once; r < 2; r += n)
+                CHECK(qn_engine_run(all[i]->e, all[i]->row + r, n, 0.01, true) > 0);
+        }
+        CHECK_INT(all[0]->p.n, 28 + 1 + t % 2);
+        const double off = relative(qn_engine_grad(all[0]->e), qn_engine_grad(all[1]->e), all[0]->p.numbers);
+        CHECK(off <= allowed[t / 2], "%s: off by %g", qn_dtype_get(stored[t / 2])->name, off);
+        CHECK(memcmp(qn_engine_grad(all[0]->e), qn_engine_grad(all[2]->e), all[0]->p.numbers * sizeof(float)) == 0,
+              "%s", qn_dtype_get(stored[t / 2])->name);
+        for (int i = 0; i < 3; i++)
+            drop(all[i]);
         qn_model_free(m);
         qn_model_free(plain);
     }

@@ -221,17 +221,17 @@ TEST(a_reference_is_kept_and_checked) {
     qn_reference back;
     char key[QN_REFERENCE_KEY], other[QN_REFERENCE_KEY];
     const char *path = made_path("kept");
-    CHECK_OK(qn_reference_key(r.m, e, NULL, key));
+    CHECK_OK(qn_reference_key(r.m, NULL, e, NULL, key));
     CHECK_OK(qn_trainer_reference_make(r.t, path, key));
     CHECK_OK(qn_reference_open(&back, path, e, key));
     for (int k = 0; k < QN_SPLITS; k++)
         CHECK(memcmp(back.sum[k], r.t->judge.reference.sum[k], (size_t)back.n[k] * 2 * sizeof(double)) == 0);
     qn_reference_drop(&back);
     made_steps(&r, 1, NULL);
-    CHECK_OK(qn_reference_key(r.m, e, NULL, other));
+    CHECK_OK(qn_reference_key(r.m, NULL, e, NULL, other));
     CHECK(strcmp(key, other) != 0, "other weights, another key");
     CHECK_FAIL(qn_reference_open(&back, path, e, other), QN_EINVAL, "of other weights or examples");
-    CHECK_OK(qn_reference_key(r.m, lessons(false), NULL, other));
+    CHECK_OK(qn_reference_key(r.m, NULL, lessons(false), NULL, other));
     CHECK_FAIL(qn_reference_open(&back, path, lessons(false), other), QN_EINVAL, "of other weights or examples");
     CHECK_FAIL(qn_reference_open(&back, made_path("nowhere"), e, key), QN_ENOTFOUND, "no such file");
     CHECK_INT(qn_trainer_reference_open(r.t, path, key), 1);

@@ -1,0 +1,120 @@
+# tests/cli/lora_on.sh — a run that goes on with an adapter: examples, then preferences measured from what it began
+# with; killed and taken up to the same bits without whoever made it; options and files that say otherwise.
+. "$(dirname "$0")/lib.sh"
+cd "$scratch" || exit 1
+tiny
+chats
+
+i=0
+while [ $i -lt 40 ]; do
+    echo "{\"prompt\": \"say $i\", \"chosen\": \"$i it is\", \"rejected\": \"no never\"}"
+    i=$((i + 1))
+done >pairs.jsonl
+
+run "$QUERN" train sft tiny.gguf --lora --rank 4 --alpha 8 --data chats.jsonl --context 64 --steps 6 --lr 1e-2 \
+    --sample-every 0 --out sft --quiet
+code 0
+dpo() { run "$QUERN" train dpo tiny.gguf --data pairs.jsonl --context 64 "$@"; }
+
+# What the adapter is stays; an option may repeat it.
+dpo --adapter sft/best --rank 8 --out run
+code 2
+err_has -- '--rank 8: sft/best has rank 4, which a run that goes on with it keeps'
+dpo --adapter sft/best --alpha 16 --out run
+code 2
+err_has -- '--alpha 16: sft/best has alpha 8'
+dpo --adapter sft/best --targets q_proj --out run
+code 2
+err_has -- '--targets: sft/best says itself where it sits'
+dpo --adapter sft/best --dora --out run
+code 2
+err_has -- '--dora: sft/best is none'
+dpo --adapter nowhere --out run
+code 4
+err_has nowhere
+dpo --adapter sft/best --weights f32 --out run
+code 2
+err_has 'an adapter sits on the weights as they are'
+run "$QUERN" train dpo sft/nothing --adapter sft/best --data pairs.jsonl --out run
+code 4
+run ls
+out_lacks run
+dpo --lora --adapter sft/best --rank 4 --alpha 8 --dry-run
+code 0
+err_has 'adapter goes on with sft/best'
+err_has 'adapter rank 4, alpha 8'
+err_has ': 7 pairs'
+
+# Preferences are measured from the model with the adapter that it began with: the first loss is ln 2, and what the
+# answers got then is what evaluation says of it.
+plan='--batch 4 --steps 10 --lr 1e-2 --checkpoint-every 1 --eval-every 4 --sample-every 0 --seed 5'
+dpo --adapter sft/best $plan --out whole --threads 1 --quiet
+code 0
+run sed -n 1p whole/metrics.jsonl
+out_has '"loss":0.6931471805599453,'
+out_has '"rewards/margins":0,"rewards/accuracies":0,'
+dpo --lora --rank 4 --alpha 8 $plan --out bare --threads 1 --quiet
+code 0
+run cmp whole/data/reference.bin bare/data/reference.bin
+code 1
+run grep -c '"adapter_fingerprint": "' whole/manifest.json
+code 0
+run grep -c 'adapter_fingerprint' bare/manifest.json
+code 1
+run cmp whole/last/adapter_config.json sft/best/adapter_config.json
+code 0
+
+# Killed anywhere, also before its reference or a checkpoint is there, and with nothing left of the first run.
+"$QUERN" train dpo tiny.gguf --data pairs.jsonl --context 64 --adapter sft/best $plan --out cut --threads 2 --quiet \
+    >said 2>&1 &
+pid=$!
+while kill -0 $pid 2>/dev/null && [ ! -e cut/last ]; do sleep 0.02; done
+kill -9 $pid 2>/dev/null
+wait $pid 2>/dev/null
+mv sft gone
+rm cut/data/reference.bin
+run "$QUERN" train resume cut --threads 2 --quiet
+code 0
+for file in last/adapter_model.safetensors last/training_state.safetensors data/reference.bin; do
+    run cmp cut/$file whole/$file
+    code 0
+done
+rm -rf cut/last cut/best cut/checkpoints
+run "$QUERN" train resume cut --quiet
+code 0
+run cmp cut/last/adapter_model.safetensors whole/last/adapter_model.safetensors
+code 0
+
+# What it began with is watched, and its numbers stand once in a checkpoint.
+run grep -ac 'trained.blk.0' cut/last/training_state.safetensors
+code 1
+size=$(wc -c <cut/last/adapter_model.safetensors)
+printf x | dd of=cut/last/adapter_model.safetensors bs=1 seek=$((size - 3)) conv=notrunc 2>/dev/null
+run "$QUERN" train resume cut --quiet
+code 5
+err_has 'adapter_model.safetensors is damaged: its checksum does not fit'
+size=$(wc -c <cut/data/adapter/adapter_model.safetensors)
+printf x | dd of=cut/data/adapter/adapter_model.safetensors bs=1 seek=$((size - 3)) conv=notrunc 2>/dev/null
+run "$QUERN" train resume cut --quiet
+code 5
+err_has 'is not the adapter that this run began with'
+
+# Examples on an adapter, too, and one of another model is refused.
+mv gone sft
+run "$QUERN" train sft tiny.gguf --adapter sft/best --data chats.jsonl --context 64 --steps 2 --lr 1e-3 \
+    --sample-every 0 --out more --quiet
+code 0
+run "$QUERN" generate tiny.gguf --adapter more/best --chat -p 'say 7' --tokens 4
+code 0
+i=0
+while [ $i -lt 60 ]; do echo "say $i and $i it is"; i=$((i + 1)); done >text.txt
+run "$QUERN" train pretrain --data text.txt --tokenizer tiny --layers 1 --dim 32 --context 64 --batch 2 --steps 2 \
+    --out other --quiet
+code 0
+run "$QUERN" train sft other/last --adapter sft/best --data chats.jsonl --out run
+code 5
+err_has sft/best
+run ls
+out_lacks run
+
+done_testing
