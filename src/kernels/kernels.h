@@ -22,7 +22,6 @@
 #include "num/num.h"
 
 typedef void qn_real;
-
 /* x86-64 builds have the rows of kernel_list_x86.inc unless the build asks for the scalar engine alone. */
 #if defined(__x86_64__) && !defined(QN_SCALAR_ONLY)
 #define QN_KERNELS_X86 1
@@ -107,7 +106,6 @@ qn_dtype qn_grad_dtype(qn_dtype weight);
 
 /* dst[j][i] = src[i][j], i < rows, j < columns: words of 32 bits (F32, pairs of BF16), rows ldd and lds words apart. */
 typedef void qn_turn_fn(void *dst, int64_t ldd, const void *src, int64_t lds, int64_t rows, int64_t columns);
-
 typedef struct qn_kernels qn_kernels;
 /* Columns [k0, k0 + 32) of Wᵀ as a panel whose reduction runs over rows [n0, n0 + n) of W [N,K]; columns beyond K are
  * zero. w: the panels of W, in dtype t; n0 a multiple of 32. room: qn_turn_room() bytes, aligned to 64. */

@@ -335,7 +335,8 @@ static const case_setup over_chunks = {{.max_context = 512, .scale = 0.5f}, 3,
                                        {{33, 240, 0}, {5, 262, 1}, {12, 250, 2}}};
 static const case_setup groves = {{.max_context = 512, .scale = 0.5f}, 4,
                                   {{12, 250, 0}, {9, 0, 0}, {6, 259, 2}, {7, 5, 2}}};
-static const case_setup both = {{.max_context = 512, .scale = 0.5f, .both = true}, 3, {{19, 0, 0}, {1, 0, 0}, {13, 0, 0}}};
+static const case_setup both = {{.max_context = 512, .scale = 0.5f, .both = true}, 3,
+                                {{19, 0, 0}, {1, 0, 0}, {13, 0, 0}}};
 const qn_op_case qn_attention_cases[QN_ATTENTION_CASES] = {
     {.n_in = 3, .in = {{3, {5, 1, 2}}, {3, {5, 1, 2}}, {3, {5, 1, 2}}}, .attr = &one, .prepare = prepare},
     {.n_in = 3, .in = {{3, {40, 2, 4}}, {3, {40, 1, 4}}, {3, {40, 1, 4}}}, .attr = &windows, .prepare = prepare},

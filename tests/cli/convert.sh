@@ -63,8 +63,8 @@ run "$QUERN" convert "$S/nothing" "$S/x"
 code 4; err_has 'nothing'
 run "$QUERN" convert "$S/alien.gguf" "$S/x"
 code 6; err_has 'not known here'
-run "$QUERN" convert "$S/kquant.gguf" "$S/x"
-code 6; err_has 'Q4_K'
+run "$QUERN" convert "$S/unread.gguf" "$S/x"
+code 6; err_has 'IQ2_XXS'
 run "$QUERN" convert "$S/missing.gguf" "$S/x"
 code 4; err_has 'tensor'
 run "$QUERN" convert "$S/extra.gguf" "$S/extra"

@@ -124,8 +124,8 @@ code 2; err_has '--draft-tokens needs --draft'
 # Errors name what is wrong.
 run "$QUERN" generate "$S/alien.gguf" -p a
 code 6; err_has 'alien'; err_has 'llama'
-run "$QUERN" generate "$S/kquant.gguf" -p a
-code 6; err_has 'blk.0.ffn_down.weight'; err_has 'Q4_K'; err_has 'Q8_0'
+run "$QUERN" generate "$S/unread.gguf" -p a
+code 6; err_has 'blk.0.ffn_down.weight'; err_has 'IQ2_XXS'; err_has 'Q8_0'
 run "$QUERN" generate "$S/extra.gguf" -p a
 code 5; err_has 'the tokenizer has 264 tokens, the model'
 run "$QUERN" generate "$S/missing.gguf" -p a

@@ -35,9 +35,9 @@ code 0; out_has '"llama.context_length": 512'; out_has '"name": "blk.0.ffn_down.
 # Described although it cannot be run.
 run "$QUERN" info "$S/alien.gguf"
 code 0; out_has 'architecture    alien'; out_has 'cannot be run'; out_has 'BPE, 261 tokens'; out_has '12 tensors'
-run "$QUERN" info "$S/kquant.gguf"
-code 0; out_has 'Q4_K 12.4 % (not supported)'; out_has 'cannot be run'; out_has 'blk.0.ffn_down.weight'
-run "$QUERN" info "$S/kquant.gguf" --json
+run "$QUERN" info "$S/unread.gguf"
+code 0; out_has 'IQ2_XXS 12.4 % (not supported)'; out_has 'cannot be run'; out_has 'blk.0.ffn_down.weight'
+run "$QUERN" info "$S/unread.gguf" --json
 code 0; out_has '"supported": false'
 
 # Another family, by its configuration alone.

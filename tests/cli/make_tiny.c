@@ -10,7 +10,7 @@
  *
  * What is written:  tiny.gguf, tiny/ (the same as a Hugging Face directory), bos.gguf (adds BOS, has no chat template);
  * bert/, an encoder, which writes nothing (tiny_bert.h); adapter/, with which c is taken for x ("abc" is continued by
- * "yz"); and for errors alien.gguf (unknown architecture), kquant.gguf (a type that is not supported), extra.gguf (more
+ * "yz"); and for errors alien.gguf (unknown architecture), unread.gguf (a type that is not supported), extra.gguf (more
  * tokens than rows), missing.gguf (a tensor less), swapped.gguf (y and z have changed places in the vocabulary). */
 #include <sys/stat.h>
 
@@ -20,7 +20,7 @@
 #include "tiny_bert.h"
 
 enum { EOT, BOS, EOS, BYTE0, THE = BYTE0 + 256 + 1, V = THE + 1 };
-enum { D = 288, F = 256, HEADS = 9, KV_HEADS = 3, DH = 32, EXTRA = 3, Q4_K = 12, Q4_K_BYTES = 144 };
+enum { D = 288, F = 256, HEADS = 9, KV_HEADS = 3, DH = 32, EXTRA = 3, IQ2_XXS = 16, IQ2_XXS_BYTES = 66 };
 
 static const char chat_template[] =
     "{% for message in messages %}"
@@ -118,7 +118,7 @@ static void write_file(const char *folder, const char *name, const void *bytes, 
 
 /* ---- GGUF -------------------------------------------------------------------------------------------------------- */
 
-typedef struct { const char *file, *arch, *without, *kquant; int extra; bool bos, no_template, swapped; } variant;
+typedef struct { const char *file, *arch, *without, *unread; int extra; bool bos, no_template, swapped; } variant;
 
 static void gguf_config(test_gguf *g, const char *arch) {
     const struct { const char *key; uint32_t v; } numbers[] = {
@@ -162,12 +162,12 @@ static void gguf_tokenizer(test_gguf *g, const variant *w) {
         test_gguf_str(g, "tokenizer.chat_template", chat_template);
 }
 
-static void gguf_tensor(test_gguf *g, const tensor *t, bool kquant) {
+static void gguf_tensor(test_gguf *g, const tensor *t, bool unread) {
     const int64_t dims[] = {t->rows ? t->rows : t->columns, t->columns};
-    static const char zeros[D * F / 256 * Q4_K_BYTES];
+    static const char zeros[D * F / 256 * IQ2_XXS_BYTES];
     float *v = values_of(t);
-    if (kquant)
-        test_gguf_raw(g, t->gguf, Q4_K, 2, dims, zeros, sizeof zeros);
+    if (unread)
+        test_gguf_raw(g, t->gguf, IQ2_XXS, 2, dims, zeros, sizeof zeros);
     else
         test_gguf_tensor(g, t->gguf, t->gguf_dtype, t->rows ? 2 : 1, dims, v);
     qn_free(v);
@@ -179,7 +179,7 @@ static void write_gguf(const char *folder, const variant *w) {
     gguf_tokenizer(&g, w);
     for (size_t i = 0; i < QN_LEN(tensors); i++)
         if (!w->without || !is(&tensors[i], w->without))
-            gguf_tensor(&g, &tensors[i], w->kquant && is(&tensors[i], w->kquant));
+            gguf_tensor(&g, &tensors[i], w->unread && is(&tensors[i], w->unread));
     qn_buf bytes = test_gguf_bytes(&g);
     write_file(folder, w->file, bytes.s, bytes.n);
     qn_buf_drop(&bytes);
@@ -337,7 +337,7 @@ int main(int argc, char **argv) {
         {.file = "swapped.gguf", .arch = "llama", .swapped = true},
         {.file = "bos.gguf", .arch = "llama", .bos = true, .no_template = true},
         {.file = "alien.gguf", .arch = "alien"},
-        {.file = "kquant.gguf", .arch = "llama", .kquant = "blk.0.ffn_down.weight"},
+        {.file = "unread.gguf", .arch = "llama", .unread = "blk.0.ffn_down.weight"},
         {.file = "extra.gguf", .arch = "llama", .extra = EXTRA},
         {.file = "missing.gguf", .arch = "llama", .without = "blk.0.attn_q.weight"},
     };

@@ -16,7 +16,7 @@ TEST(an_unknown_dtype_names_those_that_are_known) {
     o.weights = "q9";
     CHECK_INT(quern_model_open(&model, "x.gguf", NULL, &o), QN_EINVAL);
     CHECK_CONTAINS(quern_error(), "q9");
-    CHECK_CONTAINS(quern_error(), "Q8_0");
+    CHECK_CONTAINS(quern_error(), "q8_0");
 }
 
 TEST(an_option_struct_without_its_size_is_refused) {

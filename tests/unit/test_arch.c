@@ -30,8 +30,11 @@ static void check_table(const qn_arch *a) {
         CHECK(rank == 2 || (p->flags & QN_NO_DECAY), "%s: vectors do not", p->gguf);
         for (size_t j = 0; j < i; j++)
             CHECK(strcmp(p->gguf, a->params[j].gguf) != 0 && strcmp(p->hf, a->params[j].hf) != 0, "%s", p->gguf);
-        if (a->hf_prefix && !(p->flags & QN_TIED))
-            CHECK(strncmp(p->hf, a->hf_prefix, strlen(a->hf_prefix)) == 0, "%s", p->hf);
+        /* Some files have the prefix and some not; the table has it everywhere or nowhere. */
+        const size_t prefix = a->hf_prefix ? strlen(a->hf_prefix) : 0;
+        if (!(p->flags & QN_TIED))
+            CHECK(!strncmp(p->hf, a->hf_prefix ? a->hf_prefix : "", prefix) ==
+                  !strncmp(a->params[0].hf, a->hf_prefix ? a->hf_prefix : "", prefix), "%s", p->hf);
     }
 }
 

@@ -7,7 +7,7 @@
 
 #define DIMS(...) ((int64_t[]){__VA_ARGS__})
 
-enum { Q4_K = 12 };
+enum { IQ2_XXS = 16 };
 
 /* A small file with a key of every shape and three tensors. */
 static test_gguf good(void) {
@@ -234,19 +234,19 @@ TEST(refuses_tensors_that_share_bytes) {
 }
 
 TEST(opens_what_it_cannot_compute_and_says_so_on_use) {
-    static const char zeros[2 * 144];
+    static const char zeros[2 * 66];
     test_gguf made = {0};
-    test_gguf_raw(&made, "blk.0.ffn_down.weight", Q4_K, 2, DIMS(2, 256), zeros, sizeof zeros);
+    test_gguf_raw(&made, "blk.0.ffn_down.weight", IQ2_XXS, 2, DIMS(2, 256), zeros, sizeof zeros);
     test_gguf_fill(&made, "fine", QN_F16, 1, DIMS(4), "fine", 1);
     qn_buf b = test_gguf_bytes(&made);
     qn_gguf *g;
     CHECK_OK(qn_gguf_open_memory(&g, b.s, b.n));
     const qn_tensor_file *f = qn_gguf_tensors(g);
     const qn_tensor_info *t = qn_tensor_at(f, 0);
-    CHECK_STR(t->type, "Q4_K");
-    CHECK_INT(t->bytes, 2 * 144);
+    CHECK_STR(t->type, "IQ2_XXS");
+    CHECK_INT(t->bytes, 2 * 66);
     CHECK_FAIL(qn_tensor_need_dtype(f, t), QN_EUNSUPPORTED, "blk.0.ffn_down.weight");
-    CHECK_CONTAINS(qn_error_message(), "Q4_K");
+    CHECK_CONTAINS(qn_error_message(), "IQ2_XXS");
     CHECK_CONTAINS(qn_error_message(), "Q8_0");
     CHECK_OK(qn_tensor_need_dtype(f, qn_tensor_at(f, 1)));
     qn_gguf_close(g);

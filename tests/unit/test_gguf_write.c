@@ -25,12 +25,13 @@ static int put_everything(qn_gguf_writer *w) {
     return qn_gguf_put_array(w, "nothing", QN_GGUF_STRING, 0);
 }
 
-/* One tensor of every dtype that GGUF has, a vector of odd length in front, so that padding is needed. */
+/* One tensor of every dtype that GGUF has and that is written; a vector of odd length in front, so that padding is
+ * needed. */
 static int put_tensors(qn_gguf_writer *w) {
     const int64_t odd = 5;
     QN_TRY(qn_tensor_writer_add(&w->t, "odd", QN_F16, 1, &odd));
     for (int t = 0; t < QN_DTYPES; t++)
-        if (qn_dtype_get((qn_dtype)t)->ggml_id >= 0)
+        if (qn_dtype_get((qn_dtype)t)->ggml_id >= 0 && qn_dtype_get((qn_dtype)t)->encode_row)
             QN_TRY(qn_tensor_writer_add(&w->t, qn_dtype_get((qn_dtype)t)->name, (qn_dtype)t, 2, SHAPE));
     return 0;
 }
