@@ -109,7 +109,8 @@ def make_curves(o, seed):
 # ---- tables ----
 
 def rows_of(model):
-    return {r["name"]: r for r in model["rows"]}
+    """But for bits by kind, some of which are called like a task."""
+    return {r["name"]: r for r in model["rows"] if r["part"] != "bits"}
 
 
 def over_seeds(cells):
@@ -127,8 +128,6 @@ def table(o, seeds, curves):
            f"tuning, {o.dpo_epochs} of preferences (β {o.beta}, mix {o.mix}). Percent, 95 % intervals, each seed.", "",
            line(["", "base", "SFT", "DPO"]), line(["---"] * 4)]
     for name, row in rows_of(seeds[0][0]).items():
-        if row["part"] == "bits":
-            continue
         cells = [[rows_of(models[i])[name] for models in seeds] for i in range(3)]
         out.append(line([row["about"].strip() + (" ↓" if row["lower_is_better"] else "")] +
                         [over_seeds(c) for c in cells]))
