@@ -13,6 +13,7 @@
  *   phase 1   dy; rows of s·u       phase 2, 3   linear's       phase 4   du: its rows times s */
 #include "ops/lora_impl.h"
 
+#include "ops/adapter_case.h"
 #include "ops/attention.h"
 #include "ops/linear_impl.h"
 
@@ -251,18 +252,7 @@ static int64_t flops(const qn_op_ctx *c) {
 
 /* ---- cases ---- */
 
-/* Rows that the second of two adapters is off for, on for, and on by half. */
-static void *segments(qn_op_ctx *c) {
-    static const float scales[] = {3, 0, 7, 1, 5, 0.5f};
-    const int64_t T = c->in[IN_Y].dim[0];
-    struct { qn_batch batch; int32_t row_segment[128]; } *b = qn_zalloc(QN_MEM_TEST, 1, sizeof *b);
-    qn_assert(b && T <= (int64_t)QN_LEN(b->row_segment));
-    for (int64_t t = 0; t < T; t++)
-        b->row_segment[t] = (int32_t)(t * 3 / T);
-    b->batch = (qn_batch){.row_segment = b->row_segment, .n_segments = 3, .adapter_scale = scales, .n_adapters = 2};
-    c->run = &b->batch;
-    return b;
-}
+static void *segments(qn_op_ctx *c) { return qn_adapter_case(c, c->in[IN_Y].dim[0]); }
 
 static const qn_lora_attr one = {1, 0, {2}}, two = {2, 1, {0.5, 1.5}}, three = {3, 1, {1, 2, 0.25}};
 static const qn_op_case cases[] = {

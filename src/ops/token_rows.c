@@ -11,6 +11,7 @@
  *   phase 1   dy      phase 2, beside it   dE: each tile owns some rows of it (ops.h: scatter) */
 #include "ops/lora_impl.h"
 
+#include "ops/adapter_case.h"
 #include "ops/attention.h"
 
 #include <string.h>
@@ -80,18 +81,7 @@ static void own(const qn_op_ctx *c, int64_t tile, QN_UNUSED void *scratch) {
 
 /* ---- cases ---- */
 
-/* Three segments, the second of two adapters off in the first of them. */
-static void *segments(qn_op_ctx *c) {
-    static const float scales[] = {3, 0, 7, 1, 5, 0.5f};
-    const int64_t T = c->in[Y].dim[0];
-    struct { qn_batch batch; int32_t row_segment[128]; } *b = qn_zalloc(QN_MEM_TEST, 1, sizeof *b);
-    qn_assert(b && T <= (int64_t)QN_LEN(b->row_segment));
-    for (int64_t t = 0; t < T; t++)
-        b->row_segment[t] = (int32_t)(t * 3 / T);
-    b->batch = (qn_batch){.row_segment = b->row_segment, .n_segments = 3, .adapter_scale = scales, .n_adapters = 2};
-    c->run = &b->batch;
-    return b;
-}
+static void *segments(qn_op_ctx *c) { return qn_adapter_case(c, c->in[Y].dim[0]); }
 
 static const int32_t few[] = {1, 4, 5}, one[] = {0};
 static const qn_token_rows_attr three = {few, 3, 6, 1}, first = {one, 1, 1, 0};
