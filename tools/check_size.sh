@@ -1,5 +1,5 @@
 #!/bin/sh
-# tools/check_size.sh — the command stays small: under 4 MB without its symbols. QUERN names the binary.
+# tools/check_size.sh — the command stays small: under 4 MB without its symbols (decision 016). QUERN names the binary.
 limit=4000000
 copy=$(mktemp) || exit 1
 trap 'rm -f "$copy"' EXIT
