@@ -17,13 +17,7 @@
 #define BRIEF_IDS 3
 typedef struct { uint64_t key[2]; int32_t id[BRIEF_IDS]; uint32_t n_ids; } brief_entry;
 
-/* The rest, to a length: one to two cache lines. n_ids 0: empty. */
-#define CACHE_BITS 13
-#define CACHE_KEY 46
-#define CACHE_IDS 20
-typedef struct { uint8_t n_key, n_ids; char key[CACHE_KEY]; int32_t id[CACHE_IDS]; } cache_entry;
-
-typedef struct { brief_entry brief[1 << BRIEF_BITS][2]; cache_entry other[1 << CACHE_BITS]; } word_cache;
+typedef struct { brief_entry brief[1 << BRIEF_BITS][2]; qn_cached_word other[QN_CACHED_WORDS]; } word_cache;
 
 struct qn_bpe_work {
     word_cache *cache;
@@ -326,19 +320,13 @@ static int encode(const qn_bpe *b, qn_bpe_work *w, const char *s, size_t n) {
     return qn_bpe_merge_all(&b->merges, &w->symbols, bytes ? s : NULL);
 }
 
-static uint64_t load64(const char *p) {
-    uint64_t v;
-    memcpy(&v, p, sizeof v);
-    return v;
-}
-
 /* The bytes of a word and its length, n ≤ BRIEF_KEY. */
 QN_INLINE void brief_key(const char *s, size_t n, size_t room, uint64_t key[2]) {
     if (QN_LIKELY(room >= 16)) {
         const uint64_t low = n >= 8 ? UINT64_MAX : (UINT64_C(1) << 8 * n) - 1;
         const uint64_t high = n <= 8 ? 0 : (UINT64_C(1) << 8 * (n - 8)) - 1;
-        key[0] = load64(s) & low;
-        key[1] = load64(s + 8) & high;
+        key[0] = qn_cached_load(s) & low;
+        key[1] = qn_cached_load(s + 8) & high;
     } else {
         key[0] = key[1] = 0;
         memcpy(key, s, n);
@@ -346,43 +334,25 @@ QN_INLINE void brief_key(const char *s, size_t n, size_t room, uint64_t key[2]) 
     key[1] |= (uint64_t)n << 56;
 }
 
-/* Any mixing will do here and below: whole keys are compared. */
+/* Any mixing will do here: whole keys are compared. */
 QN_INLINE uint64_t hash_brief(const uint64_t key[2]) {
     uint64_t h = (key[0] ^ key[1] * UINT64_C(0x9E3779B97F4A7C15)) * UINT64_C(0xD6E8FEB86659FD93);
     h ^= h >> 32;
     return h * UINT64_C(0xD6E8FEB86659FD93);
 }
 
-/* n ≥ 8. */
-QN_INLINE uint64_t hash_word(const char *s, size_t n) {
-    uint64_t h = n * UINT64_C(0x9E3779B97F4A7C15) ^ load64(s + n - 8);
-    for (size_t i = 0; i + 8 < n; i += 8)
-        h = (h ^ load64(s + i)) * UINT64_C(0xD6E8FEB86659FD93);
-    return h * UINT64_C(0xD6E8FEB86659FD93);
-}
-
-/* What a word's entry is going to say, where it fits one. */
-static void remember(cache_entry *e, const char *s, size_t n, const qn_bpe_symbols *sym) {
-    if (sym->n == 0 || sym->n > CACHE_IDS)
-        return;
-    e->n_key = (uint8_t)n;
-    e->n_ids = (uint8_t)sym->n;
-    memcpy(e->key, s, n);
-    memcpy(e->id, sym->id, sym->n * sizeof *e->id);
-}
-
 /* A word that is too long to be brief, or too many ids; new: where it goes if it is brief after all. */
 static QN_NOINLINE int other_word(const qn_bpe *b, qn_bpe_work *w, const char *s, size_t n, uint64_t hash,
                                   brief_entry *new, qn_ids *ids) {
-    cache_entry *e = &w->cache->other[hash >> (64 - CACHE_BITS)];
-    if (e->n_key == n && e->n_ids && memcmp(e->key, s, n) == 0)
+    qn_cached_word *e = qn_cached_at(w->cache->other, hash);
+    if (qn_cached_is(e, s, n))
         return qn_ids_append(ids, e->id, e->n_ids);
     QN_TRY(encode(b, w, s, n));
     if (new && w->symbols.n > 0 && w->symbols.n <= BRIEF_IDS) {
         new->n_ids = (uint32_t)w->symbols.n;
         memcpy(new->id, w->symbols.id, w->symbols.n * sizeof *new->id);
     } else {
-        remember(e, s, n, &w->symbols);
+        qn_cached_put(e, s, n, w->symbols.id, w->symbols.n);
     }
     return qn_ids_append(ids, w->symbols.id, w->symbols.n);
 }
@@ -411,7 +381,7 @@ QN_INLINE int append_brief(qn_ids *ids, const brief_entry *e) {
 
 QN_INLINE void look_up(lookup *l, const qn_bpe_work *w, qn_str word, const char *end) {
     if (word.n > BRIEF_KEY) {
-        l->hash = word.n > CACHE_KEY ? 0 : hash_word(word.s, word.n);
+        l->hash = word.n > QN_CACHED_KEY ? 0 : qn_cached_hash_long(word.s, word.n);
         return;
     }
     brief_key(word.s, word.n, (size_t)(end - word.s), l->key);
@@ -420,7 +390,7 @@ QN_INLINE void look_up(lookup *l, const qn_bpe_work *w, qn_str word, const char 
 }
 
 QN_INLINE int finish(const lookup *l, const qn_bpe *b, qn_bpe_work *w, qn_str word, qn_ids *ids) {
-    if (QN_UNLIKELY(word.n > CACHE_KEY)) {
+    if (QN_UNLIKELY(word.n > QN_CACHED_KEY)) {
         QN_TRY(encode(b, w, word.s, word.n));
         return qn_ids_append(ids, w->symbols.id, w->symbols.n);
     }

@@ -7,7 +7,7 @@
 #include "tok/word_cache.h"
 
 struct qn_wordpiece_work {
-    qn_word_cache cache;
+    qn_cached_word *cache;
     qn_buf key;                     /* the prefix, then the rest of the word */
     qn_ids pieces;
 };
@@ -53,18 +53,19 @@ int qn_wordpiece_work_new(qn_wordpiece_work **out) {
     qn_wordpiece_work *w = qn_zalloc(QN_MEM_TOK, 1, sizeof *w);
     if (!w)
         return QN_ENOMEM;
-    const int rc = qn_word_cache_init(&w->cache);
-    if (rc < 0)
+    w->cache = qn_arena_map(QN_MEM_TOK, QN_CACHED_WORDS * sizeof *w->cache);   /* pages only where a word has been */
+    if (!w->cache) {
         qn_free(w);
-    else
-        *out = w;
-    return rc;
+        return QN_ENOMEM;
+    }
+    *out = w;
+    return 0;
 }
 
 void qn_wordpiece_work_free(qn_wordpiece_work *w) {
     if (!w)
         return;
-    qn_word_cache_drop(&w->cache);
+    qn_arena_unmap(QN_MEM_TOK, w->cache, QN_CACHED_WORDS * sizeof *w->cache);
     qn_buf_drop(&w->key);
     qn_ids_drop(&w->pieces);
     qn_free(w);
@@ -121,7 +122,7 @@ static int encode(const qn_wordpiece *p, qn_wordpiece_work *w, const char *s, si
 }
 
 int qn_wordpiece_word(const qn_wordpiece *p, qn_wordpiece_work *w, const char *s, size_t n, qn_ids *ids) {
-    qn_cached_word *e = qn_word_cache_at(&w->cache, s, n);
+    qn_cached_word *e = n > QN_CACHED_KEY ? NULL : qn_cached_at(w->cache, qn_cached_hash(s, n));
     if (e && qn_cached_is(e, s, n))
         return qn_ids_append(ids, e->id, e->n_ids);
     QN_TRY(encode(p, w, s, n));
