@@ -31,10 +31,12 @@ run "$QUERN" data world --out asked --known-by "$M" --quiet
 code 2
 err_has 'asked.known: stands where the answers would be kept'
 rm asked.known
+# A shell's background jobs are born deaf to SIGINT: the command must have said that it asks before it is interrupted.
 interrupted() {         # model, lines of asked.known to wait for
     "$QUERN" data world --out asked --known-by "$1" --threads 1 2>"$scratch/err" >"$scratch/out" &
     pid=$!
-    until { [ -e asked.known ] && [ "$(wc -l <asked.known)" -ge "$2" ]; } || ! kill -0 $pid 2>/dev/null; do
+    until { grep -q 'facts in 4 forms' "$scratch/err" && [ "$(wc -l <asked.known)" -ge "$2" ]; } \
+            || ! kill -0 $pid 2>/dev/null; do
         sleep 0.05
     done
     kill -INT $pid
