@@ -186,7 +186,8 @@ static void fact_row(qn_sets *s, qn_gen *g, int64_t n) {
                         .name = actor_name(g, who), .she = g->actor[who].she};
     qn_sets_keep(s, qn_say_open(w, &ask, &s->a));
     put_values(s, r, value, choice);
-    const char *tags[] = {"text", "facts", "people", "3", "asked", "value", "place", place[who], "sentences between", "-", NULL};
+    const char *tags[] = {"text", "facts", "people", "3", "asked", "value", "place", place[who],
+                          "sentences between", "-", NULL};
     if (s->rc == 0 && qn_set_fresh(s, qn_buf_view(&s->a)))
         choice_row(s, qn_buf_view(&s->a), choice, 4, tags);
 }
