@@ -346,6 +346,8 @@ static int pretrain(qn_training *t) {
     QN_TRY(qn_run_args_patience(t));
     QN_TRY(build(t));
     qn_training_plan(t);
+    if (qn_cli_given(t->c, "out"))
+        QN_TRY(qn_training_room(t, qn_cli_str(t->c, "out")));
     if (qn_cli_flag(t->c, "dry-run"))
         return qn_cli_json(t->c) ? qn_training_plan_json(t) : 0;
     QN_TRY(qn_training_manifest(t, "running"));

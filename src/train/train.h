@@ -46,6 +46,7 @@ typedef struct {
     double bits_per_byte;               /* of text; special tokens count on neither side. NaN: no text */
     int64_t tokens;
     qn_judged judged;
+    double seconds;                     /* that it took, where a run measures */
 } qn_measured;
 
 /* What happened at a step, for whoever shows it. */
@@ -120,6 +121,7 @@ int qn_trainer_measure(qn_trainer *t, qn_measured *m);
 /* Seconds of a step as this machine does it now, but for the update: nothing is changed. */
 int qn_trainer_time(qn_trainer *t, double *seconds);
 const qn_train_state *qn_trainer_state(const qn_trainer *t);
+int64_t qn_trainer_checkpoint_bytes(const qn_trainer *t);               /* on the disk, but for some headers */
 qn_engine *qn_trainer_engine(qn_trainer *t);
 
 #endif
