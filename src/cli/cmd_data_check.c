@@ -155,6 +155,8 @@ static int count(job *j) {
         j->all.duplicates += s->duplicates;
         j->all.empty += s->empty;
         j->all.invalid += s->invalid;
+        j->all.textless += s->textless;
+        j->all.bad += s->bad;
     }
     for (int k = 0; k < QN_SPLITS; k++)
         qn_dataset_extremes_get(j->d, (qn_split)k, &j->extremes[k]);
@@ -287,6 +289,9 @@ static int put_text(job *j) {
     QN_TRY(qn_out_printf(j->c, "documents     %lld read; left out: %lld duplicate%s, %lld empty; broken characters: "
                          "%lld\n", (long long)j->all.documents, (long long)j->all.duplicates,
                          qn_plural(j->all.duplicates), (long long)j->all.empty, (long long)j->all.invalid));
+    if (j->all.textless + j->all.bad)
+        QN_TRY(qn_out_printf(j->c, "lines         left out: %lld without a text, %lld of no JSON\n",
+                             (long long)j->all.textless, (long long)j->all.bad));
     QN_TRY(put_split(j, "train", QN_SPLIT_TRAIN));
     QN_TRY(put_split(j, "validation", QN_SPLIT_VALIDATION));
     QN_TRY(qn_out_printf(j->c, "rows          %lld of %lld tokens, %.1f %% full; %lld piece%s of %lld document%s, %lld "
@@ -332,6 +337,8 @@ static int put_json(job *j) {
     qn_field_i64(w, "duplicates", j->all.duplicates);
     qn_field_i64(w, "empty", j->all.empty);
     qn_field_i64(w, "invalid_characters", j->all.invalid);
+    qn_field_i64(w, "lines_without_text", j->all.textless);
+    qn_field_i64(w, "bad_lines", j->all.bad);
     put_split_json(j, w, "train", QN_SPLIT_TRAIN);
     put_split_json(j, w, "validation", QN_SPLIT_VALIDATION);
     qn_field_i64(w, "leaked", j->leaked);

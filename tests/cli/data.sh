@@ -168,6 +168,10 @@ code 0
 out_has '"bad_lines": 0'
 run cmp torn2/train-00000.tokens sound/train-00000.tokens
 code 0
+run "$QUERN" data check torn2 --rows 0
+out_has 'left out: 0 without a text, 2 of no JSON'
+run "$QUERN" data check sound --rows 0
+out_lacks 'of no JSON'
 
 run "$QUERN" data prepare corpus.jsonl --tokenizer tok
 code 2
