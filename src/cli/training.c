@@ -529,12 +529,24 @@ int qn_training_manifest(qn_training *t, const char *state) {
     return qn_run_manifest(t->run, &work, state, fill_manifest, t);
 }
 
+/* Who asks for more gets the way: a run's length decided its schedule, so it ends where it was to end. */
+static void say_done(const qn_training *t, int64_t step) {
+    qn_buf last = {0};
+    if (step == 1)
+        qn_log(QN_LOG_INFO, "%s: its only step is done", qn_run_path(t->run));
+    else
+        qn_log(QN_LOG_INFO, "%s: all %lld steps are done", qn_run_path(t->run), (long long)step);
+    if (t->data && qn_put_quoted(&last, qn_run_path(t->run)) >= 0)
+        qn_log(QN_LOG_INFO, "`quern train pretrain --from %s/last` begins another run with its weights", last.s);
+    qn_buf_drop(&last);
+}
+
 int qn_training_resumed(qn_training *t) {
     const qn_run_work work = work_of(t);
     const int64_t step = qn_trainer_state(t->trainer)->step;
     const int64_t worse = qn_trainer_state(t->trainer)->worse;
     if (step == t->recipe.steps)
-        qn_log(QN_LOG_INFO, "%s: all %lld steps are done", qn_run_path(t->run), (long long)step);
+        say_done(t, step);
     else if (t->recipe.patience > 0 && worse >= t->recipe.patience)
         qn_log(QN_LOG_INFO, "%s: ended early at step %lld of %lld, because %lld evaluations in a row were not better; "
                "there is nothing to go on with", qn_run_path(t->run), (long long)step, (long long)t->recipe.steps,

@@ -7,6 +7,8 @@
 #include "cli/tuning.h"
 #include "cli/within.h"
 
+#define SHARE_FROM 5.0              /* seconds: of less, some per cent say nothing */
+
 static double speed_of(const qn_training_work *w) { return w->seconds > 0 ? w->tokens / w->seconds : 0; }
 
 double qn_training_taken(const qn_training *t) { return t->before + (qn_now() - t->start); }
@@ -38,8 +40,9 @@ static int put_promise(const qn_training *t, qn_buf *b) {
         return qn_buf_printf(b, "; --time promised %s, and how long it took nobody knows, because it was killed",
                              promise);
     const double more = 100 * (took / t->promised - 1);
-    QN_TRY(qn_buf_printf(b, "; --time promised %s, it took %s (%.0f %% %s)", promise, qn_clock_text(took, fact),
-                         fabs(more), more < 0 ? "less" : "more"));
+    QN_TRY(qn_buf_printf(b, "; --time promised %s, it took %s", promise, qn_clock_text(took, fact)));
+    if (t->promised >= SHARE_FROM)
+        QN_TRY(qn_buf_printf(b, " (%.0f %% %s)", fabs(more), more < 0 ? "less" : "more"));
     return put_spent(t, took, b);
 }
 
