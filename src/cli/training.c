@@ -442,7 +442,10 @@ int qn_training_build(qn_training *t) {
 
 void qn_training_unbuild(qn_training *t) {
     qn_trainer_free(t->trainer);
+    qn_params_drop(&t->params);
+    qn_model_free(t->model);
     t->trainer = NULL;
+    t->model = NULL;
 }
 
 /* ---- record ---- */

@@ -121,7 +121,7 @@ int qn_training_adapter_use(const qn_training *t, const char *best, qn_buf *b);
 qn_session_options qn_training_session(const qn_training *t, int64_t context, int64_t sequences);
 /* Engine and optimizer. QN_ENOMEM where the machine has less than they take. */
 int qn_training_build(qn_training *t);
-/* Lets the engine go, for another recipe. */
+/* Lets engine and model go, for another recipe: both are to be made anew. */
 void qn_training_unbuild(qn_training *t);
 double qn_training_seconds(const qn_training *t);       /* that all steps take: as measured, or a guess */
 /* Says the plan: model, data, run, memory, time; or prints it as JSON. */

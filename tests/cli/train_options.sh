@@ -79,6 +79,12 @@ run grep -c '"seconds_promised": [0-9]' timed/manifest.json
 out_is 1
 run grep -c '"seconds_taken": [0-9]' timed/manifest.json
 out_is 1
+# It is a run of so many steps like any other, whatever was tried before.
+steps=$(sed -n 's/.*"steps": \([0-9]*\).*/\1/p' timed/manifest.json | head -n 1)
+run "$QUERN" train pretrain --data data $shape --steps "$steps" --out untried --quiet
+code 0
+run cmp timed/last/model.safetensors untried/last/model.safetensors
+code 0
 cp -a timed cut
 rm -rf cut/checkpoints cut/last cut/best
 run "$QUERN" train resume cut --json

@@ -234,6 +234,17 @@ TEST(looking_disturbs_nothing) {
     made_drop(&plain);
 }
 
+/* By steps in earnest: of this trainer nothing is kept, and a row that is only looked at is less than its step. */
+TEST(a_trial_tells_what_steps_and_rows_take) {
+    make_options o = MAKE;
+    qn_trial trial;
+    made r = make(&o);
+    CHECK_OK(qn_trainer_time(r.t, 0, &trial));
+    CHECK(trial.step > 0 && trial.row > 0 && trial.held_rows > 0, "%g %g", trial.step, trial.row);
+    CHECK_INT(qn_trainer_state(r.t)->step, 2);
+    made_drop(&r);
+}
+
 /* A hook that fails ends the run, and the steps so far are not lost. */
 TEST(a_failing_hook_leaves_a_checkpoint) {
     make_options o = MAKE;
