@@ -7,7 +7,7 @@
 enum { EMBED_STEP = 32 };       /* texts between two passes: nobody who writes waits for longer */
 
 struct qn_scheduler {
-    qn_engine *engine;
+    qn_slots *slots;
     qn_embedder *embedder;
     int64_t bound;
     pthread_t thread;
@@ -70,10 +70,10 @@ static void fill_slots(qn_scheduler *s) {
     pthread_mutex_unlock(&s->lock);
     end_all(gone);
     pthread_mutex_lock(&s->lock);
-    while (s->first && qn_engine_active(s->engine) < qn_engine_slots(s->engine)) {
+    while (s->first && qn_slots_active(s->slots) < qn_slots_count(s->slots)) {
         qn_job *j = pop(s);
         pthread_mutex_unlock(&s->lock);
-        qn_engine_admit(s->engine, j);
+        qn_slots_admit(s->slots, j);
         pthread_mutex_lock(&s->lock);
     }
 }
@@ -121,11 +121,11 @@ static void embed(qn_scheduler *s) {
 
 /* What others see; and how many seconds of work an answer takes from all, recent ones counting more. */
 static void count(qn_scheduler *s) {
-    const qn_engine_stats now = qn_engine_stats_get(s->engine);
-    const qn_session_memory memory = qn_session_memory_get(qn_engine_session(s->engine));
-    const int64_t ended = now.answers + now.failed - s->seen.engine.answers - s->seen.engine.failed;
-    s->seen.engine = now;
-    s->seen.active = qn_engine_active(s->engine);
+    const qn_slots_stats now = qn_slots_stats_get(s->slots);
+    const qn_session_memory memory = qn_session_memory_get(qn_slots_session(s->slots));
+    const int64_t ended = now.answers + now.failed - s->seen.total.answers - s->seen.total.failed;
+    s->seen.total = now;
+    s->seen.active = qn_slots_active(s->slots);
     s->seen.kv_used = memory.kv_used;
     s->seen.kv_most = memory.kv_reserved;
     if (ended > 0) {
@@ -139,19 +139,19 @@ static void *work(void *arg) {
     qn_scheduler *s = arg;
     pthread_mutex_lock(&s->lock);
     for (;;) {
-        if (s->engine)
+        if (s->slots)
             fill_slots(s);
-        if (s->engine && s->cancelled)
-            qn_engine_cancel(s->engine);
-        const bool busy = s->engine && qn_engine_active(s->engine) > 0;
+        if (s->slots && s->cancelled)
+            qn_slots_cancel(s->slots);
+        const bool busy = s->slots && qn_slots_active(s->slots) > 0;
         if (s->ended && !busy && !s->first && !s->embed_first)
             break;
         if (busy) {
             pthread_mutex_unlock(&s->lock);
-            qn_engine_pass(s->engine);
+            qn_slots_pass(s->slots);
             pthread_mutex_lock(&s->lock);
         }
-        if (s->engine)
+        if (s->slots)
             count(s);
         if (s->embed_first)
             embed(s);
@@ -164,17 +164,17 @@ static void *work(void *arg) {
 
 /* ---- for the others ---- */
 
-int qn_scheduler_new(qn_scheduler **out, qn_engine *e, qn_embedder *m, int64_t queue) {
+int qn_scheduler_new(qn_scheduler **out, qn_slots *slots, qn_embedder *m, int64_t queue) {
     *out = NULL;
     qn_scheduler *s = qn_zalloc(QN_MEM_SERVE, 1, sizeof *s);
     if (!s)
         return QN_ENOMEM;
-    s->engine = e;
+    s->slots = slots;
     s->embedder = m;
     s->bound = queue;
-    s->seen.slots = e ? qn_engine_slots(e) : 0;
-    if (e)
-        s->seen.kv_most = qn_session_memory_get(qn_engine_session(e)).kv_reserved;
+    s->seen.slots = slots ? qn_slots_count(slots) : 0;
+    if (slots)
+        s->seen.kv_most = qn_session_memory_get(qn_slots_session(slots)).kv_reserved;
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->more, NULL);
     s->started = pthread_create(&s->thread, NULL, work, s) == 0;
@@ -213,10 +213,10 @@ static int has_room(qn_scheduler *s, int64_t n) {
 }
 
 int qn_scheduler_submit(qn_scheduler *s, qn_job *const *jobs, int64_t n) {
-    if (!s->engine)
+    if (!s->slots)
         return qn_fail(QN_EUNSUPPORTED, "this model reads texts whole and writes none: it makes embeddings");
     for (int64_t i = 0; i < n; i++)
-        QN_TRY(qn_engine_check(s->engine, jobs[i]));
+        QN_TRY(qn_slots_check(s->slots, jobs[i]));
     pthread_mutex_lock(&s->lock);
     const int rc = has_room(s, n);
     for (int64_t i = 0; i < n && rc >= 0; i++) {

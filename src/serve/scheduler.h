@@ -1,6 +1,6 @@
 /* serve/scheduler.h — the one thread that touches the model, and the queue in front of it.
  *
- *     HTTP threads ──► submit ──► queue (bounded) ──► engine: a slot each ──► listeners, on the scheduler's thread
+ *     HTTP threads ──► submit ──► queue (bounded) ──► slots: one each ──► listeners, on the scheduler's thread
  *                                                 └─► embedder: some texts between two passes
  *
  * Jobs begin in the order in which they came. A queue that is full refuses at once, so that a client can come back;
@@ -9,7 +9,7 @@
 #define QN_SERVE_SCHEDULER_H
 
 #include "infer/embedder.h"
-#include "serve/engine.h"
+#include "serve/slots.h"
 
 typedef struct qn_scheduler qn_scheduler;
 
@@ -32,19 +32,19 @@ struct qn_embed_job {
 
 typedef struct {
     int64_t waiting, active, slots, embedding;
-    qn_engine_stats engine;
+    qn_slots_stats total;
     int64_t refused;                /* jobs that found the queue full */
     size_t kv_used, kv_most;        /* bytes of keys and values: touched at the most so far; that can be */
 } qn_scheduler_stats;
 
-/* Starts the thread. Takes neither engine nor embedder (each may be NULL), which are its own until it is freed: nobody
- * else calls them but qn_engine_check. queue: jobs that may wait. QN_ENOMEM, QN_EIO: no thread. */
-int qn_scheduler_new(qn_scheduler **out, qn_engine *e, qn_embedder *m, int64_t queue);
+/* Starts the thread. Takes neither slots nor embedder (each may be NULL), which are its own until it is freed: nobody
+ * else calls them but qn_slots_check. queue: jobs that may wait. QN_ENOMEM, QN_EIO: no thread. */
+int qn_scheduler_new(qn_scheduler **out, qn_slots *slots, qn_embedder *m, int64_t queue);
 /* Cancels what there is, and waits for the thread. NULL is fine. */
 void qn_scheduler_free(qn_scheduler *s);
 
 /* All of these jobs or none. QN_ELIMIT: the queue has no room for them; QN_ECANCEL: it takes no more; what
- * qn_engine_check says; QN_EUNSUPPORTED: there is no engine, no embedder. */
+ * qn_slots_check says; QN_EUNSUPPORTED: there are no slots, no embedder. */
 int qn_scheduler_submit(qn_scheduler *s, qn_job *const *jobs, int64_t n);
 int qn_scheduler_embed(qn_scheduler *s, qn_embed_job *j);
 /* From now on nothing is taken; what is there goes on. */

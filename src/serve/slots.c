@@ -1,5 +1,5 @@
-/* serve/engine.c — slots, what they take over from one another, and the passes that feed them. */
-#include "serve/engine.h"
+/* serve/slots.c — slots, what they take over from one another, and the passes that feed them. */
+#include "serve/slots.h"
 
 #include <math.h>
 #include <string.h>
@@ -27,7 +27,7 @@ typedef struct {
     qn_generate_result r;
 } slot;
 
-struct qn_engine {
+struct qn_slots {
     qn_session *s;
     const qn_tok *tok;
     int64_t n, chunk;
@@ -39,12 +39,12 @@ struct qn_engine {
     slot **fed;
     int64_t feeds;
     uint64_t clock;
-    qn_engine_stats stats;
+    qn_slots_stats stats;
 };
 
 /* ---- life ---- */
 
-static int allocate(qn_engine *e, const qn_engine_options *o) {
+static int allocate(qn_slots *e, const qn_slots_options *o) {
     const size_t n = (size_t)e->n, adapters = (size_t)e->adapters;
     e->slot = qn_zalloc(QN_MEM_SERVE, n, sizeof *e->slot);
     e->reader = qn_zalloc(QN_MEM_SERVE, n, sizeof *e->reader);
@@ -64,9 +64,9 @@ static int allocate(qn_engine *e, const qn_engine_options *o) {
     return 0;
 }
 
-int qn_engine_new(qn_engine **out, qn_session *s, const qn_tok *tok, const qn_engine_options *o) {
+int qn_slots_new(qn_slots **out, qn_session *s, const qn_tok *tok, const qn_slots_options *o) {
     *out = NULL;
-    qn_engine *e = qn_zalloc(QN_MEM_SERVE, 1, sizeof *e);
+    qn_slots *e = qn_zalloc(QN_MEM_SERVE, 1, sizeof *e);
     if (!e)
         return QN_ENOMEM;
     e->s = s;
@@ -75,7 +75,7 @@ int qn_engine_new(qn_engine **out, qn_session *s, const qn_tok *tok, const qn_en
     e->chunk = o->chunk > 0 ? o->chunk : CHUNK;
     e->adapters = qn_session_adapters(s);
     if (allocate(e, o) < 0) {
-        qn_engine_free(e);
+        qn_slots_free(e);
         return QN_ENOMEM;
     }
     *out = e;
@@ -83,7 +83,7 @@ int qn_engine_new(qn_engine **out, qn_session *s, const qn_tok *tok, const qn_en
 }
 
 /* The answer is over, the slot free; what it holds stays, but for what an error left. */
-static void finish(qn_engine *e, slot *s, int rc) {
+static void finish(qn_slots *e, slot *s, int rc) {
     qn_job *j = s->job;
     if (rc >= 0)
         rc = qn_answer_end(&s->answer);
@@ -102,7 +102,7 @@ static void finish(qn_engine *e, slot *s, int rc) {
     j->to->done(j, rc, &s->r);
 }
 
-void qn_engine_free(qn_engine *e) {
+void qn_slots_free(qn_slots *e) {
     if (!e)
         return;
     for (int64_t i = 0; e->slot && i < e->n; i++) {
@@ -119,24 +119,24 @@ void qn_engine_free(qn_engine *e) {
     qn_free(e);
 }
 
-int64_t qn_engine_slots(const qn_engine *e) { return e->n; }
-qn_engine_stats qn_engine_stats_get(const qn_engine *e) { return e->stats; }
-qn_session *qn_engine_session(const qn_engine *e) { return e->s; }
+int64_t qn_slots_count(const qn_slots *e) { return e->n; }
+qn_slots_stats qn_slots_stats_get(const qn_slots *e) { return e->stats; }
+qn_session *qn_slots_session(const qn_slots *e) { return e->s; }
 
-int64_t qn_engine_active(const qn_engine *e) {
+int64_t qn_slots_active(const qn_slots *e) {
     int64_t n = 0;
     for (int64_t i = 0; i < e->n; i++)
         n += e->slot[i].state != FREE;
     return n;
 }
 
-void qn_engine_cancel(qn_engine *e) {
+void qn_slots_cancel(qn_slots *e) {
     for (int64_t i = 0; i < e->n; i++)
         if (e->slot[i].job)
             atomic_store(&e->slot[i].job->cancel, true);
 }
 
-int qn_engine_check(const qn_engine *e, const qn_job *j) {
+int qn_slots_check(const qn_slots *e, const qn_job *j) {
     QN_TRY(qn_answer_check(e->s, j->prompt, &j->o));
     QN_TRY(qn_sampler_options_check(&j->o.sampler));
     for (int a = 0; a < e->adapters && j->scales; a++)
@@ -147,7 +147,7 @@ int qn_engine_check(const qn_engine *e, const qn_job *j) {
 
 /* ---- a job finds its slot ---- */
 
-static const float *scales_of(const qn_engine *e, const qn_job *j) { return j->scales ? j->scales : e->base; }
+static const float *scales_of(const qn_slots *e, const qn_job *j) { return j->scales ? j->scales : e->base; }
 
 static size_t common(const qn_ids *a, const qn_ids *b) {
     size_t n = 0;
@@ -157,7 +157,7 @@ static size_t common(const qn_ids *a, const qn_ids *b) {
 }
 
 /* How many tokens at the beginning of the job's prompt the slot holds. The last one is always fed. */
-static size_t usable(const qn_engine *e, const slot *s, const qn_job *j) {
+static size_t usable(const qn_slots *e, const slot *s, const qn_job *j) {
     if (memcmp(s->scale, scales_of(e, j), (size_t)e->adapters * sizeof *s->scale) != 0)
         return 0;
     return QN_MIN(common(&s->held, j->prompt), j->prompt->n - 1);
@@ -165,7 +165,7 @@ static size_t usable(const qn_engine *e, const slot *s, const qn_job *j) {
 
 /* A slot whose text the job goes on with, or the one that has been idle for longest: conversations take turns, and the
  * one that was left alone is forgotten first. */
-static slot *pick(qn_engine *e, const qn_job *j) {
+static slot *pick(qn_slots *e, const qn_job *j) {
     slot *oldest = NULL, *same = NULL;
     size_t most = 0;
     for (int64_t i = 0; i < e->n; i++) {
@@ -188,7 +188,7 @@ static int on_token(void *arg, const qn_token_event *e) {
     return j->to->token(j, e);
 }
 
-void qn_engine_admit(qn_engine *e, qn_job *j) {
+void qn_slots_admit(qn_slots *e, qn_job *j) {
     slot *s = pick(e, j);
     qn_assert(s);
     s->state = NEW;
@@ -205,7 +205,7 @@ void qn_engine_admit(qn_engine *e, qn_job *j) {
 }
 
 /* The first n tokens of the prompt become what the slot holds, out of another one or its own. */
-static int take_over(qn_engine *e, slot *s, const slot *from, size_t n) {
+static int take_over(qn_slots *e, slot *s, const slot *from, size_t n) {
     const int32_t *prompt = s->job->prompt->v;
     if (from == s && n > 0) {
         qn_session_truncate(e->s, s->seq, (int64_t)n);
@@ -224,7 +224,7 @@ static int take_over(qn_engine *e, slot *s, const slot *from, size_t n) {
 }
 
 /* Begins to read, unless somebody is reading what this one would have to read, too. */
-static void begin(qn_engine *e, slot *s) {
+static void begin(qn_slots *e, slot *s) {
     const slot *best = s;
     size_t most = usable(e, s, s->job), coming = 0;
     for (int64_t i = 0; i < e->n; i++) {
@@ -253,7 +253,7 @@ static void begin(qn_engine *e, slot *s) {
 
 /* ---- a pass ---- */
 
-static void put_feed(qn_engine *e, slot *s, const int32_t *tokens, int64_t n, qn_logits_want want) {
+static void put_feed(qn_slots *e, slot *s, const int32_t *tokens, int64_t n, qn_logits_want want) {
     s->feeding = n;
     s->sampled = false;
     e->fed[e->feeds] = s;
@@ -262,7 +262,7 @@ static void put_feed(qn_engine *e, slot *s, const int32_t *tokens, int64_t n, qn
 
 /* Who waits for longest is first; each takes half of what is left at the most, so that a long prompt does not keep
  * short ones behind it from being read. */
-static void plan_readers(qn_engine *e, int64_t budget) {
+static void plan_readers(qn_slots *e, int64_t budget) {
     int64_t n = 0;
     for (int64_t i = 0; i < e->n; i++) {
         if (e->slot[i].state != READS)
@@ -283,7 +283,7 @@ static void plan_readers(qn_engine *e, int64_t budget) {
     }
 }
 
-static void plan(qn_engine *e) {
+static void plan(qn_slots *e) {
     const int64_t rows = qn_session_rows(e->s);
     e->feeds = 0;
     for (int64_t i = 0; i < e->n; i++)
@@ -297,7 +297,7 @@ static void plan(qn_engine *e) {
 
 /* Sampling that fails is this answer's failure alone. */
 static int on_logits(void *arg, int64_t feed, int64_t i, const float *logits) {
-    const qn_engine *e = arg;
+    const qn_slots *e = arg;
     slot *s = e->fed[feed];
     (void)i;
     s->sampled = true;
@@ -306,7 +306,7 @@ static int on_logits(void *arg, int64_t feed, int64_t i, const float *logits) {
 }
 
 /* The token that was sampled becomes part of the answer. */
-static void take(qn_engine *e, slot *s) {
+static void take(qn_slots *e, slot *s) {
     if (s->state == READS) {
         s->state = WRITES;
         s->r.prefill_seconds = qn_now() - s->began;
@@ -329,7 +329,7 @@ static int hold(slot *s) {
     return 0;
 }
 
-static void settle(qn_engine *e, slot *s, int rc) {
+static void settle(qn_slots *e, slot *s, int rc) {
     if (rc >= 0)
         rc = hold(s);
     if (rc >= 0 && s->sampled)
@@ -340,7 +340,7 @@ static void settle(qn_engine *e, slot *s, int rc) {
         take(e, s);
 }
 
-void qn_engine_pass(qn_engine *e) {
+void qn_slots_pass(qn_slots *e) {
     const double start = qn_now();
     for (int64_t i = 0; i < e->n; i++)
         if (e->slot[i].job && atomic_load_explicit(&e->slot[i].job->cancel, memory_order_relaxed))

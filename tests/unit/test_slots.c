@@ -1,4 +1,4 @@
-/* tests/unit/test_serve_engine.c — many answers at once: each is what qn_generate says alone, whatever runs beside it;
+/* tests/unit/test_slots.c — many answers at once: each is what qn_generate says alone, whatever runs beside it;
  * prefixes are taken over; cancelling, queues and failures touch nobody else. */
 #include <pthread.h>
 
@@ -11,19 +11,19 @@ enum { SLOTS = 4, ROWS = 64, CONTEXT = 300 };
 typedef struct {
     desk d;                             /* answers alone */
     qn_session *s;
-    qn_engine *e;
+    qn_slots *e;
 } room;
 
 static void open_room(room *r, int64_t slots, int64_t rows) {
     const qn_session_options o = {.context = CONTEXT, .sequences = slots, .rows = rows, .kv = -1};
-    const qn_engine_options eo = {.chunk = 24};
+    const qn_slots_options eo = {.chunk = 24};
     init(&r->d, CONTEXT, NULL);
     CHECK_OK(qn_session_new(&r->s, r->d.m, qn_kernels_at(qn_test_isa()), NULL, &o));
-    CHECK_OK(qn_engine_new(&r->e, r->s, r->d.tok, &eo));
+    CHECK_OK(qn_slots_new(&r->e, r->s, r->d.tok, &eo));
 }
 
 static void close_room(room *r) {
-    qn_engine_free(r->e);
+    qn_slots_free(r->e);
     qn_session_free(r->s);
     drop(&r->d);
 }
@@ -100,9 +100,9 @@ static void check_alone(room *r, const asked *q, const char *which) {
 }
 
 static void pass_until_idle(room *r) {
-    for (int i = 0; i < 2000 && qn_engine_active(r->e) > 0; i++)
-        qn_engine_pass(r->e);
-    CHECK_INT(qn_engine_active(r->e), 0);
+    for (int i = 0; i < 2000 && qn_slots_active(r->e) > 0; i++)
+        qn_slots_pass(r->e);
+    CHECK_INT(qn_slots_active(r->e), 0);
 }
 
 /* ---- tests ---- */
@@ -128,9 +128,9 @@ TEST(answers_are_those_given_alone) {
         q[i].j.o.n_stop = i % 6 == 5 ? 2 : i % 2;
     }
     for (int at = 0, turn = 0; at < JOBS; turn++) {
-        if (qn_engine_active(r.e) < SLOTS && turn % 3 != 1)
-            qn_engine_admit(r.e, &q[at++].j);
-        qn_engine_pass(r.e);
+        if (qn_slots_active(r.e) < SLOTS && turn % 3 != 1)
+            qn_slots_admit(r.e, &q[at++].j);
+        qn_slots_pass(r.e);
     }
     pass_until_idle(&r);
     int64_t cached = 0;
@@ -140,7 +140,7 @@ TEST(answers_are_those_given_alone) {
         check_alone(&r, &q[i], which);
         cached += q[i].a.r.cached_tokens;
     }
-    const qn_engine_stats t = qn_engine_stats_get(r.e);
+    const qn_slots_stats t = qn_slots_stats_get(r.e);
     CHECK(cached > 200 && t.cached_tokens == cached, "%lld tokens were taken over", (long long)cached);
     CHECK_INT(t.answers, JOBS);
     for (int i = 0; i < JOBS; i++)
@@ -155,14 +155,14 @@ TEST(what_begins_alike_is_read_once) {
     open_room(&r, SLOTS, ROWS);
     for (uint32_t i = 0; i < SLOTS; i++) {
         ask(&q[i], 120 + i, 110, 7, i, 6);
-        qn_engine_admit(r.e, &q[i].j);
+        qn_slots_admit(r.e, &q[i].j);
     }
     pass_until_idle(&r);
     for (int i = 0; i < SLOTS; i++) {
         check_alone(&r, &q[i], "together");
         CHECK_INT(q[i].a.r.cached_tokens, i == 0 ? 0 : 110, "job %d", i);
     }
-    CHECK_INT(qn_engine_stats_get(r.e).prompt_tokens, 120 + 11 + 12 + 13);
+    CHECK_INT(qn_slots_stats_get(r.e).prompt_tokens, 120 + 11 + 12 + 13);
     for (int i = 0; i < SLOTS; i++)
         forget(&q[i]);
     close_room(&r);
@@ -174,16 +174,16 @@ TEST(a_conversation_goes_on) {
     room r;
     open_room(&r, 2, ROWS);
     ask(&first, 50, 50, 1, 0, 10);
-    qn_engine_admit(r.e, &first.j);
+    qn_slots_admit(r.e, &first.j);
     pass_until_idle(&r);
     ask(&other, 40, 0, 0, 9, 5);
-    qn_engine_admit(r.e, &other.j);
+    qn_slots_admit(r.e, &other.j);
     pass_until_idle(&r);
     ask(&second, 50, 50, 1, 0, 10);
     for (int i = 0; i < first.a.n; i++)
         CHECK_OK(qn_ids_push(&second.prompt, first.a.id[i]));
     CHECK_OK(qn_ids_push(&second.prompt, 40));
-    qn_engine_admit(r.e, &second.j);
+    qn_slots_admit(r.e, &second.j);
     pass_until_idle(&r);
     check_alone(&r, &second, "the second turn");
     CHECK_INT(second.a.r.cached_tokens, 59, "all but the last token of the answer, which was never fed");
@@ -201,7 +201,7 @@ TEST(cancelled_ones_end_and_others_do_not_notice) {
     for (uint32_t i = 0; i < SLOTS; i++) {
         ask(&q[i], 100, 0, 0, i, 30);
         q[i].cancel_at = i == 1 ? 5 : 0;
-        qn_engine_admit(r.e, &q[i].j);
+        qn_slots_admit(r.e, &q[i].j);
     }
     atomic_store(&q[2].j.cancel, true);                 /* while it reads */
     pass_until_idle(&r);
@@ -212,7 +212,7 @@ TEST(cancelled_ones_end_and_others_do_not_notice) {
     check_alone(&r, &q[0], "beside it");
     check_alone(&r, &q[3], "beside it");
     ask(&later, 100, 0, 0, 1, 12);                      /* the same prompt as the one that was cancelled */
-    qn_engine_admit(r.e, &later.j);
+    qn_slots_admit(r.e, &later.j);
     pass_until_idle(&r);
     check_alone(&r, &later, "afterwards");
     CHECK_INT(later.a.r.cached_tokens, 99);
@@ -229,22 +229,22 @@ TEST(the_context_is_filled_and_no_more) {
     ask(&full, CONTEXT - 20, 0, 0, 3, -1);
     ask(&just, CONTEXT, 0, 0, 4, -1);
     ask(&empty, 30, 0, 0, 5, 0);
-    qn_engine_admit(r.e, &full.j);
-    qn_engine_admit(r.e, &just.j);
+    qn_slots_admit(r.e, &full.j);
+    qn_slots_admit(r.e, &just.j);
     pass_until_idle(&r);
     check_alone(&r, &full, "to the end");
     check_alone(&r, &just, "one token");
     CHECK_INT(full.a.r.reason, QN_STOP_CONTEXT);
     CHECK_INT(just.a.r.new_tokens, 1);
-    qn_engine_admit(r.e, &empty.j);
+    qn_slots_admit(r.e, &empty.j);
     pass_until_idle(&r);
     check_alone(&r, &empty, "no tokens");
     CHECK_OK(qn_ids_push(&just.prompt, 4));
-    CHECK_FAIL(qn_engine_check(r.e, &just.j), QN_ECONTEXT, "the prompt has 301 tokens, the context holds 300");
+    CHECK_FAIL(qn_slots_check(r.e, &just.j), QN_ECONTEXT, "the prompt has 301 tokens, the context holds 300");
     empty.prompt.v[3] = 1234;
-    CHECK_FAIL(qn_engine_check(r.e, &empty.j), QN_EINVAL, "token id 1234");
+    CHECK_FAIL(qn_slots_check(r.e, &empty.j), QN_EINVAL, "token id 1234");
     empty.prompt.n = 0;
-    CHECK_FAIL(qn_engine_check(r.e, &empty.j), QN_EINVAL, "empty");
+    CHECK_FAIL(qn_slots_check(r.e, &empty.j), QN_EINVAL, "empty");
     forget(&full);
     forget(&just);
     forget(&empty);
@@ -295,7 +295,7 @@ TEST(a_queue_is_bounded_and_in_order) {
     qn_scheduler_free(s);
     for (int i = 0; i < JOBS; i++)
         check_alone(&r, &q[i], "queued");
-    CHECK_INT(qn_engine_stats_get(r.e).answers, JOBS);
+    CHECK_INT(qn_slots_stats_get(r.e).answers, JOBS);
     for (int i = 0; i < JOBS + 1; i++)
         forget(&q[i]);
     close_room(&r);

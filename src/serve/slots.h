@@ -1,4 +1,4 @@
-/* serve/engine.h — many answers at once out of one session: continuous batching, prompts in pieces, what begins alike
+/* serve/slots.h — many answers at once out of one session: continuous batching, prompts in pieces, what begins alike
  * computed once. No threads here: the scheduler has one, and calls.
  *
  * A slot is a sequence of the session and the job that it works for. Each pass is one run of the model:
@@ -10,12 +10,12 @@
  *
  * A job's answer is the one that qn_generate gives, token for token, whatever else runs: rows of a batch have the bits
  * that they have alone (docs/NUMERICS.md), and the rest is the same code (infer/answer.h). */
-#ifndef QN_SERVE_ENGINE_H
-#define QN_SERVE_ENGINE_H
+#ifndef QN_SERVE_SLOTS_H
+#define QN_SERVE_SLOTS_H
 
 #include "infer/answer.h"
 
-typedef struct qn_engine qn_engine;
+typedef struct qn_slots qn_slots;
 typedef struct qn_job qn_job;
 
 /* Called by the thread that passes; quick ones. */
@@ -30,7 +30,7 @@ typedef struct {
 struct qn_job {
     const qn_ids *prompt;
     qn_generate_options o;          /* no drafter */
-    const float *scales;            /* of the session's adapters; NULL: those of the engine's options */
+    const float *scales;            /* of the session's adapters; NULL: those of the slots' options */
     const qn_job_listener *to;
     void *arg;
     int64_t index;                  /* the caller's */
@@ -43,28 +43,28 @@ struct qn_job {
 typedef struct {
     int64_t chunk;                  /* tokens of prompts in a pass while others write; 0: 256 */
     const float *scales;            /* [adapters of the session], copied; NULL where it has none */
-} qn_engine_options;
+} qn_slots_options;
 
 typedef struct {
     int64_t passes, prompt_tokens, cached_tokens, new_tokens;   /* prompt: fed; cached: taken over */
     int64_t answers, failed, cancelled;
     double busy_seconds;            /* in passes */
-} qn_engine_stats;
+} qn_slots_stats;
 
 /* Borrows session and tokenizer. QN_ENOMEM. */
-int qn_engine_new(qn_engine **out, qn_session *s, const qn_tok *tok, const qn_engine_options *o);
+int qn_slots_new(qn_slots **out, qn_session *s, const qn_tok *tok, const qn_slots_options *o);
 /* Whatever it still works for is cancelled. NULL is fine. */
-void qn_engine_free(qn_engine *e);
+void qn_slots_free(qn_slots *e);
 /* What can be said of a job before it begins: qn_answer_check, sampling, adapters. Any thread. */
-int qn_engine_check(const qn_engine *e, const qn_job *j);
-int64_t qn_engine_slots(const qn_engine *e);
-int64_t qn_engine_active(const qn_engine *e);           /* slots that work */
+int qn_slots_check(const qn_slots *e, const qn_job *j);
+int64_t qn_slots_count(const qn_slots *e);
+int64_t qn_slots_active(const qn_slots *e);           /* slots that work */
 /* Gives a job to a free slot: there must be one. A job that cannot begin is done at once. */
-void qn_engine_admit(qn_engine *e, qn_job *j);
+void qn_slots_admit(qn_slots *e, qn_job *j);
 /* One run of the model for all slots that work; listeners are called. */
-void qn_engine_pass(qn_engine *e);
-void qn_engine_cancel(qn_engine *e);                    /* all that it works for, with the next pass */
-qn_engine_stats qn_engine_stats_get(const qn_engine *e);
-qn_session *qn_engine_session(const qn_engine *e);
+void qn_slots_pass(qn_slots *e);
+void qn_slots_cancel(qn_slots *e);                    /* all that it works for, with the next pass */
+qn_slots_stats qn_slots_stats_get(const qn_slots *e);
+qn_session *qn_slots_session(const qn_slots *e);
 
 #endif
