@@ -2,7 +2,7 @@
  *
  * How many guesses a pass takes follows how many were right before: each that was all right doubles them, a wrong one
  * leaves one more than were right. */
-#include "infer/answer.h"
+#include "infer/reply.h"
 
 #include <string.h>
 
@@ -12,7 +12,7 @@ typedef struct {
     qn_ids *held;
     const qn_generate_options *o;
     qn_generate_result *r;
-    qn_answer answer;
+    qn_reply answer;
     /* of the last pass: guesses fed; tokens sampled, the place of the one that comes next */
     int32_t guess[QN_DRAFT_MAX];
     int64_t guesses, sampled, at;
@@ -40,7 +40,7 @@ static int on_logits(void *arg, int64_t feed, int64_t i, const float *logits) {
     (void)i;
     if (g->off)
         return 0;
-    const int rc = qn_answer_sample(&g->answer, logits, &g->token[row]);
+    const int rc = qn_reply_sample(&g->answer, logits, &g->token[row]);
     g->off = rc < 0 || row == g->guesses || g->token[row].id != g->guess[row];
     if (rc < 0)
         return row > 0 ? 0 : rc;
@@ -66,7 +66,7 @@ static int prefill(run *g, const qn_ids *prompt) {
     qn_session_truncate(g->s, g->seq, (int64_t)same);
     g->r->prompt_tokens = (int64_t)prompt->n;
     g->r->cached_tokens = (int64_t)same;
-    QN_TRY(qn_answer_prompt(&g->answer, prompt));
+    QN_TRY(qn_reply_prompt(&g->answer, prompt));
     const int rc = pass(g, prompt->v + same, (int64_t)(prompt->n - same), QN_LOGITS_LAST);
     for (int64_t i = (int64_t)same; i < qn_session_length(g->s, g->seq); i++)
         QN_TRY(qn_ids_push(g->held, prompt->v[i]));
@@ -119,9 +119,9 @@ static int step(run *g, int32_t id) {
 
 static int decode(run *g) {
     const int64_t context = qn_session_context(g->s);
-    while (!qn_answer_full(&g->answer)) {
+    while (!qn_reply_full(&g->answer)) {
         const qn_sampled *t = &g->token[g->at];
-        const int ended = qn_answer_take(&g->answer, t);
+        const int ended = qn_reply_take(&g->answer, t);
         if (ended)
             return QN_MIN(ended, 0);
         if (g->at + 1 < g->sampled) {                   /* it was guessed, and is in the sequence already */
@@ -164,8 +164,8 @@ int qn_generate(qn_session *s, const qn_tok *tok, int64_t seq, qn_ids *held, con
     run g = {.s = s, .seq = seq, .held = held, .o = o, .r = r, .reach = 4};
     int rc;
     *r = (qn_generate_result){0};
-    QN_TRY(qn_answer_check(s, prompt, o));
-    QN_TRY_OUT(qn_answer_init(&g.answer, s, tok, o, fn, arg));
+    QN_TRY(qn_reply_check(s, prompt, o));
+    QN_TRY_OUT(qn_reply_init(&g.answer, s, tok, o, fn, arg));
     QN_TRY_OUT(make_tops(&g));
     const double start = qn_now();
     QN_TRY_OUT(prefill(&g, prompt));
@@ -175,11 +175,11 @@ int qn_generate(qn_session *s, const qn_tok *tok, int64_t seq, qn_ids *held, con
     settle(&g);
     r->decode_seconds = qn_now() - prefilled;
     if (rc >= 0)
-        rc = qn_answer_end(&g.answer);
+        rc = qn_reply_end(&g.answer);
     r->reason = g.answer.reason;
     r->new_tokens = g.answer.tokens;
 out:
-    qn_answer_drop(&g.answer);
+    qn_reply_drop(&g.answer);
     qn_free(g.top);
     return rc;
 }

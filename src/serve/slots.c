@@ -15,7 +15,7 @@ typedef struct {
     qn_job *job;
     qn_ids held;                    /* what the sequence holds, also without a job */
     float *scale;                   /* [adapters] that it was computed with */
-    qn_answer answer;
+    qn_reply answer;
     int64_t feeding;                /* tokens of this pass */
     int32_t token;                  /* that a writer feeds */
     qn_sampled last;                /* sampled in this pass, if `sampled`; rc: or why not */
@@ -86,13 +86,13 @@ int qn_slots_new(qn_slots **out, qn_session *s, const qn_tok *tok, const qn_slot
 static void finish(qn_slots *e, slot *s, int rc) {
     qn_job *j = s->job;
     if (rc >= 0)
-        rc = qn_answer_end(&s->answer);
+        rc = qn_reply_end(&s->answer);
     s->r.reason = rc == QN_ECANCEL ? QN_STOP_CALLER : s->answer.reason;
     s->r.new_tokens = s->answer.tokens;
     s->r.decode_seconds = s->state == WRITES ? qn_now() - s->began - s->r.prefill_seconds : 0;
     if (qn_session_length(e->s, s->seq) > (int64_t)s->held.n)
         qn_session_truncate(e->s, s->seq, (int64_t)s->held.n);
-    qn_answer_drop(&s->answer);
+    qn_reply_drop(&s->answer);
     s->state = FREE;
     s->job = NULL;
     s->used = ++e->clock;
@@ -137,7 +137,7 @@ void qn_slots_cancel(qn_slots *e) {
 }
 
 int qn_slots_check(const qn_slots *e, const qn_job *j) {
-    QN_TRY(qn_answer_check(e->s, j->prompt, &j->o));
+    QN_TRY(qn_reply_check(e->s, j->prompt, &j->o));
     QN_TRY(qn_sampler_options_check(&j->o.sampler));
     for (int a = 0; a < e->adapters && j->scales; a++)
         if (!isfinite(j->scales[a]))
@@ -197,9 +197,9 @@ void qn_slots_admit(qn_slots *e, qn_job *j) {
     s->began = qn_now();
     s->last.top = s->top;
     s->r = (qn_generate_result){.prompt_tokens = (int64_t)j->prompt->n};
-    int rc = qn_answer_init(&s->answer, e->s, e->tok, &j->o, on_token, j);
+    int rc = qn_reply_init(&s->answer, e->s, e->tok, &j->o, on_token, j);
     if (rc >= 0)
-        rc = qn_answer_prompt(&s->answer, j->prompt);
+        rc = qn_reply_prompt(&s->answer, j->prompt);
     if (rc < 0)
         finish(e, s, rc);
 }
@@ -301,7 +301,7 @@ static int on_logits(void *arg, int64_t feed, int64_t i, const float *logits) {
     slot *s = e->fed[feed];
     (void)i;
     s->sampled = true;
-    s->rc = qn_answer_sample(&s->answer, logits, &s->last);
+    s->rc = qn_reply_sample(&s->answer, logits, &s->last);
     return 0;
 }
 
@@ -311,7 +311,7 @@ static void take(qn_slots *e, slot *s) {
         s->state = WRITES;
         s->r.prefill_seconds = qn_now() - s->began;
     }
-    const int ended = qn_answer_full(&s->answer) ? 1 : qn_answer_take(&s->answer, &s->last);
+    const int ended = qn_reply_full(&s->answer) ? 1 : qn_reply_take(&s->answer, &s->last);
     e->stats.new_tokens++;
     if (ended) {
         finish(e, s, QN_MIN(ended, 0));

@@ -9,11 +9,11 @@
  * the longest beginning that any slot holds, and where another slot is about to read the same, it waits for that.
  *
  * A job's answer is the one that qn_generate gives, token for token, whatever else runs: rows of a batch have the bits
- * that they have alone (docs/NUMERICS.md), and the rest is the same code (infer/answer.h). */
+ * that they have alone (docs/NUMERICS.md), and the rest is the same code (infer/reply.h). */
 #ifndef QN_SERVE_SLOTS_H
 #define QN_SERVE_SLOTS_H
 
-#include "infer/answer.h"
+#include "infer/reply.h"
 
 typedef struct qn_slots qn_slots;
 typedef struct qn_job qn_job;
@@ -55,7 +55,7 @@ typedef struct {
 int qn_slots_new(qn_slots **out, qn_session *s, const qn_tok *tok, const qn_slots_options *o);
 /* Whatever it still works for is cancelled. NULL is fine. */
 void qn_slots_free(qn_slots *e);
-/* What can be said of a job before it begins: qn_answer_check, sampling, adapters. Any thread. */
+/* What can be said of a job before it begins: qn_reply_check, sampling, adapters. Any thread. */
 int qn_slots_check(const qn_slots *e, const qn_job *j);
 int64_t qn_slots_count(const qn_slots *e);
 int64_t qn_slots_active(const qn_slots *e);           /* slots that work */

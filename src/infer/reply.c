@@ -1,10 +1,10 @@
-/* infer/answer.c — sampling, detokenizer and stop strings of one answer, put together. */
-#include "infer/answer.h"
+/* infer/reply.c — sampling, detokenizer and stop strings of one answer, put together. */
+#include "infer/reply.h"
 
 #include <math.h>
 
 /* A tokenizer may know more tokens than the model: its ids are strangers here. */
-int qn_answer_check(const qn_session *s, const qn_ids *prompt, const qn_generate_options *o) {
+int qn_reply_check(const qn_session *s, const qn_ids *prompt, const qn_generate_options *o) {
     const int64_t V = qn_session_vocabulary(s), context = qn_session_context(s);
     if (prompt->n == 0)
         return qn_fail(QN_EINVAL, "the prompt is empty and the tokenizer adds no token in front; give some text");
@@ -23,9 +23,9 @@ int qn_answer_check(const qn_session *s, const qn_ids *prompt, const qn_generate
     return 0;
 }
 
-int qn_answer_init(qn_answer *a, const qn_session *s, const qn_tok *tok, const qn_generate_options *o, qn_token_fn *fn,
+int qn_reply_init(qn_reply *a, const qn_session *s, const qn_tok *tok, const qn_generate_options *o, qn_token_fn *fn,
                    void *arg) {
-    *a = (qn_answer){
+    *a = (qn_reply){
         .tok = tok, .cfg = &qn_session_model(s)->cfg, .k = qn_session_kernels(s), .V = qn_session_vocabulary(s),
         .o = o, .fn = fn, .arg = arg, .reason = QN_STOP_LENGTH,
     };
@@ -34,20 +34,20 @@ int qn_answer_init(qn_answer *a, const qn_session *s, const qn_tok *tok, const q
     return qn_sampler_new(&a->sampler, a->k, a->V, &o->sampler);
 }
 
-void qn_answer_drop(qn_answer *a) {
+void qn_reply_drop(qn_reply *a) {
     qn_sampler_free(a->sampler);
     qn_stopper_drop(&a->stopper);
     qn_buf_drop(&a->text);
-    *a = (qn_answer){0};
+    *a = (qn_reply){0};
 }
 
-int qn_answer_prompt(qn_answer *a, const qn_ids *prompt) {
+int qn_reply_prompt(qn_reply *a, const qn_ids *prompt) {
     for (size_t i = 0; i < prompt->n; i++)
         QN_TRY(qn_sampler_accept(a->sampler, prompt->v[i]));
     return 0;
 }
 
-int qn_answer_sample(qn_answer *a, const float *logits, qn_sampled *t) {
+int qn_reply_sample(qn_reply *a, const float *logits, qn_sampled *t) {
     QN_TRY(qn_sampler_next(a->sampler, logits, &t->id));
     QN_TRY(qn_sampler_accept(a->sampler, t->id));
     if (!a->o->logprobs)
@@ -58,9 +58,9 @@ int qn_answer_sample(qn_answer *a, const float *logits, qn_sampled *t) {
     return 0;
 }
 
-bool qn_answer_full(const qn_answer *a) { return a->o->max_new >= 0 && a->tokens >= a->o->max_new; }
+bool qn_reply_full(const qn_reply *a) { return a->o->max_new >= 0 && a->tokens >= a->o->max_new; }
 
-static bool is_eos(const qn_answer *a, int32_t id) {
+static bool is_eos(const qn_reply *a, int32_t id) {
     for (int64_t i = 0; i < a->cfg->n_eos && !a->o->ignore_eos; i++)
         if (a->cfg->eos[i] == id)
             return true;
@@ -69,7 +69,7 @@ static bool is_eos(const qn_answer *a, int32_t id) {
 
 /* Hands the first n bytes of the held text to the listener, with the token that made them certain. 1: it wants no more.
  * Behind the last token (NULL) id is −1. */
-static int give(qn_answer *a, const qn_sampled *t, size_t n) {
+static int give(qn_reply *a, const qn_sampled *t, size_t n) {
     const bool told = t && a->o->logprobs;
     const qn_token_event e = {
         .id = t ? t->id : -1, .text = {a->stopper.held.s, n}, .logprob = told ? t->logprob : NAN,
@@ -81,7 +81,7 @@ static int give(qn_answer *a, const qn_sampled *t, size_t n) {
 }
 
 /* One token's text through detokenizer and stop strings. 1: the answer ends, and the reason is set. */
-static int emit(qn_answer *a, const qn_sampled *t) {
+static int emit(qn_reply *a, const qn_sampled *t) {
     size_t ready;
     qn_buf_clear(&a->text);
     QN_TRY(qn_detok_push(&a->detok, t->id, &a->text));
@@ -97,17 +97,17 @@ static int emit(qn_answer *a, const qn_sampled *t) {
     return stopped || rc;
 }
 
-int qn_answer_take(qn_answer *a, const qn_sampled *t) {
+int qn_reply_take(qn_reply *a, const qn_sampled *t) {
     a->tokens++;
     if (is_eos(a, t->id)) {
         a->reason = QN_STOP_EOS;
         return 1;
     }
     const int ended = emit(a, t);
-    return ended ? ended : qn_answer_full(a);
+    return ended ? ended : qn_reply_full(a);
 }
 
-int qn_answer_end(qn_answer *a) {
+int qn_reply_end(qn_reply *a) {
     size_t ready;
     if (a->reason == QN_STOP_STRING || a->silent)
         return 0;
