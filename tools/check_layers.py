@@ -11,7 +11,7 @@ import sys
 STOREYS = [
     "base",
     "num tok record plot ngram",
-    "kernels format pull chat",
+    "kernels format pull chat guide",
     "graph",
     "ops data world",
     "model",
