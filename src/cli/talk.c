@@ -5,16 +5,8 @@
 
 #include "base/file.h"
 
-/* What a talk is sampled with when neither the model nor the user says otherwise. */
-static qn_sampler_options lively(void) {
-    qn_sampler_options o = qn_sampler_options_default();
-    o.temperature = 0.7;
-    o.top_p = 0.95;
-    return o;
-}
-
 int qn_talk_open(qn_talk *t, qn_cli *c, const char *path) {
-    const qn_sampler_options base = lively();
+    const qn_sampler_options base = qn_sampling_lively();
     QN_TRY(qn_open_model(c, path, &t->m));
     QN_TRY(qn_prompter_open(&t->prompter, qn_opened_words(&t->m), t->m.tok));
     if (!t->prompter.own)

@@ -76,13 +76,20 @@ int qn_exchange_status_of(int rc) {
     }
 }
 
+void qn_field_or_null(qn_jw *w, const char *key, const char *text) {
+    if (text)
+        qn_field_str(w, key, text);
+    else
+        qn_field_null(w, key);
+}
+
 static void write_error(qn_jw *w, int status, const char *param, const char *code, qn_str message) {
     qn_jw_open(w, '{');
     qn_field_open(w, "error", '{');
     qn_field_text(w, "message", message);
     qn_field_str(w, "type", type_of(status));
-    qn_field_text_or_null(w, "param", qn_str_of(param));
-    qn_field_text_or_null(w, "code", qn_str_of(code));
+    qn_field_or_null(w, "param", param);
+    qn_field_or_null(w, "code", code);
     qn_jw_close(w);
     qn_jw_close(w);
 }

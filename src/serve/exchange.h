@@ -105,6 +105,8 @@ int qn_exchange_status_of(int rc);
 int qn_exchange_said(qn_exchange *x, int64_t index, const qn_token_event *e);
 void qn_exchange_ended(qn_exchange *x, int64_t index, int rc, const qn_generate_result *r);     /* lets go, too */
 
+/* A member that is a text or null. */
+void qn_field_or_null(qn_jw *w, const char *key, const char *text);
 /* A JSON answer: take the writer, fill it, end it. */
 void qn_exchange_json(qn_exchange *x, qn_jw *w);
 
