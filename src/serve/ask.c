@@ -217,7 +217,8 @@ static int read_logit_bias(qn_exchange *x, qn_json *j, qn_ask *a) {
             return qn_json_fail(j, QN_EINVAL, "logit_bias: \"%.*s\" is no token id of this model", QN_STR_ARG(key));
         QN_TRY(qn_json_f64(j, &add));
         if (!(add >= -100 && add <= 100))
-            return qn_json_fail(j, QN_EINVAL, "logit_bias of token %lld is %g; expected -100 to 100", (long long)id, add);
+            return qn_json_fail(j, QN_EINVAL, "logit_bias of token %lld is %g; expected -100 to 100", (long long)id,
+                                add);
         if (a->n_bias == QN_ASK_BIASES)
             return qn_json_fail(j, QN_ELIMIT, "logit_bias: more than %d tokens", QN_ASK_BIASES);
         QN_TRY(QN_GROW(QN_MEM_SERVE, a->bias, a->cap_bias, a->n_bias + 1));

@@ -1,7 +1,7 @@
 /* serve/ask.h — what a request asks for: members of its body, each checked, unknown ones passed over.
  *
- * null is as good as nothing. A member that is wrong fails with its name as `param` of the error and a message that says
- * what was expected and where it stands. Beside OpenAI's members those of llama.cpp's and vLLM's dialects count. */
+ * null is as good as nothing. A member that is wrong fails with its name as `param` of the error and a message that
+ * says what was expected and where it stands. Beside OpenAI's members those of llama.cpp's and vLLM's dialects count. */
 #ifndef QN_SERVE_ASK_H
 #define QN_SERVE_ASK_H
 

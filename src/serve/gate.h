@@ -4,7 +4,8 @@
  *             rebinding). So a name in Host must be one of ours; addresses are no names, and pass.
  *   Origin    A browser sends it with what a page asks of another server. Only pages of this server may, and those
  *             that were allowed by --allow-origin.
- *   key       Authorization: Bearer KEY, or x-api-key: KEY. Compared in a time that says nothing of how much was right. */
+ *   key       Authorization: Bearer KEY, or x-api-key: KEY. Compared in a time that says nothing of how much was
+ *             right. */
 #ifndef QN_SERVE_GATE_H
 #define QN_SERVE_GATE_H
 

@@ -71,7 +71,7 @@ static enum MHD_Result send_whole(qn_exchange *x) {
     if (!r)
         return MHD_NO;
     add_headers(x, r);
-    qn_metrics_status(&x->server->metrics, x->status);
+    qn_gauges_status(&x->server->gauges, x->status);
     const enum MHD_Result done = MHD_queue_response(x->connection, (unsigned)x->status, r);
     MHD_destroy_response(r);
     return done;
@@ -136,7 +136,7 @@ static enum MHD_Result send_stream(qn_exchange *x) {
         return MHD_NO;
     x->type = "text/event-stream";
     add_headers(x, r);
-    qn_metrics_status(&x->server->metrics, x->status);
+    qn_gauges_status(&x->server->gauges, x->status);
     const enum MHD_Result done = MHD_queue_response(x->connection, MHD_HTTP_OK, r);
     MHD_destroy_response(r);
     return done;
@@ -206,7 +206,7 @@ static enum MHD_Result send_options(qn_exchange *x) {
     MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, "GET, POST, OPTIONS");
     if (x->allow_origin)
         preflight(x, r);
-    qn_metrics_status(&x->server->metrics, 204);
+    qn_gauges_status(&x->server->gauges, 204);
     const enum MHD_Result done = MHD_queue_response(x->connection, 204, r);
     MHD_destroy_response(r);
     return done;
@@ -310,7 +310,7 @@ static void on_completed(void *arg, struct MHD_Connection *c, void **slot, enum 
         x->cancel(x);
     pthread_mutex_unlock(&x->lock);
     if (early)
-        atomic_fetch_add_explicit(&s->metrics.gone, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&s->gauges.gone, 1, memory_order_relaxed);
     qn_log(QN_LOG_DEBUG, "%s %s: %d%s, %lld + %lld tokens, %.3f s", x->id, x->path, x->status,
            early ? ", the client went away" : "", (long long)x->prompt_tokens, (long long)x->new_tokens,
            qn_now() - x->began);
@@ -320,7 +320,7 @@ static void on_completed(void *arg, struct MHD_Connection *c, void **slot, enum 
 static void on_connection(void *arg, struct MHD_Connection *c, void **slot, enum MHD_ConnectionNotificationCode what) {
     qn_server *s = arg;
     (void)c, (void)slot;
-    atomic_fetch_add_explicit(&s->metrics.connections, what == MHD_CONNECTION_NOTIFY_STARTED ? 1 : -1,
+    atomic_fetch_add_explicit(&s->gauges.connections, what == MHD_CONNECTION_NOTIFY_STARTED ? 1 : -1,
                               memory_order_relaxed);
 }
 
@@ -420,6 +420,8 @@ void qn_http_stop(qn_server *s, double seconds) {
     if (!s->daemon)
         return;
     const MHD_socket listening = MHD_quiesce_daemon(s->daemon);
+    if (listening != MHD_INVALID_SOCKET)
+        shutdown(listening, SHUT_RD);               /* who comes now is refused, and need not wait to be told */
     qn_scheduler_close(s->scheduler);
     wait_until_quiet(s, seconds);
     qn_scheduler_cancel(s->scheduler);

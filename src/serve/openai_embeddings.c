@@ -107,7 +107,8 @@ static int put_base64(qn_jw *w, const void *bytes, size_t n) {
     qn_buf text = {0};
     int rc = qn_buf_reserve(&text, n / 3 * 4 + 8);
     for (size_t i = 0; i < n && rc >= 0; i += 3) {
-        const unsigned v = (unsigned)b[i] << 16 | (i + 1 < n ? (unsigned)b[i + 1] << 8 : 0) | (i + 2 < n ? b[i + 2] : 0);
+        const unsigned second = i + 1 < n ? b[i + 1] : 0, third = i + 2 < n ? b[i + 2] : 0;
+        const unsigned v = (unsigned)b[i] << 16 | second << 8 | third;
         const char four[4] = {digit[v >> 18], digit[v >> 12 & 63], i + 1 < n ? digit[v >> 6 & 63] : '=',
                               i + 2 < n ? digit[v & 63] : '='};
         rc = qn_buf_put(&text, four, 4);
@@ -164,7 +165,7 @@ static int pump(qn_exchange *x, const qn_buf *events) {
     }
     for (size_t i = 0; i < e->n; i++)
         x->prompt_tokens += e->told[i].tokens;
-    atomic_fetch_add_explicit(&x->server->metrics.embedded, (int64_t)e->n, memory_order_relaxed);
+    atomic_fetch_add_explicit(&x->server->gauges.embedded, (int64_t)e->n, memory_order_relaxed);
     x->finished = true;
     return write_answer(x, e);
 }

@@ -113,7 +113,7 @@ static void count_end(qn_exchange *x, qn_talking *t, qn_choice *c, const qn_even
     t->prefill_seconds += c->r.prefill_seconds;
     t->decode_seconds += c->r.decode_seconds;
     x->new_tokens = t->new_tokens;
-    qn_metrics_seconds(&x->server->metrics.whole, e->head.at - x->began);
+    qn_gauges_seconds(&x->server->gauges.whole, e->head.at - x->began);
 }
 
 /* The answer failed after it had begun: a stream can only say so and end. */
@@ -132,7 +132,7 @@ static int pump(qn_exchange *x, const qn_buf *events) {
         qn_choice *c = &t->choice[e.head.index];
         if (e.head.kind == QN_HEARD_TOKEN) {
             if (!t->heard)
-                qn_metrics_seconds(&x->server->metrics.first_token, e.head.at - x->began);
+                qn_gauges_seconds(&x->server->gauges.first_token, e.head.at - x->began);
             t->heard = true;
             c->given += e.head.id >= 0;
             QN_TRY(t->wording->token(x, c, &e));

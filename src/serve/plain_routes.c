@@ -97,9 +97,9 @@ static void put_piece(const qn_exchange *x, qn_jw *w, int32_t id) {
 }
 
 static int tokenize(qn_exchange *x, tokenizing *t, qn_ids *ids) {
-    const unsigned flags = (t->special ? QN_TOK_ADD_SPECIAL : 0) | (t->parse ? QN_TOK_PARSE_SPECIAL : 0);
     qn_jw w;
     QN_TRY(qn_ask_members(x, token_member, t));
+    const unsigned flags = (t->special ? QN_TOK_ADD_SPECIAL : 0) | (t->parse ? QN_TOK_PARSE_SPECIAL : 0);
     x->param = "content";
     if (!t->said)
         return qn_fail(QN_EINVAL, "the request has no \"content\": a text");
@@ -204,7 +204,7 @@ int qn_route_health(qn_exchange *x) {
 int qn_route_metrics(qn_exchange *x) {
     const qn_scheduler_stats s = qn_scheduler_look(x->server->scheduler);
     x->type = "text/plain; version=0.0.4; charset=utf-8";
-    return qn_metrics_write(&x->server->metrics, &s, &x->out);
+    return qn_gauges_write(&x->server->gauges, &s, &x->out);
 }
 
 /* ---- the page ---- */

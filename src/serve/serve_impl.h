@@ -6,7 +6,7 @@
 #include "model/prompter.h"
 #include "serve/exchange.h"
 #include "serve/gate.h"
-#include "serve/metrics.h"
+#include "serve/gauges.h"
 
 enum { QN_HTTP_THREADS = 4 };
 
@@ -21,7 +21,7 @@ struct qn_server {
     qn_prompter prompter[QN_HTTP_THREADS];  /* one for each HTTP thread; templates render in a buffer of their own */
     int free_prompter[QN_HTTP_THREADS], n_free;
     pthread_mutex_t lock;                   /* of those, and of what lies below */
-    qn_metrics metrics;
+    qn_gauges gauges;
     uint64_t salt;                          /* of ids and of seeds that nobody gave */
     _Atomic uint64_t numbers;
     double created;                         /* Unix seconds */

@@ -1,17 +1,17 @@
-/* serve/metrics.c — Prometheus' text format: https://prometheus.io/docs/instrumenting/exposition_formats/ */
-#include "serve/metrics.h"
+/* serve/gauges.c — Prometheus' text format: https://prometheus.io/docs/instrumenting/exposition_formats/ */
+#include "serve/gauges.h"
 
 static const int statuses[] = {200, 204, 400, 401, 403, 404, 405, 413, 429, 500, 503};
 static const double bounds[QN_METRIC_BUCKETS - 1] = {0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30};
 
-void qn_metrics_status(qn_metrics *m, int status) {
+void qn_gauges_status(qn_gauges *m, int status) {
     size_t i = 0;
     while (i < QN_LEN(statuses) && statuses[i] != status)
         i++;
     atomic_fetch_add_explicit(&m->status[i], 1, memory_order_relaxed);
 }
 
-void qn_metrics_seconds(qn_histogram *h, double seconds) {
+void qn_gauges_seconds(qn_histogram *h, double seconds) {
     size_t i = 0;
     while (i < QN_LEN(bounds) && seconds > bounds[i])
         i++;
@@ -23,7 +23,7 @@ static int put_head(qn_buf *out, const char *name, const char *type, const char 
     return qn_buf_printf(out, "# HELP quern_%s %s\n# TYPE quern_%s %s\n", name, help, name, type);
 }
 
-static int put_statuses(const qn_metrics *m, qn_buf *out) {
+static int put_statuses(const qn_gauges *m, qn_buf *out) {
     QN_TRY(put_head(out, "http_responses_total", "counter", "Answers by HTTP status; 0: others."));
     for (size_t i = 0; i <= QN_LEN(statuses); i++)
         QN_TRY(qn_buf_printf(out, "quern_http_responses_total{status=\"%d\"} %lld\n",
@@ -46,7 +46,7 @@ static int put_histogram(const qn_histogram *h, const char *name, const char *he
                          (long long)sum, name, bound, name, (long long)sum);
 }
 
-int qn_metrics_write(const qn_metrics *m, const qn_scheduler_stats *s, qn_buf *out) {
+int qn_gauges_write(const qn_gauges *m, const qn_scheduler_stats *s, qn_buf *out) {
     const struct { const char *name, *type, *help; double v; } row[] = {
         {"prompt_tokens_total", "counter", "Tokens of prompts that were read.", (double)s->total.prompt_tokens},
         {"cached_tokens_total", "counter", "Tokens of prompts that were held already.",

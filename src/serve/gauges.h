@@ -1,6 +1,6 @@
-/* serve/metrics.h — counters and histograms, as Prometheus reads them. Any thread; nothing waits. */
-#ifndef QN_SERVE_METRICS_H
-#define QN_SERVE_METRICS_H
+/* serve/gauges.h — counters and histograms, as Prometheus reads them. Any thread; nothing waits. */
+#ifndef QN_SERVE_GAUGES_H
+#define QN_SERVE_GAUGES_H
 
 #include <stdatomic.h>
 
@@ -12,16 +12,16 @@ enum { QN_METRIC_BUCKETS = 12, QN_METRIC_STATUSES = 16 };
 typedef struct { _Atomic int64_t count[QN_METRIC_BUCKETS], microseconds; } qn_histogram;
 
 typedef struct {
-    _Atomic int64_t status[QN_METRIC_STATUSES];     /* answers by status: those of the table in metrics.c, then others */
+    _Atomic int64_t status[QN_METRIC_STATUSES];     /* answers by status: those of the table in gauges.c, then others */
     _Atomic int64_t gone;                           /* clients that went away before the end */
     _Atomic int64_t connections;                    /* open */
     _Atomic int64_t embedded;                       /* texts */
     qn_histogram first_token, whole;                /* of answers: from the request to the first token, to the end */
-} qn_metrics;
+} qn_gauges;
 
-void qn_metrics_status(qn_metrics *m, int status);
-void qn_metrics_seconds(qn_histogram *h, double seconds);
+void qn_gauges_status(qn_gauges *m, int status);
+void qn_gauges_seconds(qn_histogram *h, double seconds);
 /* The whole page. */
-int qn_metrics_write(const qn_metrics *m, const qn_scheduler_stats *s, qn_buf *out);
+int qn_gauges_write(const qn_gauges *m, const qn_scheduler_stats *s, qn_buf *out);
 
 #endif
