@@ -19,6 +19,7 @@
 #ifndef QN_CHAT_PROMPT_H
 #define QN_CHAT_PROMPT_H
 
+#include "chat/answer.h"
 #include "chat/chat.h"
 #include "tok/tok.h"
 
@@ -38,6 +39,7 @@ typedef struct {
     qn_chat_template *tmpl;
     bool own;                   /* the model's own template; false: ChatML, because it has none */
     bool calls, tools;          /* the template says something about tool calls, about tools */
+    qn_answer_form form;        /* how it has them written, and thoughts */
     qn_buf name;
     qn_chat_input in;           /* special tokens and date; messages and the generation prompt come with each call */
     qn_chat_output out;         /* of the last rendering */
