@@ -1,7 +1,7 @@
 /* chat/answer.h — what a model says, taken apart while it is said: thoughts, words, calls of functions.
  *
- *   Let me see.⏎<tool_call>⏎{"name": "weather", "arguments": {"city": "Mühlbach"}}⏎</tool_call>
- *   └ CONTENT ┘                       └ CALL ┘              └ ARGUMENTS ───────────┘└ CALL_END
+ *   Let me see.⏎<tool_call>⏎{"name": "weather", "arguments": {"city": "Ulm"}}⏎</tool_call>
+ *   └ CONTENT ┘                   └ CALL ┘               └ ARGUMENTS ─┘└ CALL_END
  *
  *     QN_TRY(qn_answer_new(&a, &(qn_answer_options){.form = prompter.form, .take = take, .to = me, …}));
  *     QN_TRY(qn_answer_feed(a, piece)); …                   // as often as text comes, cut anywhere
@@ -56,12 +56,12 @@ typedef struct {
     qn_str name, id;        /* the model's own id, or nine letters and digits made from id_seed */
 } qn_answer_event;
 
-typedef struct {
+typedef struct qn_answer_options {
     qn_answer_form form;
     bool in_thought;        /* the answer begins within thoughts: qn_answer_begins_in_thought */
     bool calls;             /* functions were offered. false: what looks like a call is content */
-    const qn_str *tool;     /* their names, borrowed; a call without a mark counts only for one of these. Calls with a */
-    size_t tools;           /* mark are told whatever they name: who offered the functions knows which there are */
+    const qn_str *tool;     /* their names, borrowed: a call without a mark counts only for one of these. Calls with */
+    size_t tools;           /* a mark are told whatever they name: who offered the functions knows which there are */
     uint64_t id_seed;       /* other for each answer of a conversation, else ids come twice */
     int (*take)(void *to, const qn_answer_event *e);     /* <0 ends feed() with that */
     void *to;

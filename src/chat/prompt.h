@@ -32,7 +32,7 @@ typedef struct {
     size_t tail;                /* up to here the rendering that ends with it goes on in the same way */
     bool sure;                  /* what comes before it is what serving renders for it */
     bool silent;                /* the template marks answers, and this is none */
-} qn_answer;
+} qn_answer_place;
 
 /* {0} is empty and may be dropped. */
 typedef struct {
@@ -47,7 +47,7 @@ typedef struct {
     int n_end;
     qn_chat_output upto, through;   /* renderings of beginnings */
     qn_tok_span *trusted;       size_t cap;
-    qn_answer *turn;              size_t turns, cap_turns;
+    qn_answer_place *turn;      size_t turns, cap_turns;
     size_t *cut, *at;           size_t cap_cut, cap_at;
     qn_ids tail;
 } qn_prompter;
