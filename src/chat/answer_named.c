@@ -10,7 +10,7 @@
 
 #include <string.h>
 
-enum { LLAMA_MAX = 16 << 10 };      /* bytes of a name.call(…), which is read anew whenever more of it comes */
+enum { LLAMA_MAX = 4 << 10 };      /* bytes of a name.call(…), which is read anew whenever more of it comes */
 
 /* ---- Mistral ---- */
 

@@ -106,7 +106,8 @@ static bool ends(const qn_prompter *p, int32_t id) {
 }
 
 /* How many of the ids behind the words of turn t belong to its answer. */
-static int count_tail(qn_prompter *p, const qn_tok *tok, const qn_answer_place *t, const qn_ids *ids, size_t at, size_t *n) {
+static int count_tail(qn_prompter *p, const qn_tok *tok, const qn_answer_place *t, const qn_ids *ids, size_t at,
+                      size_t *n) {
     const qn_tok_span all = {0, t->tail - t->end};
     size_t special = 0, room = ids->n - at;
     qn_ids_clear(&p->tail);

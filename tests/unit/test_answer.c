@@ -130,8 +130,10 @@ TEST(thoughts) {
         {"hermes", "<think>\nCall <tool_call>{\"name\":\"now\"}</tool_call>?\n</think>\n<tool_call>\n{\"name\":\"now\"}"
          "\n</tool_call>", "|t Call <tool_call>{\"name\":\"now\"}</tool_call>?|c now({})", 0},
         {"llama3", "<think>x</think>\n\n{\"name\": \"now\", \"parameters\": {}}", "|t x|c now({})", 0},
-        {"cohere", "<|START_THINKING|>Plan.<|END_THINKING|><|START_ACTION|>[\n    {\"tool_call_id\": \"0\", \"tool_name\":"
-         " \"weather\", \"parameters\": {\"city\": \"Ulm\"}}\n]<|END_ACTION|>", "|t Plan.|c weather({\"city\": \"Ulm\"})", 0},
+        {"cohere", "<|START_THINKING|>Plan.<|END_THINKING|><|START_ACTION|>[\n    {\"tool_call_id\": \"0\", \"to"
+         "ol_name\":"
+         " \"weather\", \"parameters\": {\"city\": \"Ulm\"}}\n]<|END_ACTION|>", "|t Plan.|c weather({\"city\": "
+         "\"Ulm\"})", 0},
         {"cohere", "<|START_RESPONSE|>Sunny.<|END_RESPONSE|>", "|w Sunny.", 0},
     };
     check_all(x, QN_LEN(x));
@@ -144,18 +146,22 @@ TEST(hermes) {
         {"hermes", "Let me see.\n\n<tool_call>\n{\"name\": \"now\", \"arguments\": {}}\n</tool_call>\n<tool_call>\n"
          "{\"name\": \"say\", \"arguments\": {\"t\": [1, {\"a\": null}]}}\n</tool_call>\nDone.\n",
          "|w Let me see.|c now({})|c say({\"t\": [1, {\"a\": null}]})|w Done.\n", 0},
-        {"hermes", "<tool_call>{\"arguments\": {\"t\": \"</tool_call> } \\\" <tool_call>{\"}, \"name\": \"say\"}</tool_call>",
+        {"hermes", "<tool_call>{\"arguments\": {\"t\": \"</tool_call> } \\\" <tool_call>{\"}, \"name\": \"say\"}"
+         "</tool_call>",
          "|c say({\"t\": \"</tool_call> } \\\" <tool_call>{\"})", 0},
         {"hermes", "<tool_call>{\"name\": \"no_such\", \"arguments\": {}}</tool_call>", "|c no_such({})", 0},
         {"hermes", "<tool_call>{\"name\": \"now\", \"arguments\": {}}", "|c now({})", 0},
-        {"hermes", "<tool_call>{\"name\": \"now\"}<tool_call>{\"name\": \"now\", \"arguments\": null}", "|c now({})|c now({})", 0},
+        {"hermes", "<tool_call>{\"name\": \"now\"}<tool_call>{\"name\": \"now\", \"arguments\": null}",
+         "|c now({})|c now({})", 0},
         {"hermes", "<tool_call>\n{\"name\": \"now\"}\n{\"name\": \"say\", \"arguments\": {}}\n</tool_call>!",
          "|c now({})|c say({})|w !", 0},
         {"hermes", "<tool_call>[{\"name\": \"now\"}, {\"name\": \"say\"}]</tool_call>", "|c now({})|c say({})", 0},
-        {"hermes", "<tool_call>{\"type\": \"function\", \"function\": {\"name\": \"say\", \"arguments\": \"{\\\"t\\\": 1}\"}}"
+        {"hermes", "<tool_call>{\"type\": \"function\", \"function\": {\"name\": \"say\", \"arguments\": \"{"
+         "\\\"t\\\": 1}\"}}"
          "</tool_call>", "|c say({\"t\": 1})", 0},
         {"hermes", "<tool_call>{\"name\":\"s\\u00fc\",\"arguments\":{}}</tool_call>", "|c sü({})", 0},
-        {"hermes", "<tool_call>{\"name\":\"say\",\"arguments\":{\"t\":\"\\ud800\"}}</tool_call>", "|c say({\"t\":\"\\ud800\"})", 0},
+        {"hermes", "<tool_call>{\"name\":\"say\",\"arguments\":{\"t\":\"\\ud800\"}}</tool_call>",
+         "|c say({\"t\":\"\\ud800\"})", 0},
     };
     check_all(x, QN_LEN(x));
 }
@@ -172,7 +178,8 @@ TEST(what_is_no_call_is_words) {
          "|w <tool_call>{\"name\": \"say\", \"arguments\": 3}</tool_call>", 0},
         {"hermes", "<tool_call>{\"name\": \"say\", \"arguments\": \"x\"}</tool_call>",
          "|w <tool_call>{\"name\": \"say\", \"arguments\": \"x\"}</tool_call>", 0},
-        {"hermes", "<tool_call>{\"name\": \"say\n\"}</tool_call>", "|w <tool_call>{\"name\": \"say\n\"}</tool_call>", 0},
+        {"hermes", "<tool_call>{\"name\": \"say\n\"}</tool_call>",
+         "|w <tool_call>{\"name\": \"say\n\"}</tool_call>", 0},
         {"hermes", "<tool_call>{\"name\": [}]}</tool_call>", "|w <tool_call>{\"name\": [}]}</tool_call>", 0},
         {"hermes", "x\n\n<tool_call>", "|w x\n\n<tool_call>", 0},
         {"hermes", "<tool_call>  ", "|w <tool_call>  ", 0},
@@ -206,7 +213,8 @@ TEST(what_is_no_call_is_words) {
 
 TEST(llama) {
     static const example x[] = {
-        {"llama3", "{\"name\": \"weather\", \"parameters\": {\"city\": \"Ulm\"}}", "|c weather({\"city\": \"Ulm\"})", 0},
+        {"llama3", "{\"name\": \"weather\", \"parameters\": {\"city\": \"Ulm\"}}",
+         "|c weather({\"city\": \"Ulm\"})", 0},
         {"llama3", "\n {\"type\": \"function\", \"name\": \"now\", \"parameters\": {}}\n", "|c now({})", 0},
         {"llama3", "<|python_tag|>{\"name\": \"other\", \"parameters\": {}}", "|c other({})", 0},
         {"llama3", "{\"name\": \"now\", \"parameters\": {}}; {\"name\": \"say\", \"arguments\": {\"t\": 1}}",
@@ -216,7 +224,8 @@ TEST(llama) {
         {"llama3", "<|python_tag|>brave_search.call(query=\"a \\\" )\", n=3, deep=true)",
          "|c brave_search({\"query\":\"a \\\" )\",\"n\":3,\"deep\":true})", 0},
         {"llama3", "<|python_tag|>now.call()", "|c now({})", 0},
-        {"llama3", "Text. {\"name\": \"now\", \"parameters\": {}}", "|w Text. {\"name\": \"now\", \"parameters\": {}}", 0},
+        {"llama3", "Text. {\"name\": \"now\", \"parameters\": {}}",
+         "|w Text. {\"name\": \"now\", \"parameters\": {}}", 0},
         {"llama3", "{\"name\": \"now\", \"parameters\": {}}\n\nThere.", "|c now({})|w There.", 0},
     };
     check_all(x, QN_LEN(x));
@@ -232,7 +241,8 @@ TEST(mistral) {
          "|c weather({\"city\": \"Ulm\"})|c now({})", 0},
         {"mistral", "[TOOL_CALLS]now{}", "|c now({})", 0},
         {"mistral", "[TOOL_CALLS]now[CALL_ID]a1b2c3d4e[ARGS]{}", "|c now({})", 0},
-        {"mistral", "[TOOL_CALLS][{\"name\": \"now\", \"arguments\": {}}, {\"name\": \"sa", "|c now({})|w , {\"name\": \"sa", 0},
+        {"mistral", "[TOOL_CALLS][{\"name\": \"now\", \"arguments\": {}}, {\"name\": \"sa",
+         "|c now({})|w , {\"name\": \"sa", 0},
         {"mistral", "An [ARRAY] [TOOL]", "|w An [ARRAY] [TOOL]", 0},
     };
     check_all(x, QN_LEN(x));
@@ -254,7 +264,8 @@ TEST(deepseek) {
 
 TEST(granite) {
     static const example x[] = {
-        {"granite", "<|tool_call|>[{\"name\": \"now\", \"arguments\": {}}, {\"name\": \"say\", \"arguments\": {\"t\":1}}]",
+        {"granite", "<|tool_call|>[{\"name\": \"now\", \"arguments\": {}}, {\"name\": \"say\", \"arguments\": {"
+         "\"t\":1}}]",
          "|c now({})|c say({\"t\":1})", 0},
     };
     check_all(x, QN_LEN(x));
@@ -351,7 +362,7 @@ TEST(the_listener_may_stop_it) {
     }
 }
 
-/* A million bytes of beginnings, one at a time: the work must stay in proportion, or this test never ends. */
+/* Fifty thousand bytes of beginnings, one at a time: the work must stay in proportion, or this test never ends. */
 TEST(hostile_floods) {
     static const struct { const char *form, *piece; } x[] = {
         {"hermes", "<tool_call>"}, {"hermes", "<tool_call>{\""}, {"hermes", " "}, {"hermes", "<tool_call>{\"a\":"},
@@ -366,7 +377,7 @@ TEST(hostile_floods) {
         const size_t n = strlen(x[i].piece);
         CHECK_OK(qn_answer_form_named(&o.form, x[i].form));
         CHECK_OK(qn_answer_new(&a, &o));
-        for (size_t k = 0; k < 200000; k++)
+        for (size_t k = 0; k < 50000; k++)
             CHECK_OK(qn_answer_feed(a, (qn_str){x[i].piece + k % n, 1}));
         CHECK_OK(qn_answer_end(a));
         qn_answer_free(a);
