@@ -15,8 +15,8 @@
  *   answer_parts.c     events put together again
  *
  * However the text is cut, the events say the same: those of one kind in a row, put together, are equal. They hold
- * whole characters where the text is UTF-8. A call is told when its JSON is whole and right, not before; so whatever turns
- * out to be no call — unfinished, broken JSON, an unknown mark — is CONTENT, byte by byte as it stands. Lost is
+ * whole characters where the text is UTF-8. A call is told when its JSON is whole and right, not before; so whatever
+ * turns out to be no call — unfinished, broken JSON, an unknown mark — is CONTENT, byte by byte as it stands. Lost is
  * only the mark-up of what was understood, and the white space that touches it.
  *
  * Feed what the model said with its special tokens written out (`<think>`, `[TOOL_CALLS]`, `<|python_tag|>` are such in
