@@ -26,6 +26,7 @@ typedef struct {
     int32_t guess[QN_DRAFT_MAX];
     int64_t guesses, sampled, at;
     bool off;                       /* rows behind are not those of the answer */
+    bool whole;                     /* a grammar lets nothing follow the last token sampled */
     int32_t token[QN_DRAFT_MAX + 1];
     float logprob[QN_DRAFT_MAX + 1];
     qn_logprob *top;                /* [QN_DRAFT_MAX + 1 or, without drafter, 1][n_top] */
@@ -56,6 +57,8 @@ static int on_logits(void *arg, int64_t feed, int64_t i, const float *logits) {
     if (rc < 0)
         return row > 0 ? 0 : rc;
     g->sampled++;
+    g->whole = qn_sampler_ended(g->sampler);
+    g->off = g->off || g->whole;
     QN_TRY(qn_sampler_accept(g->sampler, g->token[row]));
     if (!g->o->logprobs)
         return 0;
@@ -203,6 +206,10 @@ static int take(run *g, int32_t id) {
         return 1;
     }
     const int ended = emit(g, id);
+    if (!ended && g->whole && g->at + 1 == g->sampled) {
+        g->r->reason = QN_STOP_EOS;
+        return 1;
+    }
     return ended ? ended : g->r->new_tokens == g->o->max_new;
 }
 
