@@ -15,6 +15,7 @@ int qn_talk_open(qn_talk *t, qn_cli *c, const char *path) {
     t->sampling.o.max_new = qn_cli_int(c, "tokens");
     t->seed = t->sampling.o.sampler.seed;
     QN_TRY(qn_open_session(c, &t->m, 1));
+    QN_TRY(qn_sampling_bind(c, &t->m, &t->sampling));
     return qn_draft_open(c, &t->m, &t->draft, &t->sampling.o);
 }
 

@@ -6,8 +6,8 @@
  *   json_tree.h .c   a schema read      ranges, calls,       stacks, each      one bit for each token that may
  *                                       counted loops        made once         follow, kept by state
  *
- *     qn_grammar *g; qn_token_trie *trie; qn_masks *masks; qn_guide guide;
- *     QN_TRY(qn_grammar_schema(&g, text, "person.json", NULL));
+ *     qn_syntax *g; qn_token_trie *trie; qn_masks *masks; qn_guide guide;
+ *     QN_TRY(qn_syntax_schema(&g, text, "person.json", NULL));
  *     QN_TRY(qn_token_trie_new(&trie, tok, V));
  *     QN_TRY(qn_masks_new(&masks, g, trie, eos, n_eos));
  *     QN_TRY(qn_guide_init(&guide, masks));
@@ -27,32 +27,32 @@
 #include "tok/tok.h"
 
 enum {
-    QN_GRAMMAR_TEXT_MAX = 1 << 20,      /* bytes of a grammar or schema */
-    QN_GRAMMAR_COUNT_MAX = 1000000000   /* greatest number in X{m,n}, minItems, maxLength … */
+    QN_SYNTAX_TEXT_MAX = 1 << 20,      /* bytes of a grammar or schema */
+    QN_SYNTAX_COUNT_MAX = 1000000000   /* greatest number in X{m,n}, minItems, maxLength … */
 };
 
 /* ---- grammars: immutable, used by any number of threads ---------------------------------------------------------- */
 
-typedef struct qn_grammar qn_grammar;
+typedef struct qn_syntax qn_syntax;
 
 /* GBNF as llama.cpp reads it; the answer is what its rule `root` spells. `name` is for messages, which say line and
  * column: QN_EFORMAT (syntax, an unknown rule, left recursion, a rule that never ends), QN_EUTF8, QN_ELIMIT. */
-int qn_grammar_gbnf(qn_grammar **out, qn_str text, const char *name);
+int qn_syntax_gbnf(qn_syntax **out, qn_str text, const char *name);
 
 typedef struct {
     qn_str before, after;       /* literally around the value: "<tool_call>\n", "\n</tool_call>" */
     qn_str between;             /* `most` > 1: between two values with what stands around them */
     int64_t least, most;        /* so many values with before and after; 0 0: exactly one; most < 0: any number */
-    bool compact;               /* no white space between the parts of a value; else what llama.cpp allows: a blank, or one
-                                 * or two line breaks with up to 20 blanks and tabs */
+    bool compact;               /* no white space between the parts of a value; else what llama.cpp allows: a blank,
+                                 * or one or two line breaks with up to 20 blanks and tabs */
 } qn_schema_options;
 /* A JSON value that a JSON Schema describes. o may be NULL. A keyword that is not understood is refused by name, with
  * its place in the schema as a JSON pointer: QN_EUNSUPPORTED; a schema that no value fits: QN_EINVAL; malformed:
  * QN_EFORMAT; too large, or it would explode: QN_ELIMIT. */
-int qn_grammar_schema(qn_grammar **out, qn_str json, const char *name, const qn_schema_options *o);
+int qn_syntax_schema(qn_syntax **out, qn_str json, const char *name, const qn_schema_options *o);
 /* A text that the whole of a regular expression matches, of the kind that a schema's "pattern" takes. */
-int qn_grammar_pattern(qn_grammar **out, qn_str pattern, const char *name);
-void qn_grammar_free(qn_grammar *g);                            /* NULL is fine */
+int qn_syntax_pattern(qn_syntax **out, qn_str pattern, const char *name);
+void qn_syntax_free(qn_syntax *g);                            /* NULL is fine */
 
 /* ---- a vocabulary as a tree of bytes: immutable ------------------------------------------------------------------ */
 
@@ -62,11 +62,11 @@ typedef struct qn_token_trie qn_token_trie;
 int qn_token_trie_new(qn_token_trie **out, const qn_tok *t, int64_t V);
 void qn_token_trie_free(qn_token_trie *t);                      /* NULL is fine */
 
-/* ---- a grammar over a vocabulary, and all that was found out about it: one thread at a time ----------------------- */
+/* ---- a grammar over a vocabulary, and all that was found out about it: one thread at a time --------------------- */
 
 typedef struct qn_masks qn_masks;
 /* Borrows both; copies eos, any one of which may end an answer. One serves any number of guides, at the same time. */
-int qn_masks_new(qn_masks **out, const qn_grammar *g, const qn_token_trie *trie, const int32_t *eos, int64_t n_eos);
+int qn_masks_new(qn_masks **out, const qn_syntax *g, const qn_token_trie *trie, const int32_t *eos, int64_t n_eos);
 void qn_masks_free(qn_masks *m);                                /* NULL is fine; its guides must be dropped before */
 
 /* What was done so far: for tests and --verbose. */

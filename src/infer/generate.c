@@ -41,7 +41,7 @@ static int on_logits(void *arg, int64_t feed, int64_t i, const float *logits) {
     if (g->off)
         return 0;
     const int rc = qn_reply_sample(&g->answer, logits, &g->token[row]);
-    g->off = rc < 0 || row == g->guesses || g->token[row].id != g->guess[row];
+    g->off = rc < 0 || g->token[row].whole || row == g->guesses || g->token[row].id != g->guess[row];
     if (rc < 0)
         return row > 0 ? 0 : rc;
     g->sampled++;

@@ -49,6 +49,7 @@ int qn_reply_prompt(qn_reply *a, const qn_ids *prompt) {
 
 int qn_reply_sample(qn_reply *a, const float *logits, qn_sampled *t) {
     QN_TRY(qn_sampler_next(a->sampler, logits, &t->id));
+    t->whole = qn_sampler_ended(a->sampler);
     QN_TRY(qn_sampler_accept(a->sampler, t->id));
     if (!a->o->logprobs)
         return 0;
@@ -104,6 +105,10 @@ int qn_reply_take(qn_reply *a, const qn_sampled *t) {
         return 1;
     }
     const int ended = emit(a, t);
+    if (!ended && t->whole) {
+        a->reason = QN_STOP_EOS;
+        return 1;
+    }
     return ended ? ended : qn_reply_full(a);
 }
 

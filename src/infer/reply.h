@@ -14,6 +14,7 @@
 /* A token that was sampled, and what its row of logits said of it. */
 typedef struct {
     int32_t id;
+    bool whole;                 /* a grammar lets nothing follow it */
     float logprob;
     qn_logprob *top;            /* room for [n_top] where log-probabilities are asked for: the caller's */
 } qn_sampled;

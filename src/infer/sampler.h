@@ -1,8 +1,8 @@
 /* infer/sampler.h — logits to a token.
  *
- *     bias ─► grammar ─► DRY ─► repetition, frequency, presence ─► temperature ─┐     all that changes logits, or forbids
- *         ┌──────────────────────────────────────────────────────────────────────┘
- *         └► top-k ─► typical ─► top-p ─► min-p ─► XTC ─► draw                           … or Mirostat ─► draw
+ *     bias ─► DRY ─► repetition, frequency, presence ─► grammar ─► temperature ─┐      what changes logits, or forbids
+ *     ┌─────────────────────────────────────────────────────────────────────────┘
+ *     └► top-k ─► typical ─► top-p ─► min-p ─► XTC ─► draw                               … or Mirostat ─► draw
  *
  * Temperature before the cuts is the order of Hugging Face and vLLM; the cuts among themselves follow llama.cpp, whose
  * temperature comes last. Temperature 0 is greedy: the greatest logit after bias, grammar and penalties, the lowest id
