@@ -133,7 +133,10 @@ static int open_sampling(service *v) {
         qn_log(QN_LOG_INFO, "the model has no chat template; ChatML is used");
     QN_TRY(qn_sampling_get(v->c, &base, v->m.source, own ? NULL : "<|im_end|>", &v->sampling));
     v->sampling.o.max_new = qn_cli_int(v->c, "tokens");
-    return 0;
+    if (v->sampling.grammar)
+        return qn_fail(QN_EUSAGE, "--grammar and --json-schema are a request's to ask for: its members grammar, "
+                       "json_schema and response_format");
+    return v->m.session ? qn_sampling_bind(v->c, &v->m, &v->sampling) : 0;
 }
 
 static int start(service *v) {

@@ -62,6 +62,14 @@ static int read_top_logprobs(qn_exchange *x, qn_json *j, qn_ask *a) {
     return read_count(j, "top_logprobs", 0, QN_ASK_TOP, &a->top);
 }
 
+static int read_mirostat(qn_exchange *x, qn_json *j, qn_ask *a) {
+    int64_t version;
+    (void)x;
+    QN_TRY(read_count(j, "mirostat", 0, 2, &version));
+    a->o.sampler.mirostat = (int)version;
+    return 0;
+}
+
 static int read_seed(qn_exchange *x, qn_json *j, qn_ask *a) {
     int64_t seed;
     (void)x;
@@ -290,6 +298,16 @@ static const member members[] = {
     {"top_p", F64, SAMPLER(top_p), 0, 1, NULL},
     {"top_k", I64, SAMPLER(top_k), -1, 1 << 24, NULL},
     {"min_p", F64, SAMPLER(min_p), 0, 1, NULL},
+    {"typical_p", F64, SAMPLER(typical), 1e-6, 1, NULL},
+    {"xtc_probability", F64, SAMPLER(xtc_probability), 0, 1, NULL},
+    {"xtc_threshold", F64, SAMPLER(xtc_threshold), 0, 1, NULL},
+    {"dry_multiplier", F64, SAMPLER(dry_multiplier), 0, 100, NULL},
+    {"dry_base", F64, SAMPLER(dry_base), 1, 100, NULL},
+    {"dry_allowed_length", I64, SAMPLER(dry_allowed), 1, 1 << 24, NULL},
+    {"dry_penalty_last_n", I64, SAMPLER(dry_last), -1, 1 << 24, NULL},
+    {"mirostat_tau", F64, SAMPLER(mirostat_tau), 0, 100, NULL},
+    {"mirostat_eta", F64, SAMPLER(mirostat_eta), 0, 10, NULL},
+    {"mirostat", BY, 0, 0, 0, read_mirostat},
     {"frequency_penalty", F64, SAMPLER(frequency_penalty), -100, 100, NULL},
     {"presence_penalty", F64, SAMPLER(presence_penalty), -100, 100, NULL},
     {"repetition_penalty", F64, SAMPLER(repetition_penalty), 0.01, 100, NULL},
@@ -407,7 +425,12 @@ int qn_ask_read(qn_exchange *x, qn_ask *a, bool chat) {
         return qn_fail(QN_EINVAL, "tool_choice wants a call, and there are no tools");
     x->param = NULL;
     a->o.n_top = a->o.logprobs ? a->top : 0;
+    if (a->n_bias > 0) {
+        a->o.sampler.bias = a->bias;
+        a->o.sampler.n_bias = (int64_t)a->n_bias;
+    }
     adapter_by_name(x, a);
+    QN_TRY(qn_ask_read_tools(x, a));
     return gather_stops(x, a);
 }
 
@@ -419,4 +442,5 @@ void qn_ask_drop(qn_ask *a) {
     qn_buf_drop(&a->model);
     qn_buf_drop(&a->tool);
     qn_buf_drop(&a->grammar);
+    qn_ask_drop_tools(a);
 }

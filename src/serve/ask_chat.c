@@ -165,7 +165,19 @@ static int put_message(qn_json *j, qn_jw *w) {
     return 0;
 }
 
-static int put_messages(const qn_ask *a, qn_jw *w) {
+/* Tools for a template that has no words for them: a system message of their own in front. */
+static int put_tools(const qn_ask *a, qn_jw *w) {
+    qn_buf text = {0};
+    const int rc = qn_ask_tools_text(a, &text);
+    qn_jw_open(w, '{');
+    qn_field_str(w, "role", "system");
+    qn_field_text(w, "content", qn_buf_view(&text));
+    qn_jw_close(w);
+    qn_buf_drop(&text);
+    return rc;
+}
+
+static int put_messages(const qn_ask *a, bool tools, qn_jw *w) {
     qn_json j;
     int more, rc = 0;
     size_t n = 0;
@@ -173,6 +185,8 @@ static int put_messages(const qn_ask *a, qn_jw *w) {
     j.lone = QN_LONE_REPLACE;
     QN_TRY_OUT(qn_json_enter(&j, '['));
     qn_field_open(w, "messages", '[');
+    if (tools)
+        QN_TRY_OUT(put_tools(a, w));
     for (; (more = qn_json_item(&j)) > 0; n++)
         QN_TRY_OUT(put_message(&j, w));
     QN_TRY_OUT(more);
@@ -205,12 +219,13 @@ out:
     return rc;
 }
 
-static int conversation(const qn_ask *a, qn_buf *out) {
+static int conversation(const qn_exchange *x, const qn_ask *a, qn_buf *out) {
+    const bool told = x->server->prompter[0].tools;     /* the same in all of them */
     qn_jw w;
     qn_jw_init(&w, out, 0);
     qn_jw_open(&w, '{');
-    QN_TRY(put_messages(a, &w));
-    if (a->tools.s && a->choice != QN_TOOLS_NONE) {
+    QN_TRY(put_messages(a, a->n_tools > 0 && !told, &w));
+    if (a->n_tools > 0 && told) {
         qn_jw_key(&w, "tools");
         qn_jw_raw(&w, a->tools);
     }
@@ -235,7 +250,7 @@ int qn_ask_prompt(qn_exchange *x, const qn_ask *a, qn_ids *ids, qn_buf *text) {
     qn_buf json = {0};
     int rc;
     x->param = "messages";
-    QN_TRY_OUT(conversation(a, &json));
+    QN_TRY_OUT(conversation(x, a, &json));
     QN_TRY_OUT(qn_chat_messages_parse(&m, json.s, json.n, "messages"));
     QN_TRY_OUT(render(x, m, ids, text));
     x->param = NULL;

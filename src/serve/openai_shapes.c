@@ -10,6 +10,11 @@
 
 static void drop(void *ask) {
     qn_talking *t = ask;
+    for (int64_t i = 0; t->guide && i < t->n; i++)
+        qn_guide_drop(&t->guide[i]);
+    qn_masks_free(t->masks);
+    qn_syntax_free(t->syntax);
+    qn_free(t->guide);
     for (int64_t i = 0; t->choice && i < t->n; i++) {
         qn_choice *c = &t->choice[i];
         if (t->wording->drop)
@@ -81,13 +86,38 @@ static int make_jobs(qn_exchange *x, qn_talking *t) {
     return 0;
 }
 
+/* From here on the scheduler's thread has them. */
+static int make_guides(qn_exchange *x, qn_talking *t) {
+    const qn_config *cfg = &x->server->o.model->cfg;
+    const qn_token_trie *trie;
+    int32_t eos[QN_MAX_EOS];
+    QN_TRY(qn_ask_syntax(x, &t->ask, &t->syntax));
+    if (!t->syntax)
+        return 0;
+    for (int64_t i = 0; i < cfg->n_eos; i++)
+        eos[i] = (int32_t)cfg->eos[i];
+    QN_TRY(qn_server_trie(x->server, &trie));
+    QN_TRY(qn_masks_new(&t->masks, t->syntax, trie, eos, t->ask.o.ignore_eos ? 0 : cfg->n_eos));
+    t->guide = qn_zalloc(QN_MEM_SERVE, (size_t)t->n, sizeof *t->guide);
+    if (!t->guide)
+        return QN_ENOMEM;
+    for (int64_t i = 0; i < t->n; i++) {
+        QN_TRY(qn_guide_init(&t->guide[i], t->masks));
+        t->job[i].o.sampler.guide = &t->guide[i];
+    }
+    return 0;
+}
+
 static int pump(qn_exchange *x, const qn_buf *events);
 
 int qn_talking_start(qn_exchange *x, qn_talking *t) {
     if ((int64_t)t->prompts * t->ask.n > QN_ASK_CHOICES)
         return qn_fail(QN_ELIMIT, "%zu prompts with %lld answers each; at most %d answers in one request", t->prompts,
                        (long long)t->ask.n, QN_ASK_CHOICES);
+    if (!x->server->o.session)
+        return qn_fail(QN_EUNSUPPORTED, "this model reads texts whole and writes none: it makes embeddings");
     QN_TRY(make_jobs(x, t));
+    QN_TRY(make_guides(x, t));
     x->cancel = cancel;
     x->pump = pump;
     x->stream = t->ask.stream;

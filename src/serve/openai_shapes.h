@@ -40,6 +40,9 @@ struct qn_talking {
     qn_choice *choice;              /* [n] */
     qn_job *job;                    /* [n] */
     qn_job **jobs;                  /* [n] */
+    qn_syntax *syntax;              /* what answers are held to; NULL: nothing */
+    qn_masks *masks;
+    qn_guide *guide;                /* [n] */
     int64_t n, left;
     bool heard;                     /* a first token */
     int64_t prompt_tokens, cached_tokens, new_tokens;

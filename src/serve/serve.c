@@ -26,6 +26,14 @@ uint64_t qn_server_seed(qn_server *s) {
     return s->o.seeded ? s->o.defaults.sampler.seed : qn_rng_u64(s->salt, QN_RNG_SAMPLE, number, 1) >> 11;
 }
 
+int qn_server_trie(qn_server *s, const qn_token_trie **out) {
+    pthread_mutex_lock(&s->lock);
+    const int rc = s->trie ? 0 : qn_token_trie_new(&s->trie, s->o.tok, qn_session_vocabulary(s->o.session));
+    *out = s->trie;
+    pthread_mutex_unlock(&s->lock);
+    return rc;
+}
+
 /* 1: no room, and the answer says so. */
 static int refused(qn_exchange *x, int rc) {
     if (rc == QN_ELIMIT) {
@@ -72,6 +80,17 @@ static int open_prompters(qn_server *s) {
     return 0;
 }
 
+/* Such tokens are left out of texts, and then nobody could tell thoughts from words. */
+static bool thinks(const qn_tok *tok) {
+    static const char *const marks[] = {"<think>", "[THINK]", "<|START_THINKING|>"};
+    for (size_t i = 0; i < QN_LEN(marks); i++) {
+        const int32_t id = qn_tok_id(tok, qn_str_of(marks[i]));
+        if (id >= 0 && qn_tok_is_special(tok, id))
+            return true;
+    }
+    return false;
+}
+
 static int start(qn_server *s) {
     const qn_slots_options slots = {.chunk = s->o.chunk, .scales = s->o.scales};
     QN_TRY(open_prompters(s));
@@ -89,6 +108,7 @@ int qn_server_start(qn_server **out, const qn_server_options *o) {
         return QN_ENOMEM;
     s->o = *o;
     s->created = qn_wall();
+    s->thinks = thinks(o->tok);
     s->salt = (uint64_t)(s->created * 1e6) ^ (uint64_t)(uintptr_t)s;
     pthread_mutex_init(&s->lock, NULL);
     const int rc = start(s);
@@ -107,6 +127,7 @@ void qn_server_stop(qn_server *s, double seconds) {
     qn_scheduler_free(s->scheduler);
     qn_slots_free(s->slots);
     qn_watch_free(s->watch);
+    qn_token_trie_free(s->trie);
     for (int i = 0; i < QN_HTTP_THREADS; i++)
         qn_prompter_drop(&s->prompter[i]);
     pthread_mutex_destroy(&s->lock);

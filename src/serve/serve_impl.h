@@ -22,6 +22,8 @@ struct qn_server {
     int free_prompter[QN_HTTP_THREADS], n_free;
     pthread_mutex_t lock;                   /* of those, and of what lies below */
     qn_gauges gauges;
+    qn_token_trie *trie;                    /* of the vocabulary, made when a request first needs it */
+    bool thinks;                            /* thoughts are marked by special tokens */
     uint64_t salt;                          /* of ids and of seeds that nobody gave */
     _Atomic uint64_t numbers;
     double created;                         /* Unix seconds */
@@ -52,6 +54,7 @@ int qn_route_page(qn_exchange *x);
 qn_prompter *qn_server_prompter(qn_server *s);                  /* to be given back by the same thread */
 void qn_server_give_back(qn_server *s, qn_prompter *p);
 uint64_t qn_server_seed(qn_server *s);
+int qn_server_trie(qn_server *s, const qn_token_trie **out);
 /* Submits jobs of an exchange, which they keep alive. Where there is no room the answer becomes 429 or 503, and 1 is
  * returned. */
 int qn_server_submit(qn_exchange *x, qn_job *const *jobs, int64_t n);
