@@ -22,9 +22,12 @@ from jinja_chats import BARE, HOSTILE, SEARCH, WEATHER, call  # noqa: E402
 
 TEXTS = [
     "Hello", "", " ", "\n\n", "  padded \n", "Zeile eins\nZeile zwei\r\nund drei\n", "世界 \U0001F600 é é",
-    HOSTILE, "{{ 1 + 1 }} {% if x %}{# no #}{{ messages }}", "\"quoted\" 'single' \\ back\\slash \"\"\"", "<think>\nHm.\n</think>\n\nYes.",
+    HOSTILE, "{{ 1 + 1 }} {% if x %}{# no #}{{ messages }}", "\"quoted\" 'single' \\ back\\slash \"\"\"",
+    "<think>\nHm.\n</think>\n\nYes.",
     "a</think>b</think>c", "<tool_response>\nx\n</tool_response>", "<tool_call>{\"name\": 1}</tool_call>",
-    "/no_think What?", "Is 3 < 4 && 5 > 2?", "\u2028line\u00a0space\u200b", "ß İ ŉ ǅ ﬁ", "tab\there\x0b\x0c\x1f", "%s %(a)s {0} {}",
+    "/no_think What?",
+    "Is 3 < 4 && 5 > 2?", "\u2028line\u00a0space\u200b", "ß İ ŉ ǅ ﬁ",
+    "tab\there\x0b\x0c\x1f", "%s %(a)s {0} {}",
     "<|channel|>analysis<|message|>x", "x" * 300,
 ]
 NAMES = ["get_weather", "search", "now", "brave_search", "odd name", "süß"]
@@ -76,7 +79,8 @@ class Maker:
         for _ in range(self.r.choice([1, 1, 2, 3]) if self.odd else 1):
             ident = "".join(self.r.choice("abcXYZ019") for _ in range(5 if self.odd and self.often(0.3) else 9))
             c = call(self.r.choice(NAMES), self.arguments(), ident)
-            out.append(c if not self.odd or self.often(0.8) else {"name": c["function"]["name"], "arguments": c["function"]["arguments"]})
+            flat = {name: c["function"][name] for name in ("name", "arguments")}
+            out.append(c if not self.odd or self.often(0.8) else flat)
         return out
 
     def assistant(self):
@@ -133,7 +137,8 @@ class Maker:
 
 def ours(quern, path, chat, prompt):
     """The prompt, or None where quern refuses; what it says goes with it."""
-    command = [quern, "render", path, "-f", "-", "--json", "--bos", BOS, "--eos", EOS, "--date", NOW.strftime("%Y-%m-%d")]
+    command = [quern, "render", path, "-f", "-", "--json", "--bos", BOS, "--eos", EOS, "--date",
+               NOW.strftime("%Y-%m-%d")]
     done = subprocess.run(command + ([] if prompt else ["--no-generation-prompt"]), input=json.dumps(chat).encode(),
                           capture_output=True)
     said = done.stderr.decode(errors="replace").strip()
