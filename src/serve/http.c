@@ -38,6 +38,10 @@ static const char *header(qn_exchange *x, const char *name) {
     return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
 }
 
+/* The page is made of its own files and talks to its own server; nothing else is loaded, run, framed or sent to. */
+#define PAGE_POLICY "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " \
+                    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
 static void add_headers(qn_exchange *x, struct MHD_Response *r) {
     char seconds[16];
     MHD_add_response_header(r, "x-request-id", x->id);
@@ -45,6 +49,11 @@ static void add_headers(qn_exchange *x, struct MHD_Response *r) {
     MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
     if (x->type)
         MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, x->type);
+    if (x->asset) {
+        MHD_add_response_header(r, "Content-Security-Policy", PAGE_POLICY);
+        MHD_add_response_header(r, "Referrer-Policy", "no-referrer");
+        MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");      /* another quern, another page */
+    }
     if (x->retry_after > 0) {
         snprintf(seconds, sizeof seconds, "%d", x->retry_after);
         MHD_add_response_header(r, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
