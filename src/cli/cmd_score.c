@@ -251,8 +251,8 @@ static int run(qn_cli *c) {
 const qn_cmd qn_cmd_score = {
     "score", "MODEL", "how probable a text is, token by token", opts, examples, run,
     "Natural logarithms, of each token given all before it; what generate --logprobs says of a token that it chose is\n"
-    "the same number. Nothing is said of the first token, unless the tokenizer puts one in front. A text that does not\n"
-    "fit into the context is an error; for long texts in windows there is eval ppl.\n"
+    "the same number. Nothing is said of the first token, unless the tokenizer puts one in front. A text that does "
+    "not\nfit into the context is an error; for long texts in windows there is eval ppl.\n"
     "JSON: logprob (the sum), scored (tokens), perplexity, bytes, bits_per_byte, tokens: [{id, text, logprob, top}];\n"
     "with --lines one object per line."
 };

@@ -22,8 +22,8 @@ static int on_row(void *arg, int64_t feed, int64_t i, const float *logits) {
 static int check(const qn_session *s, const qn_score_text *t) {
     const int64_t V = qn_session_vocabulary(s), context = qn_session_context(s);
     if (t->n - 1 > context)
-        return qn_fail(QN_ECONTEXT, "the text has %lld tokens, and the context holds %lld; ask for a longer one, or for "
-                       "the perplexity of windows (eval ppl)", (long long)t->n, (long long)context);
+        return qn_fail(QN_ECONTEXT, "the text has %lld tokens, and the context holds %lld; ask for a longer one, or "
+                       "for the perplexity of windows (eval ppl)", (long long)t->n, (long long)context);
     for (int64_t i = 0; i < t->n; i++)
         if (t->ids[i] < 0 || t->ids[i] >= V)
             return qn_fail(QN_EINVAL, "token id %d is outside the model's vocabulary of %lld: tokenizer and weights do "

@@ -12,9 +12,10 @@ typedef struct {
     qn_logprob *top;                /* [n, n_top] the likeliest at each place, best first; NULL: not wanted */
 } qn_score_text;
 
-/* Scores n texts at once, each in a sequence of its own (n ≤ the session's sequences), which are emptied first. The bits
- * are those of each text alone. QN_ECONTEXT: a text is longer than the context and one token, with the numbers: nothing
- * is cut; QN_EINVAL: an id outside the vocabulary; QN_EFORMAT: logits that are no numbers; QN_ECANCEL, QN_ENOMEM. */
+/* Scores n texts at once, each in a sequence of its own (n ≤ the session's sequences), which are emptied first. The
+ * bits are those of each text alone. QN_ECONTEXT: a text is longer than the context and one token, with the numbers:
+ * nothing is cut; QN_EINVAL: an id outside the vocabulary; QN_EFORMAT: logits that are no numbers; QN_ECANCEL,
+ * QN_ENOMEM. */
 int qn_score(qn_session *s, const qn_score_text *text, int64_t n, int64_t n_top);
 
 #endif
