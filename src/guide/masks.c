@@ -9,7 +9,10 @@
  *     exits      nodes of the tree where the rule is over, with more below    … from there on the walk is done with the
  *                                                                             caller's state, each time: they are few
  *
- * Inside a string of fifty fields one walk serves all of them, and what stands behind `",` is looked at per field. */
+ * Inside a string of fifty fields one walk serves all of them, and what stands behind `",` is looked at per field.
+ *
+ * A count matters to a token that is long enough to come to its end. So counts that are farther from where they matter
+ * than nearly all tokens reach are one and the same, and the few tokens that reach farther are looked at one by one. */
 #include "guide/states.h"
 #include "guide/token_trie.h"
 
@@ -133,7 +136,7 @@ static void set(uint64_t *bits, const qn_ids *ids, size_t from, size_t n) {
 /* What the items within one call allow, and what behind its end. */
 static int add_call(qn_masks *m, uint32_t state, uint32_t frame, uint64_t *bits) {
     const qn_trie_side *t = &m->trie->later;
-    const uint32_t piece = qn_states_local(&m->states, state, frame, t->longest);
+    const uint32_t piece = qn_states_local(&m->states, state, frame, t->reach);
     local_mask l;
     QN_TRY(m->states.rc);
     QN_TRY(local_of(m, piece, &l));
@@ -154,6 +157,31 @@ static int add_call(qn_masks *m, uint32_t state, uint32_t frame, uint64_t *bits)
     return 0;
 }
 
+/* The state behind these bytes; dead where they do not fit. */
+static uint32_t follow(qn_states *s, uint32_t state, qn_str bytes) {
+    for (size_t i = 0; i < bytes.n && state != QN_STATE_DEAD; i++)
+        state = qn_states_next(s, state, (uint8_t)bytes.s[i]);
+    return state;
+}
+
+/* Within a counted loop: the tokens beyond the reach by which counts were made equal. */
+static int look_at_long(qn_masks *m, uint32_t state, uint64_t *bits) {
+    const qn_trie_side *t = &m->trie->later;
+    qn_states *s = &m->states;
+    bool counted = false;
+    for (int32_t i = 0; i < s->state[state].n && !counted; i++)
+        counted = qn_states_counts(s, s->item[s->state[state].first + (size_t)i].stack);
+    for (size_t i = 0; counted && i < t->n_beyond; i++) {
+        const int32_t id = t->beyond[i];
+        const uint64_t bit = (uint64_t)1 << (id % 64);
+        bits[id / 64] &= ~bit;
+        if (follow(s, state, qn_trie_bytes(t, id)) != QN_STATE_DEAD)
+            bits[id / 64] |= bit;
+        QN_TRY(s->rc);
+    }
+    return 0;
+}
+
 static int fill(qn_masks *m, uint32_t state, uint64_t *bits) {
     const qn_states *s = &m->states;
     memset(bits, 0, m->words * sizeof *bits);
@@ -166,6 +194,7 @@ static int fill(qn_masks *m, uint32_t state, uint64_t *bits) {
         if (!done)
             QN_TRY(add_call(m, state, frame, bits));
     }
+    QN_TRY(look_at_long(m, state, bits));
     for (int64_t i = 0; s->state[state].accept && i < m->n_eos; i++)
         bits[m->eos[i] / 64] |= (uint64_t)1 << (m->eos[i] % 64);
     for (size_t i = 0; i < m->words; i++)
@@ -331,13 +360,6 @@ static bool is_eos(const qn_masks *m, int32_t id) {
         if (m->eos[i] == id)
             return true;
     return false;
-}
-
-/* The state behind these bytes; dead where they do not fit. */
-static uint32_t follow(qn_states *s, uint32_t state, qn_str bytes) {
-    for (size_t i = 0; i < bytes.n && state != QN_STATE_DEAD; i++)
-        state = qn_states_next(s, state, (uint8_t)bytes.s[i]);
-    return state;
 }
 
 int qn_guide_allows(qn_guide *g, int32_t id) {

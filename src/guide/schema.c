@@ -37,10 +37,61 @@ int qn_view_add(qn_schema_view *v, int32_t node, int32_t done) {
     return 0;
 }
 
+/* The first schema in the document that says the same, whatever its title: fields of one kind are one rule, and what is
+ * found out about one of them while an answer is made is known of all. */
+static int first_alike(qn_schema *s, int32_t node, int32_t *out) {
+    static const char *const idle[] = {"title", "description", "default", "examples"};
+    qn_buf text = {0};
+    int64_t known = node;
+    int rc = 0;
+    *out = s->like[node];
+    if (*out >= 0)
+        return 0;
+    const int32_t first = s->j.node[node].kind == '{' ? s->j.node[node].child : -1;
+    for (int32_t k = first; k >= 0 && rc >= 0; k = s->j.node[k].next) {
+        bool says = true;
+        for (size_t i = 0; i < QN_LEN(idle); i++)
+            says = says && !qn_str_is(qn_json_tree_key(&s->j, k), idle[i]);
+        if (!says)
+            continue;
+        rc = qn_json_quote(&text, qn_json_tree_key(&s->j, k));
+        if (rc >= 0)
+            rc = qn_json_tree_write(&s->j, k, &text);
+    }
+    if (rc >= 0 && text.n > 0 && !qn_strmap_get(&s->texts, qn_buf_view(&text), &known)) {
+        rc = QN_GROW(QN_MEM_SESSION, s->kept, s->cap_kept, s->n_kept + 1);
+        if (rc >= 0) {
+            s->kept[s->n_kept++] = text.s;              /* the map borrows it */
+            rc = qn_strmap_put(&s->texts, qn_buf_view(&text), node);
+            text = (qn_buf){0};
+        }
+    }
+    qn_buf_drop(&text);
+    *out = s->like[node] = (int32_t)known;
+    return QN_MIN(rc, 0);
+}
+
+static int rule_of(qn_schema *s, const qn_schema_view *v, int32_t *expr);
+
 int qn_schema_of(qn_schema *s, const qn_schema_view *v, int32_t *expr) {
+    qn_schema_view alike = {0};
+    int rc = 0;
+    for (size_t i = 0; i < v->n && rc >= 0; i++) {
+        int32_t node;
+        rc = first_alike(s, v->e[i].node, &node);
+        if (rc >= 0)
+            rc = qn_view_add(&alike, node, v->e[i].done);
+    }
+    if (rc >= 0)
+        rc = rule_of(s, &alike, expr);
+    qn_free(alike.e);
+    return rc;
+}
+
+static int rule_of(qn_schema *s, const qn_schema_view *v, int32_t *expr) {
     const size_t bytes = v->n * sizeof *v->e;
     int64_t at;
-    if (!qn_strmap_get(&s->known, (qn_str){(const char *)v->e, bytes}, &at)) {
+    if (!qn_strmap_get(&s->known, (qn_str){bytes > 0 ? (const char *)v->e : "", bytes}, &at)) {
         if (s->n_rules >= QN_SCHEMA_RULES)
             return qn_fail(QN_ELIMIT, "%s: the schema explodes: it has more than %d different parts", s->name,
                            QN_SCHEMA_RULES);
@@ -403,8 +454,10 @@ static int make_all(qn_schema *s, const qn_schema_options *o) {
     int32_t value = 0, body = 0;
     QN_TRY(qn_tree_init(&s->t));
     s->mark = qn_zalloc(QN_MEM_SESSION, s->j.n, 1);
-    if (!s->mark)
+    s->like = qn_alloc(QN_MEM_SESSION, s->j.n * sizeof *s->like);
+    if (!s->mark || !s->like)
         return QN_ENOMEM;
+    memset(s->like, 0xff, s->j.n * sizeof *s->like);
     int rc = qn_view_add(&root, 0, 0);
     if (rc >= 0)
         rc = qn_schema_of(s, &root, &value);
@@ -433,8 +486,13 @@ int qn_syntax_schema(qn_syntax **out, qn_str json, const char *name, const qn_sc
 out:
     for (size_t i = 0; i < s.n_rules; i++)
         qn_free(s.rule[i].view.e);
+    for (size_t i = 0; i < s.n_kept; i++)
+        qn_free(s.kept[i]);
+    qn_free(s.kept);
+    qn_strmap_drop(&s.texts);
     qn_free(s.rule);
     qn_free(s.mark);
+    qn_free(s.like);
     qn_strmap_drop(&s.known);
     qn_tree_drop(&s.t);
     qn_json_tree_drop(&s.j);

@@ -59,6 +59,9 @@ typedef struct {
     int32_t space, text, character, any_number, any_whole;      /* rules; −1: not yet */
     bool compact;
     uint8_t *mark;                  /* [nodes] of one gathering */
+    int32_t *like;                  /* [nodes] the first schema that says the same; −1: not looked for yet */
+    qn_strmap texts;                /* what schemas say, to the first of them */
+    char **kept;            size_t n_kept, cap_kept;       /* those texts */
 } qn_schema;
 
 /* "schema.json#/properties/age: …" */

@@ -87,7 +87,7 @@ static int read_count(reader *r, int32_t at, int64_t *out) {
 }
 
 static int at_least(reader *r, int32_t at, int64_t *of) {
-    int64_t v;
+    int64_t v = 0;
     QN_TRY(read_count(r, at, &v));
     *of = QN_MAX(*of, v);
     return 0;
@@ -96,7 +96,7 @@ static int at_least(reader *r, int32_t at, int64_t *of) {
 /* What is more than can be counted bounds nothing. */
 static int at_most(reader *r, int32_t at, int64_t *of) {
     const qn_json_node *n = &r->s->j.node[at];
-    int64_t v;
+    int64_t v = 0;
     if (n->kind == '0' && n->number > QN_SYNTAX_COUNT_MAX)
         return 0;
     QN_TRY(read_count(r, at, &v));

@@ -299,6 +299,8 @@ uint32_t qn_states_call(const qn_states *s, uint32_t stack) {
     return stack;
 }
 
+bool qn_states_counts(const qn_states *s, uint32_t stack) { return stack != 0 && s->frame[stack].at < 0; }
+
 uint32_t qn_states_return(qn_states *s, uint32_t frame) {
     if (s->frame[frame].after != UNKNOWN || s->rc < 0)
         return s->rc < 0 ? QN_STATE_DEAD : s->frame[frame].after;

@@ -58,6 +58,8 @@ uint32_t qn_states_next(qn_states *s, uint32_t state, uint8_t byte);
 static inline bool qn_state_leads(const qn_state *s, uint8_t byte) { return s->bytes[byte >> 6] >> (byte & 63) & 1; }
 /* The frame of the call that a stack is within; 0: none. Frames of loops lie above it. */
 uint32_t qn_states_call(const qn_states *s, uint32_t stack);
+/* Is a counted loop above that frame? */
+bool qn_states_counts(const qn_states *s, uint32_t stack);
 /* The state behind the return from that call. */
 uint32_t qn_states_return(qn_states *s, uint32_t frame);
 /* The items of `state` that are within the call `frame`, as a state whose stacks end there; counts of loops that are

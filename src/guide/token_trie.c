@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define LONGEST 4096            /* bytes: a longer token is not allowed */
+#define FEW 256                 /* tokens that are looked at one by one, where how long they are matters */
 
 typedef struct { qn_str bytes; int32_t id; } entry;
 
@@ -98,7 +99,25 @@ out:
     return rc;
 }
 
+/* The longest tokens: runs of blanks and dashes, mostly. */
+static int set_apart(qn_trie_side *s, int64_t V) {
+    int32_t count[LONGEST + 1] = {0};
+    size_t n = 0;
+    for (int32_t id = 0; id < V; id++)
+        count[qn_trie_bytes(s, id).n]++;
+    for (s->reach = s->longest; s->reach > 1 && n + (size_t)count[s->reach] <= FEW; s->reach--)
+        n += (size_t)count[s->reach];
+    s->beyond = qn_alloc(QN_MEM_SESSION, (n + 1) * sizeof *s->beyond);
+    if (!s->beyond)
+        return QN_ENOMEM;
+    for (int32_t id = 0; id < V; id++)
+        if ((int64_t)qn_trie_bytes(s, id).n > s->reach)
+            s->beyond[s->n_beyond++] = id;
+    return 0;
+}
+
 static void drop(qn_trie_side *s) {
+    qn_free(s->beyond);
     qn_free(s->node);
     qn_free(s->same);
     qn_free(s->end);
@@ -122,6 +141,7 @@ int qn_token_trie_new(qn_token_trie **out, const qn_tok *t, int64_t V) {
     QN_TRY_OUT(spell(&trie->later, t, V, false));
     QN_TRY_OUT(spell(&trie->first, t, V, true));
     QN_TRY_OUT(build(&trie->later, V));
+    QN_TRY_OUT(set_apart(&trie->later, V));
     trie->differ = !same_side(&trie->later, &trie->first, V);
     if (trie->differ)
         QN_TRY_OUT(build(&trie->first, V));

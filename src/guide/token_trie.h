@@ -24,6 +24,8 @@ typedef struct {
     uint32_t *end;              /* [V + 1] the bytes of token i are bytes[end[i] … end[i + 1]); none: not allowed */
     qn_buf bytes;
     int64_t longest;            /* bytes of a token */
+    int64_t reach;              /* … of all but a few, which are: */
+    int32_t *beyond;        size_t n_beyond;
 } qn_trie_side;
 
 struct qn_token_trie {
