@@ -41,6 +41,7 @@ static bool mentions(qn_str text, const char *word) { return memmem(text.s, text
 static int compile(qn_prompter *p, qn_str text, const char *name) {
     p->calls = mentions(text, "tool_calls");
     p->tools = mentions(text, "tools");
+    p->form = qn_answer_form_of(text);
     return qn_chat_template_compile(&p->tmpl, text.s, text.n, name);
 }
 

@@ -208,6 +208,7 @@ static int prepare(job *g) {
     QN_TRY(qn_open_model(c, qn_cli_arg(c, 0), &g->m));
     QN_TRY(qn_cli_flag(c, "chat") ? chat_ids(g) : plain_ids(g));
     QN_TRY(qn_open_session(c, &g->m, 1));
+    QN_TRY(qn_sampling_bind(c, &g->m, &g->sampling));
     return qn_draft_open(c, &g->m, &g->draft, &g->sampling.o);
 }
 

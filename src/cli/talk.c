@@ -5,16 +5,8 @@
 
 #include "base/file.h"
 
-/* What a talk is sampled with when neither the model nor the user says otherwise. */
-static qn_sampler_options lively(void) {
-    qn_sampler_options o = qn_sampler_options_default();
-    o.temperature = 0.7;
-    o.top_p = 0.95;
-    return o;
-}
-
 int qn_talk_open(qn_talk *t, qn_cli *c, const char *path) {
-    const qn_sampler_options base = lively();
+    const qn_sampler_options base = qn_sampling_lively();
     QN_TRY(qn_open_model(c, path, &t->m));
     QN_TRY(qn_prompter_open(&t->prompter, qn_opened_words(&t->m), t->m.tok));
     if (!t->prompter.own)
@@ -23,6 +15,7 @@ int qn_talk_open(qn_talk *t, qn_cli *c, const char *path) {
     t->sampling.o.max_new = qn_cli_int(c, "tokens");
     t->seed = t->sampling.o.sampler.seed;
     QN_TRY(qn_open_session(c, &t->m, 1));
+    QN_TRY(qn_sampling_bind(c, &t->m, &t->sampling));
     return qn_draft_open(c, &t->m, &t->draft, &t->sampling.o);
 }
 
