@@ -271,6 +271,7 @@ static int run(qn_cli *c) {
 const qn_cmd qn_cmd_chat = {
     "chat", "MODEL", "talk to a model", opts, examples, run,
     "On a terminal lines are edited and remembered, and lines that begin with / are commands; /help lists them.\n"
+    "What a model thinks before it answers (<think>) is dim there, left out elsewhere, and named by --json.\n"
     "When the input is no terminal, each line is a turn and only answers are printed. Sampling: what the model's\n"
     "authors recommend, else temperature 0.7 and top-p 0.95. What a user writes never becomes a control token. A\n"
     "conversation that does not fit into the context is an error; nothing of it is dropped."

@@ -125,7 +125,7 @@ static int answer(qn_talk *t, qn_talk_fn *fn, void *arg) {
     QN_TRY(make_ids(t));
     QN_TRY(add(t, "assistant", (qn_str){"", 0}));
     listener l = {&t->turn[t->turns - 1], NULL, fn, arg};
-    const qn_answer_options o = {.form = t->prompter.form, .take = on_part, .to = &l,       /* no functions are offered */
+    const qn_answer_options o = {.form = t->prompter.form, .take = on_part, .to = &l,   /* no functions are offered */
         .in_thought = qn_answer_begins_in_thought(&t->prompter.form, qn_buf_view(&t->prompter.out.text))};
     t->sampling.o.sampler.seed = t->seed + (uint64_t)t->answers++;
     int rc = qn_answer_new(&l.answer, &o);

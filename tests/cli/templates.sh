@@ -20,8 +20,9 @@ for name, text in OWN.items():
 END
 run "$python" "$root/tools/check_templates.py" "$QUERN" "$scratch/own" --chats 30
 code 0; out_has '30 of 30 equal'
-if [ -d "$root/../shared/templates" ]; then
-    run "$python" "$root/tools/check_templates.py" "$QUERN" "$root/../shared/templates" --chats 60 --seed 3
+published=${QUERN_SHARED:-$root/../shared}/templates
+if [ -d "$published" ]; then
+    run "$python" "$root/tools/check_templates.py" "$QUERN" "$published" --chats 60 --seed 3
     code 0; out_has '60 of 60 equal'
 else
     echo 'skipped: the published templates are not here'
