@@ -160,7 +160,7 @@ TEST(top_choices_are_excluded_now_and_then) {
         o.xtc_threshold = thresholds[k / 2];
         softmax(twelve, N, all);
         memcpy(out, all, sizeof out);
-        for (int i = 0; i < N; i++)                     /* of those above, the least probable stays, the last of equals */
+        for (int i = 0; i < N; i++)             /* of those above the least probable stays, of equals the last */
             if (all[i] >= o.xtc_threshold && (last < 0 || all[i] <= all[last]))
                 last = i;
         for (int i = 0; i < N; i++)
