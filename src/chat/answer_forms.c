@@ -84,6 +84,22 @@ int qn_answer_form_named(qn_answer_form *f, const char *name) {
 
 const char *qn_answer_form_name(const qn_answer_form *f) { return f->calls ? f->calls->name : "none"; }
 
+const char *qn_answer_form_mark(const qn_answer_form *f, size_t i) {
+    const char *marks[2 * QN_ANSWER_MARKS + 4], *const *more;
+    size_t n = 0;
+    if (f->thoughts) {
+        marks[n++] = f->thoughts->open;
+        marks[n++] = f->thoughts->close;
+    }
+    if (f->calls && f->calls->close)
+        marks[n++] = f->calls->close;
+    for (more = f->calls ? f->calls->open : NULL; more && more < f->calls->open + QN_ANSWER_MARKS && *more; more++)
+        marks[n++] = *more;
+    for (more = f->calls ? f->calls->pass : NULL; more && more < f->calls->pass + QN_ANSWER_MARKS && *more; more++)
+        marks[n++] = *more;
+    return i < n ? marks[i] : NULL;
+}
+
 bool qn_answer_begins_in_thought(const qn_answer_form *f, qn_str prompt) {
     while (prompt.n && qn_is_space(prompt.s[prompt.n - 1]))
         prompt.n--;

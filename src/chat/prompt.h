@@ -40,6 +40,7 @@ typedef struct {
     bool own;                   /* the model's own template; false: ChatML, because it has none */
     bool calls, tools;          /* the template says something about tool calls, about tools */
     qn_answer_form form;        /* how it has them written, and thoughts */
+    bool spelled;               /* … with special tokens: to be read, an answer must have them written out */
     qn_buf name;
     qn_chat_input in;           /* special tokens and date; messages and the generation prompt come with each call */
     qn_chat_output out;         /* of the last rendering */

@@ -38,10 +38,13 @@ const Markdown = (() => {
     return null;
   }
 
+  const LINK = new RegExp(
+    "^!?\\[((?:[^\\[\\]\\\\\n]|\\\\.|\\[[^\\[\\]\n]*\\]){0,1000})\\]" +              /* [words] */
+    "\\(\\s*<?([^\\s()<>]*(?:\\([^\\s()<>]*\\)[^\\s()<>]*)*)>?(?:\\s+\"[^\"\n]*\")?\\s*\\)");   /* (address "title") */
+
   function bracketed(text, i, depth) {
     const picture = text[i] === "!";
-    const m = /^!?\[((?:[^\[\]\\\n]|\\.|\[[^\[\]\n]*\]){0,1000})\]\(\s*<?([^\s()<>]*(?:\([^\s()<>]*\)[^\s()<>]*)*)>?(?:\s+"[^"\n]*")?\s*\)/
-      .exec(text.slice(i, i + 4096));
+    const m = LINK.exec(text.slice(i, i + 4096));
     const to = m && safeLink(m[2]);
     if (!to) return null;
     const kids = picture ? ["🖼 " + (m[1] || m[2])] : inline(m[1] || m[2], depth + 1, true);
@@ -58,7 +61,9 @@ const Markdown = (() => {
     return to ? [link(to, [found]), i + found.length] : null;
   }
 
-  const MARKS = { "***": ["strong", "em"], "**": ["strong"], "__": ["strong"], "~~": ["del"], "*": ["em"], "_": ["em"] };
+  const MARKS = {
+    "***": ["strong", "em"], "**": ["strong"], "__": ["strong"], "~~": ["del"], "*": ["em"], "_": ["em"],
+  };
 
   function emphasis(text, i, depth, hopeless) {
     for (const mark of ["***", "**", "__", "~~", "*", "_"]) {

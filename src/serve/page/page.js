@@ -1,7 +1,7 @@
 /* page.js — the conversation: kept, shown, continued.
  *
  *   state.messages   what the API gets and gives, kept in localStorage under "quern.chat"
- *   settings         in localStorage under "quern.settings"; the key alone in sessionStorage, so that it goes with the tab
+ *   settings         in localStorage under "quern.settings"; the key alone in sessionStorage: it goes with the tab
  *   view(message)    one <article> for each message, made anew only where the message changed
  *
  * While an answer comes it is drawn at most once a frame, and of its text only the blocks that are new. */
@@ -74,7 +74,8 @@ function codeBlock(pre, lang, text) {
   const button = make("button", { type: "button", class: "small" }, "Copy");
   button.addEventListener("click", () => copy(text.replace(/\n$/, ""), button));
   pre.tabIndex = 0;
-  return make("div", { class: "code" }, make("div", { class: "code-head" }, make("span", {}, lang || "text"), button), pre);
+  const head = make("div", { class: "code-head" }, make("span", {}, lang || "text"), button);
+  return make("div", { class: "code" }, head, pre);
 }
 
 /* Shows a growing text: blocks whose lines stayed the same keep their elements. */
@@ -99,18 +100,21 @@ function pretty(json) {
 }
 
 function callView(call) {
-  return make("div", { class: "call" }, make("div", { class: "call-name" }, "calls ", make("b", {}, call.function.name)),
-              make("pre", { tabindex: "0" }, make("code", {}, pretty(call.function.arguments))));
+  return make("div", { class: "call" },
+    make("div", { class: "call-name" }, "calls ", make("b", {}, call.function.name)),
+    make("pre", { tabindex: "0" }, make("code", {}, pretty(call.function.arguments))));
 }
 
 const WHO = { user: "You", assistant: "Model", tool: "Result", system: "System" };
 
 function view(message, index) {
   const text = textView(), calls = make("div", {});
-  const thought = make("details", { class: "thought", hidden: "" }, make("summary", {}, "Thoughts"), make("div", { class: "plain" }));
+  const thought = make("details", { class: "thought", hidden: "" },
+    make("summary", {}, "Thoughts"), make("div", { class: "plain" }));
   const foot = make("p", { class: "foot" });
   const who = WHO[message.role] || message.role;
-  const head = make("h2", { class: "who" }, message.role === "tool" && message.name ? who + " of " + message.name : who);
+  const name = message.role === "tool" && message.name ? who + " of " + message.name : who;
+  const head = make("h2", { class: "who" }, name);
   const root = make("article", { class: "message " + message.role }, head, thought, text.root, calls, foot);
   const me = {
     root, foot,
@@ -127,12 +131,10 @@ function view(message, index) {
     },
     finish(m) {
       const buttons = [];
-      const copyButton = make("button", { type: "button", class: "small" }, "Copy");
-      copyButton.addEventListener("click", () => copy(m.content || "", copyButton));
-      if (m.content) buttons.push(copyButton);
-      if (m.role === "user") buttons.push(make("button", { type: "button", class: "small", onclick: () => edit(index) }, "Edit"));
-      if (m.role === "assistant" && index === state.messages.length - 1)
-        buttons.push(make("button", { type: "button", class: "small", onclick: again }, "Again"));
+      const add = (name, act) => buttons.push(make("button", { type: "button", class: "small", onclick: act }, name));
+      if (m.content) add("Copy", (e) => copy(m.content, e.currentTarget));
+      if (m.role === "user") add("Edit", () => edit(index));
+      if (m.role === "assistant" && index === state.messages.length - 1) add("Again", again);
       foot.replaceChildren(...buttons, ...(m.note ? [make("span", { class: "note" }, m.note)] : []));
     },
   };
@@ -146,8 +148,8 @@ function welcome() {
   return make("div", { class: "welcome" },
     make("p", {}, mute ? "This model makes embeddings: it reads texts and writes none. Ask it at /v1/embeddings."
                        : "Ask something. What you write goes to this server and nowhere else."),
-    make("p", { class: "keys" }, make("kbd", {}, "Enter"), " sends, ", make("kbd", {}, "Shift"), "+", make("kbd", {}, "Enter"),
-         " begins a line, ", make("kbd", {}, "Esc"), " stops an answer"));
+    make("p", { class: "keys" }, make("kbd", {}, "Enter"), " sends, ", make("kbd", {}, "Shift"), "+",
+         make("kbd", {}, "Enter"), " begins a line, ", make("kbd", {}, "Esc"), " stops an answer"));
 }
 
 let views = [];
@@ -157,8 +159,9 @@ function drawAll() {
   $("log").replaceChildren(...(views.length ? views.map((v) => v.root) : [welcome()]));
   $("export").disabled = !state.messages.length;
   const open = unanswered();
-  $("say-label").textContent = open ? "Result of " + open.function.name : "Message";
-  $("say").placeholder = open ? "The result of " + open.function.name + ", as the function would return it" : "Write a message";
+  const what = open && "The result of " + open.function.name;
+  $("say-label").textContent = what || "Message";
+  $("say").placeholder = open ? what + ", as the function would return it" : "Write a message";
   watchEnd();
 }
 
@@ -189,7 +192,8 @@ function request() {
 
 function speed(usage, timings, count, seconds) {
   const tokens = usage ? usage.completion_tokens : count;
-  const rate = timings && timings.predicted_per_second > 0 ? timings.predicted_per_second : seconds > 0 ? tokens / seconds : 0;
+  const told = timings ? timings.predicted_per_second : 0;      /* by the server, without the way between */
+  const rate = told > 0 ? told : seconds > 0 ? tokens / seconds : 0;
   return tokens + (tokens === 1 ? " token" : " tokens") + (rate > 0 ? ", " + rate.toFixed(1) + " tokens/s" : "");
 }
 
@@ -246,8 +250,8 @@ async function answer() {
   if (message.tool_calls && !message.content) message.content = null;
   keep();
   drawAll();
-  if (reason !== "failed")
-    say(first ? "First token after " + ((first - began) / 1000).toFixed(2) + " s" + (usage ? ", prompt of " + usage.prompt_tokens + " tokens" : "") : "");
+  const prompt = usage ? ", prompt of " + usage.prompt_tokens + " tokens" : "";
+  if (reason !== "failed") say(first ? "First token after " + ((first - began) / 1000).toFixed(2) + " s" + prompt : "");
   if (!coarse.matches) $("say").focus();
 }
 
@@ -313,7 +317,11 @@ function openSettings(focus) {
 function checkTools() {
   const text = $("tools").value.trim();
   let wrong = "";
-  try { if (text && !Array.isArray(JSON.parse(text))) wrong = "Functions: expected a JSON array"; } catch (e) { wrong = "Functions: " + e.message; }
+  try {
+    if (text && !Array.isArray(JSON.parse(text))) wrong = "Functions: expected a JSON array";
+  } catch (e) {
+    wrong = "Functions: " + e.message;
+  }
   $("settings-error").textContent = wrong;
   return !wrong;
 }
@@ -321,7 +329,7 @@ function checkTools() {
 function takeSettings() {
   const s = {}, before = key();
   for (const name of ["system", "tools"]) if ($(name).value.trim()) s[name] = $(name).value;
-  for (const name of NUMBERS) if ($(name).value !== "" && isFinite($(name).valueAsNumber)) s[name] = $(name).valueAsNumber;
+  for (const name of NUMBERS) if (isFinite($(name).valueAsNumber)) s[name] = $(name).valueAsNumber;
   if ($("model").value && $("model").value !== (state.models[0] || {}).id) s.model = $("model").value;
   state.settings = s;
   save(localStorage, "quern.settings", s);
@@ -350,8 +358,9 @@ async function facts() {
 
 async function showFacts() {
   const model = state.models.find((m) => m.id === chosen()), meta = (model && model.meta) || {};
-  const rows = [["Name", model && model.id], ["Adapter of", model && model.parent], ["Context", meta.n_ctx && meta.n_ctx + " tokens"],
-    ["Trained for", meta.n_ctx_train && meta.n_ctx_train + " tokens"], ["Vocabulary", meta.n_vocab], ["Width", meta.n_embd],
+  const tokens = (n) => n && n + " tokens";
+  const rows = [["Name", model && model.id], ["Adapter of", model && model.parent], ["Context", tokens(meta.n_ctx)],
+    ["Trained for", tokens(meta.n_ctx_train)], ["Vocabulary", tokens(meta.n_vocab)], ["Width", meta.n_embd],
     ["In memory", meta.size && bytes(meta.size)], ["Identity", meta.identity]];
   try {
     const h = await Stream.get("/health", key());
@@ -365,7 +374,8 @@ async function showFacts() {
 function exportChat() {
   const body = request();
   const file = new Blob([JSON.stringify(body, null, 2) + "\n"], { type: "application/json" });
-  const a = make("a", { href: URL.createObjectURL(file), download: "quern-" + new Date().toISOString().slice(0, 19).replace(/:/g, "") + ".json" });
+  const now = new Date().toISOString().slice(0, 19).replace(/:/g, "");
+  const a = make("a", { href: URL.createObjectURL(file), download: "quern-" + now + ".json" });
   a.click();
   setTimeout(() => URL.revokeObjectURL(a.href), 1000);
 }
@@ -386,7 +396,9 @@ function listen() {
     e.preventDefault();
     send();
   });
-  document.addEventListener("keydown", (e) => { if (e.key === "Escape" && !document.querySelector("dialog[open]")) stop(); });
+  document.addEventListener("keydown", (e) => {
+    if (e.key === "Escape" && !document.querySelector("dialog[open]")) stop();
+  });
   $("stop").addEventListener("click", stop);
   $("new").addEventListener("click", () => {
     if (state.messages.length > 2 && !confirm("Begin anew? This conversation will be gone.")) return;
@@ -398,7 +410,10 @@ function listen() {
   });
   $("export").addEventListener("click", exportChat);
   $("settings-open").addEventListener("click", () => openSettings());
-  $("settings").querySelector("form").addEventListener("submit", (e) => { if (checkTools()) takeSettings(); else e.preventDefault(); });
+  $("settings").querySelector("form").addEventListener("submit", (e) => {
+    if (checkTools()) takeSettings();
+    else e.preventDefault();
+  });
   $("settings-reset").addEventListener("click", () => {
     state.settings = {};
     const was = $("key").value;
