@@ -11,7 +11,7 @@ import sys
 STOREYS = [
     "base",
     "num tok record plot ngram",
-    "kernels format pull chat",
+    "kernels format pull chat guide",
     "graph",
     "ops data world",
     "model",
@@ -33,6 +33,7 @@ LIBRARIES = {
     "zlib.h": "format",
     "zstd.h": "format",
     "zstd_errors.h": "format",
+    "microhttpd.h": "serve",
     "histedit.h": "cli",
     "yaml.h": "cli",
 }

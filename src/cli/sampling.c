@@ -1,6 +1,18 @@
 /* cli/sampling.c — options to qn_generate_options: a base, the model's recommendations, the user's word. */
 #include "cli/sampling.h"
 
+#include <math.h>
+#include <string.h>
+
+#include "base/file.h"
+
+qn_sampler_options qn_sampling_lively(void) {
+    qn_sampler_options o = qn_sampler_options_default();
+    o.temperature = 0.7;
+    o.top_p = 0.95;
+    return o;
+}
+
 static void recommend(double *to, double value) {
     if (value == value)                 /* NaN: not said */
         *to = value;
@@ -22,7 +34,10 @@ static int recommended(const qn_source *source, qn_sampler_options *o) {
 
 static void written(const qn_cli *c, qn_sampler_options *o) {
     const struct { const char *name; double *to; } floats[] = {
-        {"temp", &o->temperature}, {"top-p", &o->top_p}, {"min-p", &o->min_p},
+        {"temp", &o->temperature}, {"typical", &o->typical}, {"top-p", &o->top_p}, {"min-p", &o->min_p},
+        {"xtc-probability", &o->xtc_probability}, {"xtc-threshold", &o->xtc_threshold},
+        {"mirostat-tau", &o->mirostat_tau}, {"mirostat-eta", &o->mirostat_eta},
+        {"dry-multiplier", &o->dry_multiplier}, {"dry-base", &o->dry_base},
         {"repetition-penalty", &o->repetition_penalty}, {"frequency-penalty", &o->frequency_penalty},
         {"presence-penalty", &o->presence_penalty},
     };
@@ -31,6 +46,12 @@ static void written(const qn_cli *c, qn_sampler_options *o) {
             *floats[i].to = qn_cli_float(c, floats[i].name);
     if (qn_cli_given(c, "top-k"))
         o->top_k = qn_cli_int(c, "top-k");
+    if (qn_cli_given(c, "mirostat"))
+        o->mirostat = (int)qn_cli_int(c, "mirostat");
+    if (qn_cli_given(c, "dry-allowed"))
+        o->dry_allowed = qn_cli_int(c, "dry-allowed");
+    if (qn_cli_given(c, "dry-last"))
+        o->dry_last = qn_cli_int(c, "dry-last");
     o->penalty_last = qn_cli_int(c, "penalty-last");
     o->seed = (uint64_t)qn_cli_int(c, "seed");
 }
@@ -53,6 +74,35 @@ static int stop_strings(const qn_cli *c, const char *extra, qn_sampling *s) {
     return 0;
 }
 
+/* What cannot work is said before a model is loaded. */
+static int contradictions(const qn_cli *c, const qn_sampler_options *o) {
+    static const char *const warm[] = {"typical", "xtc-probability", "mirostat"};
+    static const char *const cuts[] = {"top-k", "typical", "top-p", "min-p", "xtc-probability"};
+    for (size_t i = 0; i < QN_LEN(warm); i++)
+        if (qn_cli_given(c, warm[i]) && o->temperature < 1e-5)
+            return qn_fail(QN_EUSAGE, "--%s does nothing without a temperature: add --temp 1, say", warm[i]);
+    for (size_t i = 0; i < QN_LEN(cuts); i++)
+        if (o->mirostat && qn_cli_given(c, cuts[i]))
+            return qn_fail(QN_EUSAGE, "--mirostat stands in place of --%s: give one of them", cuts[i]);
+    if (qn_cli_given(c, "grammar") && qn_cli_given(c, "json-schema"))
+        return qn_fail(QN_EUSAGE, "--grammar and --json-schema exclude one another");
+    return 0;
+}
+
+static int read_grammar(const qn_cli *c, qn_sampling *s) {
+    const bool schema = qn_cli_given(c, "json-schema");
+    const char *path = qn_cli_str(c, schema ? "json-schema" : "grammar");
+    qn_buf text = {0};
+    if (!path)
+        return 0;
+    int rc = qn_read_file(&text, path, QN_SYNTAX_TEXT_MAX);
+    if (rc >= 0)
+        rc = schema ? qn_syntax_schema(&s->grammar, qn_buf_view(&text), path, NULL)
+                    : qn_syntax_gbnf(&s->grammar, qn_buf_view(&text), path);
+    qn_buf_drop(&text);
+    return rc;
+}
+
 int qn_sampling_get(qn_cli *c, const qn_sampler_options *base, const qn_source *source, const char *extra_stop,
                     qn_sampling *s) {
     s->o = qn_generate_options_default();
@@ -67,10 +117,85 @@ int qn_sampling_get(qn_cli *c, const qn_sampler_options *base, const qn_source *
            "presence %g over %lld tokens, seed %llu", o->temperature, (long long)o->top_k, o->top_p, o->min_p,
            o->repetition_penalty, o->frequency_penalty, o->presence_penalty, (long long)o->penalty_last,
            (unsigned long long)o->seed);
+    QN_TRY(contradictions(c, o));
+    QN_TRY(read_grammar(c, s));
     return stop_strings(c, extra_stop, s);
 }
 
+/* ---- what needs the vocabulary ---- */
+
+/* "ID:X"; X a number or -inf. */
+static int one_bias(const char *word, int64_t V, qn_logit_bias *b) {
+    const char *colon = strchr(word, ':');
+    int64_t id = -1;
+    double x = 0;
+    const bool never = colon && strcmp(colon + 1, "-inf") == 0;
+    if (!colon || !qn_parse_i64((qn_str){word, (size_t)(colon - word)}, &id) ||
+        (!never && !qn_parse_f64(qn_str_of(colon + 1), &x)))
+        return qn_fail(QN_EUSAGE, "--logit-bias %s: expected ID:X, as in 2:-inf or 198:1.5", word);
+    if (id < 0 || id >= V)
+        return qn_fail(QN_EUSAGE, "--logit-bias %s: the model has tokens 0 to %lld", word, (long long)V - 1);
+    *b = (qn_logit_bias){(int32_t)id, never ? -INFINITY : (float)x};
+    return 0;
+}
+
+static int biases(const qn_cli *c, int64_t V, qn_sampling *s) {
+    size_t n;
+    const char *const *words = qn_cli_list(c, "logit-bias", &n);
+    if (n == 0)
+        return 0;
+    s->bias = qn_alloc(QN_MEM_CLI, n * sizeof *s->bias);
+    if (!s->bias)
+        return QN_ENOMEM;
+    for (size_t i = 0; i < n; i++)
+        QN_TRY(one_bias(words[i], V, &s->bias[i]));
+    s->o.sampler.bias = s->bias;
+    s->o.sampler.n_bias = (int64_t)n;
+    return 0;
+}
+
+static int breakers(const qn_cli *c, const qn_tok *tok, int64_t V, qn_sampling *s) {
+    static const qn_str usual[] = {{"\n", 1}, {":", 1}, {"\"", 1}, {"*", 1}};
+    size_t n;
+    const char *const *words = qn_cli_list(c, "dry-breaker", &n);
+    if (s->o.sampler.dry_multiplier <= 0)
+        return 0;
+    s->breaks = qn_zalloc(QN_MEM_CLI, ((size_t)V + 63) / 64, sizeof *s->breaks);
+    qn_str *texts = qn_alloc(QN_MEM_CLI, n * sizeof *texts);
+    if (s->breaks && texts) {
+        for (size_t i = 0; i < n; i++)
+            texts[i] = qn_str_of(words[i]);
+        qn_dry_breaks(tok, V, n > 0 ? texts : usual, n > 0 ? (int64_t)n : (int64_t)QN_LEN(usual), s->breaks);
+    }
+    s->o.sampler.dry_breaks = s->breaks;
+    qn_free(texts);
+    return s->breaks && texts ? 0 : QN_ENOMEM;
+}
+
+int qn_sampling_bind(const qn_cli *c, const qn_opened *m, qn_sampling *s) {
+    const qn_config *cfg = &m->model->cfg;
+    const int64_t V = qn_session_vocabulary(m->session);
+    int32_t eos[QN_MAX_EOS];
+    QN_TRY(biases(c, V, s));
+    QN_TRY(breakers(c, m->tok, V, s));
+    if (!s->grammar)
+        return 0;
+    for (int64_t i = 0; i < cfg->n_eos; i++)
+        eos[i] = (int32_t)cfg->eos[i];
+    QN_TRY(qn_token_trie_new(&s->trie, m->tok, V));
+    QN_TRY(qn_masks_new(&s->masks, s->grammar, s->trie, eos, s->o.ignore_eos ? 0 : cfg->n_eos));
+    QN_TRY(qn_guide_init(&s->guide, s->masks));
+    s->o.sampler.guide = &s->guide;
+    return 0;
+}
+
 void qn_sampling_drop(qn_sampling *s) {
+    qn_guide_drop(&s->guide);
+    qn_masks_free(s->masks);
+    qn_token_trie_free(s->trie);
+    qn_syntax_free(s->grammar);
+    qn_free(s->bias);
+    qn_free(s->breaks);
     qn_free(s->stop);
     *s = (qn_sampling){0};
 }

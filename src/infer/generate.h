@@ -16,7 +16,7 @@
 #include "infer/session.h"
 
 typedef enum {
-    QN_STOP_EOS,            /* the model ended its answer */
+    QN_STOP_EOS,            /* the model ended its answer, or a grammar did: nothing can follow */
     QN_STOP_STRING,         /* a stop string appeared */
     QN_STOP_LENGTH,         /* max_new tokens */
     QN_STOP_CONTEXT,        /* the context is full */

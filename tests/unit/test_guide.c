@@ -1,0 +1,299 @@
+/* tests/unit/test_guide.c — grammars: which texts fit, that masks say of each token what its bytes say, and what is
+ * refused with which words. */
+#include "guide_rig.h"
+
+#include "guide/states.h"
+
+/* ---- GBNF: what it means ---- */
+
+typedef struct { const char *grammar, *fits[6], *not[6]; } language;
+
+static const language gbnf[] = {
+    {"root ::= \"ab\" | \"c\"", {"ab", "c"}, {"", "a", "abc", "abab"}},
+    {"root ::= \"ab\"*", {"", "ab", "abab"}, {"a", "aba"}},
+    {"root ::= [a-c]+ [^a-z\\n]?", {"a", "abc", "cA", "bé", "c日"}, {"", "d", "ab\n", "AA"}},
+    {"root ::= .", {"x", "é", "日", "😀", "\n"}, {"", "xy", "\xe6"}},
+    {"root ::= \"a\"{2}", {"aa"}, {"a", "aaa"}},
+    {"root ::= \"a\"{2,}", {"aa", "aaaaaaa"}, {"", "a"}},
+    {"root ::= \"a\"{0,3} \"b\"", {"b", "aaab"}, {"aaaab"}},
+    {"root ::= \"a\"{0,3}{2}", {"", "aaaaaa"}, {"aaaaaaa"}},
+    {"root ::= (\"a\" | \"b\" \"c\")+", {"abca", "bc"}, {"b", ""}},
+    {"root ::= \"(\" root \")\" | \"x\"", {"x", "((x))"}, {"((x)", "()"}},
+    {"# a comment\nroot ::= a # behind\n  | b\na ::= \"1\"\nb ::=\n   \"2\"\n", {"1", "2"}, {"12"}},
+    {"root ::= (\n  \"x\"\n  \"y\" # inside\n)", {"xy"}, {"x"}},
+    {"root ::= \"\\x41\\u00e9\\U0001F600\\\"\\\\\\n\\[\\]\"", {"Aé😀\"\\\n[]"}, {"A"}},
+    {"root ::= [\\]^-]+", {"]-^"}, {"\\"}},
+    {"root ::= [+-]", {"+", "-"}, {","}},
+    {"root ::= \"\"", {""}, {"x"}},
+    {"root ::= | \"x\"", {"", "x"}, {"xx"}},
+    {"root ::= (\"\" | \"a\")*", {"", "aaa"}, {"b"}},
+    {"root ::= (\"a\"?){3}", {"", "a", "aaa"}, {"aaaa"}},
+    {"root ::= (\"a\"?){3,}", {"", "aaaaaaaa"}, {"b"}},
+    {"root ::= ([a-z]? \"1\"?){2,80} \"!\"", {"!", "a1b1!", "ab1!"}, {"!!"}},
+    {"root ::= item (\",\" item)*\nitem ::= [0-9]+", {"1,22,333"}, {"1,", ",1"}},
+    {"root ::= a b\na ::= \"x\"*\nb ::= \"x\"", {"x", "xxx"}, {""}},
+    {"root ::= e\ne ::= t ((\"+\" | \"-\") t)*\nt ::= f (\"*\" f)*\nf ::= [0-9]+ | \"(\" e \")\"",
+     {"1+2*3", "((1))-(2*(3+4))"}, {"1+", "(1", "1 + 2"}},
+    {"root ::= [\xc2\x80-\xed\x9f\xbf]", {"\xc2\x80", "é", "日", "\xed\x9f\xbf"}, {"a", "\xee\x80\x80", "😀"}},
+    {"root ::= [^\\x00-\\u20ac]", {"日", "😀", "\xe2\x82\xad"}, {"\xe2\x82\xac", "a", "é"}},
+    {"root ::= never | \"x\"\nnever ::= \"(\" never \")\"", {"x"}, {"(", "(x)"}},
+};
+
+static void check_language(rig *r, const language *l) {
+    for (size_t i = 0; i < QN_LEN(l->fits) && l->fits[i]; i++)
+        rig_check(r, l->fits[i], true, l->grammar);
+    for (size_t i = 0; i < QN_LEN(l->not) && l->not[i]; i++)
+        rig_check(r, l->not[i], false, l->grammar);
+}
+
+TEST(gbnf_means_what_llama_cpp_says) {
+    for (size_t i = 0; i < QN_LEN(gbnf); i++) {
+        rig r;
+        rig_gbnf(&r, gbnf[i].grammar);
+        check_language(&r, &gbnf[i]);
+        rig_drop(&r);
+    }
+}
+
+/* ---- patterns ---- */
+
+static const language patterns[] = {
+    {"a|bc", {"a", "bc"}, {"ac", ""}},
+    {"^[a-z]{2,3}$", {"ab", "abc"}, {"a", "abcd"}},
+    {"\\d+(\\.\\d*)?", {"1", "1.5", "22."}, {".5", "a"}},
+    {"(?:a(?<name>b)?)*?c", {"c", "abac"}, {"bc"}},
+    {"\\w\\s\\S\\D", {"a\tbc", "_ !x"}, {"a\t1", "--  "}},
+    {"[\\d\\-x]*", {"1-x"}, {"a"}},
+    {"[^\\d]", {"a", " "}, {"1"}},
+    {"a{,3}b{2}c{x", {"a{,3}bbc{x"}, {"abb"}},
+    {"\\u00e9\\x41\\u{1F600}\\/\\.", {"éA😀/."}, {"e"}},
+    {"", {""}, {"a"}},
+    {"(a|)b?", {"", "a", "ab", "b"}, {"ba"}},
+};
+
+TEST(patterns_mean_what_they_say) {
+    for (size_t i = 0; i < QN_LEN(patterns); i++) {
+        qn_syntax *g;
+        rig r;
+        CHECK_OK(qn_syntax_pattern(&g, qn_str_of(patterns[i].grammar), "p"), "%s", patterns[i].grammar);
+        rig_bind(&r, g);
+        check_language(&r, &patterns[i]);
+        rig_drop(&r);
+    }
+}
+
+/* ---- counters ---- */
+
+TEST(a_count_is_a_counter) {
+    static char text[3000];
+    rig r;
+    memset(text, 'a', sizeof text);
+    rig_gbnf(&r, "root ::= [a-z]{3,1000000000} | ([0-9] \",\"){2000}");
+    for (int n = 0; n < 5; n++)
+        CHECK(rig_fits(&r, (qn_str){text, (size_t)n}) == (n >= 3), "%d", n);
+    CHECK(qn_masks_stats_get(r.masks).states < 20, "%lld states", (long long)qn_masks_stats_get(r.masks).states);
+    CHECK(rig_fits(&r, (qn_str){text, sizeof text}));
+    rig_drop(&r);
+    rig_gbnf(&r, "root ::= [a-z]{1000,2000}");
+    for (int n = 998; n < 2003; n++)
+        CHECK(rig_fits(&r, (qn_str){text, (size_t)n}) == (n >= 1000 && n <= 2000), "%d", n);
+    rig_drop(&r);
+    rig_gbnf(&r, "root ::= (\"(\" [a-z]{0,100} \")\"){0,60}");
+    for (int n = 0; n < 3; n++)
+        CHECK(rig_fits(&r, qn_str_of(n == 0 ? "" : n == 1 ? "()(abc)" : "(a")) == (n < 2), "%d", n);
+    rig_drop(&r);
+}
+
+/* ---- masks ---- */
+
+static const char *const walked[] = {
+    "root ::= \"abc\" | \"hello\" | \"日本\"",
+    "root ::= [a-z]{0,40} (\"\\n  \" [0-9]{2,9})?",
+    "root ::= \"\\\"\" ([^\"\\\\\\x00-\\x1f] | \"\\\\\" (\"n\" | \"u\" [0-9a-f]{4})){0,90} \"\\\"\"",
+    "root ::= v\nv ::= \"[\" (v (\",\" v)*)? \"]\" | \"1\" | \"12\" | \"\\\"\" [a-z日]* \"\\\"\"",
+    "root ::= ([a-c]{1,3} \" \"?){2,70}",
+    "root ::= (a | b) \"}\"\na ::= \"{\" a \"}\" | \"{\"\nb ::= \"{\" b | \"{\\\"\"",
+    "root ::= x \"\\\"\"\nx ::= [^\\\"]*",
+};
+
+TEST(masks_say_what_the_bytes_say) {
+    qn_buf text = {0};
+    for (size_t i = 0; i < QN_LEN(walked); i++) {
+        rig r;
+        rig_gbnf(&r, walked[i]);
+        for (uint64_t seed = 0; seed < 4; seed++)
+            if (rig_walk(&r, seed, 12, true, walked[i], &text))
+                CHECK(rig_fits(&r, (qn_str){"", 0}) || text.n > 0);
+        rig_drop(&r);
+    }
+    qn_buf_drop(&text);
+}
+
+TEST(an_end_is_allowed_where_the_text_is_whole) {
+    rig r;
+    rig_gbnf(&r, "root ::= \"ab\" \"c\"?");
+    CHECK(!qn_guide_may_end(&r.guide) && !qn_guide_allows(&r.guide, RIG_EOS));
+    CHECK_FAIL(qn_guide_take(&r.guide, RIG_EOS), QN_EINVAL, "does not fit");
+    CHECK_INT(qn_guide_take_text(&r.guide, QN_STR("ax")), 0);
+    CHECK_INT(qn_guide_take_text(&r.guide, QN_STR("ab")), 1);
+    CHECK(qn_guide_may_end(&r.guide) && !qn_guide_must_end(&r.guide) && qn_guide_allows(&r.guide, RIG_EOS));
+    CHECK_INT(rig_compare(&r, "c or the end"), 2);
+    CHECK_INT(qn_guide_take_text(&r.guide, QN_STR("c")), 1);
+    CHECK(qn_guide_must_end(&r.guide));
+    CHECK_INT(rig_compare(&r, "the end"), 1);
+    CHECK_OK(qn_guide_take(&r.guide, RIG_EOS));
+    const uint64_t *bits;
+    CHECK_FAIL(qn_guide_mask(&r.guide, &bits), QN_EINVAL, "has ended");
+    qn_guide_reset(&r.guide);
+    CHECK(!qn_guide_may_end(&r.guide));
+    rig_drop(&r);
+}
+
+TEST(states_are_forgotten_and_guides_stay) {
+    qn_states s;
+    qn_syntax *g;
+    CHECK_OK(qn_syntax_gbnf(&g, QN_STR("root ::= \"(\" root \")\" [a-z]{0,90} | \"x\""), "g"));
+    CHECK_OK(qn_states_init(&s, g));
+    uint32_t at = s.start, other = s.start;
+    const char *text = "((((((x)abc)";
+    for (const char *p = text; *p; p++)
+        at = qn_states_next(&s, at, (uint8_t)*p);
+    uint32_t *live[] = {&at, &other};
+    const size_t before = s.n_states;
+    CHECK_OK(qn_states_compact(&s, live, 2));
+    CHECK(s.n_states < before && other == s.start, "%zu of %zu states", s.n_states, before);
+    for (const char *p = "z))))"; *p; p++)
+        at = qn_states_next(&s, at, (uint8_t)*p);
+    CHECK(s.state[at].accept && at != QN_STATE_DEAD);
+    CHECK(qn_states_next(&s, at, ')') == QN_STATE_DEAD);
+    qn_states_drop(&s);
+    qn_syntax_free(g);
+}
+
+/* ---- what is refused ---- */
+
+static const struct { const char *grammar; int code; const char *says; } bad[] = {
+    {"", QN_EFORMAT, "no rule \"root\""},
+    {"x ::= \"a\"", QN_EFORMAT, "no rule \"root\""},
+    {"root ::= x", QN_EFORMAT, "g.gbnf:1:10: there is no rule \"x\""},
+    {"root ::= \"a", QN_EFORMAT, "g.gbnf:1:10: a text that begins here is not ended"},
+    {"root ::= [a-", QN_EFORMAT, "behind '-'"},
+    {"root ::= [z-a]", QN_EFORMAT, "ends before it begins"},
+    {"root ::= (\"a\"", QN_EFORMAT, "')' is expected, for the '(' in line 1; found the end"},
+    {"root ::= \"a\")", QN_EFORMAT, "g.gbnf:1:13: something else is expected than ')'"},
+    {"root ::= *", QN_EFORMAT, "'*' has nothing in front"},
+    {"root ::= \"a\"{", QN_EFORMAT, "a number is expected, found the end"},
+    {"root ::= \"a\"{3,2}", QN_EFORMAT, "at least more than at most"},
+    {"root ::= \"a\"{99999999999}", QN_ELIMIT, "a count of more than"},
+    {"root ::= \"\\q\"", QN_EFORMAT, "an escape is expected"},
+    {"root ::= \"\\ud800\"", QN_EFORMAT, "U+D800 is no character"},
+    {"root ::= \"\\x4\"", QN_EFORMAT, "2 hexadecimal digits"},
+    {"root = \"a\"", QN_EFORMAT, "g.gbnf:1:6: '::=' is expected"},
+    {"root ::= \"a\"\nroot ::= \"b\"", QN_EFORMAT, "g.gbnf:2:1: a second rule \"root\""},
+    {"root ::= root \"a\" | \"b\"", QN_EFORMAT, "the rule \"root\" can begin with itself"},
+    {"root ::= a\na ::= b* c \"x\"\nb ::= \"y\"\nc ::= \"z\"? a | \"w\"", QN_EFORMAT, "left recursion"},
+    {"root ::= a\na ::= a", QN_EINVAL, "no text fits"},
+    {"root ::= \"(\" root \")\"", QN_EINVAL, "no text fits"},
+    {"root ::= <[12]>", QN_EUNSUPPORTED, "tokens by number"},
+    {"root ::= \"a\" \xff", QN_EUTF8, "byte 13 is not UTF-8"},
+};
+
+TEST(bad_grammars_are_refused_with_their_place) {
+    for (size_t i = 0; i < QN_LEN(bad); i++) {
+        qn_syntax *g;
+        const int64_t live = qn_mem_stats_get(QN_MEM_SESSION).live_bytes;
+        CHECK_FAIL(qn_syntax_gbnf(&g, qn_str_of(bad[i].grammar), "g.gbnf"), bad[i].code, bad[i].says, "%s",
+                   bad[i].grammar);
+        CHECK(g == NULL);
+        CHECK_NO_LEAK(QN_MEM_SESSION, live, "%s", bad[i].grammar);
+    }
+}
+
+static const struct { const char *pattern; int code; const char *says; } bad_patterns[] = {
+    {"a(?=b)", QN_EUNSUPPORTED, "looking around"}, {"(a)\\1", QN_EUNSUPPORTED, "back reference"},
+    {"\\bword", QN_EUNSUPPORTED, "\\b is not understood"}, {"\\p{L}", QN_EUNSUPPORTED, "\\p"},
+    {"a^b", QN_EUNSUPPORTED, "'^' is understood at the ends"}, {"(a$)", QN_EUNSUPPORTED, "'$'"},
+    {"a**", QN_EFORMAT, "a repetition of a repetition"}, {"(a", QN_EFORMAT, "not ended by ')'"},
+    {"a)", QN_EFORMAT, "a ')' without '('"}, {"[a", QN_EFORMAT, "not ended by ']'"},
+    {"[z-a]", QN_EFORMAT, "a range needs"}, {"a{3,2}", QN_EFORMAT, "at least 3"}, {"\\", QN_EFORMAT, "nothing stands"},
+    {"+a", QN_EFORMAT, "nothing in front"}, {"[]", QN_EINVAL, "no text fits"}, {"\\ud800", QN_EFORMAT, "no character"},
+};
+
+TEST(bad_patterns_are_refused_by_name) {
+    for (size_t i = 0; i < QN_LEN(bad_patterns); i++) {
+        qn_syntax *g;
+        CHECK_FAIL(qn_syntax_pattern(&g, qn_str_of(bad_patterns[i].pattern), "p"), bad_patterns[i].code,
+                   bad_patterns[i].says, "%s", bad_patterns[i].pattern);
+    }
+}
+
+/* ---- hostile ones take bounded time and memory ---- */
+
+static void repeat(qn_buf *b, const char *text, int n) {
+    for (int i = 0; i < n; i++)
+        CHECK_OK(qn_buf_puts(b, text));
+}
+
+TEST(deep_wide_and_long_grammars) {
+    qn_syntax *g;
+    qn_buf b = {0};
+    CHECK_OK(qn_buf_puts(&b, "root ::= "));
+    repeat(&b, "(", 100000);
+    CHECK_FAIL(qn_syntax_gbnf(&g, qn_buf_view(&b), "g"), QN_ELIMIT, "parentheses");
+    qn_buf_clear(&b);
+    CHECK_OK(qn_buf_puts(&b, "root ::= \"a\""));
+    repeat(&b, "*", 1000);
+    CHECK_FAIL(qn_syntax_gbnf(&g, qn_buf_view(&b), "g"), QN_ELIMIT, "repetitions of one thing");
+    qn_buf_clear(&b);
+    repeat(&b, "#", QN_SYNTAX_TEXT_MAX + 1);
+    CHECK_FAIL(qn_syntax_gbnf(&g, qn_buf_view(&b), "g"), QN_ELIMIT, "a grammar has at most");
+    qn_buf_clear(&b);
+    CHECK_OK(qn_buf_puts(&b, "root ::= r0\n"));             /* each the next one's beginning: many places at once */
+    for (int i = 0; i < 30; i++)
+        CHECK_OK(qn_buf_printf(&b, "r%d ::= r%d \"x\" | r%d \"y\"\n", i, i + 1, i + 1));
+    CHECK_OK(qn_buf_puts(&b, "r30 ::= \"z\"\n"));
+    CHECK_OK(qn_syntax_gbnf(&g, qn_buf_view(&b), "g"));
+    qn_states s;
+    CHECK_FAIL(qn_states_init(&s, g), QN_ELIMIT, "too ambiguous");
+    qn_syntax_free(g);
+    qn_buf_drop(&b);
+}
+
+TEST(what_no_token_spells_is_an_error) {
+    qn_syntax *g;
+    rig r;
+    const uint64_t *bits;
+    const int32_t eos = RIG_EOS;
+    rig_gbnf(&r, "root ::= \"a\" \"ω\"");
+    qn_token_trie *few;
+    qn_masks *masks;
+    qn_guide guide;
+    CHECK_OK(qn_token_trie_new(&few, r.tok, 200));          /* of the bytes, those below 200 */
+    CHECK_OK(qn_masks_new(&masks, r.g, few, &eos, 1));
+    CHECK_OK(qn_guide_init(&guide, masks));
+    CHECK_OK(qn_guide_mask(&guide, &bits));
+    CHECK_OK(qn_guide_take(&guide, 'a'));
+    CHECK_FAIL(qn_guide_mask(&guide, &bits), QN_EINVAL, "no token of this model can spell");
+    qn_guide_drop(&guide);
+    qn_masks_free(masks);
+    qn_token_trie_free(few);
+    rig_drop(&r);
+    (void)g;
+}
+
+TEST(no_memory_is_an_error_and_nothing_leaks) {
+    const int64_t live = qn_mem_stats_get(QN_MEM_SESSION).live_bytes;
+    for (int64_t n = 0; n < 400; n++) {
+        qn_syntax *g = NULL;
+        qn_mem_fail_after(n);
+        const int rc = qn_syntax_gbnf(&g, QN_STR("root ::= [a-zé]{3,99} (x | \"\\n\")*\n"
+                                                  "x ::= \"(\" x \")\" | \"y\""), "g");
+        qn_mem_fail_after(-1);
+        CHECK(rc == 0 || rc == QN_ENOMEM);
+        qn_syntax_free(g);
+        CHECK_NO_LEAK(QN_MEM_SESSION, live, "allocation %lld", (long long)n);
+        if (rc == 0)
+            return;
+    }
+    CHECK(false, "it never had enough");
+}
