@@ -267,8 +267,9 @@ static enum MHD_Result first_sight(qn_server *s, struct MHD_Connection *c, const
         return MHD_NO;
     *slot = x;
     x->connection = c;
-    const qn_str clean = {path, strlen(path)};
-    snprintf(x->path, sizeof x->path, "%.*s", QN_STR_ARG(clean));
+    snprintf(x->path, sizeof x->path, "%s", path);
+    for (char *p = x->path; *p; p++)                    /* it goes into the log of somebody's terminal */
+        *p = *p >= ' ' && *p < 127 ? *p : '?';
     judge(x, method, path);
     const int64_t n = length_of(x);
     x->too_long = n > s->o.body;
