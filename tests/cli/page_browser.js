@@ -48,8 +48,8 @@ async function open() {
 
 async function main() {
   const send = await open();
-  const js = async (text) => (await send("Runtime.evaluate", { expression: text, awaitPromise: true, returnByValue: true }))
-    .result.value;
+  const js = async (expression) =>
+    (await send("Runtime.evaluate", { expression, awaitPromise: true, returnByValue: true })).result.value;
   const until = async (text) => {
     for (let i = 0; i < 300; i++, await sleep(100)) if (await js(text)) return;
     check("waited for " + text, false, true);
@@ -89,7 +89,8 @@ async function main() {
   await idle();
   check("another", await js("document.querySelectorAll('.assistant')[1].querySelector('.text').textContent"),
     "ABCDEFGHIJKLMNOPQRSTUVWXYZ");
-  check("nothing is wider than a phone", await js("document.documentElement.scrollWidth <= 360"), true);
+  check("nothing is wider or higher than a phone",
+    await js("[document.documentElement].every((d) => d.scrollWidth <= 360 && d.scrollHeight <= 740)"), true);
   if (screenshot) {
     const shot = await send("Page.captureScreenshot", { format: "png" });
     fs.writeFileSync(screenshot, Buffer.from(shot.data, "base64"));
@@ -97,7 +98,8 @@ async function main() {
 
   /* Kept over a reload; begun anew. */
   await send("Page.reload");
-  await until("typeof state === 'object' && state.models.length === 1 && document.querySelectorAll('article').length === 4");
+  await until("typeof state === 'object' && state.models.length === 1");
+  check("messages kept", await js("document.querySelectorAll('article').length"), 4);
   await js("showFacts()");
   await until("$('facts').open");
   check("facts", await js("$('facts-list').textContent.includes('tokens')"), true);
@@ -111,7 +113,8 @@ async function main() {
   check("stopped", await js("!$('send').hidden && $('stop').hidden"), true);
 
   /* What a model writes stays text; scripts that come into the page do not run. */
-  await js("state.messages = [{role: 'assistant', content: '<img src=x onerror=\"window.bad=1\"> [a](javascript:bad)'}]; drawAll()");
+  await js("state.messages = [{role: 'assistant', content: '<img src=x onerror=\"bad=1\"> [a](javascript:bad)'}]");
+  await js("drawAll()");
   check("no picture, no link", await js("document.querySelectorAll('.message img, .message a').length"), 0);
   check("what was said", said.join(" | "), "");
   await js("const s = document.createElement('script'); s.textContent = 'window.bad = 1'; document.body.append(s)");

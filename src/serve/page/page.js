@@ -212,7 +212,7 @@ function speed(usage, timings, count, seconds) {
   return tokens + (tokens === 1 ? " token" : " tokens") + (rate > 0 ? ", " + rate.toFixed(1) + " tokens/s" : "");
 }
 
-const ENDS = { length: "cut: it reached the most tokens", content_filter: "cut by a filter", stopped: "stopped" };
+const ENDS = { length: "cut at the most tokens", content_filter: "cut by a filter", stopped: "stopped" };
 
 function busy(on) {
   state.busy = on;
