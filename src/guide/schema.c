@@ -268,7 +268,7 @@ static int check_one_of(qn_schema *s, int32_t one) {
             if (!apart(s, k, l, 0))
                 return qn_schema_fail(s, QN_EUNSUPPORTED, one, "a value might fit the alternatives %d and %d, and "
                                       "oneOf allows one only; use anyOf, or give them different types or constants",
-                                      i, n);
+                                      i + 1, n + 1);
     }
     return 0;
 }

@@ -150,7 +150,9 @@ static int64_t cut_candidates(qn_sampler *s, uint64_t number, float best) {
     return o->xtc_probability > 0 ? cut_xtc(s, number, n) : n;
 }
 
-/* ---- Mirostat ---- */
+/* ---- Mirostat ----
+ * What a token surprised by is measured under the whole distribution, as in the paper and its authors' code; llama.cpp
+ * measures it among the tokens that were left. */
 
 /* Version 1 takes the exponent of Zipf's law from the most probable tokens, and from that the number of tokens whose
  * expected surprise is mu (algorithm 1 of the paper). */
@@ -193,6 +195,6 @@ int32_t qn_sampler_draw(qn_sampler *s, uint64_t number, float best) {
     const double total = mass(s->c, n);
     const int64_t at = pick(s, number, n, total);
     if (version)
-        s->surprise = -qn_ln((double)s->c[at].p / total) / LN2;
+        s->surprise = -qn_ln((double)s->c[at].p) / LN2;
     return s->c[at].id;
 }

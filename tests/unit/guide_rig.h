@@ -95,26 +95,36 @@ QN_UNUSED static int rig_compare(rig *r, const char *what) {
     return n;
 }
 
+/* Words twice as often as bytes; once a text is long enough, mostly what closes something. */
+QN_UNUSED static int rig_weight(int32_t id, bool closing) {
+    static const char *const closers[] = {"\"", "}", "]", "\"}", "]}", "}}", "\")", "\",\""};
+    for (size_t i = 0; closing && id >= RIG_FIRST && i < QN_LEN(closers); i++)
+        if (strcmp(rig_words[id - RIG_FIRST], closers[i]) == 0)
+            return 5000;
+    return 1 + 15 * (id >= RIG_FIRST);
+}
+
 /* A random text of the grammar, token by token, to out; masks are compared on the way where `compare`. After `long_is`
- * tokens it is brought to its end where it may end. False: it did not end within ten times as many. */
+ * tokens it is brought to its end. False: it did not end within thirty times as many. */
 QN_UNUSED static bool rig_walk(rig *r, uint64_t seed, int long_is, bool compare, const char *what, qn_buf *out) {
     qn_buf_clear(out);
     qn_guide_reset(&r->guide);
-    for (int step = 0; step < 10 * long_is; step++) {
+    for (int step = 0; step < 30 * long_is; step++) {
         const uint64_t *bits;
+        const bool closing = step >= long_is;
         int32_t id = -1;
-        int n = 0;
+        int64_t n = 0;
         if (compare)
             rig_compare(r, what);
         CHECK_OK(qn_guide_mask(&r->guide, &bits), "%s after %.*s", what, QN_STR_ARG(qn_buf_view(out)));
-        if (step >= long_is && qn_guide_may_end(&r->guide))
+        if (closing && qn_guide_may_end(&r->guide))
             return true;
-        for (int32_t i = 0; i < RIG_V; i++)             /* words twice as often as bytes */
-            n += bits[i / 64] >> (i % 64) & 1 ? 1 + 15 * (i >= RIG_FIRST) : 0;
-        int at = (int)(qn_rng_u64(seed, QN_RNG_TEST, (uint64_t)step, 0) % (uint64_t)n);
+        for (int32_t i = 0; i < RIG_V; i++)
+            n += bits[i / 64] >> (i % 64) & 1 ? rig_weight(i, closing) : 0;
+        int64_t at = (int64_t)(qn_rng_u64(seed, QN_RNG_TEST, (uint64_t)step, 0) % (uint64_t)n);
         for (int32_t i = 0; i < RIG_V && at >= 0; i++)
             if (bits[i / 64] >> (i % 64) & 1) {
-                at -= 1 + 15 * (i >= RIG_FIRST);
+                at -= rig_weight(i, closing);
                 id = i;
             }
         CHECK_OK(qn_guide_take(&r->guide, id), "%s", what);
@@ -122,6 +132,8 @@ QN_UNUSED static bool rig_walk(rig *r, uint64_t seed, int long_is, bool compare,
             return true;
         const qn_str piece = qn_tok_piece(r->tok, id);
         CHECK_OK(qn_buf_put(out, piece.s, piece.n));
+        if (qn_guide_must_end(&r->guide))
+            return true;
     }
     return false;
 }
