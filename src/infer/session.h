@@ -1,7 +1,8 @@
 /* infer/session.h — storey 6: a model at work. Front door.
  *   encoder.h .c texts read whole                       embedder.h .c  … and one vector of each
  *   session.c    sequences fed in pieces, logits out          kv.h .c     KV pages, sharing, copy on write
- *   sampler.h .c logits to a token                            generate.h .c  prompt to text, stop rules
+ *   sampler.h .c logits to a token: dry.c, sampler_cut.c      generate.h .c  prompt to text, stop rules
+ *   score.h .c   how probable a text is
  *   draft.h      guesses of tokens to come: draft_ngram.c, draft_model.c
  *
  * A session is one mutable timeline of several sequences; it borrows model, kernel table and pool, and is used by one
