@@ -33,6 +33,7 @@ LIBRARIES = {
     "zlib.h": "format",
     "zstd.h": "format",
     "zstd_errors.h": "format",
+    "microhttpd.h": "serve",
     "histedit.h": "cli",
     "yaml.h": "cli",
 }

@@ -12,6 +12,7 @@ library libpcre2-8  libpcre2-dev
 library libutf8proc libutf8proc-dev
 library zlib        zlib1g-dev
 library libzstd     libzstd-dev
+library libmicrohttpd libmicrohttpd-dev
 library yaml-0.1    libyaml-dev
 library libedit     libedit-dev
 library cmocka      libcmocka-dev

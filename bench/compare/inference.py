@@ -138,6 +138,7 @@ def measure(o, programs, name, path):
             for program in programs:
                 value = program.start(path) if test == START else program.rate(path, *TESTS[test])
                 runs.setdefault(program.name, []).append(value)
+                print(f"  {test}, {program.name}: {value:.4g}", file=sys.stderr, flush=True)
             if test != START:
                 runs["limit"].append(programs[0].limit)
     return got

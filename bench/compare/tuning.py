@@ -23,6 +23,13 @@ EXAMPLES = {"lora": "alpaca_en_demo.json", "full": "alpaca_en_demo.json", "dpo":
 WARM = 2
 
 
+def said(task, name, run):
+    """One line as each run ends: a table comes late, and a run of an hour may be stopped."""
+    key = "pairs_per_second" if task == "dpo" else "tokens_per_second"
+    print(f"{task} {name}: {run[key]:.4g} a second, {run['memory_mb']:.0f} MB", file=sys.stderr, flush=True)
+    return run
+
+
 def options():
     p = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     p.add_argument("--quern", type=pathlib.Path, default=pathlib.Path("build/release/quern"))
@@ -75,6 +82,7 @@ def quern_run(o, task):
 def main():
     o = options()
     result = {"machine": common.machine(o.quern), "tasks": {}}
+    o.work.mkdir(parents=True, exist_ok=True)
     if not (o.work / "hf" / "config.json").is_file():
         common.run([o.quern, "convert", o.model, o.work / "hf", "--dtype", "f32"])
     rows = []
@@ -83,8 +91,8 @@ def main():
         runs["quern"] = []
         for _ in range(o.repeat):
             for mode in o.modes.split(","):
-                runs[mode].append(trl_run(o, task, mode))
-            runs["quern"].append(quern_run(o, task))
+                runs[mode].append(said(task, mode, trl_run(o, task, mode)))
+            runs["quern"].append(said(task, "quern", quern_run(o, task)))
         result["tasks"][task] = runs
         key = "pairs_per_second" if task == "dpo" else "tokens_per_second"
         best = max(common.median([r[key] for r in runs[mode]]) for mode in o.modes.split(","))

@@ -4,10 +4,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -99,4 +101,43 @@ int qn_dir_link(const char *target, const char *path) {
 out:
     qn_buf_drop(&temp);
     return rc;
+}
+
+/* ---- room ---- */
+
+/* The folder that a path stands in: "a/b" → "a", "a" → ".", "/a" → "/". */
+static int up(qn_buf *path) {
+    char *slash = strrchr(path->s, '/');
+    if (slash && slash != path->s) {
+        *slash = '\0';
+        path->n = (size_t)(slash - path->s);
+        return 0;
+    }
+    qn_buf_clear(path);
+    return qn_buf_putc(path, slash ? '/' : '.');
+}
+
+static int look_at_disk(const char *path, struct statvfs *disk) {
+    qn_buf at = {0};
+    int rc = qn_buf_puts(&at, path);
+    while (rc >= 0 && statvfs(at.s, disk) != 0) {
+        if (errno != ENOENT || at.n == 0 || strcmp(at.s, ".") == 0)
+            rc = qn_fail(QN_EIO, "%s: cannot see how much room there is: %s", path, strerror(errno));
+        else
+            rc = up(&at);
+    }
+    qn_buf_drop(&at);
+    return rc;
+}
+
+static _Atomic int64_t said_room = -1;
+
+void qn_dir_room_is(int64_t bytes) { atomic_store(&said_room, bytes); }
+
+int qn_dir_room(const char *path, int64_t *bytes) {
+    const int64_t said = atomic_load(&said_room);
+    struct statvfs disk;
+    QN_TRY(look_at_disk(path, &disk));
+    *bytes = said >= 0 ? said : (int64_t)disk.f_bavail * (int64_t)disk.f_frsize;
+    return 0;
 }

@@ -12,6 +12,12 @@ int qn_dir_move(const char *from, const char *to);
  * QN_EIO. */
 int qn_dir_link(const char *target, const char *path);
 
+/* Bytes that may still be written on the disk of `path`; where that is still to be made, of the folder that it will
+ * stand in. QN_EIO. */
+int qn_dir_room(const char *path, int64_t *bytes);
+/* For tests: so many are said to be there from now on; <0: as many as there are. */
+void qn_dir_room_is(int64_t bytes);
+
 /* Names in a folder but "." and "..", sorted by bytes; to be dropped. QN_ENOTFOUND, QN_EIO. */
 typedef struct { char **name; size_t n, cap; } qn_dir_names;
 int qn_dir_list(qn_dir_names *l, const char *path);

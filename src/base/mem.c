@@ -37,7 +37,7 @@ static _Atomic int64_t fail_after = -1;
 
 static const char *const tag_names[QN_MEM_TAGS] = {
     "base", "format", "tokenizer", "chat", "weights", "gradients", "activations", "kv",
-    "scratch", "graph", "model", "session", "command", "test",
+    "scratch", "graph", "model", "session", "server", "command", "test",
 };
 
 const char *qn_mem_tag_name(qn_mem_tag tag) {

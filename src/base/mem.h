@@ -9,7 +9,7 @@
 
 typedef enum {
     QN_MEM_BASE, QN_MEM_FORMAT, QN_MEM_TOK, QN_MEM_CHAT, QN_MEM_WEIGHTS, QN_MEM_GRADS, QN_MEM_ACTS, QN_MEM_KV,
-    QN_MEM_SCRATCH, QN_MEM_GRAPH, QN_MEM_MODEL, QN_MEM_SESSION, QN_MEM_CLI, QN_MEM_TEST, QN_MEM_TAGS
+    QN_MEM_SCRATCH, QN_MEM_GRAPH, QN_MEM_MODEL, QN_MEM_SESSION, QN_MEM_SERVE, QN_MEM_CLI, QN_MEM_TEST, QN_MEM_TAGS
 } qn_mem_tag;
 
 void *qn_alloc(qn_mem_tag tag, size_t bytes);                       /* not cleared; bytes 0 gives a valid block */

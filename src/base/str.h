@@ -54,6 +54,9 @@ bool qn_parse_f64(qn_str s, double *out);                            /* correctl
 #define QN_F64_TEXT 32
 size_t qn_f64_text(double v, char out[QN_F64_TEXT]);
 
+/* "s", or "" behind one: "%lld file%s". */
+static inline const char *qn_plural(int64_t n) { return n == 1 ? "" : "s"; }
+
 /* Closest of `names` (n of them) to `word` by edit distance, for "did you mean"; NULL if none is near. */
 const char *qn_nearest(const char *word, const char *const *names, size_t n);
 

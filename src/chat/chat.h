@@ -4,6 +4,7 @@
  *   chat_messages.c    MESSAGES.json into values
  *   prompt.h .c        a conversation as the ids that a model gets, in serving and in training
  *   prompt_turns.c     … and which of them the assistant wrote
+ *   answer.h .c        what the model says: thoughts, words and calls told apart, piece by piece; answer_*.c
  *   -- the template language: Jinja as Hugging Face models use it --
  *   jinja_lex.c        text to tokens, white-space control        jinja_ast.h    tokens, nodes, program
  *   jinja_parse.c      statements          jinja_parse_expr.c     expressions

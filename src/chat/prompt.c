@@ -41,7 +41,18 @@ static bool mentions(qn_str text, const char *word) { return memmem(text.s, text
 static int compile(qn_prompter *p, qn_str text, const char *name) {
     p->calls = mentions(text, "tool_calls");
     p->tools = mentions(text, "tools");
+    p->form = qn_answer_form_of(text);
     return qn_chat_template_compile(&p->tmpl, text.s, text.n, name);
+}
+
+static bool is_spelled(const qn_answer_form *f, const qn_tok *tok) {
+    const char *mark;
+    for (size_t i = 0; (mark = qn_answer_form_mark(f, i)); i++) {
+        const int32_t id = qn_tok_id(tok, qn_str_of(mark));
+        if (id >= 0 && qn_tok_is_special(tok, id))
+            return true;
+    }
+    return false;
 }
 
 int qn_prompter_init(qn_prompter *p, qn_str text, const char *name, const qn_tok *tok) {
@@ -51,7 +62,9 @@ int qn_prompter_init(qn_prompter *p, qn_str text, const char *name, const qn_tok
     QN_TRY(qn_buf_printf(&p->name, "%s: chat template", name));
     if (tok)
         take_tokens(p, tok);
-    return compile(p, text, p->name.s);
+    QN_TRY(compile(p, text, p->name.s));
+    p->spelled = tok && is_spelled(&p->form, tok);
+    return 0;
 }
 
 int qn_prompter_open_file(qn_prompter *p, const char *path) {

@@ -19,6 +19,7 @@
 #ifndef QN_CHAT_PROMPT_H
 #define QN_CHAT_PROMPT_H
 
+#include "chat/answer.h"
 #include "chat/chat.h"
 #include "tok/tok.h"
 
@@ -31,13 +32,15 @@ typedef struct {
     size_t tail;                /* up to here the rendering that ends with it goes on in the same way */
     bool sure;                  /* what comes before it is what serving renders for it */
     bool silent;                /* the template marks answers, and this is none */
-} qn_answer;
+} qn_answer_place;
 
 /* {0} is empty and may be dropped. */
 typedef struct {
     qn_chat_template *tmpl;
     bool own;                   /* the model's own template; false: ChatML, because it has none */
     bool calls, tools;          /* the template says something about tool calls, about tools */
+    qn_answer_form form;        /* how it has them written, and thoughts */
+    bool spelled;               /* … with special tokens: to be read, an answer must have them written out */
     qn_buf name;
     qn_chat_input in;           /* special tokens and date; messages and the generation prompt come with each call */
     qn_chat_output out;         /* of the last rendering */
@@ -45,7 +48,7 @@ typedef struct {
     int n_end;
     qn_chat_output upto, through;   /* renderings of beginnings */
     qn_tok_span *trusted;       size_t cap;
-    qn_answer *turn;              size_t turns, cap_turns;
+    qn_answer_place *turn;      size_t turns, cap_turns;
     size_t *cut, *at;           size_t cap_cut, cap_at;
     qn_ids tail;
 } qn_prompter;

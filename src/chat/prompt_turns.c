@@ -45,7 +45,7 @@ static int beginning(qn_prompter *p, size_t n, bool generation_prompt, qn_chat_o
 }
 
 /* {% generation %} may begin behind the prompt's end, or nowhere in this turn. */
-static void mark_answer(const qn_prompter *p, qn_answer *t) {
+static void mark_answer(const qn_prompter *p, qn_answer_place *t) {
     const qn_chat_output *o = &p->out;
     t->taught = t->begin;
     t->silent = o->answers > 0;
@@ -58,10 +58,10 @@ static void mark_answer(const qn_prompter *p, qn_answer *t) {
 }
 
 /* 1: the turn is known. 0: the template cannot render this much of the conversation, or renders it otherwise. */
-static int find_turn(qn_prompter *p, size_t message, size_t messages, qn_answer *t) {
+static int find_turn(qn_prompter *p, size_t message, size_t messages, qn_answer_place *t) {
     const bool last = message + 1 == messages && !p->in.add_generation_prompt;
     const qn_chat_output *through = last ? &p->out : &p->through;
-    *t = (qn_answer){.message = message};
+    *t = (qn_answer_place){.message = message};
     int rc = message > 0 ? beginning(p, message, true, &p->upto) : QN_ETEMPLATE;
     if (rc >= 0 && !last)
         rc = beginning(p, message + 1, false, &p->through);
@@ -82,7 +82,7 @@ int qn_prompter_turns(qn_prompter *p, size_t messages) {
     size_t before = 0;
     p->turns = 0;
     for (size_t i = 0; i < messages; i++) {
-        qn_answer t;
+        qn_answer_place t;
         if (!qn_str_is(qn_chat_messages_role(p->in.messages, i), "assistant"))
             continue;
         const int known = find_turn(p, i, messages, &t);
@@ -106,7 +106,8 @@ static bool ends(const qn_prompter *p, int32_t id) {
 }
 
 /* How many of the ids behind the words of turn t belong to its answer. */
-static int count_tail(qn_prompter *p, const qn_tok *tok, const qn_answer *t, const qn_ids *ids, size_t at, size_t *n) {
+static int count_tail(qn_prompter *p, const qn_tok *tok, const qn_answer_place *t, const qn_ids *ids, size_t at,
+                      size_t *n) {
     const qn_tok_span all = {0, t->tail - t->end};
     size_t special = 0, room = ids->n - at;
     qn_ids_clear(&p->tail);
@@ -125,7 +126,7 @@ static int count_tail(qn_prompter *p, const qn_tok *tok, const qn_answer *t, con
 }
 
 static int teach_turn(qn_prompter *p, const qn_tok *tok, size_t turn, qn_ids *ids, char *taught) {
-    const qn_answer *t = &p->turn[turn];
+    const qn_answer_place *t = &p->turn[turn];
     const size_t from = p->at[3 * turn + 1], to = p->at[3 * turn + 2];
     size_t tail;
     QN_TRY(count_tail(p, tok, t, ids, to, &tail));
@@ -148,7 +149,7 @@ static int end_it(const qn_prompter *p, const qn_tok *tok, size_t from, qn_ids *
     return qn_buf_putc(taught, 1);
 }
 
-static const qn_answer *turn_of(const qn_prompter *p, size_t message) {
+static const qn_answer_place *turn_of(const qn_prompter *p, size_t message) {
     for (size_t i = 0; i < p->turns; i++)
         if (p->turn[i].message == message)
             return &p->turn[i];
@@ -190,12 +191,12 @@ int qn_prompter_teach(qn_prompter *p, const qn_tok *tok, const qn_chat_messages 
     memset(taught->s, o->teach == QN_TEACH_ALL, ids->n);
     taught->n = ids->n;
     for (size_t i = 0; i < p->turns && o->teach != QN_TEACH_ALL; i++) {
-        const qn_answer *t = &p->turn[i];
+        const qn_answer_place *t = &p->turn[i];
         const bool wanted = o->teach == QN_TEACH_LAST ? t->message == (size_t)last : t->message >= o->from;
         if (wanted && !t->silent)
             QN_TRY(teach_turn(p, tok, i, ids, taught->s));
     }
-    const qn_answer *t = turn_of(p, (size_t)last);
+    const qn_answer_place *t = turn_of(p, (size_t)last);
     if ((size_t)last + 1 != qn_chat_messages_count(m) || (t && t->silent && o->teach != QN_TEACH_ALL))
         return 0;
     return end_it(p, tok, t ? p->at[3 * (t - p->turn) + 2] : ids->n, ids, taught);

@@ -47,14 +47,25 @@ typedef struct {
     bool terminal;              /* a person types */
     bool quit;
     bool newline;               /* what was printed last ended a line */
+    bool thinking;              /* … was a thought, and dim */
 } chat;
 
 /* ---- answers ---- */
 
-static int on_text(void *arg, qn_str text) {
-    chat *k = arg;
-    if (qn_cli_json(k->c))
+/* Dim on, and off with an empty line before the words. */
+static int turn_thinking(chat *k, bool on) {
+    if (k->thinking == on)
         return 0;
+    k->thinking = on;
+    return qn_out_puts(k->c, on ? "\033[2m" : "\033[0m\n\n");
+}
+
+/* A person sees thoughts, dimmed; a pipe gets answers only. */
+static int on_text(void *arg, bool thought, qn_str text) {
+    chat *k = arg;
+    if (qn_cli_json(k->c) || (thought && !k->terminal))
+        return 0;
+    QN_TRY(turn_thinking(k, thought));
     k->newline = text.s[text.n - 1] == '\n';
     QN_TRY(qn_out_put(k->c, text.s, text.n));
     return qn_out_flush(k->c);
@@ -65,6 +76,10 @@ static int put_json(chat *k) {
     qn_jw_open(w, '{');
     qn_jw_key(w, "text");
     qn_jw_str(w, qn_talk_answer(&k->t));
+    if (qn_talk_thought(&k->t).n) {
+        qn_jw_key(w, "reasoning_content");
+        qn_jw_str(w, qn_talk_thought(&k->t));
+    }
     qn_put_result_json(w, &k->t.m, &k->t.last);
     qn_draft_put_json(w, &k->t.draft, &k->t.last);
     qn_jw_close(w);
@@ -84,6 +99,9 @@ static void put_speed(const chat *k) {
 
 /* After an attempt to answer: ends the line, says what there is to say. */
 static int finish(chat *k, int rc) {
+    if (k->thinking)
+        qn_out_puts(k->c, "\033[0m");
+    k->thinking = false;
     if (!k->newline)
         qn_out_puts(k->c, "\n");
     k->newline = true;
@@ -253,6 +271,7 @@ static int run(qn_cli *c) {
 const qn_cmd qn_cmd_chat = {
     "chat", "MODEL", "talk to a model", opts, examples, run,
     "On a terminal lines are edited and remembered, and lines that begin with / are commands; /help lists them.\n"
+    "What a model thinks before it answers (<think>) is dim there, left out elsewhere, and named by --json.\n"
     "When the input is no terminal, each line is a turn and only answers are printed. Sampling: what the model's\n"
     "authors recommend, else temperature 0.7 and top-p 0.95. What a user writes never becomes a control token. A\n"
     "conversation that does not fit into the context is an error; nothing of it is dropped."

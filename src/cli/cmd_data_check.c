@@ -155,6 +155,8 @@ static int count(job *j) {
         j->all.duplicates += s->duplicates;
         j->all.empty += s->empty;
         j->all.invalid += s->invalid;
+        j->all.textless += s->textless;
+        j->all.bad += s->bad;
     }
     for (int k = 0; k < QN_SPLITS; k++)
         qn_dataset_extremes_get(j->d, (qn_split)k, &j->extremes[k]);
@@ -215,8 +217,9 @@ static int put_piece(job *j, const qn_row_data *row, int64_t index, qn_buf *text
 }
 
 static int put_row(job *j, int64_t index, const qn_row_data *row, qn_buf *text) {
-    QN_TRY(qn_out_printf(j->c, "row %lld: %lld pieces, %lld of %lld tokens\n", (long long)index,
-                         (long long)row->pieces, (long long)row->n, (long long)j->o.context));
+    QN_TRY(qn_out_printf(j->c, "row %lld: %lld piece%s, %lld of %lld tokens\n", (long long)index,
+                         (long long)row->pieces, qn_plural(row->pieces), (long long)row->n,
+                         (long long)j->o.context));
     for (int64_t i = 0; i < row->pieces; i++)
         QN_TRY(put_piece(j, row, i, text));
     return qn_out_puts(j->c, "\n");
@@ -274,22 +277,27 @@ static int put_split(const job *j, const char *name, qn_split split) {
     const qn_dataset_extremes *e = &j->extremes[split];
     if (s.documents == 0)
         return qn_out_printf(j->c, "%-13s nothing\n", name);
-    return qn_out_printf(j->c, "%-13s %lld documents, %lld tokens, %.2f bytes/token; longest %lld tokens (document "
-                         "%lld), shortest %lld (document %lld)\n", name, (long long)s.documents, (long long)s.tokens,
-                         per_token(&s), (long long)e->longest_tokens, (long long)e->longest,
+    return qn_out_printf(j->c, "%-13s %lld document%s, %lld tokens, %.2f bytes/token; longest %lld tokens (document "
+                         "%lld), shortest %lld (document %lld)\n", name, (long long)s.documents,
+                         qn_plural(s.documents), (long long)s.tokens, per_token(&s), (long long)e->longest_tokens,
+                         (long long)e->longest,
                          (long long)e->shortest_tokens, (long long)e->shortest);
 }
 
 static int put_text(job *j) {
     QN_TRY(put_rows(j, NULL));
-    QN_TRY(qn_out_printf(j->c, "documents     %lld read; left out: %lld duplicates, %lld empty; broken characters: "
-                         "%lld\n", (long long)j->all.documents, (long long)j->all.duplicates, (long long)j->all.empty,
-                         (long long)j->all.invalid));
+    QN_TRY(qn_out_printf(j->c, "documents     %lld read; left out: %lld duplicate%s, %lld empty; broken characters: "
+                         "%lld\n", (long long)j->all.documents, (long long)j->all.duplicates,
+                         qn_plural(j->all.duplicates), (long long)j->all.empty, (long long)j->all.invalid));
+    if (j->all.textless + j->all.bad)
+        QN_TRY(qn_out_printf(j->c, "lines         left out: %lld without a text, %lld of no JSON\n",
+                             (long long)j->all.textless, (long long)j->all.bad));
     QN_TRY(put_split(j, "train", QN_SPLIT_TRAIN));
     QN_TRY(put_split(j, "validation", QN_SPLIT_VALIDATION));
-    QN_TRY(qn_out_printf(j->c, "rows          %lld of %lld tokens, %.1f %% full; %lld pieces of %lld documents, %lld "
+    QN_TRY(qn_out_printf(j->c, "rows          %lld of %lld tokens, %.1f %% full; %lld piece%s of %lld document%s, %lld "
                          "of them cut\n", (long long)j->stats.rows, (long long)j->o.context, 100 * j->stats.fill,
-                         (long long)j->stats.pieces, (long long)j->stats.documents, (long long)j->stats.cut));
+                         (long long)j->stats.pieces, qn_plural(j->stats.pieces), (long long)j->stats.documents,
+                         qn_plural(j->stats.documents), (long long)j->stats.cut));
     return qn_out_printf(j->c, "leaked        %lld validation documents stand in the training split too\n",
                          (long long)j->leaked);
 }
@@ -329,6 +337,8 @@ static int put_json(job *j) {
     qn_field_i64(w, "duplicates", j->all.duplicates);
     qn_field_i64(w, "empty", j->all.empty);
     qn_field_i64(w, "invalid_characters", j->all.invalid);
+    qn_field_i64(w, "lines_without_text", j->all.textless);
+    qn_field_i64(w, "bad_lines", j->all.bad);
     put_split_json(j, w, "train", QN_SPLIT_TRAIN);
     put_split_json(j, w, "validation", QN_SPLIT_VALIDATION);
     qn_field_i64(w, "leaked", j->leaked);

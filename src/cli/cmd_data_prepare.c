@@ -38,9 +38,10 @@ static int put_row(qn_cli *c, const char *name, const qn_split_info *s) {
 
 static int put_text(qn_cli *c, const qn_data_args *a, const qn_data_result *r) {
     const qn_data_count *all = &r->all;
-    QN_TRY(qn_out_printf(c, "%s: %lld documents out of %lld files, in %lld shards\n\n", a->o.out,
-                         (long long)(all->split[0].documents + all->split[1].documents), (long long)all->files,
-                         (long long)r->shards));
+    const int64_t documents = all->split[0].documents + all->split[1].documents;
+    QN_TRY(qn_out_printf(c, "%s: %lld document%s out of %lld file%s, in %lld shard%s\n\n", a->o.out,
+                         (long long)documents, qn_plural(documents), (long long)all->files, qn_plural(all->files),
+                         (long long)r->shards, qn_plural(r->shards)));
     QN_TRY(qn_out_puts(c, "split         documents        tokens          bytes   bytes/token\n"));
     QN_TRY(put_row(c, "train", &all->split[QN_SPLIT_TRAIN]));
     QN_TRY(put_row(c, "validation", &all->split[QN_SPLIT_VALIDATION]));
@@ -49,10 +50,11 @@ static int put_text(qn_cli *c, const qn_data_args *a, const qn_data_result *r) {
                              (long long)r->source[i].split[QN_SPLIT_TRAIN].tokens,
                              (long long)r->source[i].split[QN_SPLIT_VALIDATION].tokens, a->source[i].weight));
     if (all->duplicates + all->empty)
-        QN_TRY(qn_out_printf(c, "\nleft out: %lld duplicates, %lld empty\n", (long long)all->duplicates,
-                             (long long)all->empty));
+        QN_TRY(qn_out_printf(c, "\nleft out: %lld duplicate%s, %lld empty\n", (long long)all->duplicates,
+                             qn_plural(all->duplicates), (long long)all->empty));
     if (all->bad)
-        QN_TRY(qn_out_printf(c, "\npassed over: %lld lines that are no JSON\n", (long long)all->bad));
+        QN_TRY(qn_out_printf(c, "\npassed over: %lld line%s of no JSON\n", (long long)all->bad,
+                             qn_plural(all->bad)));
     return 0;
 }
 

@@ -38,8 +38,10 @@ typedef struct {
     qn_text prompt;
     qn_sampling sampling;
     qn_draft draft;
+    qn_prompter prompter;               /* with --chat */
     qn_ids ids, held;
     qn_buf text;                        /* the answer; without --json only whether it ended a line matters */
+    size_t echoed;                      /* of it, the prompt */
     /* for --json */
     qn_ids tokens;
     qn_logprob *logprob;                /* per token its own, then n_top alternatives */
@@ -51,20 +53,19 @@ typedef struct {
 
 static int chat_ids(job *g) {
     const char *system = qn_cli_str(g->c, "system");
-    qn_prompter p = {0};
+    qn_prompter *p = &g->prompter;
     qn_chat_messages *messages = NULL;
     int rc;
     QN_TRY_OUT(qn_chat_messages_new(&messages));
     if (system)
         QN_TRY_OUT(qn_chat_messages_add(messages, "system", qn_str_of(system)));
     QN_TRY_OUT(qn_chat_messages_add(messages, "user", (qn_str){g->prompt.s, g->prompt.n}));
-    QN_TRY_OUT(qn_prompter_open(&p, qn_opened_words(&g->m), g->m.tok));
-    QN_TRY_OUT(qn_prompter_render(&p, messages, true));
-    QN_TRY_OUT(qn_prompter_ids(&p, g->m.tok, &g->ids));
-    if (!p.own)
+    QN_TRY_OUT(qn_prompter_open(p, qn_opened_words(&g->m), g->m.tok));
+    QN_TRY_OUT(qn_prompter_render(p, messages, true));
+    QN_TRY_OUT(qn_prompter_ids(p, g->m.tok, &g->ids));
+    if (!p->own)
         qn_log(QN_LOG_INFO, "the model has no chat template; ChatML is used");
 out:
-    qn_prompter_drop(&p);
     qn_chat_messages_free(messages);
     return rc;
 }
@@ -134,6 +135,29 @@ static void put_logprobs(const job *g, qn_jw *w) {
     qn_jw_close(w);
 }
 
+/* With --chat: the answer taken apart, with the marks that are special tokens, which "text" leaves out. */
+static int put_message(job *g, qn_jw *w) {
+    const qn_answer_form *form = &g->prompter.form;
+    const qn_answer_options o = {.form = *form, .calls = true, .id_seed = g->sampling.o.sampler.seed,
+        .in_thought = qn_answer_begins_in_thought(form, qn_buf_view(&g->prompter.out.text))};
+    qn_answer_parts parts = {0};
+    qn_buf said = {0};
+    int rc = 0;
+    if (g->prompter.spelled && g->result.reason != QN_STOP_STRING)      /* a stop string is in the tokens still */
+        QN_TRY_OUT(qn_tok_decode(g->m.tok, g->tokens.v, g->tokens.n, 0, &said));
+    else if (g->text.n > g->echoed)
+        QN_TRY_OUT(qn_buf_put(&said, g->text.s + g->echoed, g->text.n - g->echoed));
+    QN_TRY_OUT(qn_answer_parse(&o, qn_buf_view(&said), &parts));
+    qn_jw_key(w, "message");
+    qn_jw_open(w, '{');
+    qn_answer_parts_write(&parts, w);
+    qn_jw_close(w);
+out:
+    qn_answer_parts_drop(&parts);
+    qn_buf_drop(&said);
+    return rc;
+}
+
 static int put_json(job *g) {
     qn_buf model = {0};
     int rc = qn_opened_describe(&g->m, &model);
@@ -141,6 +165,8 @@ static int put_json(job *g) {
     qn_jw_open(w, '{');
     qn_jw_key(w, "text");
     qn_jw_str(w, qn_buf_view(&g->text));
+    if (rc >= 0 && qn_cli_flag(g->c, "chat"))
+        rc = put_message(g, w);
     qn_field_i32s(w, "tokens", g->tokens.v, g->tokens.n);
     qn_put_result_json(w, &g->m, &g->result);
     qn_draft_put_json(w, &g->draft, &g->result);
@@ -180,6 +206,7 @@ static int answer(job *g) {
         QN_TRY(qn_buf_put(&g->text, g->prompt.s, g->prompt.n));
     else if (qn_cli_flag(c, "echo"))
         QN_TRY(qn_out_put(c, g->prompt.s, g->prompt.n));
+    g->echoed = g->text.n;
     QN_TRY(qn_generate(g->m.session, g->m.tok, 0, &g->held, &g->ids, &g->sampling.o, on_token, g, &g->result));
     if (json)
         QN_TRY(put_json(g));
@@ -218,6 +245,7 @@ static int run(qn_cli *c) {
     if (rc >= 0)
         rc = answer(&g);
     qn_draft_drop(&g.draft);
+    qn_prompter_drop(&g.prompter);
     qn_opened_drop(&g.m);
     qn_text_drop(&g.prompt);
     qn_sampling_drop(&g.sampling);

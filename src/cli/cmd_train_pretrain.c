@@ -7,6 +7,8 @@
 #include "cli/run_args.h"
 #include "train/dial.h"
 
+#define TRIAL_SHARE 0.02            /* of --time, for trying out how long things take; one step and its like at least */
+
 static const qn_opt opts[] = {
     QN_OPT_LIST("d", "data", "PATH", "a prepared folder, or texts, which are prepared into RUN/data first"),
     QN_OPT_FOLDER("o", "out", NULL, "the run's folder, new or empty"),
@@ -292,16 +294,45 @@ static int64_t cap_steps(const qn_training *t, int64_t steps) {
     return most;
 }
 
-/* --time: steps out of how long one takes here and now; from then on they are a number like any other. */
+/* So often does a run come by something: each time, and at its end. */
+static double times(int64_t steps, int64_t every) { return every > 0 ? ceil((double)steps / (double)every) : 0; }
+
+/* What the run of t->recipe takes by what was tried out. A token of a sample counts as four that are looked at side by
+ * side; a checkpoint is reckoned as dial.h does. */
+static double run_seconds(const qn_training *t, const qn_trial *m, int64_t checkpoint) {
+    const qn_recipe *r = &t->recipe;
+    const int64_t rows = r->eval_rows > 0 ? QN_MIN(r->eval_rows, m->held_rows) : m->held_rows;
+    const double sample = 4 * QN_TRAINING_SAMPLE * m->row / (double)r->context;
+    return (double)r->steps * m->step + times(r->steps, r->eval_every) * (double)rows * m->row +
+           times(r->steps, r->sample_every) * sample +
+           QN_MAX(1, times(r->steps, r->checkpoint_every)) * (0.1 + (double)checkpoint / 2e8);
+}
+
+/* So many steps that they and all that comes with them take that long. How often they are interrupted depends on how
+ * many there are, so this draws near. */
+static int steps_for(qn_training *t, qn_dial *d, double seconds, const qn_trial *m, int64_t checkpoint) {
+    d->steps = QN_MAX(1, (int64_t)(seconds / m->step));
+    for (int round = 0; round < 4; round++) {
+        QN_TRY(plan_run(t, d));
+        d->steps = QN_MAX(1, (int64_t)((double)d->steps * seconds / run_seconds(t, m, checkpoint)));
+    }
+    d->steps = cap_steps(t, d->steps);
+    QN_TRY(plan_run(t, d));
+    t->step_seconds = run_seconds(t, m, checkpoint) / (double)d->steps;
+    return 0;
+}
+
+/* --time: steps out of how long they take here and now; from then on they are a number like any other. */
 static int resolve_time(qn_training *t, qn_dial *d) {
-    double seconds;
+    const double seconds = qn_cli_float(t->c, "time");
+    qn_trial trial;
     if (!qn_cli_given(t->c, "time"))
         return 0;
-    QN_TRY(qn_trainer_time(t->trainer, &seconds));
-    t->step_seconds = seconds / 0.88;           /* the update, evaluations and checkpoints take the rest */
-    d->steps = cap_steps(t, QN_MAX(1, (int64_t)(qn_cli_float(t->c, "time") / t->step_seconds)));
+    const int64_t checkpoint = qn_trainer_checkpoint_bytes(t->trainer);
+    QN_TRY(qn_trainer_time(t->trainer, TRIAL_SHARE * seconds, &trial));
     qn_training_unbuild(t);
-    QN_TRY(plan_run(t, d));
+    QN_TRY(steps_for(t, d, seconds, &trial, checkpoint));
+    QN_TRY(qn_training_open_model(t, t->from));         /* anew: the steps that were tried changed it */
     return qn_training_build(t);
 }
 
@@ -346,6 +377,8 @@ static int pretrain(qn_training *t) {
     QN_TRY(qn_run_args_patience(t));
     QN_TRY(build(t));
     qn_training_plan(t);
+    if (qn_cli_given(t->c, "out"))
+        QN_TRY(qn_training_room(t, qn_cli_str(t->c, "out")));
     if (qn_cli_flag(t->c, "dry-run"))
         return qn_cli_json(t->c) ? qn_training_plan_json(t) : 0;
     QN_TRY(qn_training_manifest(t, "running"));

@@ -283,6 +283,8 @@ static int take_up(qn_training *t, const manifest *m) {
         rc = found ? qn_trainer_take_up(t->trainer, dir.s) : qn_run_rewind(t->run, 0);
     if (rc >= 0 && found)
         rc = verify_best(t);
+    if (rc >= 0 && !qn_trainer_is_over(t->trainer))
+        rc = qn_training_room(t, qn_run_path(t->run));
     qn_buf_drop(&dir);
     QN_TRY(rc);
     return qn_training_resumed(t);

@@ -203,8 +203,8 @@ static int read_corpus(job *j) {
     qn_progress_drop(&j->bar);
     qn_corpus_stats_get(j->corpus, &j->read);
     qn_words_stats_get(j->words, &j->counted);
-    return j->read.bytes ? 0 : qn_fail(QN_EINVAL, "the corpus is empty: %lld files without a byte of text",
-                                       (long long)j->read.files);
+    return j->read.bytes ? 0 : qn_fail(QN_EINVAL, "the corpus is empty: %lld file%s without a byte of text",
+                                       (long long)j->read.files, qn_plural(j->read.files));
 }
 
 /* What the user should know although nothing failed. */
@@ -300,9 +300,9 @@ static int put_text(const job *j) {
     qn_cli *c = j->c;
     QN_TRY(qn_out_printf(c, "%s: %lld tokens, %zu of them special, %lld merges\n", j->path.s, (long long)j->r.vocab,
                          j->spec.n_added, (long long)j->r.merges));
-    QN_TRY(qn_out_printf(c, "corpus: %lld documents, %lld bytes, %lld words, %lld of them different\n\n",
-                         (long long)j->read.documents, (long long)j->read.bytes, (long long)j->counted.total,
-                         (long long)j->counted.distinct));
+    QN_TRY(qn_out_printf(c, "corpus: %lld document%s, %lld bytes, %lld words, %lld of them different\n\n",
+                         (long long)j->read.documents, qn_plural(j->read.documents), (long long)j->read.bytes,
+                         (long long)j->counted.total, (long long)j->counted.distinct));
     QN_TRY(qn_out_puts(c, "part              bytes    share   bytes/token\n"));
     for (int p = 0; p < QN_PARTS; p++) {
         const qn_part_sum *s = &j->report.part[p];

@@ -43,6 +43,9 @@ int qn_data_args_texts(const char *const *path, size_t n) {
         if (qn_data_args_is_prepared(path[i]))
             return qn_fail(QN_EUSAGE, "%s: is a prepared folder, not a text; one prepared folder is trained on at a "
                            "time, and to join corpora their texts are prepared together", path[i]);
+        if (holds(path[i], "train-00000.tokens"))
+            return qn_fail(QN_EUSAGE, "%s: was never prepared to its end: its data.json is missing; `quern data "
+                           "prepare` makes it again", path[i]);
         if (holds(path[i], "manifest.json"))
             return qn_fail(QN_EUSAGE, "%s: is the folder of a run, not a text (what was prepared for it is in %s/data)",
                            path[i], path[i]);

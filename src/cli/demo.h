@@ -51,8 +51,6 @@ typedef struct {
 int qn_demo_text_look(qn_cli *c, const char *path, qn_demo_text *t);
 /* QN_EIO where the disk of `dir` has less room than a demo of so many bytes of text takes. */
 int qn_demo_room(const char *dir, int64_t text_bytes);
-/* For tests: so many bytes are said to be free from now on; <0: as many as there are. */
-void qn_demo_room_is(int64_t bytes);
 
 /* ---- stages ---- */
 

@@ -1,10 +1,5 @@
 /* cli/demo_text.c — the user's own text, looked at before hours or gigabytes are spent on it. */
-#include <errno.h>
-#include <stdatomic.h>
-#include <string.h>
-#include <sys/statvfs.h>
-
-#include "base/file.h"
+#include "base/dir.h"
 #include "cli/demo.h"
 #include "data/corpus.h"
 
@@ -66,36 +61,10 @@ int qn_demo_text_look(qn_cli *c, const char *path, qn_demo_text *t) {
     return 0;
 }
 
-/* The folder itself may be still to be made: then the one that it will stand in. */
-static int look_at_disk(const char *dir, struct statvfs *disk) {
-    qn_buf path = {0};
-    int rc = qn_buf_puts(&path, dir);
-    while (rc >= 0 && statvfs(path.s, disk) != 0) {
-        char *slash = strrchr(path.s, '/');
-        if (errno != ENOENT || path.n == 0 || strcmp(path.s, ".") == 0) {
-            rc = qn_fail(QN_EIO, "%s: cannot see how much room there is: %s", dir, strerror(errno));
-        } else if (!slash || slash == path.s) {
-            const char root = slash ? '/' : '.';
-            qn_buf_clear(&path);
-            rc = qn_buf_putc(&path, root);
-        } else {
-            *slash = '\0';
-            path.n = (size_t)(slash - path.s);
-        }
-    }
-    qn_buf_drop(&path);
-    return rc;
-}
-
-static _Atomic int64_t said_free = -1;
-
-void qn_demo_room_is(int64_t bytes) { atomic_store(&said_free, bytes); }
-
 int qn_demo_room(const char *dir, int64_t text_bytes) {
-    const int64_t said = atomic_load(&said_free);
-    struct statvfs disk;
-    QN_TRY(look_at_disk(dir, &disk));
-    const double there = said >= 0 ? (double)said : (double)disk.f_bavail * (double)disk.f_frsize;
+    int64_t room;
+    QN_TRY(qn_dir_room(dir, &room));
+    const double there = (double)room;
     const double need = (double)OWN_BYTES + BYTES_EACH * (double)text_bytes;
     if (there >= need)
         return 0;

@@ -250,7 +250,7 @@ int qn_open_word(qn_cli *c, const qn_model_word *w, int weights, const qn_opened
     return 0;
 }
 
-int qn_open_session_of(qn_cli *c, qn_opened *m, int64_t sequences, int64_t context) {
+static int open_session(qn_cli *c, qn_opened *m, int64_t sequences, int64_t context, const atomic_bool *cancel) {
     const int64_t trained = m->model->cfg.context;
     if (context > trained)
         qn_log(QN_LOG_WARN, "context %lld: the model was made for %lld tokens; beyond them its answers get worse",
@@ -258,7 +258,7 @@ int qn_open_session_of(qn_cli *c, qn_opened *m, int64_t sequences, int64_t conte
     const char *kv = qn_cli_str(c, "kv");
     const qn_session_options options = {
         .context = context, .sequences = sequences, .kv = kv ? qn_dtype_from_name(qn_str_of(kv)) : -1,
-        .cancel = &qn_cancel_flag, .adapter = (const qn_adapter *const *)m->adapter, .n_adapters = m->n_adapters,
+        .cancel = cancel, .adapter = (const qn_adapter *const *)m->adapter, .n_adapters = m->n_adapters,
     };
     QN_TRY(qn_session_new(&m->session, m->model, m->kernels, m->pool, &options));
     for (int64_t i = 0; i < qn_session_sequences(m->session); i++)
@@ -266,14 +266,27 @@ int qn_open_session_of(qn_cli *c, qn_opened *m, int64_t sequences, int64_t conte
     return 0;
 }
 
-int qn_open_session(qn_cli *c, qn_opened *m, int64_t sequences) {
+/* --ctx, or the model's up to the cap, which is said. */
+static int64_t wanted_context(const qn_cli *c, const qn_opened *m) {
     const int64_t trained = m->model->cfg.context;
     if (qn_cli_given(c, "ctx"))
-        return qn_open_session_of(c, m, sequences, qn_cli_int(c, "ctx"));
+        return qn_cli_int(c, "ctx");
     if (QN_CONTEXT_CAP < trained)
         qn_log(QN_LOG_INFO, "context: %d of the model's %lld tokens; --ctx N asks for more", QN_CONTEXT_CAP,
                (long long)trained);
-    return qn_open_session_of(c, m, sequences, QN_MIN(trained, QN_CONTEXT_CAP));
+    return QN_MIN(trained, QN_CONTEXT_CAP);
+}
+
+int qn_open_session_of(qn_cli *c, qn_opened *m, int64_t sequences, int64_t context) {
+    return open_session(c, m, sequences, context, &qn_cancel_flag);
+}
+
+int qn_open_session(qn_cli *c, qn_opened *m, int64_t sequences) {
+    return open_session(c, m, sequences, wanted_context(c, m), &qn_cancel_flag);
+}
+
+int qn_open_session_unbroken(qn_cli *c, qn_opened *m, int64_t sequences) {
+    return open_session(c, m, sequences, wanted_context(c, m), NULL);
 }
 
 void qn_opened_drop(qn_opened *m) {

@@ -75,6 +75,8 @@ int qn_open_word(qn_cli *c, const qn_model_word *w, int weights, const qn_opened
 int qn_cli_weights(const qn_cli *c);            /* --weights: a qn_dtype, or QN_WEIGHTS_AS_IS */
 /* The session with --ctx and --kv; Ctrl-C cancels what it does. Says where the context differs from the model's. */
 int qn_open_session(qn_cli *c, qn_opened *m, int64_t sequences);
+/* The same, but Ctrl-C does not cancel what it does: a server ends in order. */
+int qn_open_session_unbroken(qn_cli *c, qn_opened *m, int64_t sequences);
 /* The same for a command that knows what context it needs. */
 int qn_open_session_of(qn_cli *c, qn_opened *m, int64_t sequences, int64_t context);
 void qn_opened_drop(qn_opened *m);

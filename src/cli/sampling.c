@@ -6,6 +6,13 @@
 
 #include "base/file.h"
 
+qn_sampler_options qn_sampling_lively(void) {
+    qn_sampler_options o = qn_sampler_options_default();
+    o.temperature = 0.7;
+    o.top_p = 0.95;
+    return o;
+}
+
 static void recommend(double *to, double value) {
     if (value == value)                 /* NaN: not said */
         *to = value;

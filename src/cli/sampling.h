@@ -46,6 +46,8 @@ typedef struct {
     qn_guide guide;
 } qn_sampling;
 
+/* What a talk is sampled with when neither the model nor the user says otherwise. */
+qn_sampler_options qn_sampling_lively(void);
 /* `source`: whose recommendations go over `base` (NULL: nobody's); what the user wrote goes over both. `extra_stop`:
  * one more stop string, or NULL. Says with --verbose what has come out. */
 int qn_sampling_get(qn_cli *c, const qn_sampler_options *base, const qn_source *source, const char *extra_stop,

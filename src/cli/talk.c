@@ -5,22 +5,15 @@
 
 #include "base/file.h"
 
-/* What a talk is sampled with when neither the model nor the user says otherwise. */
-static qn_sampler_options lively(void) {
-    qn_sampler_options o = qn_sampler_options_default();
-    o.temperature = 0.7;
-    o.top_p = 0.95;
-    return o;
-}
-
 int qn_talk_open(qn_talk *t, qn_cli *c, const char *path) {
-    const qn_sampler_options base = lively();
+    const qn_sampler_options base = qn_sampling_lively();
     QN_TRY(qn_open_model(c, path, &t->m));
     QN_TRY(qn_prompter_open(&t->prompter, qn_opened_words(&t->m), t->m.tok));
     if (!t->prompter.own)
         qn_log(QN_LOG_INFO, "the model has no chat template; ChatML is used");
     QN_TRY(qn_sampling_get(c, &base, t->m.source, t->prompter.own ? NULL : "<|im_end|>", &t->sampling));
     t->sampling.o.max_new = qn_cli_int(c, "tokens");
+    t->sampling.o.special |= t->prompter.spelled;
     t->seed = t->sampling.o.sampler.seed;
     QN_TRY(qn_open_session(c, &t->m, 1));
     QN_TRY(qn_sampling_bind(c, &t->m, &t->sampling));
@@ -29,9 +22,14 @@ int qn_talk_open(qn_talk *t, qn_cli *c, const char *path) {
 
 /* ---- turns ---- */
 
+static void drop_turn(qn_turn *turn) {
+    qn_buf_drop(&turn->text);
+    qn_buf_drop(&turn->thought);
+}
+
 static void cut(qn_talk *t, size_t turns) {
     while (t->turns > turns)
-        qn_buf_drop(&t->turn[--t->turns].text);
+        drop_turn(&t->turn[--t->turns]);
 }
 
 static int add(qn_talk *t, const char *role, qn_str text) {
@@ -100,14 +98,18 @@ out:
     return rc;
 }
 
-typedef struct { qn_buf *answer; qn_talk_fn *fn; void *arg; } listener;
+typedef struct { qn_turn *turn; qn_answer *answer; qn_talk_fn *fn; void *arg; } listener;
+
+static int on_part(void *to, const qn_answer_event *e) {
+    const listener *l = to;
+    const bool thought = e->kind == QN_ANSWER_REASONING;
+    QN_TRY(qn_buf_put(thought ? &l->turn->thought : &l->turn->text, e->text.s, e->text.n));
+    return l->fn(l->arg, thought, e->text);
+}
 
 static int on_token(void *arg, const qn_token_event *e) {
     const listener *l = arg;
-    if (e->text.n == 0)
-        return 0;
-    QN_TRY(qn_buf_put(l->answer, e->text.s, e->text.n));
-    return l->fn(l->arg, e->text);
+    return e->text.n > 0 ? qn_answer_feed(l->answer, e->text) : 0;
 }
 
 static void count(qn_talk *t) {
@@ -122,9 +124,16 @@ static void count(qn_talk *t) {
 static int answer(qn_talk *t, qn_talk_fn *fn, void *arg) {
     QN_TRY(make_ids(t));
     QN_TRY(add(t, "assistant", (qn_str){"", 0}));
-    listener l = {&t->turn[t->turns - 1].text, fn, arg};
+    listener l = {&t->turn[t->turns - 1], NULL, fn, arg};
+    const qn_answer_options o = {.form = t->prompter.form, .take = on_part, .to = &l,   /* no functions are offered */
+        .in_thought = qn_answer_begins_in_thought(&t->prompter.form, qn_buf_view(&t->prompter.out.text))};
     t->sampling.o.sampler.seed = t->seed + (uint64_t)t->answers++;
-    const int rc = qn_generate(t->m.session, t->m.tok, 0, &t->held, &t->ids, &t->sampling.o, on_token, &l, &t->last);
+    int rc = qn_answer_new(&l.answer, &o);
+    if (rc >= 0)
+        rc = qn_generate(t->m.session, t->m.tok, 0, &t->held, &t->ids, &t->sampling.o, on_token, &l, &t->last);
+    if (rc >= 0)
+        rc = qn_answer_end(l.answer);
+    qn_answer_free(l.answer);
     if (rc < 0)
         cut(t, t->turns - 1);
     else
@@ -144,19 +153,22 @@ int qn_talk_say(qn_talk *t, qn_str text, qn_talk_fn *fn, void *arg) {
 int qn_talk_again(qn_talk *t, qn_talk_fn *fn, void *arg) {
     if (!ends_with(t, "assistant"))
         return qn_fail(QN_EINVAL, "there is no answer yet to give again");
-    const qn_turn old = t->turn[--t->turns];            /* kept until there is a new one */
+    qn_turn old = t->turn[--t->turns];                  /* kept until there is a new one */
     const int rc = answer(t, fn, arg);
     if (rc < 0) {
         t->turn[t->turns++] = old;
         return rc;
     }
-    qn_buf dropped = old.text;
-    qn_buf_drop(&dropped);
+    drop_turn(&old);
     return 0;
 }
 
 qn_str qn_talk_answer(const qn_talk *t) {
     return ends_with(t, "assistant") ? qn_buf_view(&t->turn[t->turns - 1].text) : (qn_str){"", 0};
+}
+
+qn_str qn_talk_thought(const qn_talk *t) {
+    return ends_with(t, "assistant") ? qn_buf_view(&t->turn[t->turns - 1].thought) : (qn_str){"", 0};
 }
 
 /* ---- on disk ---- */
@@ -183,6 +195,10 @@ int qn_talk_save(const qn_talk *t, const char *path) {
         qn_jw_str(&w, qn_str_of(t->turn[i].role));
         qn_jw_key(&w, "content");
         qn_jw_str(&w, qn_buf_view(&t->turn[i].text));
+        if (t->turn[i].thought.n) {
+            qn_jw_key(&w, "reasoning_content");
+            qn_jw_str(&w, qn_buf_view(&t->turn[i].thought));
+        }
         qn_jw_close(&w);
     }
     qn_jw_close(&w);

@@ -13,6 +13,7 @@
 typedef struct {
     const char *role;           /* "system", "user", "assistant" */
     qn_buf text;
+    qn_buf thought;             /* what the assistant thought before it said that; later turns do without it */
 } qn_turn;
 
 /* {0} is empty and may be dropped. */
@@ -35,8 +36,8 @@ typedef struct {
 int qn_talk_open(qn_talk *t, qn_cli *c, const char *path);
 void qn_talk_drop(qn_talk *t);
 
-/* The text of an answer as it comes; a negative return ends it with that error. */
-typedef int qn_talk_fn(void *arg, qn_str text);
+/* The text of an answer as it comes, and the thoughts before it; a negative return ends it with that error. */
+typedef int qn_talk_fn(void *arg, bool thought, qn_str text);
 /* A user's turn and the answer to it. */
 int qn_talk_say(qn_talk *t, qn_str text, qn_talk_fn *fn, void *arg);
 /* Another answer to the last user's turn; QN_EINVAL if nothing was said yet. */
@@ -47,7 +48,8 @@ int qn_talk_system(qn_talk *t, qn_str text);
 void qn_talk_reset(qn_talk *t);
 /* The messages as a JSON array, in the form that `render -f` reads. */
 int qn_talk_save(const qn_talk *t, const char *path);
-/* The answer of the last turn; empty if there is none. */
+/* The answer of the last turn, and the thoughts before it; empty if there is none. */
 qn_str qn_talk_answer(const qn_talk *t);
+qn_str qn_talk_thought(const qn_talk *t);
 
 #endif

@@ -237,6 +237,7 @@ static int on_measured(void *arg, int64_t step, const qn_measured *m, bool best)
     qn_training *t = arg;
     char bits[48] = "", judged[64];
     t->measured = *m;
+    t->spent.measuring += m->seconds;
     put_note(t, last_work(t));
     if (isfinite(m->bits_per_byte))
         snprintf(bits, sizeof bits, ", %.4f bits per byte", m->bits_per_byte);
@@ -253,7 +254,7 @@ static int on_reference(void *arg, int64_t done, int64_t rows) {
 
 static int on_saved(void *arg, int64_t step, double seconds) {
     qn_training *t = arg;
-    t->saving += seconds;
+    t->spent.saving += seconds;
     qn_log(QN_LOG_DEBUG, "step %lld: checkpoint written in %.2f s", (long long)step, seconds);
     return 0;
 }
@@ -279,8 +280,7 @@ qn_session_options qn_training_session(const qn_training *t, int64_t context, in
 }
 
 /* What the model as it is writes: a session of its own, gone afterwards. */
-static int on_sample(void *arg, int64_t step, const qn_model *m) {
-    qn_training *t = arg;
+static int write_sample(qn_training *t, int64_t step, const qn_model *m) {
     const qn_session_options o = qn_training_session(t, (int64_t)t->prompt_ids.n + QN_TRAINING_SAMPLE, 1);
     qn_generate_options g = qn_generate_options_default();
     qn_generate_result r;
@@ -300,6 +300,14 @@ static int on_sample(void *arg, int64_t step, const qn_model *m) {
     qn_log(QN_LOG_INFO, "step %lld writes: %s%s", (long long)step, t->shown.s ? t->shown.s : "",
            t->sample.s ? t->sample.s : "");
     return put_sample(t, step);
+}
+
+static int on_sample(void *arg, int64_t step, const qn_model *m) {
+    qn_training *t = arg;
+    const double start = qn_now();
+    const int rc = write_sample(t, step, m);
+    t->spent.sampling += qn_now() - start;
+    return rc;
 }
 
 /* ---- bits by kind ---- */
@@ -331,8 +339,10 @@ static int on_metrics(void *arg, int64_t step, const qn_model *m, qn_jw *w) {
     if (!t->world)
         return 0;
     QN_TRY(qn_session_new(&s, m, t->kernels, t->pool, &o));
+    const double start = qn_now();
     const int rc = put_bits(t, s, w);
     qn_session_free(s);
+    t->spent.measuring += qn_now() - start;
     return rc;
 }
 
@@ -432,7 +442,10 @@ int qn_training_build(qn_training *t) {
 
 void qn_training_unbuild(qn_training *t) {
     qn_trainer_free(t->trainer);
+    qn_params_drop(&t->params);
+    qn_model_free(t->model);
     t->trainer = NULL;
+    t->model = NULL;
 }
 
 /* ---- record ---- */
@@ -519,12 +532,24 @@ int qn_training_manifest(qn_training *t, const char *state) {
     return qn_run_manifest(t->run, &work, state, fill_manifest, t);
 }
 
+/* Who asks for more gets the way: a run's length decided its schedule, so it ends where it was to end. */
+static void say_done(const qn_training *t, int64_t step) {
+    qn_buf last = {0};
+    if (step == 1)
+        qn_log(QN_LOG_INFO, "%s: its only step is done", qn_run_path(t->run));
+    else
+        qn_log(QN_LOG_INFO, "%s: all %lld steps are done", qn_run_path(t->run), (long long)step);
+    if (t->data && qn_put_quoted(&last, qn_run_path(t->run)) >= 0)
+        qn_log(QN_LOG_INFO, "`quern train pretrain --from %s/last` begins another run with its weights", last.s);
+    qn_buf_drop(&last);
+}
+
 int qn_training_resumed(qn_training *t) {
     const qn_run_work work = work_of(t);
     const int64_t step = qn_trainer_state(t->trainer)->step;
     const int64_t worse = qn_trainer_state(t->trainer)->worse;
     if (step == t->recipe.steps)
-        qn_log(QN_LOG_INFO, "%s: all %lld steps are done", qn_run_path(t->run), (long long)step);
+        say_done(t, step);
     else if (t->recipe.patience > 0 && worse >= t->recipe.patience)
         qn_log(QN_LOG_INFO, "%s: ended early at step %lld of %lld, because %lld evaluations in a row were not better; "
                "there is nothing to go on with", qn_run_path(t->run), (long long)step, (long long)t->recipe.steps,
@@ -537,115 +562,26 @@ int qn_training_resumed(qn_training *t) {
 
 /* ---- to the end ---- */
 
-/* Seconds of all processes together; NaN: nobody knows. */
-static double taken(const qn_training *t) { return t->before + (qn_now() - t->start); }
-
-/* What --time promised, beside what it took. */
-static int put_promise(const qn_training *t, qn_buf *b) {
-    const double took = taken(t);
-    char promise[32], fact[32];
-    if (isnan(t->promised))
-        return 0;
-    qn_clock_text(t->promised, promise);
-    if (isnan(took))
-        return qn_buf_printf(b, "; --time promised %s, and how long it took nobody knows, because it was killed",
-                             promise);
-    const double more = 100 * (took / t->promised - 1);
-    return qn_buf_printf(b, "; --time promised %s, it took %s (%.0f %% %s)", promise, qn_clock_text(took, fact),
-                         fabs(more), more < 0 ? "less" : "more");
-}
-
-static int put_json(qn_training *t, qn_run_end end) {
-    static const char *const ends[] = {"done", "stopped", "early"};
-    const qn_train_state *s = qn_trainer_state(t->trainer);
-    qn_jw *w = qn_out_json(t->c, 2);
-    qn_jw_open(w, '{');
-    put_word(w, "run", qn_run_path(t->run));
-    put_word(w, "state", ends[end]);
-    qn_field_i64(w, "step", s->step);
-    qn_field_i64(w, "steps", t->recipe.steps);
-    qn_field_f64(w, "eval_loss", t->measured.tokens ? t->measured.loss : NAN);
-    qn_field_f64(w, "eval_bits_per_byte", t->measured.tokens ? t->measured.bits_per_byte : NAN);
-    qn_field_f64(w, "best_eval_loss", s->best_loss);
-    if (t->work.judged > 0)
-        qn_field_f64(w, "judged_per_second", t->work.judged / t->work.seconds);
-    if (t->measured.judged.n) {
-        qn_field_f64(w, "eval_rewards/margins", t->measured.judged.margin);
-        qn_field_f64(w, "eval_rewards/accuracies", t->measured.judged.accuracy);
-    }
-    qn_field_i64(w, "best_step", s->best_step);
-    qn_field_i64(w, "tokens", s->tokens);
-    qn_field_f64(w, "tokens_per_second", t->work.seconds > 0 ? speed_of(&t->work) : NAN);
-    qn_field_i64(w, "skipped", s->skipped);
-    qn_field_f64(w, "seconds", qn_now() - t->start);
-    qn_field_f64(w, "seconds_taken", taken(t));
-    qn_field_f64(w, "seconds_promised", t->promised);
-    qn_field_i64(w, "peak_memory_bytes", qn_cli_peak_bytes());
-    qn_jw_close(w);
-    return qn_out_json_end(t->c);
-}
-
-/* "16 steps, 30720 tokens in 0:01, 41200 tokens/s, 12 MB at most"; of a run that was taken up, what this time took. */
-static int put_work(const qn_training *t, qn_buf *b) {
-    const qn_train_state *s = qn_trainer_state(t->trainer);
-    char text[32], tokens[32];
-    qn_clock_text(qn_now() - t->start, text);
-    QN_TRY(qn_buf_printf(b, "%lld step%s, %s tokens", (long long)s->step, qn_plural(s->step),
-                         qn_count_text((double)s->tokens, tokens)));
-    if (t->began_at == 0)
-        QN_TRY(qn_buf_printf(b, " in %s", text));
-    else if (s->step > t->began_at)
-        QN_TRY(qn_buf_printf(b, ", the last %lld now in %s", (long long)(s->step - t->began_at), text));
-    if (t->work.seconds > 0)
-        QN_TRY(qn_buf_printf(b, ", %.0f tokens/s", speed_of(&t->work)));
-    const bool pairs = qn_objective_get(t->recipe.objective.kind)->from == QN_LEARNS_PAIRS;
-    if (t->work.judged > 0)
-        QN_TRY(qn_buf_printf(b, ", %.2f %s/s", t->work.judged / t->work.seconds, pairs ? "pairs" : "answers"));
-    return qn_buf_printf(b, ", %.0f MB at most", (double)qn_cli_peak_bytes() / 1e6);
-}
-
-static int put_end(qn_training *t, qn_run_end end, qn_buf *b) {
-    const qn_train_state *s = qn_trainer_state(t->trainer);
-    char text[64];
-    if (end == QN_RUN_STOPPED) {
-        QN_TRY(qn_buf_printf(b, "stopped at step %lld of %lld; `quern train resume ", (long long)s->step,
-                             (long long)t->recipe.steps));
-        QN_TRY(qn_put_quoted(b, qn_run_path(t->run)));
-        return qn_buf_puts(b, "` goes on");
-    }
-    QN_TRY(put_work(t, b));
-    if (!isnan(s->best_loss))
-        QN_TRY(qn_buf_printf(b, "; best validation loss %.4f at step %lld", s->best_loss, (long long)s->best_step));
-    if (t->measured.judged.n)
-        QN_TRY(qn_buf_printf(b, "; at the end %s", qn_judged_text(&t->measured.judged, text)));
-    QN_TRY(qn_buf_puts(b, end == QN_RUN_EARLY ? "; ended early, because it no longer got better" : ""));
-    if (end == QN_RUN_DONE && qn_trainer_state(t->trainer)->step > t->began_at)
-        QN_TRY(put_promise(t, b));
-    const char *best = qn_run_file(t->run, "best");
-    const char *model = best && qn_is_dir(best) ? best : qn_run_file(t->run, "last");
-    if (t->adapter)
-        return qn_training_adapter_use(t, model ? model : "", b);
-    QN_TRY(qn_buf_puts(b, t->examples ? "\n`quern chat " : "\n`quern generate "));
-    QN_TRY(qn_put_quoted(b, model ? model : ""));
-    return qn_buf_puts(b, t->examples ? "` talks with it" : " -p 'Once'` writes with it");
-}
-
-static int tell_end(qn_training *t, qn_run_end end) {
-    qn_buf b = {0};
-    if (qn_cli_json(t->c))
-        return put_json(t, end);
-    int rc = put_end(t, end, &b);
-    if (rc >= 0)
-        rc = qn_out_printf(t->c, "%s: %s\n", qn_run_path(t->run), b.s);
-    qn_buf_drop(&b);
-    return rc;
-}
-
 void qn_training_failed(qn_training *t, int rc) {
     char message[1024];
     snprintf(message, sizeof message, "%s", qn_error_message());
-    qn_run_ended(t->run, rc == QN_ECANCEL ? "stopped" : "failed", t->start > 0 ? taken(t) : t->before);
+    qn_run_ended(t->run, rc == QN_ECANCEL ? "stopped" : "failed", t->start > 0 ? qn_training_taken(t) : t->before);
     qn_fail(rc, "%s", message);
+}
+
+/* The disk was full, or gone: what was trained before that is there. */
+static int add_way_on(const qn_training *t, int rc) {
+    const char *run = qn_run_path(t->run);
+    char message[1024];
+    qn_buf last = {0}, quoted = {0};
+    snprintf(message, sizeof message, "%s", qn_error_message());
+    const bool found = qn_checkpoint_newest(run, &last) > 0;
+    if (qn_put_quoted(&quoted, run) >= 0)
+        qn_fail(rc, "%s; %s%s; `quern train resume %s` goes on there once this is mended", message,
+                found ? last.s : "no checkpoint was written before", found ? " stands" : "", quoted.s);
+    qn_buf_drop(&last);
+    qn_buf_drop(&quoted);
+    return rc;
 }
 
 int qn_training_go(qn_training *t) {
@@ -655,16 +591,19 @@ int qn_training_go(qn_training *t) {
     t->began_at = qn_trainer_state(t->trainer)->step;
     qn_progress_init(&t->bar, t->c, "training", t->recipe.steps, "steps");
     t->bar.from = t->began_at;
-    const int rc = qn_trainer_run(t->trainer, &end);
+    int rc = qn_trainer_run(t->trainer, &end);
     if (t->work.seconds > 0)
         put_note(t, t->work);
     qn_progress_drop(&t->bar);
+    if (rc >= 0)
+        rc = qn_run_ended(t->run, end == QN_RUN_STOPPED ? "stopped" : "done", qn_training_taken(t));
+    if (rc == QN_EIO)
+        add_way_on(t, rc);
     if (rc < 0) {
         qn_training_failed(t, rc);
         return rc;
     }
-    QN_TRY(qn_run_ended(t->run, end == QN_RUN_STOPPED ? "stopped" : "done", taken(t)));
-    QN_TRY(tell_end(t, end));
+    QN_TRY(qn_training_tell_end(t, end));
     return end == QN_RUN_STOPPED ? qn_cancel_check() : 0;
 }
 

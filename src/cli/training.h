@@ -29,6 +29,9 @@ enum { QN_TRAINING_BITS_SEQUENCES = 2 };        /* that bits by kind are scored 
 /* Of steps: what lies between is not in it. judged: pairs, or labelled answers. */
 typedef struct { double seconds, tokens, flops, judged; } qn_training_work;
 
+/* Seconds that went into what comes between steps. */
+typedef struct { double measuring, sampling, saving; } qn_training_spent;
+
 typedef struct {
     qn_cli *c;
     qn_pool *pool;
@@ -67,7 +70,8 @@ typedef struct {
     qn_step_report last;                /* the last step */
     qn_training_work work, recent[QN_TRAINING_RECENT];      /* all steps of this process; the last of them */
     qn_measured measured;               /* the last evaluation; tokens 0: none yet */
-    double start, saving;               /* seconds */
+    double start;
+    qn_training_spent spent;            /* of this process */
     double step_seconds;                /* of a step with all that comes with it, as measured before; 0: not */
     double looked;                      /* when peak_bytes was */
     int64_t peak_bytes, passing;        /* most memory so far; of what comes and goes, as it was planned */
@@ -117,7 +121,7 @@ int qn_training_adapter_use(const qn_training *t, const char *best, qn_buf *b);
 qn_session_options qn_training_session(const qn_training *t, int64_t context, int64_t sequences);
 /* Engine and optimizer. QN_ENOMEM where the machine has less than they take. */
 int qn_training_build(qn_training *t);
-/* Lets the engine go, for another recipe. */
+/* Lets engine and model go, for another recipe: both are to be made anew. */
 void qn_training_unbuild(qn_training *t);
 double qn_training_seconds(const qn_training *t);       /* that all steps take: as measured, or a guess */
 /* Says the plan: model, data, run, memory, time; or prints it as JSON. */
@@ -129,10 +133,14 @@ typedef struct { int64_t reserved, passing, program, data, all; } qn_training_me
 qn_training_memory qn_training_memory_get(const qn_training *t);
 /* QN_ENOMEM where the machine has less, but for pages of the data. Of what was built. */
 int qn_training_weigh(qn_training *t);
+/* What checkpoints take of the disk (training_disk.c): how many there are at once at the most; QN_EIO where `dir` has
+ * not even room for one; a line of the plan, and a warning where not all fit (dir NULL: nobody knows where). */
+int64_t qn_training_checkpoints(const qn_training *t);
+int qn_training_room(const qn_training *t, const char *dir);
+void qn_training_say_disk(const qn_training *t, const char *dir);
 int64_t qn_training_prompt_most(const qn_training *t);  /* tokens that the beginning of a sample may have */
 #define QN_TRAINING_LESS "a smaller --micro-batch, --context or model would fit"
 #define QN_TRAINING_DOES_NOT_FIT "this plan does not fit (" QN_TRAINING_LESS ")"
-const char *qn_plural(int64_t n);                       /* "s", or "" behind one */
 const char *qn_count_text(double n, char out[32]);      /* "512", from 100000 on "0.10 M" */
 /* Manifest with this state, out of everything above. */
 int qn_training_manifest(qn_training *t, const char *state);
@@ -141,6 +149,9 @@ int qn_training_resumed(qn_training *t);
 int qn_training_go(qn_training *t);
 /* Writes into the manifest that the run ended with this error, which stays the last message. */
 void qn_training_failed(qn_training *t, int rc);
+/* Its last lines, or an object of JSON (training_end.c). Seconds of all its processes; NaN: nobody knows. */
+int qn_training_tell_end(qn_training *t, qn_run_end end);
+double qn_training_taken(const qn_training *t);
 void qn_training_drop(qn_training *t);
 /* A command that starts a run: what start does, everything dropped, and nothing left of a run that never began. */
 int qn_training_command(qn_cli *c, int (*start)(qn_training *t));

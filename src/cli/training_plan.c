@@ -4,6 +4,7 @@
  *     data    data/: 1.20 M tokens …          what it is trained on
  *     run     120 steps of 32 rows …          steps, batch, rate
  *     memory  up to 61 MB …                   as it stands reserved, and what comes beside it (training_memory.c)
+ *     disk    up to 48 MB …                   its checkpoints (training_disk.c)
  *     time    about 0:42 …                    measured, or a guess */
 #include <math.h>
 #include <stdio.h>
@@ -14,8 +15,6 @@
 
 static const char *const rules[] = {"adamw", "muon", "sgd"};
 static const char *const curves[] = {"cosine", "linear", "constant", "wsd"};
-
-const char *qn_plural(int64_t n) { return n == 1 ? "" : "s"; }
 
 const char *qn_count_text(double n, char out[32]) {
     snprintf(out, 32, n < 1e5 ? "%.0f" : "%.2f M", n < 1e5 ? n : n / 1e6);
@@ -104,6 +103,7 @@ void qn_training_plan(const qn_training *t) {
         qn_log(QN_LOG_INFO, "replay  %lld row%s of %s beside each step, weight %g", (long long)r->replay_rows,
                qn_plural(r->replay_rows), qn_dataset_path(t->replay), r->replay_weight);
     say_memory(t);
+    qn_training_say_disk(t, qn_cli_str(t->c, "out"));
     qn_clock_text(qn_training_seconds(t), text);
     qn_log(QN_LOG_INFO, "time    about %s on this machine, %s (%s, %d thread%s)", text, t->step_seconds > 0
            ? "as a step was measured" : "a guess", qn_isa_name(t->kernels->isa), threads, qn_plural(threads));
@@ -155,6 +155,8 @@ int qn_training_plan_json(const qn_training *t) {
     qn_jw_close(w);
     qn_field_i64(w, "memory_bytes", qn_training_memory_get(t).all);
     qn_field_i64(w, "memory_of_data", qn_training_memory_get(t).data);
+    qn_field_i64(w, "checkpoint_bytes", qn_trainer_checkpoint_bytes(t->trainer));
+    qn_field_i64(w, "checkpoints", qn_training_checkpoints(t));
     qn_field_f64(w, "seconds", qn_training_seconds(t));
     qn_jw_key(w, "measured");
     qn_jw_bool(w, t->step_seconds > 0);

@@ -229,6 +229,8 @@ int qn_tuning_start(qn_training *t, const qn_tuning *how) {
     qn_source_close(s);
     QN_TRY(rc);
     qn_training_plan(t);
+    if (qn_cli_given(t->c, "out"))
+        QN_TRY(qn_training_room(t, qn_cli_str(t->c, "out")));
     if (qn_cli_flag(t->c, "dry-run"))
         return qn_cli_json(t->c) ? qn_training_plan_json(t) : 0;
     QN_TRY(qn_training_manifest(t, "running"));

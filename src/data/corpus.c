@@ -18,6 +18,7 @@
 #define LINE_MAX_BYTES ((size_t)1 << 30)        /* of JSON: a line, an item of an array */
 #define DEPTH_MAX 64
 enum { BAD_NAMED = 5 };                 /* lines passed over that a message names */
+enum { BROKEN_FEW = 16, BROKEN_SHARE = 10 };    /* broken characters that any text may have; one in so many bytes */
 #define FIELDS_MAX ((size_t)200)        /* bytes of names that a message holds */
 
 typedef struct { char *path; int64_t size; bool named; } source;        /* named by the caller, or in a folder */
@@ -40,6 +41,7 @@ struct qn_corpus {
     qn_buf first, fields;           /* of those without: the first one's place and its fields */
     bool skip_bad;
     qn_buf bad;                     /* where the first lines are that were passed over */
+    qn_buf passed;                  /* remarks on what the search passed over: for whoever reads, not for each search */
     qn_corpus_stats stats;
 };
 
@@ -73,8 +75,13 @@ static int by_path(const void *a, const void *b) {
 
 static int skip(qn_corpus *c, const char *path, const char *why) {
     c->stats.skipped++;
-    qn_log(QN_LOG_WARN, "%s is passed over: %s", path, why);
-    return 0;
+    return qn_buf_printf(&c->passed, "%s is passed over: %s%c", path, why, '\0');
+}
+
+static void say_passed(qn_corpus *c) {
+    for (size_t at = 0; at < c->passed.n; at += strlen(c->passed.s + at) + 1)
+        qn_log(QN_LOG_WARN, "%s", c->passed.s + at);
+    qn_buf_clear(&c->passed);
 }
 
 static int add_folder(qn_corpus *c, const char *path, int depth);
@@ -181,6 +188,7 @@ void qn_corpus_close(qn_corpus *c) {
     qn_buf_drop(&c->first);
     qn_buf_drop(&c->fields);
     qn_buf_drop(&c->bad);
+    qn_buf_drop(&c->passed);
     qn_free(c);
 }
 
@@ -207,15 +215,32 @@ static int give(qn_corpus *c, qn_str text, bool ends, qn_corpus_piece *piece) {
     return 1;
 }
 
-/* The first block tells what cannot be text: a NUL byte stands in programs, images and UTF-16. 1: passed over. */
+/* Broken characters at the start of a file. */
+static int count_broken(qn_corpus *c, int64_t *n) {
+    size_t at;
+    qn_str clean;
+    *n = 0;
+    const size_t whole = c->raw.n - qn_utf8_pending(c->raw.s, c->raw.n);
+    return qn_utf8_clean((qn_str){c->raw.s, whole}, QN_INVALID_DROP, &c->clean, &clean, n, &at);
+}
+
+/* The first block tells what cannot be text: a NUL byte stands in programs, images and UTF-16, and where one byte in
+ * ten begins no character, the rest is not worth reading either: packed data, or letters in an encoding of one byte
+ * each. A few accents in such an encoding are broken characters like others. 1: passed over. */
 static int check_binary(qn_corpus *c, const char *name) {
     const char *nul = c->raw.n ? memchr(c->raw.s, '\0', c->raw.n) : NULL;
-    if (!nul)
+    int64_t broken = 0;
+    if (!nul && c->invalid != QN_INVALID_REFUSE)        /* that names the first one */
+        QN_TRY(count_broken(c, &broken));
+    if (!nul && (broken <= BROKEN_FEW || broken < (int64_t)c->raw.n / BROKEN_SHARE))
         return 0;
-    if (open_source(c)->named)
+    if (open_source(c)->named && nul)
         return qn_fail(QN_EFORMAT, "%s is no text: byte %zu is 0 (UTF-16 can be converted with iconv)", name,
                        (size_t)(nul - c->raw.s));
-    skip(c, name, "it is no text");
+    if (open_source(c)->named)
+        return qn_fail(QN_EFORMAT, "%s is no text in UTF-8: %lld broken characters in its first %zu bytes (other "
+                       "encodings can be converted with iconv)", name, (long long)broken, c->raw.n);
+    QN_TRY(skip(c, name, "it is no text"));
     c->stats.files--;
     close_file(c);
     return 1;
@@ -455,7 +480,7 @@ static int end_of_items(qn_corpus *c, int rc) {
     if (!pass_over)
         return rc < 0 ? rc : 2;
     c->stats.files--;
-    skip(c, s->path, "it is no array of texts or of objects");
+    QN_TRY(skip(c, s->path, "it is no array of texts or of objects"));
     return 2;
 }
 
@@ -523,6 +548,7 @@ static int next_piece(qn_corpus *c, qn_corpus_piece *piece) {
 int qn_corpus_next(qn_corpus *c, qn_corpus_piece *piece) {
     for (;;) {
         const int rc = next_piece(c, piece);
+        say_passed(c);
         if (rc != 2)
             return rc;
         if (!is_open(c)) {

@@ -10,7 +10,8 @@
  * such a line belongs to it); of .jsonl and .ndjson each line is one, its text under `field`; of .json, which must be
  * an array, each item: a text, or an object with one under `field`. All of them may be packed (.gz, .zst). A folder
  * stands for its files, sub-folders included, in the order of their paths; hidden ones, links to folders, and what
- * cannot be text (other JSON than an array, too) are passed over, the last with a warning. A byte order mark at the
+ * cannot be text (other JSON than an array, too; bytes of which one in ten begins no character) are passed over, the
+ * last with a warning when reading begins. A byte order mark at the
  * start of a file goes. A line or an item whose `field` is not there or holds no text is left out, and that is said
  * once, with the first of them; where all are such, reading ends in an error. So for lines that are no JSON, where such
  * are to be passed over (skip_bad). The order of documents depends on the names alone. */

@@ -144,7 +144,7 @@ static int read_paths(qn_json *j, qn_dataset_source *s) {
 static int read_source_member(qn_json *j, qn_str key, qn_dataset_source *s) {
     const struct { const char *key; int64_t *at; } counts[] = {
         {"documents", &s->documents}, {"duplicates", &s->duplicates}, {"empty", &s->empty},
-        {"invalid_characters", &s->invalid}};
+        {"invalid_characters", &s->invalid}, {"lines_without_text", &s->textless}, {"bad_lines", &s->bad}};
     for (size_t i = 0; i < QN_LEN(counts); i++)
         if (qn_str_is(key, counts[i].key))
             return read_count(j, counts[i].at);

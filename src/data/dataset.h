@@ -48,6 +48,7 @@ typedef struct {
     char *name;
     double weight;
     int64_t documents, duplicates, empty, invalid;      /* read; dropped, dropped; broken characters */
+    int64_t textless, bad;              /* JSON lines left out: no text in them; no JSON */
     qn_split_info split[QN_SPLITS];
 } qn_dataset_source;
 size_t qn_dataset_sources(const qn_dataset *d);

@@ -536,8 +536,9 @@ static int work(job *j) {
         QN_TRY(read_source(j, i));
     const qn_data_count *all = &j->r->all;
     if (all->split[QN_SPLIT_TRAIN].tokens == 0)
-        return qn_fail(QN_EINVAL, "the corpus is empty: %lld files, %lld documents, %lld of them without a visible "
-                       "character", (long long)all->files, (long long)all->documents, (long long)all->empty);
+        return qn_fail(QN_EINVAL, "the corpus is empty: %lld file%s, %lld document%s, %lld of them without a visible "
+                       "character", (long long)all->files, qn_plural(all->files), (long long)all->documents,
+                       qn_plural(all->documents), (long long)all->empty);
     if (j->o->tokenizer_json.n)
         QN_TRY(write_text(j, "tokenizer.json", j->o->tokenizer_json));
     if (j->o->tokenizer_config_json.n)

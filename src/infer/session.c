@@ -304,6 +304,8 @@ int qn_session_feed(qn_session *s, const qn_feed *feeds, int64_t n, qn_logits_fn
 int64_t qn_session_length(const qn_session *s, int64_t seq) { return s->kv.seq[seq].length; }
 int64_t qn_session_context(const qn_session *s) { return s->context; }
 int64_t qn_session_sequences(const qn_session *s) { return s->kv.n_seq; }
+int64_t qn_session_rows(const qn_session *s) { return s->rows; }
+int qn_session_adapters(const qn_session *s) { return s->n_adapters; }
 int64_t qn_session_vocabulary(const qn_session *s) { return s->V; }
 const qn_model *qn_session_model(const qn_session *s) { return s->m; }
 const qn_kernels *qn_session_kernels(const qn_session *s) { return s->k; }

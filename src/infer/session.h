@@ -2,8 +2,8 @@
  *   encoder.h .c texts read whole                       embedder.h .c  … and one vector of each
  *   session.c    sequences fed in pieces, logits out          kv.h .c     KV pages, sharing, copy on write
  *   sampler.h .c logits to a token: dry.c, sampler_cut.c      generate.h .c  prompt to text, stop rules
- *   score.h .c   how probable a text is
- *   draft.h      guesses of tokens to come: draft_ngram.c, draft_model.c
+ *   reply.h .c   … token by token, whoever feeds              draft.h      guesses of tokens to come: draft_ngram.c,
+ *   score.h .c   how probable a text is                                    draft_model.c
  *
  * A session is one mutable timeline of several sequences; it borrows model, kernel table and pool, and is used by one
  * thread at a time. The logits of a token depend on the tokens before it in its sequence and on nothing else: not on
@@ -60,6 +60,8 @@ int qn_session_adapt(qn_session *s, int64_t seq, const float *scales);
 int64_t qn_session_length(const qn_session *s, int64_t seq);        /* positions stored */
 int64_t qn_session_context(const qn_session *s);                    /* positions that a sequence can have */
 int64_t qn_session_sequences(const qn_session *s);
+int64_t qn_session_rows(const qn_session *s);                       /* tokens of one run, at the most */
+int qn_session_adapters(const qn_session *s);
 int64_t qn_session_vocabulary(const qn_session *s);     /* the model's, or more where adapters bring tokens */
 const qn_model *qn_session_model(const qn_session *s);
 const qn_kernels *qn_session_kernels(const qn_session *s);

@@ -348,8 +348,9 @@ static int write_directory(qn_conversion *c, const char *out) {
     directory d = {.dir = out};
     qn_buf inner = {0};
     const bool made = mkdir(out, 0777) == 0;
+    const int why = errno;                      /* looking again has its own */
     if (!made && !qn_is_dir(out))
-        return qn_fail(QN_EIO, "%s: cannot make the directory: %s", out, strerror(errno));
+        return qn_fail(QN_EIO, "%s: cannot make the directory: %s", out, strerror(why));
     const int rc = fill_directory(c, &d);
     if (rc < 0 && made && qn_path_join(&inner, out, POOLING_FOLDER) >= 0) {
         directory_drop(&d);

@@ -6,6 +6,7 @@
 #include "num/math.h"
 
 enum { HEAD = 64, WIDEST = 8192, DEEPEST = 256 };
+enum { EVAL_ROWS = 32, EVAL_PART = 4 };         /* rows of an evaluation at least; one row for so many of training */
 
 void qn_dial_init(qn_dial *d) {
     *d = (qn_dial){.depth = -1, .params = -1, .dim = -1, .layers = -1, .heads = -1, .kv_heads = -1, .ff = -1,
@@ -129,12 +130,19 @@ int64_t qn_dial_worth_saving(const qn_recipe *r, int64_t parameters) {
     return (int64_t)QN_MIN(1e12, ceil(20 * writing / step));
 }
 
+/* Every twentieth part of the run, but not before so many rows were trained on that looking at EVAL_ROWS costs little:
+ * that would be most of the time where steps are few and small. */
+static int64_t eval_every(const qn_recipe *r) {
+    const int64_t worth = (EVAL_PART * EVAL_ROWS + r->batch - 1) / r->batch, quarter = (r->steps + 3) / 4;
+    return QN_MAX(1, QN_MAX(r->steps / 20, r->eval_rows < 0 ? QN_MIN(worth, quarter) : 0));
+}
+
 void qn_dial_intervals(const qn_dial *d, int64_t parameters, qn_recipe *r) {
     const int64_t n = r->steps;
     if (r->eval_every < 0)
-        r->eval_every = QN_MAX(1, n / 20);
+        r->eval_every = eval_every(r);
     if (r->eval_rows < 0)
-        r->eval_rows = QN_MAX(32, r->eval_every * r->batch / 4);
+        r->eval_rows = QN_MAX(EVAL_ROWS, r->eval_every * r->batch / EVAL_PART);
     if (r->checkpoint_every < 0)
         r->checkpoint_every = QN_MIN(n, QN_MAX(QN_MAX(1, n / 10), qn_dial_worth_saving(r, parameters)));
     if (r->sample_every < 0)

@@ -43,7 +43,8 @@ int64_t qn_dial_most_steps(const qn_recipe *r, int64_t corpus_tokens);
 int64_t qn_dial_worth_saving(const qn_recipe *r, int64_t parameters);
 /* The intervals of evaluations, checkpoints and samples that were not given (−1), and the schedule, for r->steps of a
  * model of so many parameters. eval_rows < 0: rows for a quarter of the tokens between two evaluations, 32 at least, so
- * that evaluating takes less than a tenth of the time. Checkpoints: every tenth part of the run, but none more often
+ * that evaluating takes less than a tenth of the time; a run too short for that at each twentieth part is evaluated
+ * less often, but four times. Checkpoints: every tenth part of the run, but none more often
  * than is worth it. */
 void qn_dial_intervals(const qn_dial *d, int64_t parameters, qn_recipe *r);
 

@@ -151,6 +151,14 @@ void qn_trainer_free(qn_trainer *t) {
 const qn_train_state *qn_trainer_state(const qn_trainer *t) { return &t->state; }
 qn_engine *qn_trainer_engine(qn_trainer *t) { return t->engine; }
 
+int64_t qn_trainer_checkpoint_bytes(const qn_trainer *t) {
+    const qn_checkpoint_texts *texts = &t->s.texts;
+    qn_optimizer_state state[2];
+    const int64_t arrays = 1 + qn_optimizer_states(t->optimizer, state);
+    return arrays * (int64_t)t->s.params->numbers * (int64_t)sizeof(float) +
+           (int64_t)(texts->tokenizer_json.n + texts->tokenizer_config_json.n);
+}
+
 int qn_trainer_take_up(qn_trainer *t, const char *dir) {
     QN_TRY(qn_checkpoint_read(dir, t->s.params, t->optimizer, &t->state, t->s.pool));
     if (t->state.step > t->recipe.steps)
@@ -313,7 +321,9 @@ static bool due(const qn_trainer *t, int64_t every) {
 
 static int measure(qn_trainer *t, qn_measured *m, bool *best) {
     qn_train_state *s = &t->state;
+    const double start = qn_now();
     QN_TRY(qn_trainer_measure(t, m));
+    m->seconds = qn_now() - start;
     *best = isnan(s->best_loss) ? isfinite(m->loss) : m->loss < s->best_loss;
     if (*best) {
         s->best_loss = m->loss;

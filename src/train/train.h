@@ -46,6 +46,7 @@ typedef struct {
     double bits_per_byte;               /* of text; special tokens count on neither side. NaN: no text */
     int64_t tokens;
     qn_judged judged;
+    double seconds;                     /* that it took, where a run measures */
 } qn_measured;
 
 /* What happened at a step, for whoever shows it. */
@@ -117,9 +118,12 @@ int qn_trainer_run(qn_trainer *t, qn_run_end *end);
 /* One step without records, as the loop does it. */
 int qn_trainer_step(qn_trainer *t, qn_step_report *r);                  /* QN_EFORMAT: a damaged shard */
 int qn_trainer_measure(qn_trainer *t, qn_measured *m);
-/* Seconds of a step as this machine does it now, but for the update: nothing is changed. */
-int qn_trainer_time(qn_trainer *t, double *seconds);
+/* What this machine takes now, in seconds, by some steps that are done in earnest and take about `most` together: the
+ * trainer and its parameters are good for nothing else afterwards. */
+typedef struct { double step, row; /* a row that is only looked at */ int64_t held_rows; /* of validation */ } qn_trial;
+int qn_trainer_time(qn_trainer *t, double most, qn_trial *out);
 const qn_train_state *qn_trainer_state(const qn_trainer *t);
+int64_t qn_trainer_checkpoint_bytes(const qn_trainer *t);               /* on the disk, but for some headers */
 qn_engine *qn_trainer_engine(qn_trainer *t);
 
 #endif

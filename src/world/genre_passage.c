@@ -13,6 +13,7 @@ const qn_rule qn_rules_passage[] = {
     RULE("pass.three", "2*{A} has {$1=pass.one}. {B} has {$2=pass.other}. {C} has {$3=pass.third}.",
          "{A} bought {$1=pass.one}, {B} bought {$2=pass.other}, and {C} bought {$3=pass.third}.",
          "^{when}, {A} found {$1=pass.one}. {B} found {$2=pass.other}, and {C} found only {$3=pass.third}."),
+    RULE("pass.one.has", "{A} has {$1=pass.one}.", "{A} bought {$1=pass.one}.", "^{when}, {A} found {$1=pass.one}."),
     RULE("pass.two", "{pass.pair}", "2*{A} has {$1=pass.one}. {B} has {$2=pass.other}."),
     RULE("pass.pair", "{A} bought {$1=pass.one}, and {B} bought {$2=pass.other}.",
          "^{when}, {A} found {$1=pass.one}, and {B} found {$2=pass.other}.",

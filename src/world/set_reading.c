@@ -1,7 +1,8 @@
 /* world/set_reading.c — what was said just before, and what was said long before.
  *
- *     reading       three people and what each has, sentences about other things; then one of them is asked for, as
- *                   passages of the corpus do. Or, which the corpus does not do: facts of strangers, and one of them
+ *     reading       one to three people and what each has, sentences about other things; then one of them is asked for,
+ *                   as passages of the corpus do. With one of them it is enough to have read; with more, who has what
+ *                   must be told apart. Or, which the corpus does not do: facts of strangers, and one of them
  *                   in another form.
  *     long_range    a list of names, sentences about other things, and the list again: whose turn is it?
  *
@@ -13,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { PASSAGES = 240, FACTS = 120, ROLLS = 60, DISTANCES = 5, PEOPLE = 4, BYTES_A_TOKEN = 4 };
+enum { PASSAGES = 360, FACTS = 120, ROLLS = 60, DISTANCES = 5, PEOPLE = 4, BYTES_A_TOKEN = 4 };
 
 /* Documents of these sets, far behind those of any corpus. */
 #define READING_DOC ((uint64_t)1 << 41)
@@ -70,6 +71,8 @@ static void choice_row(qn_sets *s, qn_str context, const qn_str *choice, int n, 
 
 /* ---- passages ---------------------------------------------------------------------------------------------------- */
 
+typedef struct { int people, who; bool what; } passage;     /* who of them is asked for; what, or by what they have */
+
 /* What nobody in the passage has: one thing's words but the last, and the last of another. "a red" + "cup" */
 static int put_absent(qn_str a, qn_str b, qn_buf *out) {
     size_t head = a.n, tail = b.n;
@@ -89,43 +92,52 @@ static bool all_differ(const qn_str *v, int n) {
     return true;
 }
 
-/* What somebody has, or who has something; the fourth choice was not said. Choices are views into g->out and s->c. */
-static int ask_passage(qn_sets *s, qn_gen *g, bool what, int who, qn_str choice[4]) {
-    const int next = (who + 1) % 3, after = (who + 2) % 3, order[3] = {who, next, after};
-    const qn_str thing = saved(g, 1 + who), name = actor_name(g, who);
+/* What somebody has, or who has something. Of the choices `people` were said, the right one first; the next up to the
+ * third were not, and neither was the fourth, which is made of two of them. They are views into g->out, spare->out and
+ * s->c. */
+static int ask_passage(qn_sets *s, qn_gen *g, qn_gen *spare, const passage *p, qn_str choice[4]) {
+    for (int i = 0; i < 3; i++) {
+        const int k = i < p->people ? (p->who + i) % p->people : i;
+        choice[i] = p->what ? saved(i < p->people ? g : spare, 1 + k) : actor_name(g, k);
+    }
+    const qn_str thing = saved(g, 1 + p->who), name = actor_name(g, p->who);
     qn_buf_clear(&s->c);
-    QN_TRY(what ? qn_buf_printf(&s->a, "\nQuestion: What does %.*s have now?\nAnswer: %.*s has", QN_STR_ARG(name),
-                               QN_STR_ARG(name))
-                : qn_buf_printf(&s->a, "\nQuestion: Who has %.*s now?\nAnswer:", QN_STR_ARG(thing)));
-    QN_TRY(what ? put_absent(saved(g, 1 + next), thing, &s->c)
-                : put_absent(actor_name(g, next), name, &s->c));
-    for (int i = 0; i < 3; i++)
-        choice[i] = what ? saved(g, 1 + order[i]) : actor_name(g, order[i]);
+    QN_TRY(put_absent(choice[1], choice[0], &s->c));
     choice[3] = qn_buf_view(&s->c);
-    return 0;
+    return p->what ? qn_buf_printf(&s->a, "\nQuestion: What does %.*s have now?\nAnswer: %.*s has", QN_STR_ARG(name),
+                                   QN_STR_ARG(name))
+                   : qn_buf_printf(&s->a, "\nQuestion: Who has %.*s now?\nAnswer:", QN_STR_ARG(thing));
 }
 
-static void passage_row(qn_sets *s, qn_gen *g, int64_t n) {
-    static const char *const place[] = {"first", "middle", "last"};
+/* spare tells of the same three what is said of none of them: things of the kinds that the passage leaves out. */
+static void passage_row(qn_sets *s, qn_gen *g, qn_gen *spare, int64_t n) {
+    static const char *const said[] = {"pass.one.has", "pass.two", "pass.three"}, *const counted[] = {"1", "2", "3"},
+                      *const place[3][3] = {{"only"}, {"first", "last"}, {"first", "middle", "last"}};
     qn_name name[PEOPLE];
     qn_str choice[4];
-    const int fillers = (int)(n % 4), who = (int)qn_draw_below(&s->draw, 3);
-    const bool what = n / 4 % 2 == 0;
-    begin(g, READING_DOC + (uint64_t)n);
+    passage p = {.people = 1 + (int)(n % 3), .what = n / 12 % 2 == 0};
+    const int fillers = (int)(n / 3 % 4);
+    p.who = (int)qn_draw_below(&s->draw, (uint32_t)p.people);
+    begin(g, READING_DOC + 2 * (uint64_t)n);
     cast(s, g, 3, name);
-    qn_gen_say(g, "pass.three");
+    qn_gen_say(g, said[p.people - 1]);
     for (int i = 0; i < fillers; i++)
         qn_gen_say(g, "filler");
+    begin(spare, READING_DOC + 2 * (uint64_t)n + 1);
+    for (int i = 0; i < 3; i++)
+        qn_gen_set_stranger(spare, i, name[i]);
+    qn_gen_say(spare, said[2]);
     qn_buf_clear(&s->a);
     qn_sets_keep(s, g->rc);
+    qn_sets_keep(s, spare->rc);
     qn_sets_keep(s, qn_buf_put(&s->a, g->out.s, g->out.n));
     if (s->rc < 0)
         return;
-    qn_sets_keep(s, ask_passage(s, g, what, who, choice));
+    qn_sets_keep(s, ask_passage(s, g, spare, &p, choice));
     char between[4];
     snprintf(between, sizeof between, "%d", fillers);
-    const char *tags[] = {"text", "passage", "asked", what ? "what" : "who", "place", place[who],
-                          "sentences between", between, NULL};
+    const char *tags[] = {"text", "passage", "people", counted[p.people - 1], "asked", p.what ? "what" : "who", "place",
+                          place[p.people - 1][p.who], "sentences between", between, NULL};
     if (s->rc == 0 && all_differ(choice, 4) && qn_set_fresh(s, qn_buf_view(&s->a)))
         choice_row(s, qn_buf_view(&s->a), choice, 4, tags);
 }
@@ -174,22 +186,25 @@ static void fact_row(qn_sets *s, qn_gen *g, int64_t n) {
                         .name = actor_name(g, who), .she = g->actor[who].she};
     qn_sets_keep(s, qn_say_open(w, &ask, &s->a));
     put_values(s, r, value, choice);
-    const char *tags[] = {"text", "facts", "asked", "value", "place", place[who], "sentences between", "-", NULL};
+    const char *tags[] = {"text", "facts", "people", "3", "asked", "value", "place", place[who],
+                          "sentences between", "-", NULL};
     if (s->rc == 0 && qn_set_fresh(s, qn_buf_view(&s->a)))
         choice_row(s, qn_buf_view(&s->a), choice, 4, tags);
 }
 
 int qn_set_reading(qn_sets *s) {
-    qn_gen g;
+    qn_gen g, spare;
     qn_set_begin(s, "eval/reading", false);
-    qn_set_head(s, &(qn_head){.kind = "choice", .about = "Three people nobody knows and what is said of them just "
-                                                         "before; one of four answers, three of which were said"});
+    qn_set_head(s, &(qn_head){.kind = "choice", .about = "One to three people nobody knows and what is said of "
+                                                         "them just before; one of four answers"});
     qn_sets_keep(s, qn_gen_init(&g, s->w));
+    qn_sets_keep(s, qn_gen_init(&spare, s->w));
     for (int64_t n = 0; s->rows < PASSAGES && s->rc == 0; n++)
-        passage_row(s, &g, n);
+        passage_row(s, &g, &spare, n);
     for (int64_t n = 0; s->rows < PASSAGES + FACTS && s->rc == 0; n++)
         fact_row(s, &g, n);
     qn_gen_drop(&g);
+    qn_gen_drop(&spare);
     return qn_set_end(s);
 }
 

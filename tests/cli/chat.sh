@@ -19,6 +19,16 @@ code 0; err_has 'temperature 0.5'; err_has 'top-k 3'
 run "$QUERN" chat "$S/tiny" -p hello -v --temp 0
 code 0; err_has 'temperature 0,'
 
+# A template that opens the thoughts itself: what follows is thought until they are closed, and no answer.
+cp -r "$S/tiny" "$S/thinker"
+sed 's/assistant\\n/assistant\\n<think>\\n/' "$S/tiny/tokenizer_config.json" >"$S/thinker/tokenizer_config.json"
+run "$QUERN" chat "$S/thinker" -p hello -n 3 --json
+code 0; out_has '{"text":"","reasoning_content":"ABC","stop_reason":"length"'
+run "$QUERN" chat "$S/thinker" -p hello -n 3
+code 0; out_is ''
+run "$QUERN" generate "$S/thinker" --chat -p hello -n 3 --json
+code 0; out_has '"text": "ABC"'; out_has '"reasoning_content": "ABC"'; out_has '"content": ""'
+
 # A pipe: a turn per line, answers only. The second turn finds the first in the cache, but for the last token, which
 # the model has said and not heard. A message of role r and text t is 4 + |r| + |t| tokens, the opening of an answer 11.
 run sh -c 'printf "one\n\ntwo\n" | "$QUERN" chat "$M" -n 3'

@@ -15,8 +15,8 @@ code 0
 # A tokenizer's folder, without a model, is enough, and its EOS is known.
 run "$QUERN" data prepare corpus.jsonl --tokenizer tok --out data --validation 10%
 code 0
-out_has 'data: 300 documents out of 1 files, in 2 shards'
-out_has 'left out: 1 duplicates, 1 empty'
+out_has 'data: 300 documents out of 1 file, in 2 shards'
+out_has 'left out: 1 duplicate, 1 empty'
 err_is ''
 run cmp data/tokenizer.json tok/tokenizer.json
 code 0
@@ -27,7 +27,7 @@ code 0
 out_has 'row 0: '
 out_has '── document '
 out_has '⟦<|endoftext|>⟧'
-out_has 'left out: 1 duplicates, 1 empty'
+out_has 'left out: 1 duplicate, 1 empty'
 out_has 'leaked        0 validation'
 run "$QUERN" data check data --rows 1 --context 64 --color always
 out_has '[36m<|endoftext|>'
@@ -89,7 +89,7 @@ code 0
 err_has 'a part of the largest one became it'
 run "$QUERN" data check book --rows 1 --context 32 --packing stream --seed 3
 code 0
-out_has 'row 0: 1 pieces, 32 of 32 tokens'
+out_has 'row 0: 1 piece, 32 of 32 tokens'
 
 # Sources with weights.
 run "$QUERN" data prepare --source corpus.jsonl=3 --source book.txt=1 --tokenizer tok --out mix
@@ -104,7 +104,7 @@ err_has 'PATH=WEIGHT'
 mkdir t
 run env TMPDIR="$scratch/t" "$QUERN" data check book.txt --tokenizer tok --rows 0
 code 0
-out_has 'train         1 documents'
+out_has 'train         1 document, '
 run ls -A t
 out_is ''
 run "$QUERN" data check book.txt
@@ -127,6 +127,27 @@ run "$QUERN" data prepare latin.txt --tokenizer tok --out refused --invalid refu
 code 9
 err_has 'byte 3 (0xe9)'
 
+# What begins with little but broken characters is no text: a file that is named is refused, one of a folder passed
+# over, and that is said once.
+i=0
+while [ $i -lt 9 ]; do printf '\300\304 \326\334 '; i=$((i + 1)); done >koi8.txt
+run "$QUERN" data prepare koi8.txt --tokenizer tok --out koi8
+code 5
+err_has 'koi8.txt is no text in UTF-8: 36 broken characters in its first 54 bytes (other encodings can be converted'
+mkdir several
+cp koi8.txt book.txt several
+mkfifo several/pipe
+ln -s nowhere several/dangling
+run "$QUERN" data prepare several --tokenizer tok --out of-several --validation 0
+code 0
+out_has '1 document out of 1 file, in 1 shard'
+cp err heard
+for said in 'koi8.txt is passed over: it is no text' 'pipe is passed over: it is no file' \
+    'dangling is passed over: No such file'; do
+    run grep -cF "several/$said" heard
+    out_is 1
+done
+
 # Lines that are no JSON: refused with a way on, or passed over and counted.
 { head -n 9 corpus.jsonl; echo '{"text": "torn'; echo 'no JSON'; tail -n +10 corpus.jsonl; } >torn.jsonl
 for ask in "data prepare torn.jsonl --tokenizer tok --out torn" "data check torn.jsonl --tokenizer tok" \
@@ -147,6 +168,10 @@ code 0
 out_has '"bad_lines": 0'
 run cmp torn2/train-00000.tokens sound/train-00000.tokens
 code 0
+run "$QUERN" data check torn2 --rows 0
+out_has 'left out: 0 without a text, 2 of no JSON'
+run "$QUERN" data check sound --rows 0
+out_lacks 'of no JSON'
 
 run "$QUERN" data prepare corpus.jsonl --tokenizer tok
 code 2

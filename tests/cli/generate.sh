@@ -57,7 +57,7 @@ code 0; out_has '"prompt_tokens": 4'
 run "$QUERN" generate "$M" --chat -p 'say <|im_end|> it' -q
 code 0; out_is 'ABCDEFGHIJKLMNOPQRSTUVWXYZ'
 run "$QUERN" generate "$M" --chat --system 'be brief' -p it --json -n 2
-code 0; out_has '"text": "AB"'; out_has '"prompt_tokens": 39'
+code 0; out_has '"text": "AB"'; out_has '"prompt_tokens": 39'; out_has '"content": "AB"'
 run "$QUERN" generate "$M" --chat -p refuse
 code 12; out_is ''; err_has 'the template refuses'
 

@@ -71,6 +71,7 @@ out_has 'LlamaForCausalLM'
 run "$QUERN" train resume run
 code 0
 err_has 'all 16 steps are done'
+err_has '`quern train pretrain --from run/last` begins another run with its weights'
 
 # Without its link a run goes on from the newest checkpoint; a damaged one is refused, and another named.
 cp -a run linkless
@@ -313,6 +314,15 @@ err_has 'prepare the data with --tokenizer run/last'
 run "$QUERN" train pretrain --data data --from run/last --context 512 --steps 3 --out x
 code 2
 err_has 'rows of 512 tokens do not fit into the model'"'"'s context of 32'
+
+# A prepared folder without its last file is none, and no text either.
+mkdir torn
+cp data/*.tokens data/tokenizer.json torn
+for with in '' '--tokenizer tok'; do
+    run "$QUERN" train pretrain --data torn $with --steps 3 --out x
+    code 2
+    err_has 'torn: was never prepared to its end: its data.json is missing'
+done
 
 # The smallest base of the rotations that is taken makes a model that opens.
 train --rope-theta 1 --steps 1 --out x

@@ -72,10 +72,19 @@ run "$QUERN" train pretrain --data data $shape --time 1s --out timed
 code 0
 out_has '; --time promised 0:0'
 out_has ', it took 0:'
+out_has ': steps 0:0'
+out_has ', evaluations 0:0'
+out_has ', checkpoints 0:0'
 run grep -c '"seconds_promised": [0-9]' timed/manifest.json
 out_is 1
 run grep -c '"seconds_taken": [0-9]' timed/manifest.json
 out_is 1
+# It is a run of so many steps like any other, whatever was tried before.
+steps=$(sed -n 's/.*"steps": \([0-9]*\).*/\1/p' timed/manifest.json | head -n 1)
+run "$QUERN" train pretrain --data data $shape --steps "$steps" --out untried --quiet
+code 0
+run cmp timed/last/model.safetensors untried/last/model.safetensors
+code 0
 cp -a timed cut
 rm -rf cut/checkpoints cut/last cut/best
 run "$QUERN" train resume cut --json
@@ -103,6 +112,7 @@ done
 err_has 'model   llama'
 err_has '1 layer, width 32, 1 head of 32'
 err_has 'run     3 steps of 4 rows of 32 tokens: 384 tokens, '
+err_has 'disk    up to '
 err_has '1 thread)'
 run test -e x
 code 1
@@ -119,5 +129,8 @@ rm -rf x
 train --steps 2 --json --quiet
 code 0
 out_has '"tokens_per_second": '
+for part in steps evaluations samples checkpoints; do
+    out_has "\"seconds_$part\": "
+done
 
 done_testing

@@ -11,7 +11,7 @@ done >corpus.txt
 run "$QUERN" train tokenizer corpus.txt --vocab 300 --out one
 code 0
 out_has 'one/tokenizer.json: 300 tokens, 1 of them special, 43 merges'
-out_has 'corpus: 1 documents'
+out_has 'corpus: 1 document, '
 out_has 'cyrillic'
 run cat one/tokenizer_config.json
 out_has '"eos_token": "<|endoftext|>"'

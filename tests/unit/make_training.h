@@ -25,14 +25,15 @@ typedef struct {
     qn_train_hooks hooks;
     const qn_dataset *data;             /* NULL: the common one */
     const qn_examples *examples;        /* instead of data */
-    double neftune;
+    double neftune, dropout;
+    int recompute;
     qn_objective objective;             /* of examples that are judged: the reference is made at once */
 } make_options;
 
 /* Three heads of 16, one for keys where the family can; rows hold two to four documents. */
 #define MAKE                                                                                                       \
     (make_options){.arch = "llama", .compute = QN_F32, .threads = 1, .context = 40, .batch = 4, .rows = 2, \
-                   .shards = 1, .steps = 6, .rate = 1e-2}
+                   .shards = 1, .steps = 6, .rate = 1e-2, .recompute = QN_RECOMPUTE_CHEAP}
 
 typedef struct {
     qn_pool *pool;
@@ -71,6 +72,8 @@ QN_UNUSED static qn_recipe made_recipe(const make_options *o) {
     r.schedule.peak = o->kind == QN_OPTIMIZER_SGD ? 10 * o->rate : o->rate;
     r.eval_every = o->every;
     r.neftune = o->neftune;
+    r.dropout = o->dropout;
+    r.recompute = o->recompute;
     r.objective = o->objective;
     r.sample_every = o->samples;
     r.checkpoint_every = o->saves;

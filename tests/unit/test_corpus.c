@@ -48,6 +48,8 @@ static void check_refused(const char *path, qn_invalid invalid, int code, const 
 
 static const char *write_text(const char *name, const char *text) { return qn_test_write(name, text, strlen(text)); }
 
+static void make_folder(const char *name) { CHECK(mkdir(qn_test_temp(name), 0777) == 0, "%s", name); }
+
 static const char *write_gzip(const char *name, const char *text, size_t cut) {
     const char *path = qn_test_temp(name);
     gzFile f = gzopen(path, "wb");
@@ -168,6 +170,50 @@ TEST(leaves_lines_without_a_text_out) {
     check_refused(path, QN_INVALID_REPLACE, QN_EFORMAT, "--field");
     check_refused(path, QN_INVALID_REPLACE, QN_EFORMAT, "\"content\", \"id\"");
     check_refused(write_text("array.jsonl", "[]"), QN_INVALID_REPLACE, QN_EFORMAT, "no fields");
+}
+
+/* Data without a zero byte, or letters of another encoding; a few accents of Latin-1 are a text with broken letters. */
+TEST(knows_what_is_no_text_without_a_zero) {
+    char noise[4000];
+    qn_corpus_stats stats;
+    qn_buf out = {0};
+    for (size_t i = 0; i < sizeof noise; i++)
+        noise[i] = (char)(i * 2654435761u >> 7 | 1);
+    const char *path = qn_test_write("noise.bin", noise, sizeof noise);
+    check_refused(path, QN_INVALID_REPLACE, QN_EFORMAT, "noise.bin is no text in UTF-8: ");
+    check_refused(path, QN_INVALID_DROP, QN_EFORMAT, " broken characters in its first 4000 bytes (other encodings can");
+    check_refused(path, QN_INVALID_REFUSE, QN_EUTF8, "is not UTF-8");
+    memset(noise, 'a', sizeof noise);
+    for (size_t i = 0; i < 399; i++)
+        noise[10 * i] = '\xe9';
+    path = qn_test_write("latin.txt", noise, sizeof noise);
+    CHECK_OK(read_all(&(qn_corpus_options){.path = &path, .n_paths = 1}, &out, &stats));
+    CHECK_INT(stats.invalid, 399);
+    noise[1] = '\xe9';
+    path = qn_test_write("more.txt", noise, sizeof noise);
+    check_refused(path, QN_INVALID_REPLACE, QN_EFORMAT, "400 broken characters in its first 4000 bytes");
+    qn_buf_drop(&out);
+}
+
+/* What a search passes over is said by whoever reads, and not by whoever only looks what is there. */
+TEST(remarks_on_folders_wait_for_a_reader) {
+    qn_corpus *c;
+    qn_corpus_piece piece;
+    make_folder("odd");
+    write_text("odd/a.txt", "A");
+    CHECK(symlink("nowhere", qn_test_temp("odd/dangling")) == 0);
+    const char *path = qn_test_temp("odd");
+    said[0] = '\0';
+    qn_log_set(hear, NULL);
+    CHECK_OK(qn_corpus_open(&c, &(qn_corpus_options){.path = &path, .n_paths = 1}));
+    CHECK_STR(said, "");
+    CHECK_INT(qn_corpus_next(c, &piece), 1);
+    CHECK_CONTAINS(said, "odd/dangling is passed over: No such file");
+    said[0] = '\0';
+    CHECK_INT(qn_corpus_next(c, &piece), 0);
+    qn_log_set(NULL, NULL);
+    CHECK_STR(said, "");
+    qn_corpus_close(c);
 }
 
 /* Lines that are no JSON: an error that names the way on, or passed over, said once with where they are. */
@@ -292,8 +338,6 @@ TEST(joins_characters_over_blocks) {
     qn_buf_drop(&text);
     qn_buf_drop(&out);
 }
-
-static void make_folder(const char *name) { CHECK(mkdir(qn_test_temp(name), 0777) == 0, "%s", name); }
 
 TEST(walks_folders_in_the_order_of_paths) {
     qn_buf out = {0};

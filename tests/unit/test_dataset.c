@@ -136,14 +136,17 @@ TEST(opens_no_folder_without_the_marker) {
 }
 
 TEST(remembers_what_was_left_out) {
-    const char *text = "{\"text\": \"a\xff\"}\n{\"text\": \"b\"}\n{\"text\": \"b\"}\n{\"text\": \"\"}\n";
-    qn_dataset *d = data_open("counts", qn_test_write("counts.jsonl", text, strlen(text)), (qn_data_options){0}, true);
+    const char *text = "{\"text\": \"a\xff\"}\n{\"text\": \"b\"}\n{\"text\": \"b\"}\n{\"text\": \"\"}\n{}\n{}\ntorn\n";
+    qn_dataset *d = data_open("counts", qn_test_write("counts.jsonl", text, strlen(text)),
+                              (qn_data_options){.skip_bad = true}, true);
     CHECK_INT(qn_dataset_sources(d), 1);
     const qn_dataset_source *s = qn_dataset_source_at(d, 0);
     CHECK_INT(s->documents, 4);
     CHECK_INT(s->duplicates, 1);
     CHECK_INT(s->empty, 1);
     CHECK_INT(s->invalid, 1);
+    CHECK_INT(s->textless, 2);
+    CHECK_INT(s->bad, 1);
     CHECK_CONTAINS(s->name, "counts.jsonl");
     CHECK_INT(s->split[QN_SPLIT_TRAIN].documents, 2);
     qn_dataset_close(d);

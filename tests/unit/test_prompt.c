@@ -256,3 +256,16 @@ TEST(prompts_begin_the_conversations_of_published_templates) {
         qn_buf_drop(&text);
     }
 }
+
+TEST(knows_the_form_of_answers_and_whether_its_marks_are_special_tokens) {
+    static const struct { const char *template, *form; bool spelled; } x[] = {
+        {"{{ '<tool_call>' }}", "hermes", true}, {"{{ '[TOOL_CALLS]' }}", "mistral", false}, {"", "hermes", true},
+    };
+    for (size_t i = 0; i < QN_LEN(x); i++) {
+        rig r;
+        rig_open(&r, qn_str_of(x[i].template), "[]");
+        CHECK_STR(qn_answer_form_name(&r.p.form), x[i].form, "%s", x[i].template);
+        CHECK_INT(r.p.spelled, x[i].spelled, "%s", x[i].template);
+        rig_drop(&r);
+    }
+}

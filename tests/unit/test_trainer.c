@@ -141,6 +141,62 @@ TEST(a_batch_is_the_sum_of_its_passes) {
     }
 }
 
+/* ---- dropout ---- */
+
+/* A mask is a function of seed, step and place: whatever is computed again on the way back, on however many threads, it
+ * drops the same numbers; and passes of one row drop what a pass of all would have. */
+TEST(what_is_dropped_stays_dropped_when_it_is_computed_again) {
+    static const int again[] = {QN_KEEP_ALL, QN_RECOMPUTE_CHEAP, QN_RECOMPUTE_LAYERS};
+    for (size_t f = 0; f < QN_LEN(families); f++) {
+        qn_step_report want, got;
+        make_options o = MAKE;
+        o.arch = families[f];
+        made undropped = make(&o);
+        o.dropout = 0.2;
+        o.rows = 4;
+        made whole = make(&o);
+        CHECK_OK(qn_trainer_step(undropped.t, &got));
+        CHECK_OK(qn_trainer_step(whole.t, &want));
+        CHECK(fabs(got.loss - want.loss) > 1e-4 * want.loss, "nothing was dropped");
+        o.rows = 1;
+        made rows = make(&o);
+        CHECK_OK(qn_trainer_step(rows.t, &got));
+        CHECK_NEAR(got.loss, want.loss, 1e-7 * want.loss);
+        check_near(whole.p, qn_engine_grad(whole.t->engine), qn_engine_grad(rows.t->engine), 1e-6, o.arch);
+        for (size_t i = 0; i < QN_LEN(again); i++) {
+            o.rows = 4;
+            o.recompute = again[i];
+            o.threads = 1 + (int)i;
+            made other = make(&o);
+            CHECK_OK(qn_trainer_step(other.t, &got));
+            CHECK(got.loss == want.loss, "%s, policy %d: %.9g, %.9g", o.arch, again[i], got.loss, want.loss);
+            made_same(&whole, &other, o.arch);
+            made_drop(&other);
+        }
+        made_drop(&rows);
+        made_drop(&whole);
+        made_drop(&undropped);
+    }
+}
+
+/* ---- bits per byte ---- */
+
+/* Of text alone. A fresh model gives every token ln V or nearly; ends of documents stand for no byte, so neither their
+ * loss nor they count, and the bytes are those that the documents have in files. */
+TEST(bits_per_byte_leave_out_what_is_no_text) {
+    make_options o = MAKE;
+    made r = make(&o);
+    qn_measured m;
+    r.t->recipe.eval_rows = 0;
+    CHECK_OK(qn_trainer_measure(r.t, &m));
+    const qn_split_info held = qn_dataset_info(made_data(), QN_SPLIT_VALIDATION);
+    CHECK_INT(m.tokens, held.tokens - held.documents, "each token but the first of a document");
+    const double of_text = m.bits_per_byte * (double)held.bytes * 0.69314718055994531;
+    CHECK_NEAR(of_text / (m.loss * (double)(m.tokens - held.documents)), 1, 0.01);
+    CHECK(of_text < 0.99 * m.loss * (double)m.tokens, "ends of documents were counted");
+    made_drop(&r);
+}
+
 /* ---- a run with everything on the way ---- */
 
 typedef struct { made *r; int64_t stop_at, measured, saved, sampled, steps; int fails; atomic_bool cancel; } watching;
@@ -232,6 +288,17 @@ TEST(looking_disturbs_nothing) {
     made_same(&plain, &r, "done");
     made_drop(&r);
     made_drop(&plain);
+}
+
+/* By steps in earnest: of this trainer nothing is kept, and a row that is only looked at is less than its step. */
+TEST(a_trial_tells_what_steps_and_rows_take) {
+    make_options o = MAKE;
+    qn_trial trial;
+    made r = make(&o);
+    CHECK_OK(qn_trainer_time(r.t, 0, &trial));
+    CHECK(trial.step > 0 && trial.row > 0 && trial.held_rows > 0, "%g %g", trial.step, trial.row);
+    CHECK_INT(qn_trainer_state(r.t)->step, 2);
+    made_drop(&r);
 }
 
 /* A hook that fails ends the run, and the steps so far are not lost. */

@@ -1,0 +1,446 @@
+/* serve/ask.c — members of requests, by table. */
+#include "serve/ask.h"
+
+#include <math.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <string.h>
+
+typedef int read_fn(qn_exchange *x, qn_json *j, qn_ask *a);
+typedef enum { F64, I64, FLAG, BY } kind;
+typedef struct { const char *name; kind kind; size_t at; double lo, hi; read_fn *read; } member;
+
+#define SAMPLER(field) offsetof(qn_ask, o.sampler.field)
+
+/* ---- members with a shape of their own ---- */
+
+static int add_stop(qn_json *j, qn_ask *a) {
+    if (a->stops == QN_ASK_STOPS)
+        return qn_json_fail(j, QN_ELIMIT, "more than %d stop strings", QN_ASK_STOPS);
+    qn_buf *to = &a->stop_text[a->stops];
+    qn_buf_clear(to);
+    QN_TRY(qn_json_string(j, to));
+    if (to->n == 0)
+        return qn_json_fail(j, QN_EINVAL, "an empty stop string would never, or always, appear");
+    a->stops++;
+    return 0;
+}
+
+static int read_stop(qn_exchange *x, qn_json *j, qn_ask *a) {
+    int more;
+    (void)x;
+    a->stops = 0;
+    if (qn_json_peek(j) != '[')
+        return add_stop(j, a);
+    QN_TRY(qn_json_enter(j, '['));
+    while ((more = qn_json_item(j)) > 0)
+        QN_TRY(add_stop(j, a));
+    return more;
+}
+
+static int read_count(qn_json *j, const char *name, int64_t lo, int64_t hi, int64_t *out) {
+    int64_t v;
+    QN_TRY(qn_json_i64(j, &v));
+    if (v < lo || v > hi)
+        return qn_json_fail(j, QN_EINVAL, "%s is %lld; expected %lld to %lld", name, (long long)v, (long long)lo,
+                            (long long)hi);
+    *out = v;
+    return 0;
+}
+
+/* true or false in a chat, how many in a completion. */
+static int read_logprobs(qn_exchange *x, qn_json *j, qn_ask *a) {
+    (void)x;
+    if (a->chat)
+        return qn_json_bool(j, &a->o.logprobs);
+    a->o.logprobs = true;
+    return read_count(j, "logprobs", 0, QN_ASK_TOP, &a->top);
+}
+
+static int read_top_logprobs(qn_exchange *x, qn_json *j, qn_ask *a) {
+    (void)x;
+    return read_count(j, "top_logprobs", 0, QN_ASK_TOP, &a->top);
+}
+
+static int read_mirostat(qn_exchange *x, qn_json *j, qn_ask *a) {
+    int64_t version;
+    (void)x;
+    QN_TRY(read_count(j, "mirostat", 0, 2, &version));
+    a->o.sampler.mirostat = (int)version;
+    return 0;
+}
+
+static int read_seed(qn_exchange *x, qn_json *j, qn_ask *a) {
+    int64_t seed;
+    (void)x;
+    QN_TRY(qn_json_i64(j, &seed));
+    a->o.sampler.seed = (uint64_t)seed;
+    a->seeded = true;
+    return 0;
+}
+
+static int read_stream_options(qn_exchange *x, qn_json *j, qn_ask *a) {
+    qn_str key;
+    int more;
+    (void)x;
+    QN_TRY(qn_json_enter(j, '{'));
+    while ((more = qn_json_key(j, &key)) > 0)
+        QN_TRY(qn_str_is(key, "include_usage") ? qn_json_bool(j, &a->usage) : qn_json_skip(j));
+    return more;
+}
+
+static int read_raw(qn_json *j, int what, const char *expected, qn_str *out) {
+    if (qn_json_peek(j) != what)
+        return qn_json_fail(j, QN_EFORMAT, "expected %s", expected);
+    return qn_json_raw(j, out);
+}
+
+static int read_messages(qn_exchange *x, qn_json *j, qn_ask *a) {
+    (void)x;
+    return read_raw(j, '[', "an array of messages", &a->messages);
+}
+
+static int read_tools(qn_exchange *x, qn_json *j, qn_ask *a) {
+    (void)x;
+    return read_raw(j, '[', "an array of tools", &a->tools);
+}
+
+static int read_kwargs(qn_exchange *x, qn_json *j, qn_ask *a) {
+    (void)x;
+    return read_raw(j, '{', "an object: variables of the chat template", &a->kwargs);
+}
+
+static int read_prompt(qn_exchange *x, qn_json *j, qn_ask *a) {
+    (void)x;
+    return qn_json_raw(j, &a->prompt);
+}
+
+/* A name out of a fixed list; its index. */
+static int read_word(qn_json *j, const char *const *words, size_t n, int *out) {
+    qn_buf text = {0};
+    int rc = qn_json_string(j, &text);
+    *out = -1;
+    for (size_t i = 0; i < n && rc >= 0; i++)
+        if (qn_str_is(qn_buf_view(&text), words[i]))
+            *out = (int)i;
+    if (rc >= 0 && *out < 0)
+        rc = qn_json_fail(j, QN_EINVAL, "\"%.*s\" is none of what is possible here", QN_STR_ARG(qn_buf_view(&text)));
+    qn_buf_drop(&text);
+    return rc;
+}
+
+static int read_function_name(qn_json *j, qn_ask *a) {
+    qn_str key;
+    int more;
+    QN_TRY(qn_json_enter(j, '{'));
+    while ((more = qn_json_key(j, &key)) > 0) {
+        const bool name = qn_str_is(key, "name");
+        if (name)
+            qn_buf_clear(&a->tool);
+        QN_TRY(name ? qn_json_string(j, &a->tool) : qn_json_skip(j));
+    }
+    return more;
+}
+
+/* "auto", "none", "required", or {"type": "function", "function": {"name": …}}. */
+static int read_tool_choice(qn_exchange *x, qn_json *j, qn_ask *a) {
+    static const char *const words[] = {"auto", "none", "required"};
+    qn_str key;
+    int more, which;
+    (void)x;
+    if (qn_json_peek(j) == '"') {
+        QN_TRY(read_word(j, words, QN_LEN(words), &which));
+        a->choice = (qn_tool_choice)which;
+        return 0;
+    }
+    QN_TRY(qn_json_enter(j, '{'));
+    while ((more = qn_json_key(j, &key)) > 0)
+        QN_TRY(qn_str_is(key, "function") ? read_function_name(j, a) : qn_json_skip(j));
+    QN_TRY(more);
+    if (a->tool.n == 0)
+        return qn_json_fail(j, QN_EINVAL, "expected {\"type\": \"function\", \"function\": {\"name\": …}}");
+    a->choice = QN_TOOLS_NAMED;
+    return 0;
+}
+
+/* {"name", "strict", "schema"} around it, as OpenAI has it. */
+static int read_named_schema(qn_json *j, qn_ask *a) {
+    qn_str key;
+    int more;
+    QN_TRY(qn_json_enter(j, '{'));
+    while ((more = qn_json_key(j, &key)) > 0)
+        QN_TRY(qn_str_is(key, "schema") ? qn_json_raw(j, &a->schema) : qn_json_skip(j));
+    return more;
+}
+
+static int read_response_format(qn_exchange *x, qn_json *j, qn_ask *a) {
+    static const char *const words[] = {"text", "json_object", "json_schema"};
+    qn_str key;
+    int more, which = -1;
+    (void)x;
+    a->schema = (qn_str){0};
+    QN_TRY(qn_json_enter(j, '{'));
+    while ((more = qn_json_key(j, &key)) > 0) {
+        if (qn_str_is(key, "type"))
+            QN_TRY(read_word(j, words, QN_LEN(words), &which));
+        else if (qn_str_is(key, "json_schema"))
+            QN_TRY(read_named_schema(j, a));
+        else
+            QN_TRY(qn_str_is(key, "schema") ? qn_json_raw(j, &a->schema) : qn_json_skip(j));
+    }
+    QN_TRY(more);
+    if (which < 0)
+        return qn_json_fail(j, QN_EINVAL, "response_format wants a \"type\": text, json_object or json_schema");
+    if (which == 2 && !a->schema.s)
+        return qn_json_fail(j, QN_EINVAL, "response_format of type json_schema wants \"json_schema\": {\"schema\": …}");
+    a->format = which == 1 && a->schema.s ? QN_FORMAT_SCHEMA : (qn_ask_format)which;
+    return 0;
+}
+
+/* llama.cpp's two: a schema, a grammar. */
+static int read_schema(qn_exchange *x, qn_json *j, qn_ask *a) {
+    (void)x;
+    a->format = QN_FORMAT_SCHEMA;
+    return qn_json_raw(j, &a->schema);
+}
+
+static int read_grammar(qn_exchange *x, qn_json *j, qn_ask *a) {
+    (void)x;
+    qn_buf_clear(&a->grammar);
+    QN_TRY(qn_json_string(j, &a->grammar));
+    a->format = a->grammar.n > 0 ? QN_FORMAT_GRAMMAR : a->format;
+    return 0;
+}
+
+/* {"token id": bias}, −100 to 100; at −100 it never comes. */
+static int read_logit_bias(qn_exchange *x, qn_json *j, qn_ask *a) {
+    qn_str key;
+    int more;
+    int64_t id;
+    double add;
+    a->n_bias = 0;
+    QN_TRY(qn_json_enter(j, '{'));
+    while ((more = qn_json_key(j, &key)) > 0) {
+        if (!qn_parse_i64(key, &id) || id < 0 || id >= x->server->o.model->cfg.V)
+            return qn_json_fail(j, QN_EINVAL, "logit_bias: \"%.*s\" is no token id of this model", QN_STR_ARG(key));
+        QN_TRY(qn_json_f64(j, &add));
+        if (!(add >= -100 && add <= 100))
+            return qn_json_fail(j, QN_EINVAL, "logit_bias of token %lld is %g; expected -100 to 100", (long long)id,
+                                add);
+        if (a->n_bias == QN_ASK_BIASES)
+            return qn_json_fail(j, QN_ELIMIT, "logit_bias: more than %d tokens", QN_ASK_BIASES);
+        QN_TRY(QN_GROW(QN_MEM_SERVE, a->bias, a->cap_bias, a->n_bias + 1));
+        a->bias[a->n_bias++] = (qn_logit_bias){(int32_t)id, add <= -100 ? -INFINITY : (float)add};
+    }
+    return more;
+}
+
+static int read_model(qn_exchange *x, qn_json *j, qn_ask *a) {
+    (void)x;
+    qn_buf_clear(&a->model);
+    return qn_json_string(j, &a->model);
+}
+
+/* One of [{"id": 0, "scale": 0.5}]; "name" instead of "id", and scale 1 where it is not said. */
+static int read_one_adapter(qn_exchange *x, qn_json *j, qn_ask *a) {
+    const qn_server_options *o = &x->server->o;
+    qn_str key;
+    qn_buf name = {0};
+    int more, rc = 0;
+    int64_t id = -1;
+    double scale = 1;
+    QN_TRY(qn_json_enter(j, '{'));
+    while ((more = qn_json_key(j, &key)) > 0) {
+        if (qn_str_is(key, "id"))
+            QN_TRY_OUT(qn_json_i64(j, &id));
+        else if (qn_str_is(key, "name"))
+            QN_TRY_OUT(qn_json_string(j, &name));
+        else
+            QN_TRY_OUT(qn_str_is(key, "scale") ? qn_json_f64(j, &scale) : qn_json_skip(j));
+    }
+    QN_TRY_OUT(more);
+    for (int i = 0; i < o->n_adapters && name.n; i++)
+        id = qn_str_is(qn_buf_view(&name), o->adapters[i]) ? i : id;
+    if (id < 0 || id >= o->n_adapters)
+        rc = qn_json_fail(j, QN_EINVAL, "no such adapter; the server has %d of them, /v1/models lists their names",
+                          o->n_adapters);
+    else
+        a->scale[id] = (float)scale;
+out:
+    qn_buf_drop(&name);
+    return rc;
+}
+
+static int read_lora(qn_exchange *x, qn_json *j, qn_ask *a) {
+    int more;
+    memset(a->scale, 0, sizeof a->scale);
+    a->scaled = true;
+    QN_TRY(qn_json_enter(j, '['));
+    while ((more = qn_json_item(j)) > 0)
+        QN_TRY(read_one_adapter(x, j, a));
+    return more;
+}
+
+/* ---- the table ---- */
+
+static const member members[] = {
+    {"messages", BY, 0, 0, 0, read_messages},
+    {"prompt", BY, 0, 0, 0, read_prompt},
+    {"model", BY, 0, 0, 0, read_model},
+    {"stream", FLAG, offsetof(qn_ask, stream), 0, 0, NULL},
+    {"stream_options", BY, 0, 0, 0, read_stream_options},
+    {"max_tokens", I64, offsetof(qn_ask, o.max_new), -1, 1 << 24, NULL},
+    {"max_completion_tokens", I64, offsetof(qn_ask, o.max_new), -1, 1 << 24, NULL},
+    {"n_predict", I64, offsetof(qn_ask, o.max_new), -1, 1 << 24, NULL},
+    {"n", I64, offsetof(qn_ask, n), 1, QN_ASK_CHOICES, NULL},
+    {"best_of", I64, offsetof(qn_ask, best_of), 1, QN_ASK_CHOICES, NULL},
+    {"temperature", F64, SAMPLER(temperature), 0, 100, NULL},
+    {"top_p", F64, SAMPLER(top_p), 0, 1, NULL},
+    {"top_k", I64, SAMPLER(top_k), -1, 1 << 24, NULL},
+    {"min_p", F64, SAMPLER(min_p), 0, 1, NULL},
+    {"typical_p", F64, SAMPLER(typical), 1e-6, 1, NULL},
+    {"xtc_probability", F64, SAMPLER(xtc_probability), 0, 1, NULL},
+    {"xtc_threshold", F64, SAMPLER(xtc_threshold), 0, 1, NULL},
+    {"dry_multiplier", F64, SAMPLER(dry_multiplier), 0, 100, NULL},
+    {"dry_base", F64, SAMPLER(dry_base), 1, 100, NULL},
+    {"dry_allowed_length", I64, SAMPLER(dry_allowed), 1, 1 << 24, NULL},
+    {"dry_penalty_last_n", I64, SAMPLER(dry_last), -1, 1 << 24, NULL},
+    {"mirostat_tau", F64, SAMPLER(mirostat_tau), 0, 100, NULL},
+    {"mirostat_eta", F64, SAMPLER(mirostat_eta), 0, 10, NULL},
+    {"mirostat", BY, 0, 0, 0, read_mirostat},
+    {"frequency_penalty", F64, SAMPLER(frequency_penalty), -100, 100, NULL},
+    {"presence_penalty", F64, SAMPLER(presence_penalty), -100, 100, NULL},
+    {"repetition_penalty", F64, SAMPLER(repetition_penalty), 0.01, 100, NULL},
+    {"repeat_penalty", F64, SAMPLER(repetition_penalty), 0.01, 100, NULL},
+    {"repeat_last_n", I64, SAMPLER(penalty_last), -1, 1 << 24, NULL},
+    {"seed", BY, 0, 0, 0, read_seed},
+    {"stop", BY, 0, 0, 0, read_stop},
+    {"ignore_eos", FLAG, offsetof(qn_ask, o.ignore_eos), 0, 0, NULL},
+    {"logprobs", BY, 0, 0, 0, read_logprobs},
+    {"top_logprobs", BY, 0, 0, 0, read_top_logprobs},
+    {"logit_bias", BY, 0, 0, 0, read_logit_bias},
+    {"tools", BY, 0, 0, 0, read_tools},
+    {"tool_choice", BY, 0, 0, 0, read_tool_choice},
+    {"response_format", BY, 0, 0, 0, read_response_format},
+    {"json_schema", BY, 0, 0, 0, read_schema},
+    {"grammar", BY, 0, 0, 0, read_grammar},
+    {"chat_template_kwargs", BY, 0, 0, 0, read_kwargs},
+    {"lora", BY, 0, 0, 0, read_lora},
+    {"adapters", BY, 0, 0, 0, read_lora},
+    {"echo", FLAG, offsetof(qn_ask, echo), 0, 0, NULL},
+    {"parse_special", FLAG, offsetof(qn_ask, parse_special), 0, 0, NULL},
+};
+
+static int read_member(qn_exchange *x, qn_json *j, const member *m, qn_ask *a) {
+    char *to = (char *)a + m->at;
+    double v;
+    switch (m->kind) {
+    case FLAG: return qn_json_bool(j, (bool *)to);
+    case I64: return read_count(j, m->name, (int64_t)m->lo, (int64_t)m->hi, (int64_t *)to);
+    case BY: return m->read(x, j, a);
+    default: break;
+    }
+    QN_TRY(qn_json_f64(j, &v));
+    if (!(v >= m->lo && v <= m->hi))
+        return qn_json_fail(j, QN_EINVAL, "%s is %g; expected %g to %g", m->name, v, m->lo, m->hi);
+    *(double *)to = v;
+    return 0;
+}
+
+static int one_member(qn_exchange *x, qn_json *j, qn_str key, void *arg) {
+    for (size_t i = 0; i < QN_LEN(members); i++)
+        if (qn_str_is(key, members[i].name))
+            return read_member(x, j, &members[i], arg);
+    return qn_json_skip(j);
+}
+
+int qn_ask_members(qn_exchange *x, int (*one)(qn_exchange *x, qn_json *j, qn_str key, void *arg), void *arg) {
+    qn_json j;
+    qn_str key;
+    int more, rc = 0;
+    qn_json_init(&j, x->body.s ? x->body.s : "", x->body.n, "request");
+    j.lone = QN_LONE_REPLACE;                           /* half an emoji in a client's string is no reason to refuse */
+    QN_TRY_OUT(qn_json_enter(&j, '{'));
+    while ((more = qn_json_key(&j, &key)) > 0) {
+        snprintf(x->param_text, sizeof x->param_text, "%.*s", (int)QN_MIN(key.n, sizeof x->param_text - 1), key.s);
+        x->param = x->param_text;
+        QN_TRY_OUT(qn_json_peek(&j) == 'n' ? qn_json_null(&j) : one(x, &j, key, arg));
+        x->param = NULL;
+    }
+    QN_TRY_OUT(more);
+    rc = qn_json_end(&j);
+out:
+    qn_json_drop(&j);
+    return rc;
+}
+
+/* ---- what follows from several ---- */
+
+static int missing(qn_exchange *x, const char *name, const char *what) {
+    x->param = name;
+    return qn_fail(QN_EINVAL, "the request has no \"%s\": %s", name, what);
+}
+
+/* The server's own stop strings stand behind those of the request. */
+static int gather_stops(qn_exchange *x, qn_ask *a) {
+    const qn_generate_options *d = &x->server->o.defaults;
+    a->stop = qn_zalloc(QN_MEM_SERVE, (size_t)(a->stops + d->n_stop), sizeof *a->stop);
+    if (!a->stop)
+        return QN_ENOMEM;
+    for (int64_t i = 0; i < a->stops; i++)
+        a->stop[i] = qn_buf_view(&a->stop_text[i]);
+    for (int64_t i = 0; i < d->n_stop; i++)
+        a->stop[a->stops + i] = d->stop[i];
+    a->o.stop = a->stop;
+    a->o.n_stop = a->stops + d->n_stop;
+    return 0;
+}
+
+/* An adapter's name in the place of the model's: that one, and no other. */
+static void adapter_by_name(qn_exchange *x, qn_ask *a) {
+    const qn_server_options *o = &x->server->o;
+    for (int i = 0; i < o->n_adapters && !a->scaled; i++)
+        if (qn_str_is(qn_buf_view(&a->model), o->adapters[i])) {
+            memset(a->scale, 0, sizeof a->scale);
+            a->scale[i] = 1;
+            a->scaled = true;
+        }
+}
+
+int qn_ask_read(qn_exchange *x, qn_ask *a, bool chat) {
+    a->o = x->server->o.defaults;
+    a->n = 1;
+    a->chat = chat;
+    QN_TRY(qn_ask_members(x, one_member, a));
+    a->o.sampler.top_k = QN_MAX(a->o.sampler.top_k, 0);     /* −1 is "all" to vLLM */
+    if (chat && !a->messages.s)
+        return missing(x, "messages", "an array of {\"role\", \"content\"}");
+    if (!chat && !a->prompt.s)
+        return missing(x, "prompt", "a text, or token ids");
+    x->param = "best_of";
+    if (a->best_of > a->n)
+        return qn_fail(QN_EUNSUPPORTED, "best_of above n is not supported: ask for n answers and choose among them");
+    x->param = "tool_choice";
+    if (a->choice >= QN_TOOLS_REQUIRED && !a->tools.s)
+        return qn_fail(QN_EINVAL, "tool_choice wants a call, and there are no tools");
+    x->param = NULL;
+    a->o.n_top = a->o.logprobs ? a->top : 0;
+    if (a->n_bias > 0) {
+        a->o.sampler.bias = a->bias;
+        a->o.sampler.n_bias = (int64_t)a->n_bias;
+    }
+    adapter_by_name(x, a);
+    QN_TRY(qn_ask_read_tools(x, a));
+    return gather_stops(x, a);
+}
+
+void qn_ask_drop(qn_ask *a) {
+    for (size_t i = 0; i < QN_ASK_STOPS; i++)
+        qn_buf_drop(&a->stop_text[i]);
+    qn_free(a->stop);
+    qn_free(a->bias);
+    qn_buf_drop(&a->model);
+    qn_buf_drop(&a->tool);
+    qn_buf_drop(&a->grammar);
+    qn_ask_drop_tools(a);
+}

@@ -1,0 +1,165 @@
+/* serve/ask_tools.c — the functions that a request offers: read and checked; told to models whose template knows none;
+ * as a schema where one of them must be called. */
+#include "serve/ask.h"
+
+#include <string.h>
+
+static int read_function(qn_json *j, qn_ask_tool *t) {
+    qn_str key;
+    int more;
+    QN_TRY(qn_json_enter(j, '{'));
+    while ((more = qn_json_key(j, &key)) > 0) {
+        if (qn_str_is(key, "name")) {
+            qn_buf_clear(&t->name);
+            QN_TRY(qn_json_string(j, &t->name));
+        } else {
+            QN_TRY(qn_str_is(key, "parameters") ? qn_json_raw(j, &t->parameters) : qn_json_skip(j));
+        }
+    }
+    return more;
+}
+
+/* {"type": "function", "function": {"name", "description", "parameters"}} */
+static int read_tool(qn_json *j, qn_ask *a) {
+    qn_str key;
+    int more;
+    if (a->n_tools == QN_ASK_TOOLS)
+        return qn_json_fail(j, QN_ELIMIT, "more than %d tools", QN_ASK_TOOLS);
+    QN_TRY(QN_GROW(QN_MEM_SERVE, a->tool_list, a->cap_tools, a->n_tools + 1));
+    qn_ask_tool *t = &a->tool_list[a->n_tools++];
+    *t = (qn_ask_tool){0};
+    if (qn_json_peek(j) != '{')
+        return qn_json_fail(j, QN_EFORMAT, "a tool must be an object: {\"type\": \"function\", \"function\": {…}}");
+    QN_TRY(qn_json_enter(j, '{'));
+    while ((more = qn_json_key(j, &key)) > 0)
+        QN_TRY(qn_str_is(key, "function") ? read_function(j, t) : qn_json_skip(j));
+    QN_TRY(more);
+    return t->name.n > 0 ? 0 : qn_json_fail(j, QN_EINVAL, "a tool without \"function\": {\"name\": …}");
+}
+
+static int name_them(qn_exchange *x, qn_ask *a) {
+    bool found = false;
+    a->tool_names = qn_alloc(QN_MEM_SERVE, a->n_tools * sizeof *a->tool_names);
+    if (!a->tool_names)
+        return QN_ENOMEM;
+    for (size_t i = 0; i < a->n_tools; i++) {
+        a->tool_names[i] = qn_buf_view(&a->tool_list[i].name);
+        found = found || qn_str_eq(a->tool_names[i], qn_buf_view(&a->tool));
+    }
+    if (a->choice != QN_TOOLS_NAMED || found)
+        return 0;
+    x->param = "tool_choice";
+    return qn_fail(QN_EINVAL, "tool_choice names \"%.*s\", which is none of the tools",
+                   QN_STR_ARG(qn_buf_view(&a->tool)));
+}
+
+int qn_ask_read_tools(qn_exchange *x, qn_ask *a) {
+    qn_json j;
+    int more, rc = 0;
+    if (!a->tools.s || a->choice == QN_TOOLS_NONE)
+        return 0;
+    x->param = "tools";
+    qn_json_init(&j, a->tools.s, a->tools.n, "tools");
+    j.lone = QN_LONE_REPLACE;
+    QN_TRY_OUT(qn_json_enter(&j, '['));
+    while ((more = qn_json_item(&j)) > 0)
+        QN_TRY_OUT(read_tool(&j, a));
+    QN_TRY_OUT(more);
+    if (a->n_tools == 0 && a->choice >= QN_TOOLS_REQUIRED)
+        rc = qn_fail(QN_EINVAL, "tool_choice wants a call, and there are no tools");
+    else
+        rc = name_them(x, a);
+    if (rc >= 0)
+        x->param = NULL;
+out:
+    qn_json_drop(&j);
+    return rc;
+}
+
+void qn_ask_drop_tools(qn_ask *a) {
+    for (size_t i = 0; i < a->n_tools; i++)
+        qn_buf_drop(&a->tool_list[i].name);
+    qn_free(a->tool_list);
+    qn_free(a->tool_names);
+}
+
+/* What Hermes-2-Pro and Qwen2.5 are told of tools, for templates that have no words for them. */
+int qn_ask_tools_text(const qn_ask *a, qn_buf *out) {
+    qn_json j;
+    qn_str tool;
+    int more, rc;
+    qn_json_init(&j, a->tools.s, a->tools.n, "tools");
+    j.lone = QN_LONE_REPLACE;
+    QN_TRY_OUT(qn_buf_puts(out, "# Tools\n\nYou may call one or more functions to assist with the user query.\n\nYou "
+                           "are provided with function signatures within <tools></tools> XML tags:\n<tools>"));
+    QN_TRY_OUT(qn_json_enter(&j, '['));
+    while ((more = qn_json_item(&j)) > 0) {
+        QN_TRY_OUT(qn_json_raw(&j, &tool));
+        QN_TRY_OUT(qn_buf_putc(out, '\n'));
+        QN_TRY_OUT(qn_buf_put(out, tool.s, tool.n));
+    }
+    QN_TRY_OUT(more);
+    rc = qn_buf_puts(out, "\n</tools>\n\nFor each function call, return a json object with function name and arguments "
+                     "within <tool_call></tool_call> XML tags:\n<tool_call>\n{\"name\": <function-name>, "
+                     "\"arguments\": <args-json-object>}\n</tool_call>");
+out:
+    qn_json_drop(&j);
+    return rc;
+}
+
+static void put_call_schema(qn_jw *w, const qn_ask_tool *t) {
+    qn_jw_open(w, '{');
+    qn_field_str(w, "type", "object");
+    qn_field_open(w, "properties", '{');
+    qn_field_open(w, "name", '{');
+    qn_field_text(w, "const", qn_buf_view(&t->name));
+    qn_jw_close(w);
+    qn_jw_key(w, "arguments");
+    qn_jw_raw(w, t->parameters.s ? t->parameters : QN_STR("{\"type\": \"object\"}"));
+    qn_jw_close(w);
+    qn_field_open(w, "required", '[');
+    qn_jw_str(w, QN_STR("name"));
+    qn_jw_str(w, QN_STR("arguments"));
+    qn_jw_close(w);
+    qn_field_bool(w, "additionalProperties", false);
+    qn_jw_close(w);
+}
+
+/* A call of the tool that must be called, or of any. */
+static int call_schema(const qn_ask *a, qn_buf *out) {
+    qn_jw w;
+    qn_jw_init(&w, out, 0);
+    qn_jw_open(&w, '{');
+    qn_field_open(&w, "anyOf", '[');
+    for (size_t i = 0; i < a->n_tools; i++)
+        if (a->choice == QN_TOOLS_REQUIRED || qn_str_eq(a->tool_names[i], qn_buf_view(&a->tool)))
+            put_call_schema(&w, &a->tool_list[i]);
+    qn_jw_close(&w);
+    qn_jw_close(&w);
+    return qn_jw_end(&w);
+}
+
+/* ---- what an answer is held to ---- */
+
+int qn_ask_syntax(qn_exchange *x, const qn_ask *a, qn_syntax **out) {
+    const qn_schema_options call = {.before = QN_STR("<tool_call>\n"), .after = QN_STR("\n</tool_call>")};
+    qn_buf schema = {0};
+    int rc = 0;
+    *out = NULL;
+    if (a->n_tools > 0 && a->choice >= QN_TOOLS_REQUIRED) {
+        x->param = "tools";
+        rc = call_schema(a, &schema);
+        if (rc >= 0)
+            rc = qn_syntax_schema(out, qn_buf_view(&schema), "tools", &call);
+        qn_buf_drop(&schema);
+    } else if (a->format != QN_FORMAT_TEXT) {
+        x->param = a->format == QN_FORMAT_GRAMMAR ? "grammar" : "response_format";
+        const qn_str any = QN_STR("{\"type\": \"object\"}");
+        rc = a->format == QN_FORMAT_OBJECT ? qn_syntax_schema(out, any, "json_object", NULL) :
+             a->format == QN_FORMAT_SCHEMA ? qn_syntax_schema(out, a->schema, "schema", NULL) :
+             qn_syntax_gbnf(out, qn_buf_view(&a->grammar), "grammar");
+    }
+    if (rc >= 0)
+        x->param = NULL;
+    return rc;
+}

@@ -1,0 +1,444 @@
+/* serve/http.c — connections: bodies in, answers out, sleep in between. The one file that knows libmicrohttpd.
+ *
+ * A request is answered when all of it has come. Where the answer takes jobs, the connection sleeps ("suspended") until
+ * there are events. The lock of the exchange is held from the look at the events to the sleep, and by whoever brings
+ * events and wakes: nothing falls between. */
+#include "serve/serve_impl.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* IDLE_SECONDS: a connection on which nothing moves; DRAINED: a body that is too long is read up to so many times the
+ * limit, so that its sender comes to read the answer. */
+enum { IDLE_SECONDS = 120, BLOCK = 16384, DRAINED = 8 };
+
+/* ---- answers ---- */
+
+void qn_exchange_wake(qn_exchange *x) {
+    if (!x->suspended)
+        return;
+    x->suspended = false;
+    MHD_resume_connection(x->connection);
+}
+
+/* The lock is held. */
+static void sleep_now(qn_exchange *x) {
+    x->suspended = true;
+    MHD_suspend_connection(x->connection);
+}
+
+static const char *header(qn_exchange *x, const char *name) {
+    return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
+}
+
+/* The page is made of its own files and talks to its own server; nothing else is loaded, run, framed or sent to. */
+#define PAGE_POLICY "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " \
+                    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+static void add_headers(qn_exchange *x, struct MHD_Response *r) {
+    char seconds[16];
+    MHD_add_response_header(r, "x-request-id", x->id);
+    MHD_add_response_header(r, "Server", "quern");
+    MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
+    if (x->type)
+        MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, x->type);
+    if (x->asset) {
+        MHD_add_response_header(r, "Content-Security-Policy", PAGE_POLICY);
+        MHD_add_response_header(r, "Referrer-Policy", "no-referrer");
+        MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");      /* another quern, another page */
+    }
+    if (x->retry_after > 0) {
+        snprintf(seconds, sizeof seconds, "%d", x->retry_after);
+        MHD_add_response_header(r, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
+    }
+    if (x->status == 500)                               /* what failed for good is not asked twice */
+        MHD_add_response_header(r, "x-should-retry", "false");
+    if (x->status == 401)
+        MHD_add_response_header(r, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
+    if (x->allow_origin) {
+        MHD_add_response_header(r, "Access-Control-Allow-Origin", header(x, "Origin"));
+        MHD_add_response_header(r, "Access-Control-Expose-Headers", "x-request-id, retry-after");
+        MHD_add_response_header(r, "Vary", "Origin");
+    }
+    if (x->stream)
+        MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
+    if (!x->stay)
+        MHD_add_response_header(r, MHD_HTTP_HEADER_CONNECTION, "close");
+}
+
+static enum MHD_Result send_whole(qn_exchange *x) {
+    struct MHD_Response *r = x->asset ?
+        MHD_create_response_from_buffer(x->asset_bytes, (void *)(uintptr_t)x->asset, MHD_RESPMEM_PERSISTENT) :
+        MHD_create_response_from_buffer(x->out.n, x->out.s ? x->out.s : "", MHD_RESPMEM_PERSISTENT);
+    if (!r)
+        return MHD_NO;
+    add_headers(x, r);
+    qn_gauges_status(&x->server->gauges, x->status);
+    const enum MHD_Result done = MHD_queue_response(x->connection, (unsigned)x->status, r);
+    MHD_destroy_response(r);
+    return done;
+}
+
+/* Takes the events that came since, or goes to sleep: 1, 0; −1: the client is gone. *ping: nothing came, but a sign of
+ * life is due. */
+static int take_events(qn_exchange *x, bool *ping) {
+    int got = 1;
+    pthread_mutex_lock(&x->lock);
+    qn_buf_clear(&x->taken);
+    const qn_buf was = x->taken;
+    *ping = x->ping;
+    x->ping = false;
+    if (x->gone || x->lost) {
+        got = -1;
+    } else if (x->events.n > 0) {
+        x->taken = x->events;
+        x->events = was;
+    } else if (!*ping) {
+        got = 0;
+        sleep_now(x);
+    }
+    pthread_mutex_unlock(&x->lock);
+    return got;
+}
+
+/* More of a stream's text into out. 1: go on; 0: it sleeps; −1: nobody listens. */
+static int more_of_stream(qn_exchange *x) {
+    bool ping;
+    qn_buf_clear(&x->out);
+    x->sent = 0;
+    const int got = take_events(x, &ping);
+    if (got <= 0)
+        return got;
+    int rc = ping && x->taken.n == 0 ? qn_buf_puts(&x->out, ":\n\n") : 0;
+    if (rc >= 0)
+        rc = x->pump(x, &x->taken);
+    return rc < 0 ? -1 : 1;
+}
+
+static ssize_t read_stream(void *arg, uint64_t at, char *to, size_t most) {
+    qn_exchange *x = arg;
+    (void)at;
+    while (x->sent == x->out.n) {
+        if (x->finished)
+            return MHD_CONTENT_READER_END_OF_STREAM;
+        const int more = more_of_stream(x);
+        if (more <= 0)
+            return more < 0 ? MHD_CONTENT_READER_END_WITH_ERROR : 0;
+    }
+    const size_t n = QN_MIN(most, x->out.n - x->sent);
+    memcpy(to, x->out.s + x->sent, n);
+    x->sent += n;
+    x->last_sent = qn_now();
+    return (ssize_t)n;
+}
+
+static enum MHD_Result send_stream(qn_exchange *x) {
+    struct MHD_Response *r = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK, read_stream, x, NULL);
+    if (!r)
+        return MHD_NO;
+    x->type = "text/event-stream";
+    add_headers(x, r);
+    qn_gauges_status(&x->server->gauges, x->status);
+    const enum MHD_Result done = MHD_queue_response(x->connection, MHD_HTTP_OK, r);
+    MHD_destroy_response(r);
+    return done;
+}
+
+/* An answer that is sent whole: events are gathered until it is finished. */
+static enum MHD_Result gather(qn_exchange *x) {
+    bool ping;
+    while (x->pump && !x->finished) {
+        const int got = take_events(x, &ping);
+        if (got == 0)
+            return MHD_YES;
+        if (got < 0)
+            return MHD_NO;
+        const int rc = x->pump(x, &x->taken);
+        if (rc < 0)
+            qn_exchange_refuse(x, rc);
+    }
+    return send_whole(x);
+}
+
+/* ---- requests ---- */
+
+static int socket_of(qn_exchange *x) {
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    return info ? info->connect_fd : -1;
+}
+
+static enum MHD_Result answer(qn_exchange *x) {
+    x->handled = true;
+    if (x->too_long) {
+        char message[128];
+        snprintf(message, sizeof message, "the body is longer than the %lld bytes that this server takes",
+                 (long long)x->server->o.body);
+        qn_exchange_error(x, 413, NULL, message);
+    } else if (x->status == 200) {
+        const int rc = x->route->handle(x);
+        if (rc < 0)
+            qn_exchange_refuse(x, rc);
+    }
+    qn_buf_drop(&x->taken);
+    if (!x->pump)
+        return send_whole(x);
+    if (qn_watch_add(x->server->watch, x, socket_of(x)) < 0) {
+        qn_exchange_gone(x);
+        return MHD_NO;
+    }
+    return x->stream ? send_stream(x) : gather(x);
+}
+
+/* A page of another server asks what it may do; the key comes with the request itself. */
+static void preflight(qn_exchange *x, struct MHD_Response *r) {
+    const char *asked = header(x, "Access-Control-Request-Headers");
+    MHD_add_response_header(r, "Access-Control-Allow-Methods", "GET, POST, OPTIONS");
+    MHD_add_response_header(r, "Access-Control-Allow-Headers", asked ? asked : "authorization, content-type");
+    MHD_add_response_header(r, "Access-Control-Max-Age", "600");
+}
+
+static enum MHD_Result send_options(qn_exchange *x) {
+    struct MHD_Response *r = MHD_create_response_from_buffer(0, "", MHD_RESPMEM_PERSISTENT);
+    if (!r)
+        return MHD_NO;
+    x->status = 204;
+    x->type = NULL;
+    x->handled = true;
+    add_headers(x, r);
+    MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, "GET, POST, OPTIONS");
+    if (x->allow_origin)
+        preflight(x, r);
+    qn_gauges_status(&x->server->gauges, 204);
+    const enum MHD_Result done = MHD_queue_response(x->connection, 204, r);
+    MHD_destroy_response(r);
+    return done;
+}
+
+/* Who asks, and for what, before any of the body is looked at: status stays 200, or out is the error. */
+static void judge(qn_exchange *x, const char *method, const char *path) {
+    const qn_server_options *o = &x->server->o;
+    const char *allow = NULL, *host = header(x, "Host");
+    int status = 0;
+    char message[256];
+    if (!qn_gate_host(o, host)) {
+        qn_exchange_error(x, 403, "host", "the name in the Host header is none of this server's; start it with "
+                          "--allow-host NAME if it is");
+        return;
+    }
+    const int origin = qn_gate_origin(o, header(x, "Origin"), host);
+    if (origin == 0) {
+        qn_exchange_error(x, 403, "origin", "pages of this origin may not ask; start the server with --allow-origin "
+                          "ORIGIN if they shall");
+        return;
+    }
+    x->allow_origin = origin == 2;
+    x->route = qn_route_find(method, path, &status, &allow);
+    if (!x->route && strcmp(method, "OPTIONS") == 0)
+        return;
+    if (!x->route) {
+        if (status == 405)
+            snprintf(message, sizeof message, "%s takes %s", x->path, allow);
+        else
+            snprintf(message, sizeof message, "there is no %s here; docs/SERVING.md lists what there is", x->path);
+        qn_exchange_error(x, status, NULL, message);
+    } else if (!x->route->is_public && !qn_gate_key(o, header(x, "Authorization"), header(x, "x-api-key"))) {
+        qn_exchange_error(x, 401, "invalid_api_key", "this server wants a key: Authorization: Bearer KEY");
+    }
+}
+
+/* The length that the body says to have; −1: it does not say. */
+static int64_t length_of(qn_exchange *x) {
+    const char *text = header(x, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    int64_t n;
+    return text && qn_parse_i64(qn_str_of(text), &n) ? n : -1;
+}
+
+static enum MHD_Result first_sight(qn_server *s, struct MHD_Connection *c, const char *path, const char *method,
+                                   void **slot) {
+    qn_exchange *x = qn_exchange_new(s);
+    if (!x)
+        return MHD_NO;
+    *slot = x;
+    x->connection = c;
+    const qn_str clean = {path, strlen(path)};
+    snprintf(x->path, sizeof x->path, "%.*s", QN_STR_ARG(clean));
+    judge(x, method, path);
+    const int64_t n = length_of(x);
+    x->too_long = n > s->o.body;
+    if (n <= DRAINED * s->o.body)
+        return MHD_YES;
+    x->stay = false;                                    /* far too much to wait for: it is told at once */
+    return answer(x);
+}
+
+static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const char *path, const char *method,
+                                  const char *version, const char *data, size_t *n, void **slot) {
+    qn_exchange *x = *slot;
+    (void)version;
+    if (!x)
+        return first_sight(arg, c, path, method, slot);
+    if (*n > 0) {
+        const size_t most = (size_t)x->server->o.body, had = x->body.n;
+        x->too_long = x->too_long || had + *n > most;
+        if (x->too_long)
+            qn_buf_drop(&x->body);
+        else if (x->status == 200 && qn_buf_put(&x->body, data, *n) < 0)
+            return MHD_NO;
+        x->sent += *n;
+        const bool flood = x->sent > DRAINED * most;
+        *n = 0;
+        return flood ? MHD_NO : MHD_YES;
+    }
+    if (x->handled)
+        return gather(x);
+    x->sent = 0;
+    if (x->status == 200 && !x->route)
+        return send_options(x);
+    return answer(x);
+}
+
+static void on_completed(void *arg, struct MHD_Connection *c, void **slot, enum MHD_RequestTerminationCode how) {
+    qn_exchange *x = *slot;
+    qn_server *s = arg;
+    (void)c;
+    if (!x)
+        return;
+    *slot = NULL;
+    qn_watch_remove(s->watch, x, socket_of(x));
+    pthread_mutex_lock(&x->lock);
+    const bool early = x->gone || how != MHD_REQUEST_TERMINATED_COMPLETED_OK;
+    x->gone = true;
+    if (x->cancel && !x->finished)
+        x->cancel(x);
+    pthread_mutex_unlock(&x->lock);
+    if (early)
+        atomic_fetch_add_explicit(&s->gauges.gone, 1, memory_order_relaxed);
+    qn_log(QN_LOG_DEBUG, "%s %s: %d%s, %lld + %lld tokens, %.3f s", x->id, x->path, x->status,
+           early ? ", the client went away" : "", (long long)x->prompt_tokens, (long long)x->new_tokens,
+           qn_now() - x->began);
+    qn_exchange_let_go(x);
+}
+
+static void on_connection(void *arg, struct MHD_Connection *c, void **slot, enum MHD_ConnectionNotificationCode what) {
+    qn_server *s = arg;
+    (void)c, (void)slot;
+    atomic_fetch_add_explicit(&s->gauges.connections, what == MHD_CONNECTION_NOTIFY_STARTED ? 1 : -1,
+                              memory_order_relaxed);
+}
+
+static void on_error(void *arg, const char *format, va_list args) {
+    char text[512];
+    (void)arg;
+    vsnprintf(text, sizeof text, format, args);
+    text[strcspn(text, "\n")] = '\0';
+    qn_log(QN_LOG_DEBUG, "http: %s", text);
+}
+
+/* ---- the daemon ---- */
+
+/* Each connection is a file, and so are watch, model and pipes. */
+static void allow_files(int64_t connections) {
+    struct rlimit limit;
+    const rlim_t want = (rlim_t)connections + 256;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= want)
+        return;
+    limit.rlim_cur = limit.rlim_max == RLIM_INFINITY ? want : QN_MIN(want, limit.rlim_max);
+    setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+static int port_of(int socket) {
+    struct sockaddr_storage a;
+    socklen_t n = sizeof a;
+    if (getsockname(socket, (struct sockaddr *)&a, &n) != 0)
+        return 0;
+    return ntohs(a.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&a)->sin6_port :
+                 ((struct sockaddr_in *)&a)->sin_port);
+}
+
+static int bound_socket(const struct addrinfo *a) {
+    const int one = 1, s = socket(a->ai_family, a->ai_socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, a->ai_protocol);
+    if (s < 0)
+        return -1;
+    setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (bind(s, a->ai_addr, a->ai_addrlen) == 0 && listen(s, 1024) == 0)
+        return s;
+    const int why = errno;
+    close(s);
+    errno = why;
+    return -1;
+}
+
+static int listening_socket(const qn_server_options *o, int *out) {
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    struct addrinfo *list;
+    char port[16];
+    snprintf(port, sizeof port, "%d", o->port);
+    const int why = getaddrinfo(o->host, port, &hints, &list);
+    if (why != 0)
+        return qn_fail(QN_EIO, "%s: %s; --host wants an address of this machine", o->host, gai_strerror(why));
+    *out = -1;
+    errno = 0;
+    for (const struct addrinfo *a = list; a && *out < 0; a = a->ai_next)
+        *out = bound_socket(a);
+    const int failed = errno;
+    freeaddrinfo(list);
+    if (*out >= 0)
+        return 0;
+    return qn_fail(QN_EIO, "cannot listen on %s port %d: %s%s", o->host, o->port, strerror(failed),
+                   failed == EADDRINUSE ? "; --port N takes another, 0 any that is free" : "");
+}
+
+int qn_http_start(qn_server *s) {
+    int socket;
+    allow_files(s->o.connections);
+    QN_TRY(listening_socket(&s->o, &socket));
+    s->port = port_of(socket);
+    s->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+        on_request, s,
+        MHD_OPTION_EXTERNAL_LOGGER, on_error, NULL,         /* first: what fails below is said */
+        MHD_OPTION_LISTEN_SOCKET, socket,
+        MHD_OPTION_THREAD_POOL_SIZE, (unsigned)QN_HTTP_THREADS,
+        MHD_OPTION_CONNECTION_LIMIT, (unsigned)s->o.connections,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)2 * BLOCK,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, s,
+        MHD_OPTION_END);
+    if (s->daemon)
+        return 0;
+    close(socket);
+    return qn_fail(QN_EIO, "the HTTP server does not start");
+}
+
+static void wait_until_quiet(qn_server *s, double seconds) {
+    const double until = qn_now() + seconds;
+    while (qn_watch_count(s->watch) > 0 && qn_now() < until)
+        usleep(10000);
+}
+
+/* What is under way goes on for so long, is told that it ends, and at last is cut off. */
+void qn_http_stop(qn_server *s, double seconds) {
+    if (!s->daemon)
+        return;
+    const MHD_socket listening = MHD_quiesce_daemon(s->daemon);
+    if (listening != MHD_INVALID_SOCKET)
+        shutdown(listening, SHUT_RD);               /* who comes now is refused, and need not wait to be told */
+    qn_scheduler_close(s->scheduler);
+    wait_until_quiet(s, seconds);
+    qn_scheduler_cancel(s->scheduler);
+    wait_until_quiet(s, 2);
+    qn_watch_cancel_all(s->watch);
+    wait_until_quiet(s, 2);
+    MHD_stop_daemon(s->daemon);
+    s->daemon = NULL;
+    if (listening != MHD_INVALID_SOCKET)
+        close(listening);
+}

@@ -1,0 +1,672 @@
+"""serve_http.py QUERN FOLDER [whole] — a server asked over raw sockets: shapes, errors, who is let in, who goes away.
+
+FOLDER holds what make_tiny wrote. Prints what does not hold; the exit code says whether all did. `whole`: 2,000
+requests of all kinds, many of them broken, and 1,000 open connections, too. Nothing but the standard library, nothing
+but this machine's loopback.
+"""
+import base64
+import json
+import os
+import random
+import re
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+
+QUERN, FOLDER = sys.argv[1], sys.argv[2]
+WHOLE = len(sys.argv) > 3
+checks = failures = 0
+
+
+def check(ok, what, *seen):
+    global checks, failures
+    checks += 1
+    if not ok:
+        failures += 1
+        print("FAILED:", what, *[repr(s)[:600] for s in seen], flush=True)
+    return ok
+
+
+# ---- servers -------------------------------------------------------------------------------------------------------
+
+class Server:
+    def __init__(self, model, *options):
+        self.log = open(os.path.join(FOLDER, "serve.log"), "w+")
+        self.process = subprocess.Popen([QUERN, "serve", os.path.join(FOLDER, model), "--port", "0", "-v", *options],
+                                        stdout=subprocess.PIPE, stderr=self.log, text=True)
+        line = self.process.stdout.readline()
+        self.port = int(line.rsplit(":", 1)[1]) if ":" in line else 0
+        if not self.port:
+            print(open(self.log.name).read())
+            raise SystemExit("the server does not start")
+
+    def stop(self, number=signal.SIGTERM):
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        code = self.process.wait(60)
+        self.log.close()
+        return code
+
+    def said(self):
+        return open(self.log.name).read()
+
+    def connect(self, timeout=60):
+        s = socket.create_connection(("127.0.0.1", self.port), timeout)
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return s
+
+    def ask(self, path, body=None, method=None, headers=()):
+        """Status, headers, body."""
+        with self.connect() as s:
+            s.sendall(request(path, body, method, headers))
+            return answer(s)
+
+    def json(self, path, body=None, **more):
+        status, headers, text = self.ask(path, body, **more)
+        try:
+            return status, json.loads(text)
+        except ValueError:
+            check(False, f"{path}: JSON in the answer", status, text)
+            return status, {}
+
+    def figure(self, name):
+        text = self.ask("/metrics")[2].decode()
+        return float(re.search(rf"^quern_{name} (\S+)$", text, re.M)[1])
+
+    def wait_for(self, name, value, seconds=30):
+        end = time.time() + seconds
+        while self.figure(name) < value and time.time() < end:
+            time.sleep(0.02)
+        return self.figure(name)
+
+
+def request(path, body=None, method=None, headers=(), keep=False):
+    if isinstance(body, (dict, list)):
+        body = json.dumps(body)
+    if isinstance(body, str):
+        body = body.encode("utf-8", "surrogatepass")
+    head = [f"{method or ('GET' if body is None else 'POST')} {path} HTTP/1.1"]
+    if not any(h.lower().startswith("host:") for h in headers):
+        head.append("Host: localhost")
+    head += list(headers)
+    if body is not None:
+        head.append(f"Content-Length: {len(body)}")
+    if not keep:
+        head.append("Connection: close")
+    return ("\r\n".join(head) + "\r\n\r\n").encode() + (body or b"")
+
+
+def answer(s, pending=None):
+    """One answer off a socket."""
+    data = pending.pop() if pending else b""
+    while b"\r\n\r\n" not in data:
+        more = s.recv(65536)
+        if not more:
+            return 0, {}, data
+        data += more
+    head, data = data.split(b"\r\n\r\n", 1)
+    lines = head.decode("latin-1").split("\r\n")
+    headers = {k.lower(): v for k, v in (line.split(": ", 1) for line in lines[1:])}
+    status = int(lines[0].split()[1])
+    if "content-length" in headers:
+        n = int(headers["content-length"])
+        while len(data) < n:
+            more = s.recv(65536)
+            if not more:
+                break
+            data += more
+        if pending is not None:
+            pending.append(data[n:])
+        return status, headers, data[:n]
+    while True:
+        more = s.recv(65536)
+        if not more:
+            break
+        data += more
+    if headers.get("transfer-encoding") == "chunked":
+        whole = b""
+        while data:
+            size, data = data.split(b"\r\n", 1)
+            n = int(size, 16)
+            if n == 0:
+                break
+            whole, data = whole + data[:n], data[n + 2:]
+        data = whole
+    return status, headers, data
+
+
+def events(text):
+    """The JSON of a stream's events; None for its end."""
+    found = []
+    for block in text.decode().split("\n\n"):
+        for line in block.split("\n"):
+            if line.startswith("data: "):
+                found.append(None if line == "data: [DONE]" else json.loads(line[6:]))
+            elif line and not line.startswith(":"):
+                check(False, "a stream has data lines and comments", line)
+    return found
+
+
+def chat(content, **more):
+    return dict(messages=[dict(role="user", content=content)], **more)
+
+
+def quern(*words):
+    done = subprocess.run([QUERN, *words], capture_output=True, text=True)
+    return json.loads(done.stdout)
+
+
+# ---- shapes --------------------------------------------------------------------------------------------------------
+
+def plain(s):
+    status, headers, text = s.ask("/health")
+    check(status == 200 and json.loads(text)["status"] == "ok" and headers["x-request-id"], "health", text)
+    for path in ("/v1/models", "/models"):
+        check(s.json(path)[1]["data"][0]["id"] == "tiny", path)
+    check(s.json("/v1/models/tiny")[1]["meta"]["n_ctx"] == 512, "one model")
+    for path, body, method, want in (("/v1/models/other", None, None, 404), ("/nothing", None, None, 404),
+                                     ("/v1/chat/completions", None, None, 405), ("/health", {}, None, 405),
+                                     ("/v1/engines", {}, None, 404)):
+        status, told = s.json(path, body, method=method)
+        check(status == want and told["error"]["message"], f"{path}: {want}", status, told)
+    check(b"<title>" in s.ask("/")[2], "a page")
+    status, headers, text = s.ask("/health", method="HEAD")
+    check(status == 200 and text == b"", "HEAD", text)
+    told = s.json("/tokenize", dict(content="ab<|im_end|>"))[1]["tokens"]
+    check(len(told) == 3, "special tokens are parsed", told)
+    check(s.json("/detokenize", dict(tokens=told))[1]["content"] == "ab<|im_end|>", "and back")
+    check(len(s.json("/tokenize", dict(content="<|im_end|>", parse_special=False))[1]["tokens"]) == 10, "or are text")
+    pieces = s.json("/tokenize", dict(content="the é", with_pieces=True))[1]["tokens"]
+    check(pieces[0]["piece"] == "the" and pieces[-1]["piece"] == [0xa9], "pieces", pieces)
+    check(s.json("/detokenize", dict(tokens=[]))[1]["content"] == "", "nothing")
+    told = s.json("/apply-template", chat("hi"))[1]
+    check(told["prompt"] == "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n", "a template", told)
+
+
+def chats(s):
+    status, told = s.json("/v1/chat/completions", chat("hi", max_tokens=4, model="whatever", unknown={"a": [1]},
+                                                      temperature=None, tools=None, stop=None))
+    choice = told["choices"][0]
+    check(status == 200 and told["object"] == "chat.completion", "whole", told)
+    check(choice["message"]["content"] == "ABCD", "its text", told)
+    check(choice["finish_reason"] == "length" and choice["logprobs"] is None, "cut", choice)
+    check(told["usage"] == dict(prompt_tokens=21, completion_tokens=4, total_tokens=25,
+                                prompt_tokens_details=told["usage"]["prompt_tokens_details"]), "usage", told["usage"])
+    told = s.json("/v1/chat/completions", chat("hi"))[1]["choices"][0]
+    check(told["message"]["content"] == "ABCDEFGHIJKLMNOPQRSTUVWXYZ" and told["finish_reason"] == "stop", "to the end")
+    told = s.json("/chat/completions", chat("hi", stop=["never", "EF"]))[1]["choices"][0]
+    check(told["message"]["content"] == "ABCD" and told["finish_reason"] == "stop", "a stop string", told)
+    told = s.json("/v1/chat/completions", chat("hi", max_completion_tokens=2, logprobs=True, top_logprobs=3))[1]
+    entry = told["choices"][0]["logprobs"]["content"]
+    check(len(entry) == 2 and entry[0]["token"] == "A" and entry[0]["bytes"] == [65] and entry[0]["logprob"] < 0 and
+          len(entry[1]["top_logprobs"]) == 3 and entry[1]["top_logprobs"][0]["token"] == "B", "logprobs", entry)
+    parts = [dict(type="text", text="h"), dict(type="text", text="i")]
+    said = [dict(role="developer", content="be brief"), dict(role="user", content=parts),
+            dict(role="assistant", content=None), dict(role="user", content="\ud83d")]
+    told = s.json("/apply-template", dict(messages=said))[1]["prompt"]
+    check("system\nbe brief" in told and "user\nh\ni<" in told and "assistant\n<" in told and "\ufffd" in told,
+          "roles and parts", told)
+
+
+def streams(s):
+    status, headers, text = s.ask("/v1/chat/completions", chat("hi", stream=True, stop="H", logprobs=True,
+                                                              stream_options=dict(include_usage=True)))
+    got = events(text)
+    check(status == 200 and headers["content-type"].startswith("text/event-stream"), "a stream", headers)
+    check(got[-1] is None and got[-2]["choices"] == [] and got[-2]["usage"]["completion_tokens"] == 8, "its end", got)
+    check(len({e["id"] for e in got[:-1]}) == 1 and all("usage" in e for e in got[:-1]), "one id")
+    deltas = [e["choices"][0]["delta"] for e in got[:-2]]
+    check([d.get("role") for d in deltas] == ["assistant"] + [None] * (len(deltas) - 1), "the role once", deltas)
+    check("".join(d.get("content", "") for d in deltas) == "ABCDEFG", "its text", deltas)
+    check([e["choices"][0]["finish_reason"] for e in got[:-2]] == [None] * (len(deltas) - 1) + ["stop"], "its reason")
+    tokens = [p["token"] for e in got[:-2] for p in (e["choices"][0]["logprobs"] or {}).get("content", [])]
+    check("".join(tokens) == "ABCDEFGH", "logprobs in a stream", tokens)
+    text = s.ask("/v1/completions", dict(prompt="1", stream=True, max_tokens=5))[2]
+    check("".join(e["choices"][0]["text"] for e in events(text)[:-1]) == "\U0001f600", "whole characters", text)
+
+
+def completions(s):
+    told = s.json("/v1/completions", dict(prompt=["abc", "xyz"], max_tokens=2, n=2, logprobs=2))[1]
+    check([c["text"] for c in told["choices"]] == ["de", "de", "", ""], "prompts times answers", told)
+    check([c["index"] for c in told["choices"]] == [0, 1, 2, 3] and told["usage"]["prompt_tokens"] == 6, "in order")
+    told = told["choices"][0]["logprobs"]
+    check(told["tokens"] == ["d", "e"] and told["text_offset"] == [0, 1] and len(told["top_logprobs"][0]) == 2 and
+          told["token_logprobs"][0] < 0, "logprobs of a completion", told)
+    ids = s.json("/tokenize", dict(content="abc"))[1]["tokens"]
+    for prompt in (ids, [ids]):
+        told = s.json("/v1/completions", dict(prompt=prompt, max_tokens=1, echo=True))[1]
+        check(told["choices"][0]["text"] == "abcd", "ids, echoed", told)
+    told = s.json("/v1/completions", dict(prompt="abc", max_tokens=0))[1]
+    check(told["choices"][0]["text"] == "" and told["usage"]["completion_tokens"] == 0, "no tokens", told)
+
+
+def wrong(s):
+    """What is the client's fault is 400 with the member's name."""
+    deep = "[" * 100
+    cases = [
+        ("{", None, "request:1"), ("", None, "request"), ("[]", None, "request:1:1"), ("nul", None, "request"),
+        ('{"messages": [{"role": "user", "content": "\xff"}]}'.encode("latin-1"), "messages", "UTF-8"),
+        ('{"messages": ' + deep, "messages", "deep"), ({}, "messages", "messages"),
+        (dict(messages=[]), "messages", "empty"), (dict(messages={}), "messages", "array"),
+        (dict(messages=[1]), "messages", "object"), (dict(messages=[{}]), "messages", "role"),
+        (dict(messages=[dict(role="king", content="")]), "messages", "king"),
+        (dict(messages=[dict(role="user", content=[dict(type="image_url", image_url={})])]), "messages", "image_url"),
+        (chat("refuse"), "messages", "the template refuses"),
+        (chat("hi", temperature="hot"), "temperature", "request:1"),
+        (chat("hi", temperature=-1), "temperature", "0 to"),
+        (chat("hi", top_p=1.5), "top_p", "0 to 1"), (chat("hi", n=0), "n", "1 to"), (chat("hi", n=10**9), "n", "1 to"),
+        (chat("hi", n=1.5), "n", ""), (chat("hi", max_tokens=-7), "max_tokens", "-1 to"),
+        (chat("hi", stop=[""]), "stop", "empty"), (chat("hi", stop=["x"] * 50), "stop", "more than"),
+        (chat("hi", stop=7), "stop", ""), (chat("hi", top_logprobs=100), "top_logprobs", "0 to"),
+        (chat("hi", logprobs=3), "logprobs", ""), (chat("hi", stream="yes"), "stream", ""),
+        (chat("hi", seed="x"), "seed", ""), (chat("hi", logit_bias={"9999999": 1}), "logit_bias", "9999999"),
+        (chat("hi", logit_bias={"5": 1000}), "logit_bias", "-100 to 100"),
+        (chat("hi", response_format=dict(type="xml")), "response_format", "xml"),
+        (chat("hi", response_format=dict(type="json_schema")), "response_format", "schema"),
+        (chat("hi", tool_choice="required"), "tool_choice", "no tools"), (chat("hi", tools={}), "tools", "array"),
+        (chat("hi", lora=[dict(id=3)]), "lora", "no such adapter"), (chat("x" * 600), "messages", "619 tokens"),
+        (chat("hi", temperature=float("nan")), "temperature", ""),
+    ]
+    for body, param, message in cases:
+        if isinstance(body, dict):
+            body = json.dumps(body)
+        status, told = s.json("/v1/chat/completions", body)
+        error = told.get("error", {})
+        check(status == 400 and error.get("type") == "invalid_request_error" and error.get("param") == param and
+              message in error.get("message", ""), f"400 with {param!r} and {message!r}", body[:120], status, told)
+    check(s.json("/v1/chat/completions", chat("x" * 600))[1]["error"]["code"] == "context_length_exceeded", "its code")
+    for path, body in (("/v1/completions", {}), ("/v1/completions", dict(prompt=[])),
+                       ("/v1/completions", dict(prompt=7)),
+                       ("/v1/completions", dict(prompt=[[99999]])), ("/v1/completions", dict(prompt=[-1])),
+                       ("/v1/completions", dict(prompt="")), ("/v1/completions", dict(prompt=["a"] * 65)),
+                       ("/v1/completions", dict(prompt="a", echo=True, logprobs=1)), ("/tokenize", {}),
+                       ("/tokenize", dict(content=7)), ("/detokenize", dict(tokens="x")), ("/detokenize", {}),
+                       ("/detokenize", dict(tokens=[1e9])), ("/apply-template", {}),
+                       ("/v1/embeddings", dict(input="a")),
+                       ("/v1/embeddings", {})):
+        status, told = s.json(path, body)
+        check(status == 400 and told["error"]["message"], f"{path}: 400", body, status, told)
+
+
+# ---- answers held to a form -----------------------------------------------------------------------------------------
+
+WEATHER = [dict(type="function", function=dict(name="weather", description="the weather", parameters=dict(
+    type="object", properties=dict(city=dict(enum=["Mill", "Brook"]), days=dict(type="integer", minimum=1, maximum=9)),
+    required=["city", "days"], additionalProperties=False)))]
+
+
+def forms(s):
+    members = dict(name=dict(enum=["x", "y"]), n=dict(type="integer", minimum=3, maximum=5))
+    schema = dict(type="object", properties=members, required=["name", "n"], additionalProperties=False)
+    form = dict(type="json_schema", json_schema=dict(name="it", schema=schema))
+    for more in (dict(response_format=form), dict(json_schema=schema), dict(response_format=form, n=2, temperature=2)):
+        told = s.json("/v1/chat/completions", chat("hi", **more))[1]
+        for c in told["choices"]:
+            value = json.loads(c["message"]["content"])
+            check(value["name"] in "xy" and 3 <= value["n"] <= 5 and c["finish_reason"] == "stop", "a schema", told)
+    told = s.json("/v1/completions", dict(prompt="a", grammar='root ::= "yes" | "no"'))[1]["choices"][0]
+    check(told["text"] in ("yes", "no"), "a grammar", told)
+    told = s.json("/v1/completions", dict(prompt="abc", max_tokens=1, logit_bias={str(3 + ord("q")): 100}))[1]
+    check(told["choices"][0]["text"] == "q", "a bias", told)
+    for more, param in ((dict(response_format=dict(type="json_schema", json_schema=dict(schema=dict(type="what")))),
+                         "response_format"), (dict(grammar="root ::= nothing"), "grammar"),
+                        (dict(tools=[{}]), "tools"), (dict(tools=[dict(function=dict(name=""))]), "tools"),
+                        (dict(tools=WEATHER, tool_choice=dict(function=dict(name="wether"))), "tool_choice"),
+                        (dict(tools=WEATHER, tool_choice="maybe"), "tool_choice")):
+        status, told = s.json("/v1/chat/completions", chat("hi", **more))
+        check(status == 400 and told["error"]["param"] == param, f"400 for {param}", more, status, told)
+
+
+def tools(s):
+    named = dict(type="function", function=dict(name="weather"))
+    for choice in ("required", named):
+        told = s.json("/v1/chat/completions", chat("hi", tools=WEATHER, tool_choice=choice))[1]["choices"][0]
+        call = told["message"]["tool_calls"][0]
+        value = json.loads(call["function"]["arguments"])
+        check(told["finish_reason"] == "tool_calls" and told["message"]["content"] is None and call["id"] and
+              call["function"]["name"] == "weather" and value["city"] in ("Mill", "Brook"), "a call", told)
+    text = s.ask("/v1/chat/completions", chat("hi", tools=WEATHER, tool_choice="required", stream=True))[2]
+    deltas = [e["choices"][0] for e in events(text)[:-1]]
+    calls = [d["delta"]["tool_calls"][0] for d in deltas if "tool_calls" in d["delta"]]
+    check([c.get("id") is not None for c in calls] == [True] + [False] * (len(calls) - 1), "its id once", calls)
+    check([c["function"].get("name") for c in calls] == ["weather"] + [None] * (len(calls) - 1), "its name once", calls)
+    check(json.loads("".join(c["function"]["arguments"] for c in calls))["days"] > 0, "its arguments", calls)
+    check(deltas[-1]["finish_reason"] == "tool_calls", "its reason", deltas[-1])
+    told = s.json("/apply-template", chat("hi", tools=WEATHER))[1]["prompt"]
+    check("<tools>" in told and '"weather"' in told, "a template without words for tools is helped", told)
+    told = s.json("/apply-template", chat("hi", tools=WEATHER, tool_choice="none"))[1]["prompt"]
+    check("weather" not in told, "none are told of", told)
+    told = s.json("/v1/chat/completions", chat("hi", tools=WEATHER, max_tokens=3))[1]["choices"][0]["message"]
+    check(told["content"] == "ABC" and "tool_calls" not in told, "words are words", told)
+
+
+# ---- equal answers -------------------------------------------------------------------------------------------------
+
+def same_as_generate(s):
+    """Drawn answers, many at once, are those of `quern generate`."""
+    jobs = [(seed, "abc"[seed % 3:] * (1 + seed % 5), 5 + seed % 9) for seed in range(12)]
+    got = {}
+
+    def one(seed, prompt, n):
+        got[seed] = s.json("/v1/completions", dict(prompt=prompt, max_tokens=n, seed=seed, temperature=2.5, top_p=1,
+                                                   min_p=0, top_k=0))[1]["choices"][0]["text"]
+
+    threads = [threading.Thread(target=one, args=job) for job in jobs]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    for seed, prompt, n in jobs[::4]:
+        want = quern("generate", os.path.join(FOLDER, "tiny.gguf"), "-p", prompt, "-n", str(n), "--seed", str(seed),
+                     "--temp", "2.5", "--json")["text"]
+        check(got[seed] == want, f"seed {seed}: what generate says", got[seed], want)
+    told = s.json("/v1/completions", dict(prompt="abc", max_tokens=9, seed=3, temperature=2.5, top_p=1, n=2))[1]
+    second = s.json("/v1/completions", dict(prompt="abc", max_tokens=9, seed=4, temperature=2.5, top_p=1))[1]
+    check(told["choices"][1]["text"] == second["choices"][0]["text"], "the second of n has the next seed", told, second)
+
+
+# ---- who may ask, and how much -------------------------------------------------------------------------------------
+
+def gates(s):
+    key = ["Authorization: Bearer right-key-1"]
+    check(s.ask("/health")[0] == 200 and s.ask("/")[0] == 200, "health and page want no key")
+    for headers in ([], ["Authorization: Bearer wrong"], ["Authorization: Bearer right-key-12"], ["x-api-key: "],
+                    ["Authorization: right-key-1"]):
+        status, told = s.json("/v1/models", headers=headers)
+        check(status == 401 and told["error"]["type"] == "authentication_error", "401", headers, told)
+    for headers in (key, ["authorization: bearer right-key-1"], ["X-API-Key: right-key-2"]):
+        check(s.ask("/v1/models", headers=headers)[0] == 200, "a right key", headers)
+    for host, want in (("evil.example", 403), ("evil.example:80", 403), ("127.0.0.1.evil.example", 403),
+                       ("localhost", 200), (f"127.0.0.1:{s.port}", 200), ("[::1]:80", 200), ("mill.local", 200),
+                       ("x" * 400, 403)):
+        check(s.ask("/v1/models", headers=[f"Host: {host}", *key])[0] == want, f"Host: {host[:40]}: {want}")
+    for origin, want in (("https://evil.example", 403), ("null", 403), (f"http://localhost:{s.port}", 200),
+                         ("https://good.example", 200)):
+        status, headers, text = s.ask("/v1/models", headers=[f"Host: localhost:{s.port}", f"Origin: {origin}", *key])
+        check(status == want, f"Origin: {origin}: {want}", status, text)
+        check((headers.get("access-control-allow-origin") == origin) == ("good" in origin), "told so", headers)
+    status, headers, text = s.ask("/v1/chat/completions", method="OPTIONS", headers=[
+        "Origin: https://good.example", "Access-Control-Request-Method: POST",
+        "Access-Control-Request-Headers: authorization,content-type"])
+    check(status == 204 and "authorization" in headers["access-control-allow-headers"], "preflight, no key", headers)
+    status, told = s.json("/v1/chat/completions", "x" * 5000, headers=key)
+    check(status == 413 and "4096" in told["error"]["message"], "a long body", status, told)
+    with s.connect() as c:
+        c.sendall(b"POST /tokenize HTTP/1.1\r\nHost: localhost\r\nx-api-key: right-key-1\r\n"
+                  b"Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n")
+        for _ in range(3):
+            c.sendall(b"800\r\n" + b"x" * 2048 + b"\r\n")
+        c.sendall(b"0\r\n\r\n")
+        check(answer(c)[0] == 413, "a long body in chunks")
+    with s.connect() as c:
+        c.sendall(b"POST /tokenize HTTP/1.1\r\nHost: localhost\r\nx-api-key: right-key-1\r\n"
+                  b"Content-Length: 99999999999\r\n\r\nxx")
+        check(answer(c)[0] == 413, "far too long: told before it comes")
+    status, headers, text = s.ask("/v1/completions", dict(prompt="a", n=2, max_tokens=1), headers=key)
+    check(status == 429 and int(headers["retry-after"]) >= 1 and b"queue holds 0" in text, "429", headers, text)
+    check(s.json("/v1/completions", dict(prompt="a", max_tokens=1), headers=key)[0] == 200, "and one has room")
+
+
+def wires(s):
+    with s.connect() as c:                              # two on one connection, sent at once
+        c.sendall(request("/v1/completions", dict(prompt="abc", max_tokens=1), keep=True) +
+                  request("/v1/completions", dict(prompt="xy", max_tokens=1), keep=True))
+        pending = []
+        told = [json.loads(answer(c, pending)[2])["choices"][0]["text"] for _ in range(2)]
+        check(told == ["d", "z"], "pipelined", told)
+    with s.connect() as c:                              # an old client
+        c.sendall(b"GET /health HTTP/1.0\r\n\r\n")
+        check(answer(c)[0] == 200, "HTTP/1.0")
+    with s.connect() as c:
+        body = b'{"prompt": "abc", "max_tokens": 2, "stream": true}'
+        c.sendall(b"POST /v1/completions HTTP/1.0\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+        check(b"[DONE]" in answer(c)[2], "a stream for HTTP/1.0")
+    for bytes_ in (b"\0\1\2\3", b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", b"GET /" + b"x" * 100000, b"\r\n" * 50,
+                   b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: -5\r\n\r\n",
+                   b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\nhalf"):
+        with s.connect(0.2) as c:
+            try:
+                c.sendall(bytes_)
+                c.shutdown(socket.SHUT_WR)
+                c.recv(65536)
+            except OSError:
+                pass
+    check(s.ask("/health")[0] == 200, "and it still stands")
+
+
+# ---- long answers --------------------------------------------------------------------------------------------------
+
+LONG = dict(prompt="a", ignore_eos=True, max_tokens=-1)
+
+
+def goes_away(s):
+    before = s.figure("answers_cancelled_total")
+    whole, stream = s.connect(), s.connect()
+    whole.sendall(request("/v1/completions", LONG))
+    stream.sendall(request("/v1/completions", dict(LONG, stream=True)))
+    stream.recv(1000)
+    check(s.wait_for("slots_active", 1) >= 1, "under way")
+    whole.close()
+    stream.close()
+    check(s.wait_for("answers_cancelled_total", before + 2) == before + 2, "who goes away cancels")
+    check(s.wait_for("clients_gone_total", 2) >= 2, "and is counted")
+
+
+def waits_and_pings(s):
+    first, second = s.connect(), s.connect()
+    first.sendall(request("/v1/completions", dict(LONG, stream=True, n=2)))
+    first.recv(1000)
+    second.sendall(request("/v1/completions", dict(prompt="abc", stream=True, max_tokens=3)))
+    data, end = b"", time.time() + 20
+    while b":\n\n" not in data and time.time() < end:
+        data += second.recv(1000)
+    check(b":\n\n" in data and b"data:" not in data, "pings while it waits", data)
+    check(s.figure("queue_waiting") == 1, "in the queue")
+    first.close()
+    while b"[DONE]" not in data and time.time() < end + 20:
+        more = second.recv(65536)
+        if not more:
+            break
+        data += more
+    check(b'"text":"d"' in data and b"[DONE]" in data, "and is answered when the first has gone", data)
+    second.close()
+
+
+def slow_reader(s):
+    with s.connect() as c:
+        c.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16384)
+        c.sendall(request("/v1/completions", dict(prompt="a", ignore_eos=True, max_tokens=800, stream=True)))
+        time.sleep(0.2)
+        got = [e for e in events(answer(c)[2]) if e]
+        check(len(got) > 600 and got[-1]["choices"][0]["finish_reason"] == "length", "a slow reader gets all", len(got))
+
+
+def drains(s):
+    c = s.connect()
+    c.sendall(request("/v1/completions", dict(prompt="a", ignore_eos=True, max_tokens=3000, stream=True)))
+    data = c.recv(500)
+    s.process.send_signal(signal.SIGTERM)
+    time.sleep(0.3)
+    try:
+        s.connect(2).close()
+        refused = False
+    except OSError:
+        refused = True
+    check(refused, "nobody new is let in")
+    while True:
+        more = c.recv(65536)
+        if not more:
+            break
+        data += more
+    check(b"[DONE]" in data, "what is under way is answered", data[-300:])
+    check(s.process.wait(30) == 0, "and it ends in order")
+    s.stop()
+
+
+# ---- embeddings, adapters ------------------------------------------------------------------------------------------
+
+def near(a, b):
+    return len(a) == len(b) and all(abs(x - y) < 1e-7 for x, y in zip(a, b))
+
+
+def embeddings():
+    s = Server("bert")
+    texts = ["hello", "the brook", ""]
+    status, told = s.json("/v1/embeddings", dict(input=texts, model="m"))
+    check(status == 200 and [d["index"] for d in told["data"]] == [0, 1, 2], "embeddings", told)
+    packed = s.json("/embeddings", dict(input=texts, encoding_format="base64"))[1]
+    for a, b, text in zip(told["data"], packed["data"], texts):
+        raw = base64.b64decode(b["embedding"])
+        want = quern("embed", os.path.join(FOLDER, "bert"), "-p", text, "--json")
+        floats = list(struct.unpack(f"<{len(raw) // 4}f", raw))
+        check(near(floats, a["embedding"]), "base64")
+        check(near(want["embedding"], a["embedding"]), f"what embed says of {text!r}")
+    many = s.json("/v1/embeddings", dict(input=texts * 30))[1]
+    check(many["data"][88]["embedding"] == told["data"][1]["embedding"], "the same beside others")
+    for body, param in ((dict(input=[]), "input"), (dict(input="x " * 5000), "input"), (dict(input=[["a"]]), "input"),
+                        (dict(input="a", dimensions=3), "dimensions"),
+                        (dict(input="a", encoding_format="x"), "encoding_format"),
+                        (dict(input=["a"] * 3000), "input")):
+        status, told = s.json("/v1/embeddings", body)
+        check(status == 400 and told["error"]["param"] == param, f"400 for {param}", str(body)[:80], status, told)
+    for path in ("/v1/chat/completions", "/apply-template"):
+        check(s.json(path, chat("hi"))[0] == 400, f"no {path} with an encoder")
+    check(s.json("/v1/completions", dict(prompt="a"))[0] == 400, "no completions with an encoder")
+    check(s.stop() == 0, "ends")
+
+
+def adapters():
+    s = Server("tiny.gguf", "--adapter", os.path.join(FOLDER, "adapter"), "--temp", "0")
+    body = dict(prompt="abc", max_tokens=2)
+    name = s.json("/v1/models")[1]["data"][1]["id"]
+    for more, want in (({}, "yz"), (dict(lora=[]), "de"), (dict(lora=[dict(id=0, scale=1)]), "yz"),
+                       (dict(adapters=[dict(name=name)]), "yz"), (dict(lora=[dict(id=0, scale=0)]), "de"),
+                       (dict(model=name), "yz")):
+        told = s.json("/v1/completions", dict(body, **more))[1]["choices"][0]["text"]
+        check(told == want, f"with {more}: {want}", told)
+    check(s.stop() == 0, "ends")
+
+
+# ---- a crowd -------------------------------------------------------------------------------------------------------
+
+def crowd(s, total, seed):
+    """Requests of all kinds at once, many broken or broken off: each that waits for its answer gets one."""
+    rng, lost = random.Random(seed), []
+    plans = [(rng.randrange(10), rng.randrange(10**6)) for _ in range(total)]
+
+    def one(kind, salt):
+        body = dict(prompt="abc"[salt % 3:] * (1 + salt % 40), max_tokens=1 + salt % 30, seed=salt, temperature=1)
+        c = s.connect()
+        try:
+            if kind < 4:
+                c.sendall(request("/v1/completions", dict(body, stream=kind % 2 == 0)))
+                status, _, text = answer(c)
+                good = status == 200 and (b"[DONE]" in text if kind % 2 == 0 else json.loads(text)["choices"])
+                if not good and status not in (429,):
+                    lost.append((kind, status, text[:200]))
+            elif kind == 4:                             # goes away at once, or in the middle
+                c.sendall(request("/v1/completions", dict(LONG, stream=salt % 2 == 0)))
+                if salt % 3:
+                    c.recv(100)
+            elif kind == 5:                             # half a request
+                c.sendall(request("/v1/completions", body)[:20 + salt % 150])
+            elif kind == 6:                             # not JSON
+                c.sendall(request("/v1/chat/completions", json.dumps(chat("hi"))[:salt % 40]))
+                if answer(c)[0] != 400:
+                    lost.append((kind,))
+            elif kind == 7:                             # a body far too long
+                c.sendall(request("/v1/completions", "x" * 70000))
+                if answer(c)[0] != 413:
+                    lost.append((kind,))
+            elif kind == 8:                             # reads slowly
+                c.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+                c.sendall(request("/v1/completions", dict(body, stream=True)))
+                time.sleep(0.05)
+                if not answer(c)[0]:
+                    lost.append((kind,))
+            else:
+                c.sendall(bytes(rng.randrange(256) for _ in range(salt % 200)))
+        except OSError as e:
+            if kind < 4:
+                lost.append((kind, str(e)))
+        finally:
+            c.close()
+
+    def worker():
+        while plans:
+            try:
+                plan = plans.pop()
+            except IndexError:
+                return
+            one(*plan)
+
+    threads = [threading.Thread(target=worker) for _ in range(16)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    check(not lost, f"{total} requests: all that waited were answered", lost[:5], len(lost))
+    check(s.ask("/health")[0] == 200, "and it stands")
+
+
+def thousand(s):
+    """1,000 open connections, 32 of them at work."""
+    idle = [s.connect() for _ in range(968)]
+    for c in idle[::2]:
+        c.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n")      # and half of them have begun to ask
+    done, lost = [], []
+
+    def one(i):
+        for k in range(4):
+            told = s.json("/v1/completions", dict(prompt="abc", max_tokens=20, seed=i))
+            (done if told[0] == 200 and told[1]["choices"][0]["text"] == "defghijklmnopqrstuvw" else lost).append(told)
+
+    threads = [threading.Thread(target=one, args=(i,)) for i in range(32)]
+    for t in threads:
+        t.start()
+    check(s.figure("connections") > 900, "connections", s.figure("connections"))
+    for t in threads:
+        t.join()
+    check(len(done) == 128 and not lost, "nothing lost", len(done), lost[:2])
+    for c in idle:
+        if c is idle[1]:
+            c.sendall(request("/v1/completions", dict(prompt="abc", max_tokens=1)))
+            check(answer(c)[0] == 200, "an idle one wakes up")
+        c.close()
+    status = open(f"/proc/{s.process.pid}/status").read()
+    print("peak memory with 1,000 connections:", re.search(r"VmHWM:\s*(.*)", status)[1])
+
+
+def main():
+    s = Server("tiny.gguf", "--temp", "0", "--max-body", "1M")
+    for part in (plain, chats, streams, completions, wrong, forms, same_as_generate, wires):
+        part(s)
+    log = s.said()
+    check(s.stop(signal.SIGINT) == 0, "Ctrl-C ends it in order")
+    check("/v1/chat/completions: 200" in log, "requests are in the log", log[-400:])
+    s = Server("tiny.gguf", "--temp", "0", "--api-key", "right-key-1", "--api-key", "right-key-2", "--parallel", "1",
+               "--queue", "0", "--allow-host", "mill.local", "--allow-origin",
+               "https://good.example", "--max-body", "4096")
+    gates(s)
+    check(s.stop() == 0, "ends")
+    check("right-key" not in s.said(), "no key in the log")
+    s = Server("tiny.gguf", "--temp", "0", "--ctx", "20000", "--parallel", "2", "--ping", "0.05s", "--max-body", "64K")
+    for part in (tools, goes_away, waits_and_pings, slow_reader):
+        part(s)
+    crowd(s, 2000 if WHOLE else 60, 1)
+    drains(s)
+    if WHOLE:
+        s = Server("tiny.gguf", "--temp", "0", "--parallel", "16", "--queue", "256", "--ctx", "512")
+        thousand(s)
+        check(s.stop() == 0, "ends")
+    embeddings()
+    adapters()
+    print(f"{checks} checks, {failures} failed")
+    return 1 if failures else 0
+
+
+sys.exit(main())
