@@ -14,7 +14,7 @@
  *   open_model.c    MODEL and the options around it as tokenizer, weights, session
  *   model_facts.c   … as facts, without loading it
  *   prompt.c        a conversation as ids: chat template, trusted spans, tokenizer
- *   sampling.c      how answers are sampled and what they cost
+ *   sampling.c      how answers are sampled, what they have to fit, and what they cost
  *   draft_args.c    who guesses ahead for them
  *   talk.c          the turns of a conversation
  *   hhh_show.c      helpful, honest, harmless as tables
