@@ -127,8 +127,8 @@ double qn_training_seconds(qn_training *t);             /* that all steps take: 
 /* Says the plan: model, data, run, memory, time; or prints it as JSON. */
 void qn_training_plan(qn_training *t);
 int qn_training_plan_json(qn_training *t);
-/* Of this machine, as the recipe multiplies: 1e9 a second. Measured when it is first asked for: what is refused, or over
- * already, does not wait for it. */
+/* Of this machine, as the recipe multiplies: 1e9 a second. Measured when it is first asked for: what is refused, or
+ * over already, does not wait for it. */
 double qn_training_peak(qn_training *t);
 /* Bytes that a run takes once it is built; `all` is their sum (training_memory.c draws them). */
 typedef struct { int64_t reserved, passing, program, data, all; } qn_training_memory;

@@ -67,7 +67,7 @@ code 0; out_has '4096 rows, 352 x 128'; out_lacks 'linear_dx'
 run "$QUERN" bench kernels --filter nothing-like-it --seconds 0.001
 code 2; err_has 'matches nothing'
 if [ "${QUERN_CPU:-}" != scalar ]; then         # seconds per product
-    run "$QUERN" bench kernels --filter 'q4_0 head' --seconds 0.001 --json
+    run "$QUERN" bench kernels --filter 'q4_0 head' --seconds 0.001 --threads 1 --json
     code 0; out_has '"row": "qn_linear_q4_0_'; out_has '"N": 49152,'; out_lacks 'GPT-2'; out_has '"memory_gbytes": '
     out_has '"gops_share": '
 fi

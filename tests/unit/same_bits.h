@@ -86,8 +86,9 @@ static void on_threads(regime *r) {
 static void in_a_batch(regime *r, int threads) {
     static int32_t other[OTHERS][TOKENS];
     qn_session *s = open_session(r, threads, OTHERS + 1);
+    const int64_t apart = r->brief ? 45 : 90;               /* the longest: behind a chunk of keys, or two */
     for (int64_t i = 0; i < OTHERS; i++) {
-        const qn_feed f = {i < 3 ? i : i + 1, other[i], 90 * (OTHERS - i) - 89, QN_LOGITS_NONE};
+        const qn_feed f = {i < 3 ? i : i + 1, other[i], apart * (OTHERS - i) - apart + 1, QN_LOGITS_NONE};
         tiny_ids(other[i], TOKENS, r->m->cfg.V, (uint32_t)(100 + i));
         CHECK_OK(qn_session_feed(s, &f, 1, NULL, NULL));
     }

@@ -14,7 +14,8 @@ TEST(every_level) {
     qn_selftest_report r = {.say = say, .brief = !qn_test_whole()};
     CHECK_OK(qn_selftest_attn(qn_isa_detect(), &r));
     CHECK_INT(r.failures, 0);
-    CHECK(r.rows >= 6 && r.cases > (r.brief ? 5000 : 10000), "%lld rows, %lld cases", (long long)r.rows, (long long)r.cases);
+    CHECK(r.rows >= 6 && r.cases > (r.brief ? 5000 : 10000), "%lld rows, %lld cases", (long long)r.rows,
+          (long long)r.cases);
     CHECK(r.worst > 0 && r.worst <= 1, "%f", r.worst);
 }
 

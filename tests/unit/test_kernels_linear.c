@@ -18,7 +18,8 @@ TEST(every_row_at_every_level_that_this_machine_has) {
         qn_selftest_report r = {.say = say, .brief = !qn_test_whole()};
         CHECK_OK(qn_selftest_linear((qn_isa)i, &r), "at %s", qn_isa_name((qn_isa)i));
         CHECK_INT(r.failures, 0);
-        CHECK(r.rows > 0 && r.cases > (r.brief ? 300 : 1000), "%lld rows, %lld cases", (long long)r.rows, (long long)r.cases);
+        CHECK(r.rows > 0 && r.cases > (r.brief ? 300 : 1000), "%lld rows, %lld cases", (long long)r.rows,
+              (long long)r.cases);
         CHECK(r.worst > 0 && r.worst <= 1, "%f", r.worst);
     }
 }

@@ -63,8 +63,8 @@ static void begins(const make_options *o, const char *what) {
     made_drop(&r);
 }
 
-/* To the bit, whatever stands side by side: the reference is made in passes of two rows. Sizes of passes take turns where
- * time is short. */
+/* To the bit, whatever stands side by side: the reference is made in passes of two rows. Sizes of passes take turns
+ * where time is short. */
 TEST(the_first_loss_is_ln_2) {
     static const char *const families[] = {"llama", "gpt2"};
     for (size_t f = 0; f < QN_LEN(families); f++)
