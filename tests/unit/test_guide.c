@@ -170,6 +170,30 @@ TEST(states_are_forgotten_and_guides_stay) {
     qn_syntax_free(g);
 }
 
+TEST(memory_is_bounded_by_forgetting) {
+    static char text[1000];
+    rig r;
+    qn_guide other;
+    const uint64_t *bits;
+    memset(text, 'a', sizeof text);
+    rig_gbnf(&r, "root ::= \"(\" ([a-z]{0,900000} \"!\"){1,3} \")\"");
+    CHECK_OK(qn_guide_copy(&other, &r.guide));
+    CHECK_INT(qn_guide_take_text(&r.guide, QN_STR("(")), 1);
+    for (int i = 0; i < 700; i++) {
+        CHECK_INT(qn_guide_take_text(&r.guide, (qn_str){text, sizeof text}), 1);
+        CHECK_OK(qn_guide_mask(&r.guide, &bits));
+        CHECK_OK(qn_guide_take(&r.guide, 'a'));
+        CHECK(qn_masks_stats_get(r.masks).bytes < 100 << 20, "after %d thousand", i);
+    }
+    CHECK(qn_masks_stats_get(r.masks).states < 600000, "some were forgotten");
+    rig_compare(&r, "behind all of it");
+    CHECK_INT(qn_guide_take_text(&r.guide, QN_STR("!!!)")), 1);
+    CHECK(qn_guide_must_end(&r.guide));
+    CHECK_INT(qn_guide_take_text(&other, QN_STR("(ab!)")), 1, "the other one stands where it stood");
+    qn_guide_drop(&other);
+    rig_drop(&r);
+}
+
 /* ---- what is refused ---- */
 
 static const struct { const char *grammar; int code; const char *says; } bad[] = {
