@@ -20,7 +20,7 @@
  *   hhh_show.c      helpful, honest, harmless as tables
  *   verify_args.c   two models opened and set side by side
  *   training.c      a training run from its recipe to its last line; training_plan.c what it is going to be,
- *                   training_memory.c what memory it takes
+ *                   training_memory.c and training_disk.c what it takes, training_end.c what it came to
  *   tuning.c        one that begins with a model and learns from examples, up to its first step
  *   counting.c      n-grams out of prepared data
  *   within.c        a command run by another one

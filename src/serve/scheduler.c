@@ -20,7 +20,7 @@ struct qn_scheduler {
     bool closed, cancelled, ended;
     double each_seconds, busy_before;
     qn_scheduler_stats seen;    /* as of the last pass */
-    int64_t refused;
+    int64_t refused, left;      /* left: cancelled before they began */
 };
 
 /* ---- the thread ---- */
@@ -51,6 +51,7 @@ static qn_job *pop_cancelled(qn_scheduler *s) {
         *end = j;
         end = &j->next;
         s->waiting--;
+        s->left++;
     }
     return gone;
 }
@@ -273,6 +274,7 @@ qn_scheduler_stats qn_scheduler_look(qn_scheduler *s) {
     qn_scheduler_stats r = s->seen;
     r.waiting = s->waiting;
     r.refused = s->refused;
+    r.total.cancelled += s->left;
     pthread_mutex_unlock(&s->lock);
     return r;
 }

@@ -570,7 +570,7 @@ def crowd(s, total, seed):
                     lost.append((kind, status, text[:200]))
             elif kind == 4:                             # goes away at once, or in the middle
                 c.sendall(request("/v1/completions", dict(LONG, stream=salt % 2 == 0)))
-                if salt % 3:
+                if salt % 4 == 0:
                     c.recv(100)
             elif kind == 5:                             # half a request
                 c.sendall(request("/v1/completions", body)[:20 + salt % 150])
