@@ -59,6 +59,17 @@ qn_seen qn_json_scan_object(qn_json_scan *s, qn_str text, size_t from, size_t *e
     return QN_SEEN_MORE;
 }
 
+int qn_see_json(qn_str text) {
+    qn_json j;
+    qn_json_init(&j, text.s, text.n, "a call");
+    j.lone = QN_LONE_REPLACE;
+    int rc = qn_json_skip(&j);
+    if (rc >= 0)
+        rc = qn_json_end(&j);
+    qn_json_drop(&j);
+    return rc == QN_ENOMEM ? rc : rc < 0 ? QN_SEEN_NOT : QN_SEEN_WHOLE;
+}
+
 /* ---- a call out of a whole object ---- */
 
 static bool is_one_of(qn_str key, const char *a, const char *b, const char *c) {
@@ -74,7 +85,10 @@ static int read_arguments(qn_json *j, qn_call_found *call) {
         qn_buf_clear(&call->arguments_buf);
         QN_TRY(qn_json_string(j, &call->arguments_buf));
         call->arguments = qn_buf_view(&call->arguments_buf);
-        return qn_json_is_whole(call->arguments) && qn_str_starts(call->arguments, "{") ? 0 : QN_EFORMAT;
+        if (!qn_str_starts(call->arguments, "{"))
+            return QN_EFORMAT;
+        const int seen = qn_see_json(call->arguments);
+        return seen == QN_SEEN_NOT ? QN_EFORMAT : seen;
     case 'n':
         return qn_json_null(j);
     default:
@@ -137,7 +151,7 @@ int qn_attempt_arguments(qn_attempt *t, size_t at) {
     if (seen != QN_SEEN_WHOLE)
         return (int)seen;
     t->call->arguments = (qn_str){t->text.s + at, t->end - at};
-    return qn_json_is_whole(t->call->arguments) ? QN_SEEN_WHOLE : QN_SEEN_NOT;
+    return qn_see_json(t->call->arguments);
 }
 
 /* One object, or the first of an array of them. */

@@ -110,7 +110,7 @@ static bool is_offered(const qn_answer_options *o, qn_str name) {
 }
 
 /* One value of name.call(key=value, …): a string, a number, true, false, null. */
-static qn_seen see_value(qn_str text, size_t at, size_t *end) {
+static int see_value(qn_str text, size_t at, size_t *end) {
     size_t i = at;
     if (i < text.n && text.s[i] == '"') {
         for (i++; i < text.n && text.s[i] != '"'; i++)
@@ -123,7 +123,7 @@ static qn_seen see_value(qn_str text, size_t at, size_t *end) {
     *end = i;
     if (i >= text.n)
         return QN_SEEN_MORE;
-    return qn_json_is_whole((qn_str){text.s + at, i - at}) ? QN_SEEN_WHOLE : QN_SEEN_NOT;
+    return qn_see_json((qn_str){text.s + at, i - at});
 }
 
 /* key=value, …) into an object. */
@@ -145,9 +145,9 @@ static int read_pairs(qn_attempt *t, size_t at, qn_jw *w) {
             return (int)seen;
         qn_jw_key_str(w, (qn_str){text.s + at, end - at});
         at = end + 1;
-        seen = see_value(text, at, &end);
-        if (seen != QN_SEEN_WHOLE)
-            return (int)seen;
+        const int value = see_value(text, at, &end);
+        if (value != QN_SEEN_WHOLE)
+            return value;
         qn_jw_raw(w, (qn_str){text.s + at, end - at});
         at = end;
     }

@@ -68,6 +68,8 @@ qn_attempt_fn qn_attempt_json, qn_attempt_llama, qn_attempt_mistral, qn_attempt_
 
 /* A call out of a whole JSON object: QN_SEEN_WHOLE or QN_SEEN_NOT; <0 only without memory. */
 int qn_call_from_json(qn_str object, qn_call_found *call);
+/* Is this one JSON value, whole and right? QN_SEEN_WHOLE or QN_SEEN_NOT; <0 only without memory. */
+int qn_see_json(qn_str text);
 /* The object at text.s[at] is the arguments of a call whose name is known. */
 int qn_attempt_arguments(qn_attempt *t, size_t at);
 void qn_call_found_drop(qn_call_found *call);

@@ -14,13 +14,13 @@
  *   open_model.c    MODEL and the options around it as tokenizer, weights, session
  *   model_facts.c   … as facts, without loading it
  *   prompt.c        a conversation as ids: chat template, trusted spans, tokenizer
- *   sampling.c      how answers are sampled and what they cost
+ *   sampling.c      how answers are sampled, what they have to fit, and what they cost
  *   draft_args.c    who guesses ahead for them
  *   talk.c          the turns of a conversation
  *   hhh_show.c      helpful, honest, harmless as tables
  *   verify_args.c   two models opened and set side by side
  *   training.c      a training run from its recipe to its last line; training_plan.c what it is going to be,
- *                   training_memory.c what memory it takes
+ *                   training_memory.c and training_disk.c what it takes, training_end.c what it came to
  *   tuning.c        one that begins with a model and learns from examples, up to its first step
  *   counting.c      n-grams out of prepared data
  *   within.c        a command run by another one

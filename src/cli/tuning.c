@@ -155,6 +155,8 @@ static int plan_run(qn_training *t, const qn_tuning *how) {
     if (!qn_cli_given(c, "weight-decay"))
         r->optimizer.weight_decay = 0;
     qn_run_args_intervals(c, r);
+    if (r->eval_every < 0)              /* what is held out is small: the dial's rule for little text is not needed */
+        r->eval_every = QN_MAX(1, d.steps / 20);
     QN_TRY(qn_dial_run(&d, &t->cfg, t->gated, 1, r));
     if (!qn_cli_given(c, "lr"))
         r->schedule.peak = (how->rate > 0 ? how->rate : r->schedule.peak / 30) * (r->lora.rank > 0 ? 10 : 1);

@@ -1,9 +1,9 @@
 /* infer/session.h — storey 6: a model at work. Front door.
  *   encoder.h .c texts read whole                       embedder.h .c  … and one vector of each
  *   session.c    sequences fed in pieces, logits out          kv.h .c     KV pages, sharing, copy on write
- *   sampler.h .c logits to a token                            generate.h .c  prompt to text, stop rules
+ *   sampler.h .c logits to a token: dry.c, sampler_cut.c      generate.h .c  prompt to text, stop rules
  *   reply.h .c   … token by token, whoever feeds              draft.h      guesses of tokens to come: draft_ngram.c,
- *                                                                          draft_model.c
+ *   score.h .c   how probable a text is                                    draft_model.c
  *
  * A session is one mutable timeline of several sequences; it borrows model, kernel table and pool, and is used by one
  * thread at a time. The logits of a token depend on the tokens before it in its sequence and on nothing else: not on

@@ -1,4 +1,4 @@
-/* serve/http.c — connections: bodies in, answers out, sleep in between. The one file that knows libmicrohttpd.
+/* serve/http.c — connections: bodies in, answers out, sleep in between. The one file that calls libmicrohttpd.
  *
  * A request is answered when all of it has come. Where the answer takes jobs, the connection sleeps ("suspended") until
  * there are events. The lock of the exchange is held from the look at the events to the sleep, and by whoever brings
@@ -7,13 +7,14 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <microhttpd.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "serve/mhd.h"
 
 /* IDLE_SECONDS: a connection on which nothing moves; DRAINED: a body that is too long is read up to so many times the
  * limit, so that its sender comes to read the answer. */
@@ -25,17 +26,17 @@ void qn_exchange_wake(qn_exchange *x) {
     if (!x->suspended)
         return;
     x->suspended = false;
-    MHD_resume_connection(x->connection);
+    qn_http.resume_connection(x->connection);
 }
 
 /* The lock is held. */
 static void sleep_now(qn_exchange *x) {
     x->suspended = true;
-    MHD_suspend_connection(x->connection);
+    qn_http.suspend_connection(x->connection);
 }
 
 static const char *header(qn_exchange *x, const char *name) {
-    return MHD_lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
+    return qn_http.lookup_connection_value(x->connection, MHD_HEADER_KIND, name);
 }
 
 /* The page is made of its own files and talks to its own server; nothing else is loaded, run, framed or sent to. */
@@ -44,45 +45,45 @@ static const char *header(qn_exchange *x, const char *name) {
 
 static void add_headers(qn_exchange *x, struct MHD_Response *r) {
     char seconds[16];
-    MHD_add_response_header(r, "x-request-id", x->id);
-    MHD_add_response_header(r, "Server", "quern");
-    MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
+    qn_http.add_response_header(r, "x-request-id", x->id);
+    qn_http.add_response_header(r, "Server", "quern");
+    qn_http.add_response_header(r, "X-Content-Type-Options", "nosniff");
     if (x->type)
-        MHD_add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, x->type);
+        qn_http.add_response_header(r, MHD_HTTP_HEADER_CONTENT_TYPE, x->type);
     if (x->asset) {
-        MHD_add_response_header(r, "Content-Security-Policy", PAGE_POLICY);
-        MHD_add_response_header(r, "Referrer-Policy", "no-referrer");
-        MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");      /* another quern, another page */
+        qn_http.add_response_header(r, "Content-Security-Policy", PAGE_POLICY);
+        qn_http.add_response_header(r, "Referrer-Policy", "no-referrer");
+        qn_http.add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");  /* another quern, another page */
     }
     if (x->retry_after > 0) {
         snprintf(seconds, sizeof seconds, "%d", x->retry_after);
-        MHD_add_response_header(r, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
+        qn_http.add_response_header(r, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
     }
     if (x->status == 500)                               /* what failed for good is not asked twice */
-        MHD_add_response_header(r, "x-should-retry", "false");
+        qn_http.add_response_header(r, "x-should-retry", "false");
     if (x->status == 401)
-        MHD_add_response_header(r, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
+        qn_http.add_response_header(r, MHD_HTTP_HEADER_WWW_AUTHENTICATE, "Bearer");
     if (x->allow_origin) {
-        MHD_add_response_header(r, "Access-Control-Allow-Origin", header(x, "Origin"));
-        MHD_add_response_header(r, "Access-Control-Expose-Headers", "x-request-id, retry-after");
-        MHD_add_response_header(r, "Vary", "Origin");
+        qn_http.add_response_header(r, "Access-Control-Allow-Origin", header(x, "Origin"));
+        qn_http.add_response_header(r, "Access-Control-Expose-Headers", "x-request-id, retry-after");
+        qn_http.add_response_header(r, "Vary", "Origin");
     }
     if (x->stream)
-        MHD_add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
+        qn_http.add_response_header(r, MHD_HTTP_HEADER_CACHE_CONTROL, "no-cache");
     if (!x->stay)
-        MHD_add_response_header(r, MHD_HTTP_HEADER_CONNECTION, "close");
+        qn_http.add_response_header(r, MHD_HTTP_HEADER_CONNECTION, "close");
 }
 
 static enum MHD_Result send_whole(qn_exchange *x) {
     struct MHD_Response *r = x->asset ?
-        MHD_create_response_from_buffer(x->asset_bytes, (void *)(uintptr_t)x->asset, MHD_RESPMEM_PERSISTENT) :
-        MHD_create_response_from_buffer(x->out.n, x->out.s ? x->out.s : "", MHD_RESPMEM_PERSISTENT);
+        qn_http.create_response_from_buffer(x->asset_bytes, (void *)(uintptr_t)x->asset, MHD_RESPMEM_PERSISTENT) :
+        qn_http.create_response_from_buffer(x->out.n, x->out.s ? x->out.s : "", MHD_RESPMEM_PERSISTENT);
     if (!r)
         return MHD_NO;
     add_headers(x, r);
     qn_gauges_status(&x->server->gauges, x->status);
-    const enum MHD_Result done = MHD_queue_response(x->connection, (unsigned)x->status, r);
-    MHD_destroy_response(r);
+    const enum MHD_Result done = qn_http.queue_response(x->connection, (unsigned)x->status, r);
+    qn_http.destroy_response(r);
     return done;
 }
 
@@ -140,14 +141,14 @@ static ssize_t read_stream(void *arg, uint64_t at, char *to, size_t most) {
 }
 
 static enum MHD_Result send_stream(qn_exchange *x) {
-    struct MHD_Response *r = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK, read_stream, x, NULL);
+    struct MHD_Response *r = qn_http.create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK, read_stream, x, NULL);
     if (!r)
         return MHD_NO;
     x->type = "text/event-stream";
     add_headers(x, r);
     qn_gauges_status(&x->server->gauges, x->status);
-    const enum MHD_Result done = MHD_queue_response(x->connection, MHD_HTTP_OK, r);
-    MHD_destroy_response(r);
+    const enum MHD_Result done = qn_http.queue_response(x->connection, MHD_HTTP_OK, r);
+    qn_http.destroy_response(r);
     return done;
 }
 
@@ -170,7 +171,8 @@ static enum MHD_Result gather(qn_exchange *x) {
 /* ---- requests ---- */
 
 static int socket_of(qn_exchange *x) {
-    const union MHD_ConnectionInfo *info = MHD_get_connection_info(x->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    const union MHD_ConnectionInfo *info =
+        qn_http.get_connection_info(x->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     return info ? info->connect_fd : -1;
 }
 
@@ -199,25 +201,25 @@ static enum MHD_Result answer(qn_exchange *x) {
 /* A page of another server asks what it may do; the key comes with the request itself. */
 static void preflight(qn_exchange *x, struct MHD_Response *r) {
     const char *asked = header(x, "Access-Control-Request-Headers");
-    MHD_add_response_header(r, "Access-Control-Allow-Methods", "GET, POST, OPTIONS");
-    MHD_add_response_header(r, "Access-Control-Allow-Headers", asked ? asked : "authorization, content-type");
-    MHD_add_response_header(r, "Access-Control-Max-Age", "600");
+    qn_http.add_response_header(r, "Access-Control-Allow-Methods", "GET, POST, OPTIONS");
+    qn_http.add_response_header(r, "Access-Control-Allow-Headers", asked ? asked : "authorization, content-type");
+    qn_http.add_response_header(r, "Access-Control-Max-Age", "600");
 }
 
 static enum MHD_Result send_options(qn_exchange *x) {
-    struct MHD_Response *r = MHD_create_response_from_buffer(0, "", MHD_RESPMEM_PERSISTENT);
+    struct MHD_Response *r = qn_http.create_response_from_buffer(0, "", MHD_RESPMEM_PERSISTENT);
     if (!r)
         return MHD_NO;
     x->status = 204;
     x->type = NULL;
     x->handled = true;
     add_headers(x, r);
-    MHD_add_response_header(r, MHD_HTTP_HEADER_ALLOW, "GET, POST, OPTIONS");
+    qn_http.add_response_header(r, MHD_HTTP_HEADER_ALLOW, "GET, POST, OPTIONS");
     if (x->allow_origin)
         preflight(x, r);
     qn_gauges_status(&x->server->gauges, 204);
-    const enum MHD_Result done = MHD_queue_response(x->connection, 204, r);
-    MHD_destroy_response(r);
+    const enum MHD_Result done = qn_http.queue_response(x->connection, 204, r);
+    qn_http.destroy_response(r);
     return done;
 }
 
@@ -398,10 +400,11 @@ static int listening_socket(const qn_server_options *o, int *out) {
 
 int qn_http_start(qn_server *s) {
     int socket;
+    QN_TRY(qn_mhd_open());
     allow_files(s->o.connections);
     QN_TRY(listening_socket(&s->o, &socket));
     s->port = port_of(socket);
-    s->daemon = MHD_start_daemon(
+    s->daemon = qn_http.start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL, NULL,
         on_request, s,
         MHD_OPTION_EXTERNAL_LOGGER, on_error, NULL,         /* first: what fails below is said */
@@ -429,7 +432,7 @@ static void wait_until_quiet(qn_server *s, double seconds) {
 void qn_http_stop(qn_server *s, double seconds) {
     if (!s->daemon)
         return;
-    const MHD_socket listening = MHD_quiesce_daemon(s->daemon);
+    const MHD_socket listening = qn_http.quiesce_daemon(s->daemon);
     if (listening != MHD_INVALID_SOCKET)
         shutdown(listening, SHUT_RD);               /* who comes now is refused, and need not wait to be told */
     qn_scheduler_close(s->scheduler);
@@ -438,7 +441,7 @@ void qn_http_stop(qn_server *s, double seconds) {
     wait_until_quiet(s, 2);
     qn_watch_cancel_all(s->watch);
     wait_until_quiet(s, 2);
-    MHD_stop_daemon(s->daemon);
+    qn_http.stop_daemon(s->daemon);
     s->daemon = NULL;
     if (listening != MHD_INVALID_SOCKET)
         close(listening);

@@ -1,4 +1,4 @@
-/* tests/cli/page_check.js — the page's own readers under node: Markdown into a tree, a stream of events into messages.
+/* tests/cli/page_check.js — the page's readers under node: Markdown into a tree, a stream of events into messages.
  * node page_check.js FOLDER; prints what is wrong, and ends with 1 then. */
 "use strict";
 
@@ -22,8 +22,10 @@ for (const [text, want] of [
   ["one\ntwo\n\nthree", "<p>one<br>two</p><p>three</p>"],
   ["# A *b*\n## C ##", "<h1>A <em>b</em></h1><h2>C</h2>"],
   ["#no heading", "<p>#no heading</p>"],
-  ["**a *b*** ***c*** *d **e***", "<p><strong>a <em>b</em></strong> <strong><em>c</em></strong> <em>d <strong>e</strong></em></p>"],
-  ["__a__ _b_ ~~c~~ snake_case_name 2 * 3 * 4", "<p><strong>a</strong> <em>b</em> <del>c</del> snake_case_name 2 * 3 * 4</p>"],
+  ["**a *b*** ***c*** *d **e***",
+    "<p><strong>a <em>b</em></strong> <strong><em>c</em></strong> <em>d <strong>e</strong></em></p>"],
+  ["__a__ _b_ ~~c~~ snake_case_name 2 * 3 * 4",
+    "<p><strong>a</strong> <em>b</em> <del>c</del> snake_case_name 2 * 3 * 4</p>"],
   ["**open and *open", "<p>**open and *open</p>"],
   ["`a*b*` ``c`d`` `open", "<p><code>a*b*</code> <code>c`d</code> `open</p>"],
   ["\\*a\\* \\<", "<p>*a* &lt;</p>"],
@@ -39,10 +41,13 @@ for (const [text, want] of [
   ["1. a\n   ```c\n   x;\n   ```", '<ol><li>a<pre lang="c"><code>x;\n</code></pre></li></ol>'],
   ["> a\nb\n\nc", "<blockquote><p>a<br>b</p></blockquote><p>c</p>"],
   ["a\n\n---\n***", "<p>a</p><hr><hr>"],
-  ["|a|b|\n|:-:|-:|\n|1|`x|y`|\n|2|", '<table><thead><tr><th align="center">a</th><th align="right">b</th></tr></thead><tbody>' +
-    '<tr><td align="center">1</td><td align="right"><code>x|y</code></td></tr><tr><td align="center">2</td><td align="right"></td></tr></tbody></table>'],
+  ["|a|b|\n|:-:|-:|\n|1|`x|y`|\n|2|",
+    '<table><thead><tr><th align="center">a</th><th align="right">b</th></tr></thead>' +
+    '<tbody><tr><td align="center">1</td><td align="right"><code>x|y</code></td></tr>' +
+    '<tr><td align="center">2</td><td align="right"></td></tr></tbody></table>'],
   ["|no|table", "<p>|no|table</p>"],
-  ["[a](https://b.c/d_(e) \"t\") https://f.g/h?i=1.", `<p>${link("https://b.c/d_(e)", "a")} ${link("https://f.g/h?i=1", "https://f.g/h?i=1")}.</p>`],
+  ["[a](https://b.c/d_(e) \"t\") https://f.g/h?i=1.",
+    `<p>${link("https://b.c/d_(e)", "a")} ${link("https://f.g/h?i=1", "https://f.g/h?i=1")}.</p>`],
   ["![p](http://b.c/d.png)", `<p>${link("http://b.c/d.png", "🖼 p")}</p>`],
 ]) check(JSON.stringify(text), html(text), want);
 
@@ -50,25 +55,28 @@ for (const [text, want] of [
 for (const text of [
   "<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "[a](javascript:alert(1))", "[a](JaVaScRiPt:alert(1))",
   "[a](data:text/html,<script>)", "[a](vbscript:x)", "[a]( javascript:x)", "[a](//evil.org)", "[a](file:///etc/passwd)",
-  "![a](javascript:x)", "`</code><script>`", "```\"><script>\n</pre><script>\n```", "|<b>|\n|-|\n|<i onclick=x>|", "[<b>](http://a.b/\"onclick=x)",
-  "# <u>", "> <u>", "- <u>", "&lt;script&gt;", "[a](\x01javascript:x)", "[a](java\nscript:x)", "http://a.b/<script>",
+  "![a](javascript:x)", "`</code><script>`", "```\"><script>\n</pre><script>\n```", "|<b>|\n|-|\n|<i onclick=x>|",
+  "[<b>](http://a.b/\"onclick=x)", "# <u>", "> <u>", "- <u>", "&lt;script&gt;", "[a](\x01javascript:x)",
+  "[a](java\nscript:x)", "http://a.b/<script>",
 ]) {
-  const found = html(text);
-  const tags = [...found.matchAll(/<\/?([a-z0-9]+)([^>]*)>/gi)];
-  for (const t of tags) {
-    check("a tag of " + JSON.stringify(text), /^(p|code|pre|table|thead|tbody|tr|th|td|h1|blockquote|ul|li|a|br|em|strong|hr)$/.test(t[1]), true);
-    for (const a of t[2].matchAll(/([a-z]+)="([^"]*)"/gi))
-      check("an attribute of " + JSON.stringify(text), /^(href|rel|target|lang|align)$/.test(a[1]) && (a[1] !== "href" || /^https?:/.test(a[2])), true);
+  const tags = [...html(text).matchAll(/<\/?([a-z0-9]+)([^>]*)>/gi)];
+  for (const [tag, name, attributes] of tags) {
+    const ours = /^(p|code|pre|table|thead|tbody|tr|th|td|h1|blockquote|ul|li|a|br|em|strong|hr)$/.test(name);
+    check(tag + " of " + JSON.stringify(text), ours, true);
+    for (const [all, key, value] of attributes.matchAll(/([a-z]+)="([^"]*)"/gi)) {
+      const good = /^(rel|target|lang|align)$/.test(key) || (key === "href" && /^https?:/.test(value));
+      check(all + " of " + JSON.stringify(text), good, true);
+    }
   }
 }
 
 /* Much of it: this ends, and at once. */
-for (const piece of ["*", "*a ", "_a", "[", "[a](", "![", ">", "> ", "- ", "`a``b", "|", "# ", "**a *b ~~c __d ", "hhttp://", "\\", "~~", "1. "])
-  html(piece.repeat(5000));
+for (const piece of ["*", "*a ", "_a", "[", "[a](", "![", ">", "> ", "- ", "`a``b", "|", "# ", "**a *b ~~c __d ",
+  "hhttp://", "\\", "~~", "1. "]) html(piece.repeat(5000));
 html("|" .repeat(5000) + "\n" + "-|".repeat(5000));
 html(Array.from({ length: 300 }, (_, i) => " ".repeat(i) + "- x").join("\n"));
 
-/* The blocks before the last stay what they were while a text grows; put together they lose no line that says something. */
+/* The blocks before the last stay what they were while a text grows. */
 const long = "# A\n\ntext\n\n```c\nx\n```\n\n- a\n- b\n\nend";
 for (let n = 0; n <= long.length; n++) {
   const part = Markdown.blocks(long.slice(0, n)), whole = Markdown.blocks(long);
@@ -87,14 +95,19 @@ for (let cut = 0; cut <= sent.length; cut++) {
 /* Deltas into a message. */
 const message = { role: "assistant", content: "" };
 for (const d of [
-  { role: "assistant", content: "" }, { reasoning_content: "Hm" }, { reasoning_content: "." }, { content: "A" }, { content: "b" },
+  { role: "assistant", content: "" }, { reasoning_content: "Hm" }, { reasoning_content: "." },
+  { content: "A" }, { content: "b" },
   { tool_calls: [{ index: 0, id: "x1", type: "function", function: { name: "f", arguments: "" } }] },
-  { tool_calls: [{ index: 0, function: { arguments: "{\"a\"" } }] }, { tool_calls: [{ index: 0, function: { arguments: ":1}" } }] },
+  { tool_calls: [{ index: 0, function: { arguments: "{\"a\"" } }] },
+  { tool_calls: [{ index: 0, function: { arguments: ":1}" } }] },
   { tool_calls: [{ index: 1, id: "x2", function: { name: "g", arguments: "{}" } }] },
 ]) Stream.add(message, d);
-check("a message", JSON.stringify(message), JSON.stringify({ role: "assistant", content: "Ab", reasoning_content: "Hm.", tool_calls: [
+const calls = [
   { id: "x1", type: "function", function: { name: "f", arguments: "{\"a\":1}" } },
-  { id: "x2", type: "function", function: { name: "g", arguments: "{}" } }] }));
+  { id: "x2", type: "function", function: { name: "g", arguments: "{}" } },
+];
+check("a message", JSON.stringify(message),
+  JSON.stringify({ role: "assistant", content: "Ab", reasoning_content: "Hm.", tool_calls: calls }));
 
 console.log(wrong ? wrong + " wrong" : "all right");
 process.exit(wrong ? 1 : 0);

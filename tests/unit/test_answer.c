@@ -384,3 +384,29 @@ TEST(hostile_floods) {
         qn_answer_parts_drop(&p);
     }
 }
+
+TEST(survives_any_failed_allocation) {
+    static const struct { const char *form, *text; } x[] = {
+        {"hermes", "<think>a</think>b<tool_call>{\"name\":\"f\",\"arguments\":\"{\\\"k\\\":1}\"}</tool_call>"},
+        {"mistral", "[TOOL_CALLS]f[ARGS]{\"k\":1}"},
+        {"llama3", "<|python_tag|>f.call(k=1)"},
+    };
+    for (size_t i = 0; i < QN_LEN(x); i++) {
+        const int64_t before = qn_mem_stats_get(QN_MEM_CHAT).live_bytes;
+        qn_answer_options o = {.calls = true};
+        int64_t n = 0;
+        CHECK_OK(qn_answer_form_named(&o.form, x[i].form));
+        for (int rc = QN_ENOMEM; rc != 0; n++) {
+            qn_answer_parts p = {0};
+            CHECK(n < 1000);
+            qn_mem_fail_after(n);
+            rc = qn_answer_parse(&o, qn_str_of(x[i].text), &p);
+            qn_mem_fail_after(-1);
+            CHECK(rc == 0 || rc == QN_ENOMEM, "%s, allocation %lld: %s", x[i].form, (long long)n, qn_error_name(rc));
+            CHECK(rc != 0 || p.calls == 1, "%s, allocation %lld", x[i].form, (long long)n);
+            qn_answer_parts_drop(&p);
+            CHECK_NO_LEAK(QN_MEM_CHAT, before, "%s, allocation %lld", x[i].form, (long long)n);
+        }
+        CHECK(n > 3);
+    }
+}

@@ -134,7 +134,7 @@ function view(message, index) {
       const add = (name, act) => buttons.push(make("button", { type: "button", class: "small", onclick: act }, name));
       if (m.content) add("Copy", (e) => copy(m.content, e.currentTarget));
       if (m.role === "user") add("Edit", () => edit(index));
-      if (m.role === "assistant" && index === state.messages.length - 1) add("Again", again);
+      if (index === state.messages.length - 1) add(m.role === "assistant" ? "Again" : "Send again", again);
       foot.replaceChildren(...buttons, ...(m.note ? [make("span", { class: "note" }, m.note)] : []));
     },
   };
@@ -157,7 +157,22 @@ let views = [];
 function drawAll() {
   views = state.messages.map((m, i) => view(m, i));
   $("log").replaceChildren(...(views.length ? views.map((v) => v.root) : [welcome()]));
-  $("export").disabled = !state.messages.length;
+  drawAround();
+}
+
+/* One message more; what stands there stays, with the thoughts that somebody opened. */
+function append(message) {
+  if (!views.length) $("log").replaceChildren();
+  state.messages.push(message);
+  for (const [i, v] of views.entries()) v.finish(state.messages[i]);
+  views.push(view(message, views.length));
+  $("log").append(views[views.length - 1].root);
+  drawAround();
+  return views[views.length - 1];
+}
+
+function drawAround() {
+  $("export").disabled = !state.messages.length || !!state.busy;
   const open = unanswered();
   const what = open && "The result of " + open.function.name;
   $("say-label").textContent = what || "Message";
@@ -197,7 +212,7 @@ function speed(usage, timings, count, seconds) {
   return tokens + (tokens === 1 ? " token" : " tokens") + (rate > 0 ? ", " + rate.toFixed(1) + " tokens/s" : "");
 }
 
-const ENDS = { length: "cut: it reached the most tokens", content_filter: "cut by a filter", stopped: "stopped" };
+const ENDS = { length: "cut at the most tokens", content_filter: "cut by a filter", stopped: "stopped" };
 
 function busy(on) {
   state.busy = on;
@@ -205,15 +220,14 @@ function busy(on) {
   $("stop").hidden = !on;
   for (const id of ["new", "export"]) $(id).disabled = !!on || (id === "export" && !state.messages.length);
   $("log").setAttribute("aria-busy", on ? "true" : "false");
+  $("status").setAttribute("aria-live", on ? "off" : "polite");         /* who listens to the page hears no counting */
 }
 
 async function answer() {
   const abort = new AbortController(), began = performance.now();
   const body = request(), message = { role: "assistant", content: "" };
   let first = 0, count = 0, usage = null, timings = null, reason = "", waiting = false;
-  state.messages.push(message);
-  drawAll();
-  const mine = views[views.length - 1];
+  const mine = append(message);
   const draw = () => {
     waiting = false;
     const end = atEnd();
@@ -245,11 +259,19 @@ async function answer() {
   }
   busy(null);
   const seconds = first ? (performance.now() - first) / 1000 : 0;
-  if (!message.content && !message.reasoning_content && !message.tool_calls && reason !== "stop") state.messages.pop();
-  else message.note = [speed(usage, timings, count, seconds), ENDS[reason]].filter(Boolean).join(" · ");
+  message.note = [speed(usage, timings, count, seconds), ENDS[reason]].filter(Boolean).join(" · ");
   if (message.tool_calls && !message.content) message.content = null;
+  if (!message.content && !message.reasoning_content && !message.tool_calls && reason !== "stop") {
+    state.messages.pop();
+    drawAll();
+  } else {
+    const end = atEnd();
+    mine.draw(false);
+    drawAround();
+    if (end) toEnd();
+    $("told").textContent = "The model says: " + (message.content || "").slice(0, 1000);
+  }
   keep();
-  drawAll();
   const prompt = usage ? ", prompt of " + usage.prompt_tokens + " tokens" : "";
   if (reason !== "failed") say(first ? "First token after " + ((first - began) / 1000).toFixed(2) + " s" + prompt : "");
   if (!coarse.matches) $("say").focus();
@@ -272,17 +294,21 @@ function send() {
   if (state.settings.tools) {
     try { JSON.parse(state.settings.tools); } catch (e) { openSettings("tools"); return; }
   }
-  state.messages.push(open ? { role: "tool", tool_call_id: open.id, name: open.function.name, content: text }
-                           : { role: "user", content: text });
+  append(open ? { role: "tool", tool_call_id: open.id, name: open.function.name, content: text }
+              : { role: "user", content: text });
   $("say").value = "";
   fit();
   keep();
-  if (unanswered()) { drawAll(); toEnd(); } else answer();
+  if (unanswered()) toEnd();
+  else answer();
 }
 
 function again() {
   if (state.busy) return;
-  state.messages.pop();
+  if (state.messages[state.messages.length - 1].role === "assistant") {
+    state.messages.pop();
+    views.pop().root.remove();
+  }
   answer();
 }
 
