@@ -36,7 +36,9 @@ static const char notes[] =
 
 typedef struct {
     qn_cli *c;
-    qn_jw *w;                       /* NULL: text */
+    qn_pool *pool;
+    qn_jw *w;                       /* NULL: text, or nothing was said yet */
+    bool begun;
     qn_peak peak;
     const char *filter;
     char row[64];                   /* what the last heading was about */
@@ -84,9 +86,32 @@ static int text_figure(job *j, const qn_bench_figure *f) {
     return qn_out_flush(c);
 }
 
+/* In front of the first figure: a filter that matches nothing measures nothing. */
+static int begin(job *j) {
+    const qn_peak *p = &j->peak;
+    if (j->begun)
+        return 0;
+    j->begun = true;
+    QN_TRY(qn_peak_measure(j->pool, &j->peak));
+    if (!qn_cli_json(j->c)) {
+        QN_TRY(qn_out_printf(j->c, "%s, %d thread%s: f32 %.0f, bf16 %.0f, int8 %.0f G operations/s\n",
+                             qn_isa_name(p->isa), p->threads, p->threads == 1 ? "" : "s", p->f32, p->bf16, p->int8));
+        QN_TRY(qn_out_printf(j->c, "memory %.1f, L3 %.0f, L2 %.0f GB/s\n", p->memory, p->l3, p->l2));
+        return qn_out_flush(j->c);
+    }
+    j->w = qn_out_json(j->c, 2);
+    qn_jw_open(j->w, '{');
+    qn_jw_key(j->w, "peak");
+    qn_json_peak(j->w, p);
+    qn_jw_key(j->w, "products");
+    qn_jw_open(j->w, '[');
+    return 0;
+}
+
 static int on_figure(void *arg, const qn_bench_figure *f) {
     job *j = arg;
     QN_TRY(qn_cancel_check());
+    QN_TRY(begin(j));
     j->shown++;
     if (!j->w)
         return text_figure(j, f);
@@ -112,10 +137,6 @@ static void json_row(qn_jw *w, const qn_bench_row *f) {
 static int text_row(job *j, const qn_bench_row *f) {
     const bool bf16 = strstr(f->family, "_bf16") && j->peak.bf16 > 0;
     const double peak = (bf16 ? j->peak.bf16 : j->peak.f32) / j->peak.threads;
-    if (!j->rows_begun)
-        QN_TRY(qn_out_printf(j->c, "\n%-18s%-12s%12s%12s%9s%10s%8s\n", "one thread", "", "µs", "ns/result", "GB/s",
-                             "G op/s", "share"));
-    j->rows_begun = true;
     QN_TRY(qn_out_printf(j->c, "%-18s%-12s%11.2f%12.3f%9.1f", f->family, qn_isa_name(f->isa), 1e6 * f->seconds,
                          1e9 * f->seconds / f->elements, f->gbytes));
     if (f->gops > 0)
@@ -124,13 +145,24 @@ static int text_row(job *j, const qn_bench_row *f) {
     return qn_out_flush(j->c);
 }
 
+static int rows_begin(job *j) {
+    QN_TRY(begin(j));
+    if (j->rows_begun)
+        return 0;
+    j->rows_begun = true;
+    if (!j->w)
+        return qn_out_printf(j->c, "\n%-18s%-12s%12s%12s%9s%10s%8s\n", "one thread", "", "µs", "ns/result", "GB/s",
+                             "G op/s", "share");
+    qn_jw_close(j->w);
+    qn_jw_key(j->w, "rows");
+    qn_jw_open(j->w, '[');
+    return 0;
+}
+
 static int on_row(void *arg, const qn_bench_row *f) {
     job *j = arg;
-    char text[160];
     QN_TRY(qn_cancel_check());
-    snprintf(text, sizeof text, "%s %s %s", f->family, qn_isa_name(f->isa), f->shape);
-    if (!qn_bench_wanted(j->filter, text))
-        return 0;
+    QN_TRY(rows_begin(j));
     j->shown++;
     if (!j->w)
         return text_row(j, f);
@@ -140,51 +172,28 @@ static int on_row(void *arg, const qn_bench_row *f) {
 
 /* ---- all of it ---- */
 
-static int begin(job *j) {
-    const qn_peak *p = &j->peak;
-    if (!qn_cli_json(j->c)) {
-        QN_TRY(qn_out_printf(j->c, "%s, %d thread%s: f32 %.0f, bf16 %.0f, int8 %.0f G operations/s\n",
-                             qn_isa_name(p->isa), p->threads, p->threads == 1 ? "" : "s", p->f32, p->bf16, p->int8));
-        QN_TRY(qn_out_printf(j->c, "memory %.1f, L3 %.0f, L2 %.0f GB/s\n", p->memory, p->l3, p->l2));
-        return qn_out_flush(j->c);
-    }
-    j->w = qn_out_json(j->c, 2);
-    qn_jw_open(j->w, '{');
-    qn_jw_key(j->w, "peak");
-    qn_json_peak(j->w, p);
-    qn_jw_key(j->w, "products");
-    qn_jw_open(j->w, '[');
-    return 0;
-}
-
-static int measure(job *j, qn_pool *pool) {
+static int measure(job *j) {
     const double seconds = qn_cli_float(j->c, "seconds");
     const bool all = qn_cli_flag(j->c, "all-levels");
     const qn_isa cap = qn_cli_isa(j->c);
-    QN_TRY(qn_bench_linear(pool, &(qn_bench_options){
+    QN_TRY(qn_bench_linear(j->pool, &(qn_bench_options){
         .cap = cap, .all_levels = all, .weight = -1, .filter = j->filter, .seconds = seconds, .figure = on_figure,
         .arg = j}));
-    if (j->w) {
-        qn_jw_close(j->w);
-        qn_jw_key(j->w, "rows");
-        qn_jw_open(j->w, '[');
-    }
-    const qn_bench_rows_options rows = {.cap = cap, .all_levels = all, .seconds = seconds, .figure = on_row, .arg = j};
+    const qn_bench_rows_options rows = {.cap = cap, .all_levels = all, .seconds = seconds, .filter = j->filter,
+                                        .figure = on_row, .arg = j};
     QN_TRY(qn_bench_rows(&rows));
-    return qn_bench_products(&rows, j->filter);
+    return qn_bench_products(&rows);
 }
 
 static int run(qn_cli *c) {
     job j = {.c = c, .filter = qn_cli_str(c, "filter")};
-    qn_pool *pool;
-    QN_TRY(qn_cli_pool(c, &pool));
-    QN_TRY(qn_peak_measure(pool, &j.peak));
-    QN_TRY(begin(&j));
-    QN_TRY(measure(&j, pool));
+    QN_TRY(qn_cli_pool(c, &j.pool));
+    QN_TRY(measure(&j));
     if (j.shown == 0)
         return qn_fail(QN_EUSAGE, "--filter %s matches nothing", j.filter ? j.filter : "");
     if (!j.w)
         return 0;
+    QN_TRY(rows_begin(&j));
     qn_jw_close(j.w);
     qn_jw_close(j.w);
     return qn_out_json_end(c);

@@ -167,8 +167,7 @@ static int shape(qn_training *t, qn_dial *d) {
     if (!t->arch)
         return qn_fail(QN_EUNSUPPORTED, "the family %s is not known", qn_cli_str(c, "arch"));
     if (qn_cli_given(c, "time") && !shaped)
-        d->params = QN_MAX(50000, numbers_for(qn_cli_float(c, "time"), t->recipe.compute == QN_BF16 && t->peak.bf16 > 0
-                                                                           ? t->peak.bf16 : t->peak.f32));
+        d->params = QN_MAX(50000, numbers_for(qn_cli_float(c, "time"), qn_training_peak(t)));
     t->cfg = (qn_config){.V = qn_cli_int(c, "vocab"), .tied = !qn_cli_flag(c, "untied"), .compute = -1};
     if (t->data)
         qn_training_take_ids(t);
@@ -365,7 +364,6 @@ static int pretrain(qn_training *t) {
     QN_TRY(check_data(t->c));
     QN_TRY(qn_cli_pool(t->c, &t->pool));
     t->kernels = qn_kernels_at(qn_cli_isa(t->c));
-    QN_TRY(qn_peak_arithmetic(t->pool, &t->peak));
     qn_run_args_recipe(t);
     t->recipe.init_std = qn_cli_float(t->c, "init-std");
     t->recipe.packing = (qn_packing)qn_cli_enum(t->c, "packing");

@@ -295,7 +295,6 @@ static int resume(qn_training *t, manifest *m) {
     QN_TRY(qn_run_open(&t->run, qn_cli_arg(t->c, 0)));
     QN_TRY(qn_cli_pool(t->c, &t->pool));
     t->kernels = qn_kernels_at(qn_cli_isa(t->c));
-    QN_TRY(qn_peak_arithmetic(t->pool, &t->peak));
     m->text = qn_run_manifest_text(t->run);
     QN_TRY(qn_path_join(&m->path, qn_run_path(t->run), "manifest.json"));
     qn_json_init(&j, m->text.s, m->text.n, m->path.s);

@@ -123,11 +123,13 @@ qn_session_options qn_training_session(const qn_training *t, int64_t context, in
 int qn_training_build(qn_training *t);
 /* Lets engine and model go, for another recipe: both are to be made anew. */
 void qn_training_unbuild(qn_training *t);
-double qn_training_seconds(const qn_training *t);       /* that all steps take: as measured, or a guess */
+double qn_training_seconds(qn_training *t);             /* that all steps take: as measured, or a guess */
 /* Says the plan: model, data, run, memory, time; or prints it as JSON. */
-void qn_training_plan(const qn_training *t);
-int qn_training_plan_json(const qn_training *t);
-double qn_training_peak(const qn_training *t);          /* of this machine, as the recipe multiplies: 1e9 a second */
+void qn_training_plan(qn_training *t);
+int qn_training_plan_json(qn_training *t);
+/* Of this machine, as the recipe multiplies: 1e9 a second. Measured when it is first asked for: what is refused, or
+ * over already, does not wait for it. */
+double qn_training_peak(qn_training *t);
 /* Bytes that a run takes once it is built; `all` is their sum (training_memory.c draws them). */
 typedef struct { int64_t reserved, passing, program, data, all; } qn_training_memory;
 qn_training_memory qn_training_memory_get(const qn_training *t);

@@ -26,13 +26,13 @@ static double planned_tokens(const qn_training *t) {
 }
 
 /* Six operations for each number that multiplies a token, forward and back; attention left out, 60 % of the peak. */
-static double guessed_seconds(const qn_training *t) {
+static double guessed_seconds(qn_training *t) {
     const qn_config *c = &t->cfg;
     const double numbers = (double)qn_dial_numbers(c, t->gated) + (double)(c->V * c->D);
     return 6 * numbers * planned_tokens(t) / (0.6e9 * qn_training_peak(t));
 }
 
-double qn_training_seconds(const qn_training *t) {
+double qn_training_seconds(qn_training *t) {
     return t->step_seconds > 0 ? t->step_seconds * (double)t->recipe.steps : guessed_seconds(t);
 }
 
@@ -77,7 +77,7 @@ static void say_memory(const qn_training *t) {
                (double)(m.all - m.data) / 1e6, (double)m.data / 1e6);
 }
 
-void qn_training_plan(const qn_training *t) {
+void qn_training_plan(qn_training *t) {
     const qn_config *c = &t->cfg;
     const qn_recipe *r = &t->recipe;
     const int threads = qn_pool_threads(t->pool);
@@ -141,7 +141,7 @@ static void put_data(const qn_training *t, qn_jw *w) {
     qn_jw_close(w);
 }
 
-int qn_training_plan_json(const qn_training *t) {
+int qn_training_plan_json(qn_training *t) {
     const double tokens = planned_tokens(t), epoch = epoch_tokens(t);
     qn_jw *w = qn_out_json(t->c, 2);
     qn_jw_open(w, '{');

@@ -221,7 +221,6 @@ int qn_tuning_start(qn_training *t, const qn_tuning *how) {
     QN_TRY(qn_run_args_check(t->c));
     QN_TRY(qn_cli_pool(t->c, &t->pool));
     t->kernels = qn_kernels_at(qn_cli_isa(t->c));
-    QN_TRY(qn_peak_arithmetic(t->pool, &t->peak));
     qn_run_args_recipe(t);
     QN_TRY(take_lora(t->c, &t->recipe.lora));
     QN_TRY(how->recipe(t));

@@ -59,6 +59,8 @@ static int level_run(bench *b) {
     for (size_t i = 0; i < QN_LEN(figures); i++) {
         qn_bench_row f = {.family = figures[i].family, .shape = figures[i].shape, .isa = b->k->isa,
                           .elements = figures[i].elements};
+        if (!qn_bench_row_wanted(b->o, f.family, f.isa, f.shape))
+            continue;
         f.seconds = best_of(b, figures[i].run);
         f.gops = figures[i].operations / f.seconds * 1e-9;
         f.gbytes = figures[i].floats * sizeof(float) / f.seconds * 1e-9;

@@ -6,13 +6,18 @@
  * caches hold. */
 #include "kernels/bench_rows.h"
 
+#include <stdio.h>
+
+#include "kernels/bench_kernels.h"
+
 enum { ROWS_N = 49152, OPERANDS = 4, KV_BYTES = 64 << 20, TILE_ROWS = 96, MAX_DH = 128 };
 
 typedef struct {
     const qn_bench_rows_options *o;
     const qn_kernels *k;
     float *x[OPERANDS];              /* ROWS_N each */
-    char *kv;                        /* KV_BYTES of blocks */
+    char *kv;                        /* KV_BYTES of blocks, filled when the first is asked for */
+    bool filled;
     void *q;                         /* [TILE_ROWS][MAX_DH] */
     float *state;                    /* M, L, O of a tile, then the scratch of attention */
     volatile double sink;
@@ -122,8 +127,25 @@ static double best_of(bench *b, void (*run)(bench *, int64_t, int), int64_t n, i
     return best;
 }
 
+bool qn_bench_row_wanted(const qn_bench_rows_options *o, const char *family, qn_isa isa, const char *shape) {
+    char text[200];
+    snprintf(text, sizeof text, "%s %s %s", family, qn_isa_name(isa), shape);
+    return qn_bench_wanted(o->filter, text);
+}
+
+/* What F32 blocks hold is read as halves too: any bits do, as long as none is NaN or denormal. */
+static void fill_kv(bench *b) {
+    uint16_t *halves = (uint16_t *)(void *)b->kv;
+    for (int64_t j = 0; !b->filled && j < KV_BYTES / 2; j++)
+        halves[j] = (uint16_t)(0x3a00u + (uint32_t)(j * 40503 % 0x300) + (j % 3 ? 0x8000u : 0));
+    b->filled = true;
+}
+
 static int attention_figure(bench *b, const char *family, const char *shape, qn_dtype t, int64_t rows, bool cold) {
     const double bytes = 2 * QN_CHUNK_BLOCKS * (double)qn_kv_block_bytes(t, 64);
+    if (!qn_bench_row_wanted(b->o, family, b->k->isa, shape))
+        return 0;
+    fill_kv(b);
     b->t = t;
     b->rows = rows;
     b->Dh = 64;
@@ -142,6 +164,8 @@ static int level_run(bench *b) {
     for (size_t i = 0; i < QN_LEN(row_cases); i++) {
         const row_case *c = &row_cases[i];
         qn_bench_row f = {.family = c->family, .shape = c->shape, .isa = b->k->isa, .elements = (double)c->n};
+        if (!qn_bench_row_wanted(b->o, f.family, f.isa, f.shape))
+            continue;
         f.seconds = best_of(b, c->run, c->n, c->variant, 1);
         f.gbytes = (double)c->n * c->operands * sizeof(float) / f.seconds * 1e-9;
         QN_TRY(b->o->figure(b->o->arg, &f));
@@ -154,15 +178,12 @@ static int level_run(bench *b) {
     return 0;
 }
 
-/* Numbers of ordinary size. What F32 blocks hold is read as halves too: any bits do, as long as none is NaN or
- * denormal. */
+/* Numbers of ordinary size. */
 static void fill(bench *b) {
     for (int i = 0; i < OPERANDS; i++)
         for (int64_t j = 0; j < ROWS_N; j++)
             b->x[i][j] = qn_fill_value((uint32_t)i, (uint64_t)j, 2.0f);
-    uint16_t *halves = (uint16_t *)(void *)b->kv, *q = b->q;
-    for (int64_t j = 0; j < KV_BYTES / 2; j++)
-        halves[j] = (uint16_t)(0x3a00u + (uint32_t)(j * 40503 % 0x300) + (j % 3 ? 0x8000u : 0));
+    uint16_t *q = b->q;
     for (int64_t j = 0; j < TILE_ROWS * MAX_DH * 2; j++)
         q[j] = (uint16_t)(0x3c00u + (uint32_t)(j * 40503 % 0x300) + (j % 2 ? 0x8000u : 0));
 }

@@ -19,10 +19,12 @@ typedef struct {
     qn_isa cap;
     bool all_levels;         /* every level up to the cap, not the cap alone */
     double seconds;          /* spent on each figure; 0 = 0.02 */
+    const char *filter;      /* only figures with all these words in family, level and shape; NULL: all */
     int (*figure)(void *arg, const qn_bench_row *f);     /* each figure as it comes; <0 stops and is returned */
     void *arg;
 } qn_bench_rows_options;
 
+bool qn_bench_row_wanted(const qn_bench_rows_options *o, const char *family, qn_isa isa, const char *shape);
 /* 0, QN_ENOMEM, or what `figure` returned. Takes up to 100 MB. */
 int qn_bench_rows(const qn_bench_rows_options *o);
 /* The last of them: gradients of products and attention (bench_grads.c). */

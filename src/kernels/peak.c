@@ -103,7 +103,7 @@ static double rate(measurement m, qn_peak_ops_fn *ops, qn_peak_read_fn *read) {
     return m.best;
 }
 
-int qn_peak_arithmetic(qn_pool *pool, qn_peak *out) {
+static int arithmetic(qn_pool *pool, bool integers, qn_peak *out) {
     const loops l = loops_pick(qn_isa_detect());
     span *spans = qn_zalloc(QN_MEM_SCRATCH, (size_t)qn_pool_threads(pool), sizeof *spans);
     const measurement m = {.pool = pool, .spans = spans, .rounds = OPS_ROUNDS};
@@ -112,10 +112,14 @@ int qn_peak_arithmetic(qn_pool *pool, qn_peak *out) {
         return QN_ENOMEM;
     out->f32 = rate(m, l.f32, NULL);
     out->bf16 = rate(m, l.bf16, NULL);
-    out->int8 = rate(m, l.int8, NULL);
+    if (integers)
+        out->int8 = rate(m, l.int8, NULL);
     qn_free(spans);
     return 0;
 }
+
+int qn_peak_arithmetic(qn_pool *pool, qn_peak *out) { return arithmetic(pool, true, out); }
+int qn_peak_floats(qn_pool *pool, qn_peak *out) { return arithmetic(pool, false, out); }
 
 int qn_peak_measure(qn_pool *pool, qn_peak *out) {
     const int threads = qn_pool_threads(pool);

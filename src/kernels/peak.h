@@ -18,5 +18,7 @@ typedef struct {
 int qn_peak_measure(qn_pool *pool, qn_peak *out);
 /* Operations only, in a few hundredths of a second; the rest is 0. */
 int qn_peak_arithmetic(qn_pool *pool, qn_peak *out);
+/* What training multiplies, f32 and bf16: half of that. */
+int qn_peak_floats(qn_pool *pool, qn_peak *out);
 
 #endif

@@ -14,6 +14,7 @@ typedef struct {
     /* One line per row of the list and one per failure; may be NULL. */
     void (*say)(void *arg, const char *line, bool ok);
     void *arg;
+    bool brief;          /* each shape with one kind of inputs or two, each kind at many shapes: not all with all */
     int64_t rows;        /* rows of the list that were run */
     int64_t cases;       /* comparisons made */
     int64_t failures;    /* of them, outside the bound or unequal */

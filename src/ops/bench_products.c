@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 
-#include "kernels/bench_kernels.h"
 #include "ops/ops.h"
 
 static const struct { const char *model; int64_t T, N, K; } shapes[] = {
@@ -21,7 +20,6 @@ enum { DX = 1, DW = 2 };                /* bits of the inputs whose gradients ar
 
 typedef struct {
     const qn_bench_rows_options *o;
-    const char *filter;
     const qn_kernels *k;
     const qn_op *op;
     qn_op_ctx c;
@@ -129,12 +127,6 @@ static double best_of(bench *b) {
     return best;
 }
 
-static bool wanted(const bench *b, const char *family, const char *shape) {
-    char text[200];
-    snprintf(text, sizeof text, "%s %s %s", family, qn_isa_name(b->k->isa), shape);
-    return qn_bench_wanted(b->filter, text);
-}
-
 /* Room for the largest of all: of a head, of a wide product in F32. */
 enum { ROOM_BYTES = 96 << 20 };
 
@@ -145,7 +137,7 @@ static int figure(bench *b, const qn_op *op, qn_dtype t, const char *model, int6
     const int products = op == &qn_op_xent ? 3 : wants == (DX | DW) ? 2 : 1;
     snprintf(family, sizeof family, "%s_%s", op == &qn_op_xent ? "xent_grad" : names[wants], qn_dtype_get(t)->name);
     snprintf(shape, sizeof shape, "%lld rows, %lld x %lld, %s", (long long)T, (long long)N, (long long)K, model);
-    if (!wanted(b, family, shape))
+    if (!qn_bench_row_wanted(b->o, family, b->k->isa, shape))
         return 0;
     const size_t used = bind(b, op, t, T, N, K, wants);
     qn_assert(used <= ROOM_BYTES);
@@ -171,9 +163,9 @@ static int level_run(bench *b) {
     return 0;
 }
 
-int qn_bench_products(const qn_bench_rows_options *o, const char *filter) {
+int qn_bench_products(const qn_bench_rows_options *o) {
     const int cap = (int)qn_kernels_at(o->cap)->isa;
-    bench b = {.o = o, .filter = filter, .room = qn_arena_map(QN_MEM_SCRATCH, ROOM_BYTES)};
+    bench b = {.o = o, .room = qn_arena_map(QN_MEM_SCRATCH, ROOM_BYTES)};
     int rc = 0;
     if (!b.room)
         return QN_ENOMEM;

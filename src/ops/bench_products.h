@@ -6,8 +6,7 @@
 #include "kernels/bench_rows.h"
 
 /* Families "linear_dx", "linear_dw", "linear_grad" (both), "xent_grad" (three products: logits again, dx, dW), each
- * with "_f32", "_bf16", "_q8_0" …. filter: words that all stand in "family level shape"; NULL: everything. The rest is
- * not run. 0, QN_ENOMEM, or what `figure` returned. Takes up to 100 MB. */
-int qn_bench_products(const qn_bench_rows_options *o, const char *filter);
+ * with "_f32", "_bf16", "_q8_0" …. 0, QN_ENOMEM, or what `figure` returned. Takes up to 100 MB. */
+int qn_bench_products(const qn_bench_rows_options *o);
 
 #endif

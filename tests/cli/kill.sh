@@ -5,7 +5,7 @@
 # full: ROUNDS=50
 . "$(dirname "$0")/lib.sh"
 cd "$scratch" || exit 1
-seed=${SEED:-$$} rounds=${ROUNDS:-5}
+seed=${SEED:-$$} rounds=${ROUNDS:-4}
 echo "seed $seed, $rounds kills"
 
 # A number below $1: Park and Miller's.
@@ -23,9 +23,11 @@ done >corpus.jsonl
 "$QUERN" train tokenizer corpus.jsonl --vocab 320 --out tok --quiet >out 2>&1
 "$QUERN" data prepare corpus.jsonl --tokenizer tok --out data --validation 10% --quiet >out 2>&1
 
-# Two million parameters: a checkpoint is 24 MB, and takes longer to write than a step. One is written after each.
-steps=$((rounds * 2 + 4))
-plan="--data data --layers 2 --dim 256 --context 16 --batch 1 --steps $steps --checkpoint-every 1 --eval-every 3
+# Two million parameters, or half a million where time is short: a checkpoint is 24 MB, or 6, and takes longer to write
+# than a step. One is written after each.
+steps=$((rounds * 2 + 4)) dim=128
+[ "$rounds" -gt 10 ] && dim=256
+plan="--data data --layers 2 --dim $dim --context 16 --batch 1 --steps $steps --checkpoint-every 1 --eval-every 3
     --eval-rows 2 --sample-every 4"
 run "$QUERN" train pretrain $plan --threads 1 --out whole --quiet
 code 0

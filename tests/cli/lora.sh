@@ -89,7 +89,7 @@ err_has run/best
 for base in tiny tiny.gguf; do
     plan="--lora --dora --rslora --rank 3 --lora-plus 4 --lora-dropout 0.1 --compute bf16
         --data chats.jsonl --context 64 --batch 4
-        --steps 16 --lr 1e-3 --neftune 5 --dropout 0.1 --checkpoint-every 1 --eval-every 5 --seed 5"
+        --steps 6 --lr 1e-3 --neftune 5 --dropout 0.1 --checkpoint-every 1 --eval-every 3 --seed 5"
     rm -rf whole cut
     run "$QUERN" train sft $base $plan --out whole --threads 1 --quiet
     code 0

@@ -47,7 +47,7 @@ err_has ': 7 pairs'
 
 # Preferences are measured from the model with the adapter that it began with: the first loss is ln 2, and what the
 # answers got then is what evaluation says of it.
-plan='--batch 4 --steps 10 --lr 1e-2 --checkpoint-every 1 --eval-every 4 --sample-every 0 --seed 5'
+plan='--batch 4 --steps 6 --lr 1e-2 --checkpoint-every 1 --eval-every 3 --sample-every 0 --seed 5'
 dpo --adapter sft/best $plan --out whole --threads 1 --quiet
 code 0
 run sed -n 1p whole/metrics.jsonl

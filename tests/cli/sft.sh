@@ -94,8 +94,8 @@ run grep -c neftune run/manifest.json
 code 0
 
 # Stopped anywhere, it ends with the same bits; threads are no matter.
-plan='--data chats.jsonl --context 64 --batch 4 --steps 24 --lr 1e-3 --neftune 5 --dropout 0.1 --checkpoint-every 1
-    --eval-every 5 --seed 5'
+plan='--data chats.jsonl --context 64 --batch 4 --steps 8 --lr 1e-3 --neftune 5 --dropout 0.1 --checkpoint-every 1
+    --eval-every 3 --seed 5'
 run "$QUERN" train sft tiny $plan --out whole --threads 1 --quiet
 code 0
 "$QUERN" train sft tiny $plan --out cut --threads 2 --quiet >said 2>&1 &

@@ -1,6 +1,7 @@
 /* tests/unit/test_recompute.c — what is kept for the reverse walk and what is made again: gradients are the same bits
  * under every policy, in double and in float at every level, on any number of threads; memory shrinks; what a tap
  * changed stays changed. Sums share gradients on graphs of any shape. */
+/* full: WHOLE=1 */
 #include "test.h"
 
 #include "base/pool.h"
@@ -473,7 +474,7 @@ TEST(sums_share_gradients_where_nobody_is_hurt) {
     apart.sum = false;
     apart.writes = 0;
     CHECK_OK(qn_pool_new(&pool, 2));
-    for (uint64_t seed = 1; seed <= 400; seed++) {
+    for (uint64_t seed = 1; seed <= (qn_test_whole() ? 400 : 80); seed++) {
         make_web(&want, seed, &apart, QN_KEEP_ALL);
         qn_exec_profile(want.e, true);              /* each node for itself, none tile by tile with the next */
         run_web(&want, NULL);

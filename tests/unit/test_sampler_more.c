@@ -1,11 +1,14 @@
 /* tests/unit/test_sampler_more.c — typical, XTC, DRY, Mirostat, bias and grammars: each against its definition written
- * out in double, draws by χ² over fixed seeds. */
+ * out in double, draws by χ² over fixed seeds; three times as many, and over larger vocabularies, where all is run. */
+/* full: WHOLE=1 */
 #include "test.h"
 
 #include "guide_rig.h"
 #include "infer/sampler.h"
 
-enum { DRAWS = 2000, N = 12 };
+enum { N = 12 };
+
+static int draws(void) { return qn_test_whole() ? 6000 : 2000; }
 
 static const qn_kernels *kernels(void) { return qn_kernels_at(qn_test_isa()); }
 
@@ -19,12 +22,13 @@ static qn_sampler_options warm(void) {
 
 /* One seed, successive positions. `reset` forgets Mirostat's state between draws. */
 static void compare(const char *what, const float *logits, int V, const double *p, const qn_sampler_options *o) {
+    const int n = draws();
     int hits[64] = {0};
     double chi = 0;
     int cells = -1;
     qn_sampler *s;
     CHECK_OK(qn_sampler_new(&s, kernels(), V, o));
-    for (int d = 0; d < DRAWS; d++) {
+    for (int d = 0; d < n; d++) {
         int32_t id = -1;
         CHECK_OK(qn_sampler_next(s, logits, &id), "%s", what);
         CHECK(p[id] > 0, "%s: token %d cannot come", what, id);
@@ -32,7 +36,7 @@ static void compare(const char *what, const float *logits, int V, const double *
     }
     qn_sampler_free(s);
     for (int i = 0; i < V; i++) {
-        const double want = p[i] * DRAWS;
+        const double want = p[i] * n;
         if (want < 5)
             continue;
         chi += (hits[i] - want) * (hits[i] - want) / want;
@@ -89,12 +93,13 @@ TEST(typical_tokens) {
 }
 
 TEST(typical_of_many_is_what_sorting_says) {
-    enum { V = 3000 };
-    static float logits[V];
-    static double p[V], key[V];
+    enum { MOST = 3000 };
+    static float logits[MOST];
+    static double p[MOST], key[MOST];
+    const int V = qn_test_whole() ? MOST : 700;
     double entropy = 0, sum = 0;
     int32_t id;
-    bool may[V] = {false};
+    bool may[MOST] = {false};
     qn_sampler *s;
     qn_sampler_options o = warm();
     o.typical = 0.3;
@@ -114,7 +119,7 @@ TEST(typical_of_many_is_what_sorting_says) {
         sum += p[best];
     }
     CHECK_OK(qn_sampler_new(&s, kernels(), V, &o));
-    for (int d = 0; d < 500; d++) {
+    for (int d = 0; d < (qn_test_whole() ? 4000 : 1000); d++) {
         CHECK_OK(qn_sampler_next(s, logits, &id));
         CHECK(may[id], "token %d", id);
     }
@@ -239,7 +244,8 @@ TEST(tokens_that_hold_a_breaker) {
 
 /* ---- Mirostat ---- */
 
-static double mean_surprise(int version, double tau, const float *logits, int V) {
+/* Of n draws behind the first 500, in which mu finds its place. */
+static double mean_surprise(int version, double tau, const float *logits, int V, int n) {
     double sum = 0, p[2000];
     int32_t id;
     qn_sampler *s;
@@ -248,12 +254,12 @@ static double mean_surprise(int version, double tau, const float *logits, int V)
     o.mirostat_tau = tau;
     softmax(logits, V, p);
     CHECK_OK(qn_sampler_new(&s, kernels(), V, &o));
-    for (int d = 0; d < 900; d++) {
+    for (int d = -500; d < n; d++) {
         CHECK_OK(qn_sampler_next(s, logits, &id));
-        sum -= d >= 200 ? log2(p[id]) : 0;
+        sum -= d >= 0 ? log2(p[id]) : 0;
     }
     qn_sampler_free(s);
-    return sum / 700;
+    return sum / n;
 }
 
 /* Version 2 cut by hand: all below mu bits, the draw, mu learns from its surprise. */
@@ -281,13 +287,14 @@ TEST(mirostat_2_step_by_step) {
 }
 
 TEST(mirostat_keeps_the_surprise) {
-    enum { V = 2000 };
-    static float zipf[V];
+    enum { MOST = 2000 };
+    static float zipf[MOST];
+    const int V = qn_test_whole() ? MOST : 500, n = qn_test_whole() ? 3500 : 700;
     for (int i = 0; i < V; i++)
         zipf[i] = (float)(-1.1 * log(i + 1.0));         /* Zipf's law, which version 1 assumes */
     for (int version = 1; version <= 2; version++)
         for (double tau = 3; tau <= 6; tau += 1.5) {
-            const double mean = mean_surprise(version, tau, zipf, V);
+            const double mean = mean_surprise(version, tau, zipf, V, n);
             CHECK(fabs(mean - tau) < 1.0, "version %d aims at %g bits: %g", version, tau, mean);
         }
 }
@@ -327,6 +334,7 @@ TEST(a_bias_is_added) {
 TEST(a_grammar_leaves_what_fits_with_its_shares) {
     static float logits[RIG_V];
     static double p[RIG_V];
+    const int n = draws();
     rig r;
     int32_t id = -1;
     double sum = 0;
@@ -343,7 +351,7 @@ TEST(a_grammar_leaves_what_fits_with_its_shares) {
     }
     qn_sampler *s;
     o.guide = &r.guide;
-    for (int d = 0; d < DRAWS; d++) {
+    for (int d = 0; d < n; d++) {
         o.seed = (uint64_t)d;
         CHECK_OK(qn_sampler_new(&s, kernels(), RIG_V, &o));
         CHECK_OK(qn_sampler_next(s, logits, &id));
@@ -352,7 +360,7 @@ TEST(a_grammar_leaves_what_fits_with_its_shares) {
         qn_sampler_free(s);
     }
     for (int i = 0; i < RIG_V; i++)
-        CHECK(fabs(hits[i] - p[i] / sum * DRAWS) <= 5 * sqrt(DRAWS * 0.25), "token %d: %d", i, hits[i]);
+        CHECK(fabs(hits[i] - p[i] / sum * n) <= 5 * sqrt(n * 0.25), "token %d: %d", i, hits[i]);
     o.temperature = 0;
     CHECK_OK(qn_sampler_new(&s, kernels(), RIG_V, &o));
     CHECK_OK(qn_sampler_guess(s, logits, 0, &id));

@@ -1,5 +1,6 @@
 /* tests/unit/test_trainer.c — a run is a pure function of model, data and recipe: not of threads, of where it was
  * stopped, of what was measured on the way. And what guards it. */
+/* full: WHOLE=1 */
 #include "make_training.h"
 
 #include "base/dir.h"
@@ -35,7 +36,7 @@ static void on_threads(make_options *o, const char *what) {
     double want[HALF], got[HALF];
     made one = make(o);
     made_steps(&one, HALF, want);
-    for (o->threads = 2; o->threads <= 3; o->threads++) {
+    for (o->threads = qn_test_whole() ? 2 : 3; o->threads <= 3; o->threads++) {
         made more = make(o);
         made_steps(&more, HALF, got);
         CHECK(memcmp(want, got, sizeof want) == 0, "%s: losses on %d threads", what, o->threads);
@@ -81,7 +82,7 @@ TEST(halves_make_a_whole) { for_each_case(in_two_halves); }
 /* ---- shards ---- */
 
 TEST(shards_give_the_same_bits_again) {
-    for (int64_t shards = 1; shards <= 4; shards++) {
+    for (int64_t shards = qn_test_whole() ? 1 : 2; shards <= 4; shards += qn_test_whole() ? 1 : 2) {
         make_options o = MAKE;
         o.batch = 12;
         o.rows = 2;
@@ -127,6 +128,8 @@ TEST(a_batch_is_the_sum_of_its_passes) {
         made whole = make(&o);
         CHECK_OK(qn_trainer_step(whole.t, &want));
         for (size_t i = 0; i < QN_LEN(cut); i++) {
+            if (!qn_test_whole() && i % 2 != f)             /* each cut in one of the families */
+                continue;
             o.rows = cut[i].rows;
             o.shards = cut[i].shards;
             made parts = make(&o);
@@ -544,7 +547,7 @@ TEST(steps_allocate_nothing) {
         counting c = {0};
         qn_run_end end;
         o.shards = sharded ? 2 : 1;
-        o.steps = 3 * 15 + 2;
+        o.steps = (qn_test_whole() ? 3 : 1) * 15 + 2;
         o.every = 1;
         o.run = made_path(sharded ? "quiet-2" : "quiet-1");
         o.hooks = (qn_train_hooks){.step = count_calls, .arg = &c};

@@ -107,13 +107,14 @@ static void slopes(const head *h, int64_t t, double *g) {
     double top = -1e300, sum = 0;
     const char *row = h->acts + (size_t)t * qn_act_row_bytes(qn_act_form_of(h->t), h->K);
     const float *scale = (const float *)(const void *)(row + h->K);
+    const bool coded = qn_dtype_get(h->t)->block > 1;
+    double x[K];
+    for (int64_t i = 0; i < h->K; i++)
+        x[i] = coded ? (double)((const int8_t *)row)[i] * (double)scale[i / 32] : (double)h->x[t * h->K + i];
     for (int64_t v = 0; v < V; v++) {
         g[v] = 0;
-        for (int64_t i = 0; i < h->K; i++) {
-            const double x = qn_dtype_get(h->t)->block > 1 ? (double)((const int8_t *)row)[i] * (double)scale[i / 32]
-                                                           : (double)h->x[t * h->K + i];
-            g[v] += x * (double)h->w[v * h->K + i];
-        }
+        for (int64_t i = 0; i < h->K; i++)
+            g[v] += x[i] * (double)h->w[v * h->K + i];
         top = fmax(top, g[v]);
     }
     for (int64_t v = 0; v < V; v++)
