@@ -181,18 +181,22 @@ out_has '`quern train resume stopped` goes on'
 run "$QUERN" runs stopped
 out_has 'stopped: stopped, step'
 
-# A terminal that goes away stops it as well; one that was told not to care does not.
-"$QUERN" train pretrain --data data $shape --steps 1M --eval-every 1M --checkpoint-every 1M --sample-every 1M \
-    --out hung >said 2>&1 &
-pid=$!
-until [ -s hung/metrics.jsonl ] || ! kill -0 $pid 2>/dev/null; do sleep 0.01; done
-kill -HUP $pid
-wait $pid
-status=$?
-last='hung up'
-code 130
-run test -e hung/last
-code 0
+# A terminal that goes away stops it as well; one that was told not to care does not: under nohup it would train on.
+if sh -c 'kill -HUP $$'; then
+    echo 'skipped: whoever runs this does not hang up'
+else
+    "$QUERN" train pretrain --data data $shape --steps 1M --eval-every 1M --checkpoint-every 1M --sample-every 1M \
+        --out hung >said 2>&1 &
+    pid=$!
+    until [ -s hung/metrics.jsonl ] || ! kill -0 $pid 2>/dev/null; do sleep 0.01; done
+    kill -HUP $pid
+    wait $pid
+    status=$?
+    last='hung up'
+    code 130
+    run test -e hung/last
+    code 0
+fi
 
 # Killed while its texts were prepared: what is left of that is no obstacle. Somebody else's data are.
 mkdir -p half/data other/data
