@@ -9,8 +9,9 @@
  *     worker 2     └────── fn(arg, 2) ───┴─────────┴── busy − 1, wait for the next epoch
  *
  * All three waits are the same: for a 32-bit word to leave a value — by looking for some tens of microseconds, then
- * asleep in the kernel (futex). Who changes a word makes a system call only if somebody sleeps on it. After the first
- * looks, a waiting thread offers its turn now and then: the one it waits for may need this very CPU.
+ * asleep in the kernel (futex). Who changes a word makes a system call only if somebody sleeps on it. A waiting thread
+ * does not offer its turn (sched_yield) on the way: where others want the CPU they get it for milliseconds, and the one
+ * that it waits for is there after microseconds.
  *
  * Alone. Waking a thread that sleeps costs microseconds on an idle machine; where others hold its CPU it gets its turn
  * milliseconds later, at every barrier. So the caller adds up what it waits in regions whose work is all claimed.
@@ -91,15 +92,13 @@ static bool gate_look(gate *g, uint32_t seen) {
     return false;
 }
 
-/* Looks at the word for a while: whether it left `seen`. The first looks cost no system call. */
+/* Looks at the word for a while: whether it left `seen`. */
 static bool gate_spin(gate *g, uint32_t seen) {
     if (gate_look(g, seen))
         return true;
-    for (double deadline = qn_now() + SPIN_SECONDS; qn_now() < deadline;) {
-        sched_yield();
+    for (double deadline = qn_now() + SPIN_SECONDS; qn_now() < deadline;)
         if (gate_look(g, seen))
             return true;
-    }
     return false;
 }
 

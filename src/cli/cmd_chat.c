@@ -89,12 +89,10 @@ static int put_json(chat *k) {
 /* What a person sees below an answer. */
 static void put_speed(const chat *k) {
     const qn_generate_result *r = &k->t.last;
-    const bool dim = k->c->err_tty;
-    if (k->terminal)
-        qn_log(QN_LOG_INFO, "%s%.0f tokens/s, context %lld of %lld%s%s", dim ? "\033[2m" : "", qn_decode_rate(r),
+    if (k->terminal)                                    /* the log takes no colours: control codes become '?' there */
+        qn_log(QN_LOG_INFO, "%.0f tokens/s, context %lld of %lld%s", qn_decode_rate(r),
                (long long)qn_session_length(k->t.m.session, 0), (long long)qn_session_context(k->t.m.session),
-               r->reason == QN_STOP_CALLER ? ", stopped" : r->reason == QN_STOP_LENGTH ? ", cut by --tokens" : "",
-               dim ? "\033[0m" : "");
+               r->reason == QN_STOP_CALLER ? ", stopped" : r->reason == QN_STOP_LENGTH ? ", cut by --tokens" : "");
 }
 
 /* After an attempt to answer: ends the line, says what there is to say. */

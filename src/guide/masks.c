@@ -242,6 +242,8 @@ static int forget(qn_masks *m) {
     return rc;
 }
 
+static int keep_small(qn_masks *m) { return kept_bytes(m) > BYTES_SOFT ? forget(m) : 0; }
+
 int qn_masks_new(qn_masks **out, const qn_syntax *g, const qn_token_trie *trie, const int32_t *eos, int64_t n_eos) {
     int rc = QN_ENOMEM;
     *out = NULL;
@@ -333,8 +335,7 @@ int qn_guide_mask(qn_guide *g, const uint64_t **bits) {
     QN_TRY(m->states.rc);
     if (g->ended)
         return qn_fail(QN_EINVAL, "the answer has ended: nothing can follow");
-    if (kept_bytes(m) > BYTES_SOFT)
-        QN_TRY(forget(m));
+    QN_TRY(keep_small(m));
     if (side(g) == &m->trie->first) {
         *bits = m->first;
         if (m->first_of == g->state)
@@ -376,6 +377,7 @@ int qn_guide_allows(qn_guide *g, int32_t id) {
 
 int qn_guide_take(qn_guide *g, int32_t id) {
     qn_masks *m = g->masks;
+    QN_TRY(keep_small(m));
     const int fits = qn_guide_allows(g, id);
     if (fits < 0)
         return fits;

@@ -8,7 +8,7 @@
 #include "guide/rule_tree.h"
 
 #define SMALL 16                /* positions of a rule that is copied to where it is used */
-#define WORK_MAX 100000000      /* expressions judged */
+#define WORK_MAX 20000000       /* expressions judged */
 
 static void judge(const qn_rule_tree *t, qn_expr *e) {
     const int32_t *part = t->part + e->a;

@@ -14,19 +14,17 @@ static bool is_known(qn_str role) {
     return false;
 }
 
-static int put_role(qn_json *j, qn_jw *w) {
-    qn_buf role = {0};
-    int rc = qn_json_string(j, &role);
-    const qn_str v = qn_buf_view(&role);
-    if (rc >= 0 && qn_str_is(v, "developer"))
-        qn_jw_str(w, QN_STR("system"));
-    else if (rc >= 0 && is_known(v))
-        qn_jw_str(w, v);
-    else if (rc >= 0)
-        rc = qn_json_fail(j, QN_EINVAL, "role \"%.*s\"; expected system, developer, user, assistant or tool",
-                          QN_STR_ARG(v));
-    qn_buf_drop(&role);
-    return rc;
+static int read_role(qn_json *j, qn_buf *role) {
+    qn_buf_clear(role);
+    QN_TRY(qn_json_string(j, role));
+    const qn_str v = qn_buf_view(role);
+    if (is_known(v))
+        return 0;
+    if (!qn_str_is(v, "developer"))
+        return qn_json_fail(j, QN_EINVAL, "role \"%.*s\"; expected system, developer, user, assistant or tool",
+                            QN_STR_ARG(v));
+    qn_buf_clear(role);
+    return qn_buf_puts(role, "system");
 }
 
 /* One part: {"type": "text", "text": …}. */
@@ -57,24 +55,18 @@ out:
     return rc;
 }
 
-static int put_content(qn_json *j, qn_jw *w) {
-    qn_buf text = {0};
-    int more, rc = 0;
+static int read_content(qn_json *j, qn_buf *text) {
     const int what = qn_json_peek(j);
-    if (what == 'n') {
-        QN_TRY_OUT(qn_json_null(j));
-    } else if (what != '[') {
-        QN_TRY_OUT(qn_json_string(j, &text));
-    } else {
-        QN_TRY_OUT(qn_json_enter(j, '['));
-        while ((more = qn_json_item(j)) > 0)
-            QN_TRY_OUT(qn_json_peek(j) == '"' ? qn_json_string(j, &text) : read_part(j, &text));
-        QN_TRY_OUT(more);
-    }
-    qn_jw_str(w, qn_buf_view(&text));
-out:
-    qn_buf_drop(&text);
-    return rc;
+    int more;
+    qn_buf_clear(text);
+    if (what == 'n')
+        return qn_json_null(j);
+    if (what != '[')
+        return qn_json_string(j, text);
+    QN_TRY(qn_json_enter(j, '['));
+    while ((more = qn_json_item(j)) > 0)
+        QN_TRY(qn_json_peek(j) == '"' ? qn_json_string(j, text) : read_part(j, text));
+    return more;
 }
 
 static int put_arguments(qn_json *j, qn_jw *w) {
@@ -133,51 +125,111 @@ static int put_calls(qn_json *j, qn_jw *w) {
     return more;
 }
 
-static int put_message(qn_json *j, qn_jw *w) {
-    qn_str key;
-    int more;
-    bool role = false, content = false;
-    if (qn_json_peek(j) != '{')
-        return qn_json_fail(j, QN_EFORMAT, "a message must be an object with \"role\" and \"content\"");
-    QN_TRY(qn_json_enter(j, '{'));
-    qn_jw_open(w, '{');
-    while ((more = qn_json_key(j, &key)) > 0) {
-        role = role || qn_str_is(key, "role");
-        content = content || qn_str_is(key, "content");
-        if (qn_json_peek(j) == 'n' && !qn_str_is(key, "content")) {
-            QN_TRY(qn_json_null(j));                        /* a client's "tool_calls": null */
-            continue;
-        }
-        qn_jw_key_str(w, key);
-        if (qn_str_is(key, "role"))
-            QN_TRY(put_role(j, w));
-        else if (qn_str_is(key, "content"))
-            QN_TRY(put_content(j, w));
-        else
-            QN_TRY(qn_str_is(key, "tool_calls") ? put_calls(j, w) : put_raw(j, w));
-    }
-    QN_TRY(more);
-    if (!role)
-        return qn_json_fail(j, QN_EINVAL, "a message without a \"role\"");
-    if (!content)
-        qn_field_str(w, "content", "");
-    qn_jw_close(w);
-    return 0;
+/* ---- for templates that have no words for calls: Hermes', as part of what was said ---- */
+
+static int tell_function(qn_json *j, qn_buf *text) {
+    qn_jw w;
+    QN_TRY(qn_buf_puts(text, text->n > 0 ? "\n<tool_call>\n" : "<tool_call>\n"));
+    qn_jw_init(&w, text, 0);
+    QN_TRY(put_object(j, &w, put_function_member));
+    QN_TRY(qn_jw_end(&w));
+    return qn_buf_puts(text, "\n</tool_call>");
 }
 
-/* Tools for a template that has no words for them: a system message of their own in front. */
-static int put_tools(const qn_ask *a, qn_jw *w) {
+static int tell_call(qn_json *j, qn_buf *text) {
+    qn_str key;
+    int more;
+    QN_TRY(qn_json_enter(j, '{'));
+    while ((more = qn_json_key(j, &key)) > 0)
+        QN_TRY(qn_str_is(key, "function") && qn_json_peek(j) == '{' ? tell_function(j, text) : qn_json_skip(j));
+    return more;
+}
+
+static int tell_calls(qn_json *j, qn_buf *text) {
+    int more;
+    QN_TRY(qn_json_enter(j, '['));
+    while ((more = qn_json_item(j)) > 0)
+        QN_TRY(tell_call(j, text));
+    return more;
+}
+
+/* ---- messages ---- */
+
+typedef struct {
+    bool calls, tools;              /* the template has words for them */
+    qn_buf role, text, told;        /* of one message; told: its calls, where the template has none for them */
+} writer;
+
+static int put_member(qn_json *j, qn_jw *w, qn_str key, writer *m) {
+    if (qn_str_is(key, "content"))
+        return read_content(j, &m->text);
+    if (qn_json_peek(j) == 'n')                             /* a client's "tool_calls": null */
+        return qn_json_null(j);
+    if (qn_str_is(key, "role"))
+        return read_role(j, &m->role);
+    if (qn_str_is(key, "tool_calls") && !m->calls)
+        return tell_calls(j, &m->told);
+    qn_jw_key_str(w, key);
+    return qn_str_is(key, "tool_calls") ? put_calls(j, w) : put_raw(j, w);
+}
+
+/* Tools for a template that has no words for them stand in the system message: in the conversation's own, or in one in
+ * front of it. */
+static int add_tools(const qn_ask *a, writer *m, qn_jw *w) {
+    const bool own = qn_str_is(qn_buf_view(&m->role), "system");
     qn_buf text = {0};
-    const int rc = qn_ask_tools_text(a, &text);
-    qn_jw_open(w, '{');
-    qn_field_str(w, "role", "system");
-    qn_field_text(w, "content", qn_buf_view(&text));
-    qn_jw_close(w);
+    int rc;
+    if (own)
+        QN_TRY(qn_buf_puts(&m->text, m->text.n > 0 ? "\n\n" : ""));
+    QN_TRY_OUT(qn_ask_tools_text(a, own ? &m->text : &text));
+    if (!own) {
+        qn_jw_open(w, '{');
+        qn_field_str(w, "role", "system");
+        qn_field_text(w, "content", qn_buf_view(&text));
+        qn_jw_close(w);
+    }
+out:
     qn_buf_drop(&text);
     return rc;
 }
 
-static int put_messages(const qn_ask *a, bool tools, qn_jw *w) {
+/* The members come in any order: role and content are written last. `others` is a writer of its own, for what the first
+ * message may have to stand behind. */
+static int put_message(qn_json *j, qn_jw *w, writer *m, const qn_ask *add) {
+    qn_buf others = {0};
+    qn_jw o;
+    qn_str key;
+    int more, rc;
+    if (qn_json_peek(j) != '{')
+        return qn_json_fail(j, QN_EFORMAT, "a message must be an object with \"role\" and \"content\"");
+    qn_buf_clear(&m->role);
+    qn_buf_clear(&m->text);
+    qn_buf_clear(&m->told);
+    qn_jw_init(&o, &others, 0);
+    qn_jw_open(&o, '{');
+    QN_TRY_OUT(qn_json_enter(j, '{'));
+    while ((more = qn_json_key(j, &key)) > 0)
+        QN_TRY_OUT(put_member(j, &o, key, m));
+    QN_TRY_OUT(more);
+    if (m->role.n == 0)
+        QN_TRY_OUT(qn_json_fail(j, QN_EINVAL, "a message without a \"role\""));
+    if (add)
+        QN_TRY_OUT(add_tools(add, m, w));
+    if (m->told.n > 0 && m->text.n > 0)
+        QN_TRY_OUT(qn_buf_putc(&m->text, '\n'));
+    QN_TRY_OUT(qn_buf_put(&m->text, m->told.s, m->told.n));
+    qn_field_text(&o, "role", qn_buf_view(&m->role));
+    qn_field_text(&o, "content", m->text.n ? qn_buf_view(&m->text) : QN_STR(""));
+    qn_jw_close(&o);
+    QN_TRY_OUT(qn_jw_end(&o));
+    qn_jw_raw(w, qn_buf_view(&others));
+out:
+    qn_buf_drop(&others);
+    return rc;
+}
+
+static int put_messages(const qn_ask *a, writer *m, qn_jw *w) {
+    const qn_ask *add = a->n_tools > 0 && !m->tools ? a : NULL;
     qn_json j;
     int more, rc = 0;
     size_t n = 0;
@@ -185,10 +237,8 @@ static int put_messages(const qn_ask *a, bool tools, qn_jw *w) {
     j.lone = QN_LONE_REPLACE;
     QN_TRY_OUT(qn_json_enter(&j, '['));
     qn_field_open(w, "messages", '[');
-    if (tools)
-        QN_TRY_OUT(put_tools(a, w));
     for (; (more = qn_json_item(&j)) > 0; n++)
-        QN_TRY_OUT(put_message(&j, w));
+        QN_TRY_OUT(put_message(&j, w, m, n == 0 ? add : NULL));
     QN_TRY_OUT(more);
     qn_jw_close(w);
     if (n == 0)
@@ -220,18 +270,25 @@ out:
 }
 
 static int conversation(const qn_exchange *x, const qn_ask *a, qn_buf *out) {
-    const bool told = x->server->prompter[0].tools;     /* the same in all of them */
+    const qn_prompter *p = &x->server->prompter[0];         /* all of them are alike */
+    writer m = {.calls = p->calls, .tools = p->tools};
     qn_jw w;
+    int rc;
     qn_jw_init(&w, out, 0);
     qn_jw_open(&w, '{');
-    QN_TRY(put_messages(a, a->n_tools > 0 && !told, &w));
-    if (a->n_tools > 0 && told) {
+    QN_TRY_OUT(put_messages(a, &m, &w));
+    if (a->n_tools > 0 && m.tools) {
         qn_jw_key(&w, "tools");
         qn_jw_raw(&w, a->tools);
     }
-    QN_TRY(put_kwargs(a, &w));
+    QN_TRY_OUT(put_kwargs(a, &w));
     qn_jw_close(&w);
-    return qn_jw_end(&w);
+    rc = qn_jw_end(&w);
+out:
+    qn_buf_drop(&m.role);
+    qn_buf_drop(&m.text);
+    qn_buf_drop(&m.told);
+    return rc;
 }
 
 static int render(qn_exchange *x, const qn_chat_messages *m, qn_ids *ids, qn_buf *text) {

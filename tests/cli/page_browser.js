@@ -8,7 +8,7 @@ const fs = require("fs");
 const [browser, folder, site, key, screenshot] = process.argv.slice(2);
 const sleep = (ms) => new Promise((done) => setTimeout(done, ms));
 const said = [];
-let wrong = 0;
+let wrong = 0, ended = null;
 
 function check(what, got, want) {
   if (got === want) return;
@@ -21,6 +21,7 @@ async function open() {
   const child = spawn(browser, ["--headless=new", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0",
     "--user-data-dir=" + folder, "about:blank"], { stdio: ["ignore", "ignore", "pipe"] });
   process.on("exit", () => child.kill());
+  ended = new Promise((done) => child.on("exit", done));
   const port = await new Promise((found, lost) => {
     let text = "";
     child.stderr.on("data", (d) => {
@@ -119,6 +120,8 @@ async function main() {
   check("what was said", said.join(" | "), "");
   await js("const s = document.createElement('script'); s.textContent = 'window.bad = 1'; document.body.append(s)");
   check("the policy holds", await js("window.bad === undefined"), true);
+  send("Browser.close");
+  await Promise.race([ended, sleep(5000)]);                   /* its folder is removed behind it */
 }
 
 main().catch((e) => { wrong++; console.log(e.stack); }).finally(() => {

@@ -338,6 +338,12 @@ def tools(s):
     check(deltas[-1]["finish_reason"] == "tool_calls", "its reason", deltas[-1])
     told = s.json("/apply-template", chat("hi", tools=WEATHER))[1]["prompt"]
     check("<tools>" in told and '"weather"' in told, "a template without words for tools is helped", told)
+    call = dict(id="1", type="function", function=dict(name="weather", arguments='{"days": 1}'))
+    said = [dict(role="system", content="be brief"), dict(role="user", content="hi"),
+            dict(role="assistant", content=None, tool_calls=[call])]
+    told = s.json("/apply-template", dict(messages=said, tools=WEATHER))[1]["prompt"]
+    check(told.count("<|im_start|>system") == 1 and "be brief\n\n# Tools" in told and
+          '<tool_call>\n{"name":"weather","arguments":{"days": 1}}\n</tool_call>' in told, "in one message", told)
     told = s.json("/apply-template", chat("hi", tools=WEATHER, tool_choice="none"))[1]["prompt"]
     check("weather" not in told, "none are told of", told)
     told = s.json("/v1/chat/completions", chat("hi", tools=WEATHER, max_tokens=3))[1]["choices"][0]["message"]
@@ -487,7 +493,7 @@ def slow_reader(s):
 
 def drains(s):
     c = s.connect()
-    c.sendall(request("/v1/completions", dict(prompt="a", ignore_eos=True, max_tokens=3000, stream=True)))
+    c.sendall(request("/v1/completions", dict(prompt="a", ignore_eos=True, max_tokens=1000, stream=True)))
     data = c.recv(500)
     s.process.send_signal(signal.SIGTERM)
     time.sleep(0.3)

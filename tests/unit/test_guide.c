@@ -149,6 +149,47 @@ TEST(an_end_is_allowed_where_the_text_is_whole) {
     rig_drop(&r);
 }
 
+/* SentencePiece's blank before the first word is not part of the text. */
+TEST(a_first_token_may_stand_for_less) {
+    static const char *const words[] = {"▁a", "a", "▁b", "b", "▁", "▁a▁b"};
+    static const qn_tok_decoder mark = {
+        .kind = QN_DECODE_METASPACE, .pattern = {"▁", 3}, .prepend = QN_PREPEND_ALWAYS,
+    };
+    qn_tok_spec spec;
+    qn_tok *tok;
+    qn_syntax *g;
+    qn_token_trie *trie;
+    qn_masks *masks;
+    qn_guide guide;
+    const uint64_t *bits;
+    qn_tok_spec_init(&spec);
+    spec.model = QN_TOK_BPE;
+    for (size_t i = 0; i < QN_LEN(words); i++)
+        CHECK_OK(qn_tok_spec_token(&spec, (int64_t)i, qn_str_of(words[i]), QN_TOKEN_NORMAL));
+    CHECK_OK(qn_tok_spec_decoder(&spec, &mark));
+    CHECK_OK(qn_tok_new(&tok, &spec));
+    qn_tok_spec_drop(&spec);
+    CHECK_OK(qn_syntax_gbnf(&g, QN_STR("root ::= \"a b\" [ab ]*"), "g"));
+    CHECK_OK(qn_token_trie_new(&trie, tok, 10));         /* more rows than tokens: none of those may come */
+    CHECK_OK(qn_masks_new(&masks, g, trie, NULL, 0));
+    CHECK_OK(qn_guide_init(&guide, masks));
+    CHECK_OK(qn_guide_mask(&guide, &bits));
+    CHECK_INT(bits[0], 1 << 0 | 1 << 1, "\"a\", with its blank or without");
+    for (int32_t id = 0; id < 10; id++)
+        CHECK_INT(qn_guide_allows(&guide, id), bits[0] >> id & 1, "token %d", id);
+    CHECK_OK(qn_guide_take(&guide, 0));
+    CHECK_OK(qn_guide_mask(&guide, &bits));
+    CHECK_INT(bits[0], 1 << 2 | 1 << 4, "now the blank is one");
+    CHECK_OK(qn_guide_take(&guide, 2));
+    CHECK_OK(qn_guide_mask(&guide, &bits));
+    CHECK_INT(bits[0], 63);
+    qn_guide_drop(&guide);
+    qn_masks_free(masks);
+    qn_token_trie_free(trie);
+    qn_syntax_free(g);
+    qn_tok_free(tok);
+}
+
 TEST(states_are_forgotten_and_guides_stay) {
     qn_states s;
     qn_syntax *g;
@@ -168,6 +209,30 @@ TEST(states_are_forgotten_and_guides_stay) {
     CHECK(qn_states_next(&s, at, ')') == QN_STATE_DEAD);
     qn_states_drop(&s);
     qn_syntax_free(g);
+}
+
+TEST(memory_is_bounded_by_forgetting) {
+    static char text[1000];
+    rig r;
+    qn_guide other;
+    const uint64_t *bits;
+    memset(text, 'a', sizeof text);
+    rig_gbnf(&r, "root ::= \"(\" ([a-z]{0,900000} \"!\"){1,3} \")\"");
+    CHECK_OK(qn_guide_copy(&other, &r.guide));
+    CHECK_INT(qn_guide_take_text(&r.guide, QN_STR("(")), 1);
+    for (int i = 0; i < 700; i++) {
+        CHECK_INT(qn_guide_take_text(&r.guide, (qn_str){text, sizeof text}), 1);
+        CHECK_OK(qn_guide_mask(&r.guide, &bits));
+        CHECK_OK(qn_guide_take(&r.guide, 'a'));
+        CHECK(qn_masks_stats_get(r.masks).bytes < 100 << 20, "after %d thousand", i);
+    }
+    CHECK(qn_masks_stats_get(r.masks).states < 600000, "some were forgotten");
+    rig_compare(&r, "behind all of it");
+    CHECK_INT(qn_guide_take_text(&r.guide, QN_STR("!!!)")), 1);
+    CHECK(qn_guide_must_end(&r.guide));
+    CHECK_INT(qn_guide_take_text(&other, QN_STR("(ab!)")), 1, "the other one stands where it stood");
+    qn_guide_drop(&other);
+    rig_drop(&r);
 }
 
 /* ---- what is refused ---- */
