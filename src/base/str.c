@@ -29,6 +29,16 @@ bool qn_str_ends(qn_str a, const char *z) {
     return a.n >= n && (n == 0 || memcmp(a.s + a.n - n, z, n) == 0);
 }
 
+bool qn_str_take_line(qn_str *rest, qn_str *line) {
+    if (rest->n == 0)
+        return false;
+    const char *end = memchr(rest->s, '\n', rest->n);
+    const size_t n = end ? (size_t)(end - rest->s) : rest->n, taken = n + (end != NULL);
+    *line = (qn_str){rest->s, n > 0 && rest->s[n - 1] == '\r' ? n - 1 : n};
+    *rest = (qn_str){rest->s + taken, rest->n - taken};
+    return true;
+}
+
 char *qn_str_dup(qn_mem_tag tag, qn_str a) {
     size_t size;
     if (QN_ADD_OVERFLOW(a.n, (size_t)1, &size)) {

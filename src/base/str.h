@@ -13,6 +13,8 @@ bool qn_str_eq(qn_str a, qn_str b);
 bool qn_str_is(qn_str a, const char *z);
 bool qn_str_starts(qn_str a, const char *z);
 bool qn_str_ends(qn_str a, const char *z);
+/* The next line of *rest, without its end (\n, \r\n), which moves behind it; false: nothing is left. */
+bool qn_str_take_line(qn_str *rest, qn_str *line);
 /* White space of ASCII, in any locale; and what JSON has of it. */
 static inline bool qn_is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 static inline bool qn_is_json_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }

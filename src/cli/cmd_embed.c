@@ -90,14 +90,7 @@ static bool next_text(embedding *x, qn_str *text) {
         x->rest.s = NULL;
         return text->s != NULL;
     }
-    if (x->rest.n == 0)
-        return false;
-    const char *end = memchr(x->rest.s, '\n', x->rest.n);
-    const size_t n = end ? (size_t)(end - x->rest.s) : x->rest.n;
-    *text = (qn_str){x->rest.s, n > 0 && x->rest.s[n - 1] == '\r' ? n - 1 : n};
-    x->rest.s += n + (end != NULL);
-    x->rest.n -= n + (end != NULL);
-    return true;
+    return qn_str_take_line(&x->rest, text);
 }
 
 /* ---- results ---- */

@@ -17,6 +17,16 @@ TEST(views_compare) {
     CHECK(!qn_str_eq(QN_STR("a\0b"), QN_STR("a\0c")), "a NUL ends nothing");
 }
 
+TEST(lines_are_taken_one_by_one) {
+    static const char *const want[] = {"one", "", "two\rx", "three"};
+    qn_str rest = QN_STR("one\r\n\ntwo\rx\nthree"), line;
+    for (size_t i = 0; i < QN_LEN(want); i++) {
+        CHECK(qn_str_take_line(&rest, &line));
+        CHECK(qn_str_is(line, want[i]), "%.*s", QN_STR_ARG(line));
+    }
+    CHECK(!qn_str_take_line(&rest, &line));
+}
+
 TEST(dup_copies_and_terminates) {
     char *z = qn_str_dup(QN_MEM_TEST, (qn_str){"abcdef", 3});
     CHECK_STR(z, "abc");
