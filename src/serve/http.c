@@ -74,6 +74,14 @@ static void add_headers(qn_exchange *x, struct MHD_Response *r) {
         qn_http.add_response_header(r, MHD_HTTP_HEADER_CONNECTION, "close");
 }
 
+/* Takes the response. */
+static enum MHD_Result queue(qn_exchange *x, struct MHD_Response *r) {
+    qn_gauges_status(&x->server->gauges, x->status);
+    const enum MHD_Result done = qn_http.queue_response(x->connection, (unsigned)x->status, r);
+    qn_http.destroy_response(r);
+    return done;
+}
+
 static enum MHD_Result send_whole(qn_exchange *x) {
     struct MHD_Response *r = x->asset ?
         qn_http.create_response_from_buffer(x->asset_bytes, (void *)(uintptr_t)x->asset, MHD_RESPMEM_PERSISTENT) :
@@ -81,10 +89,7 @@ static enum MHD_Result send_whole(qn_exchange *x) {
     if (!r)
         return MHD_NO;
     add_headers(x, r);
-    qn_gauges_status(&x->server->gauges, x->status);
-    const enum MHD_Result done = qn_http.queue_response(x->connection, (unsigned)x->status, r);
-    qn_http.destroy_response(r);
-    return done;
+    return queue(x, r);
 }
 
 /* Takes the events that came since, or goes to sleep: 1, 0; −1: the client is gone. *ping: nothing came, but a sign of
@@ -146,10 +151,7 @@ static enum MHD_Result send_stream(qn_exchange *x) {
         return MHD_NO;
     x->type = "text/event-stream";
     add_headers(x, r);
-    qn_gauges_status(&x->server->gauges, x->status);
-    const enum MHD_Result done = qn_http.queue_response(x->connection, MHD_HTTP_OK, r);
-    qn_http.destroy_response(r);
-    return done;
+    return queue(x, r);
 }
 
 /* An answer that is sent whole: events are gathered until it is finished. */
@@ -217,10 +219,7 @@ static enum MHD_Result send_options(qn_exchange *x) {
     qn_http.add_response_header(r, MHD_HTTP_HEADER_ALLOW, "GET, POST, OPTIONS");
     if (x->allow_origin)
         preflight(x, r);
-    qn_gauges_status(&x->server->gauges, 204);
-    const enum MHD_Result done = qn_http.queue_response(x->connection, 204, r);
-    qn_http.destroy_response(r);
-    return done;
+    return queue(x, r);
 }
 
 /* Who asks, and for what, before any of the body is looked at: status stays 200, or out is the error. */
