@@ -13,8 +13,8 @@
 #include <sys/stat.h>
 
 /* The tokenizer is built beside the weights: its tables are the other large part of a start. The caller's thread builds
- * them while the other workers pack; it joins them then, or, where weights may be packed behind the first tokens, they
- * stop where they are. */
+ * them while the other workers pack, and then joins them. Where weights may be packed behind the first tokens, they
+ * first see to the file's pages, then pack, and stop as soon as the tokenizer stands. */
 typedef struct {
     const qn_source *source;
     const qn_model *model;
@@ -30,6 +30,8 @@ static void build_and_pack(void *arg, int worker) {
         j->rc = qn_source_tokenizer(j->source, &j->tok);
         atomic_store(&j->built, true);
     }
+    while (j->behind && !atomic_load(&j->built) && qn_model_fetch_next(j->model))
+        ;
     while (!(j->behind && atomic_load(&j->built)) && qn_model_pack_next(j->model))
         ;
 }

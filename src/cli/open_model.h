@@ -49,7 +49,7 @@ typedef struct {
     bool behind;                    /* set before opening: weights may be packed behind the first tokens */
     bool shared;                    /* source and file are another one's, which outlives this */
     double open_seconds;            /* mapping and checking the file */
-    double tok_seconds;             /* waiting for the tokenizer, which is built beside the weights */
+    double tok_seconds;             /* building the tokenizer, and what is packed beside it */
     double load_seconds;            /* everything up to the session, both of these included */
 } qn_opened;
 

@@ -134,6 +134,11 @@ void qn_tensor_drop_pages(const qn_tensor_file *f, const qn_tensor_info *t) {
     qn_map_drop_pages(m, (size_t)(t->data - m->s), t->bytes);
 }
 
+void qn_tensor_fetch(const qn_tensor_file *f, const qn_tensor_info *t, size_t from, size_t bytes) {
+    if (f->maps > 0)
+        qn_map_fetch(&f->map[t->map], (size_t)(t->data - f->map[t->map].s) + from, bytes);
+}
+
 void qn_tensor_drop_part(const qn_tensor_file *f, const qn_tensor_info *t, size_t from, size_t bytes) {
     if (f->maps == 0)
         return;

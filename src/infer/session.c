@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-/* STORED_ROWS: runs of more rows wait until all weights are packed, which then are read once for all of them. */
+/* STORED_ROWS: runs of more rows wait until all weights are packed: the file's rows would be taken apart for each. */
 enum { DEFAULT_ROWS = 512, HEAD_ROWS = 32, STORED_ROWS = 4 };
 
 struct qn_session {
@@ -262,12 +262,16 @@ static int run_head(qn_session *s, qn_logits_fn *fn, void *arg) {
     return 0;
 }
 
+void qn_session_settle(qn_session *s, int64_t rows) {
+    if (rows > STORED_ROWS)
+        qn_model_settle(s->m, s->pool);
+}
+
 /* Weights that are not packed yet (qn_model_settled): the first run begins at once, later ones pack some before they
  * begin, and many rows wait for all. What a row comes to is the same bits. */
 static void go_on_packing(qn_session *s) {
-    if (s->T > STORED_ROWS)
-        qn_model_settle(s->m, s->pool);
-    else if (s->begun)
+    qn_session_settle(s, s->T);
+    if (s->begun)
         qn_model_pack_on(s->m, s->pool);
     s->begun = true;
 }
@@ -363,8 +367,6 @@ int qn_session_share(qn_session *s, int64_t from, int64_t to, int64_t n) {
                        "the other's", (long long)from, (long long)to);
     return qn_kv_share(&s->kv, from, to, n);
 }
-
-void qn_session_settle(qn_session *s) { qn_model_settle(s->m, s->pool); }
 
 void qn_session_reset(qn_session *s) {
     for (int64_t i = 0; i < s->kv.n_seq; i++)

@@ -95,6 +95,7 @@ bool qn_model_settled(const qn_model *m);
 void qn_model_settle(const qn_model *m, qn_pool *pool);         /* packs what is missing, and waits for others who do */
 void qn_model_pack_on(const qn_model *m, qn_pool *pool);        /* a small part of what is missing: between two runs */
 bool qn_model_pack_next(const qn_model *m);     /* a smaller one, on this thread; false: nothing is left to be begun */
+bool qn_model_fetch_next(const qn_model *m);    /* the pages of as much of the file, ready for a first run */
 /* A model without a file: every parameter of the family in its place, all of them zero; of the optional ones those that
  * has[id] names (NULL: none), and no head of its own where c->tied. Matrices in F32 or BF16 (QN_EINVAL: others). What
  * fills it: model/params.h. QN_ENOMEM. */

@@ -22,7 +22,8 @@ struct qn_packing {
     part *part;
     size_t n;
     int64_t tiles;
-    _Atomic int64_t next, left;         /* tiles: the first that nobody was sent to; how many are not done */
+    _Atomic int64_t next, fetched;      /* tiles: the first that nobody was sent to, to pack it or to fetch its pages */
+    _Atomic int64_t left;               /* how many are not packed */
     _Atomic uint8_t *taken;             /* [tiles] */
     _Atomic uint8_t *packed;            /* [panels] of all parts */
     char *gather;                       /* per worker: what qn_stored_rows fills; while the packing begins */
@@ -64,6 +65,16 @@ static void unpack_vector(const qn_packing *p, const part *q, char *room) {
     qn_dtype_get((qn_dtype)st->info->dtype)->decode_row((float *)(p->arena + q->b.offset), src, st->dim[0]);
 }
 
+static qn_span panels_of_tile(const part *q, int64_t tile) {
+    return qn_tile_span(q->b.st.rank == 2 ? qn_panels(q->b.st.dim[0]) : 1, q->per, tile - q->first);
+}
+
+/* Where the rows of some panels lie in the tensor. */
+static qn_span bytes_of(const qn_stored *st, qn_span panels) {
+    const int64_t bytes = (int64_t)qn_stored_row_bytes(st), end = QN_MIN(panels.end * QN_PANEL, st->dim[0]);
+    return (qn_span){(st->first + panels.begin * QN_PANEL) * bytes, (st->first + end) * bytes};
+}
+
 /* The file's pages of what has been packed: of these panels, or of the whole tensor behind the last that shares it. Of
  * pages that neighbours share, those of the front: what is dropped too early is read again. */
 static void drop_pages(const qn_packing *p, const part *q, qn_span panels, bool last) {
@@ -73,16 +84,11 @@ static void drop_pages(const qn_packing *p, const part *q, qn_span panels, bool 
     if (p->keep_pages)
         return;
     if (qn_stored_panel(st, 0, &at)) {
-        const size_t bytes = qn_stored_row_bytes(st);
-        const int64_t rows = QN_MIN(panels.end * QN_PANEL, st->dim[0]) - panels.begin * QN_PANEL;
-        qn_tensor_drop_part(f, st->info, (size_t)(st->first + panels.begin * QN_PANEL) * bytes, (size_t)rows * bytes);
+        const qn_span bytes = bytes_of(st, panels);
+        qn_tensor_drop_part(f, st->info, (size_t)bytes.begin, (size_t)(bytes.end - bytes.begin));
     } else if (last && st->first + st->dim[0] == st->total) {
         qn_tensor_drop_pages(f, st->info);
     }
-}
-
-static qn_span panels_of_tile(const part *q, int64_t tile) {
-    return qn_tile_span(q->b.st.rank == 2 ? qn_panels(q->b.st.dim[0]) : 1, q->per, tile - q->first);
 }
 
 static void pack_tile(qn_packing *p, int64_t tile, char *room) {
@@ -132,6 +138,20 @@ void qn_model_pack_on(const qn_model *m, qn_pool *pool) {
         return;
     const int64_t n = QN_MAX(m->packing->tiles / PARTS, qn_pool_threads(pool));
     pack_stretch(m->packing, pool, atomic_fetch_add(&m->packing->next, n), n);
+}
+
+bool qn_model_fetch_next(const qn_model *m) {
+    if (qn_model_settled(m))
+        return false;
+    const int64_t tile = atomic_fetch_add(&m->packing->fetched, 1);
+    if (tile >= m->packing->tiles)
+        return false;
+    const part *q = &m->packing->part[part_of_tile(m->packing, tile)];
+    const qn_span bytes = bytes_of(&q->b.st, panels_of_tile(q, tile));
+    if (q->waits)
+        qn_tensor_fetch(qn_source_tensors(m->packing->s), q->b.st.info, (size_t)bytes.begin,
+                        (size_t)(bytes.end - bytes.begin));
+    return true;
 }
 
 bool qn_model_pack_next(const qn_model *m) {
