@@ -45,9 +45,11 @@ typedef struct {
     qn_adapter *adapter[QN_ADAPTERS];   /* in the order of the command line */
     float scale[QN_ADAPTERS];
     int n_adapters;
+    struct qn_packer *packer;       /* qn_opened_pack_beside */
+    bool behind;                    /* set before opening: weights may be packed behind the first tokens */
     bool shared;                    /* source and file are another one's, which outlives this */
     double open_seconds;            /* mapping and checking the file */
-    double tok_seconds;             /* waiting for the tokenizer, which is built beside the weights */
+    double tok_seconds;             /* building the tokenizer, and what is packed beside it */
     double load_seconds;            /* everything up to the session, both of these included */
 } qn_opened;
 
@@ -73,6 +75,8 @@ int qn_share_adapters(const qn_cli *c, qn_model_word *w, size_t n);
 /* The model and its adapters; the weights are those of `beside` (NULL: nothing there) where that is the same file. */
 int qn_open_word(qn_cli *c, const qn_model_word *w, int weights, const qn_opened *beside, qn_opened *m);
 int qn_cli_weights(const qn_cli *c);            /* --weights: a qn_dtype, or QN_WEIGHTS_AS_IS */
+/* Packs on a thread beside, until qn_opened_drop, what is not packed yet: while somebody thinks of what to ask. */
+void qn_opened_pack_beside(qn_opened *m);
 /* The session with --ctx and --kv; Ctrl-C cancels what it does. Says where the context differs from the model's. */
 int qn_open_session(qn_cli *c, qn_opened *m, int64_t sequences);
 /* The same, but Ctrl-C does not cancel what it does: a server ends in order. */

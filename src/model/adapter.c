@@ -358,6 +358,8 @@ size_t qn_adapter_room(const qn_adapter *a, int workers) {
 /* Products of plain numbers have the same bits at every level that has an instruction for them: the level is left out
  * of this. */
 void qn_adapter_lengths_in(qn_adapter *a, const qn_model *m, qn_pool *pool, float *room) {
+    if (a->dora)
+        qn_model_settle(m, pool);
     for (size_t i = 0; a->dora && i < a->n; i++) {
         const qn_lora *l = &a->lora[i];
         lengths j = {.l = l, .w = qn_model_param(m, l->p->id, l->layer), .k = qn_kernels_at(QN_ISA_AVX2), .a = room,

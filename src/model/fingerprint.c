@@ -20,6 +20,7 @@ int qn_model_fingerprint(const qn_model *m, qn_pool *pool, char out[17]) {
     job j = {m, qn_alloc(QN_MEM_SCRATCH, (size_t)n * sizeof *j.hash)};
     if (!j.hash)
         return QN_ENOMEM;
+    qn_model_settle(m, pool);
     qn_parallel(pool, n, hash_chunk, &j);
     uint64_t h = qn_hash_bytes(j.hash, (size_t)n * sizeof *j.hash, 0);
     qn_free(j.hash);
