@@ -22,7 +22,7 @@ static void put_logprobs(qn_jw *w, qn_choice *c) {
 /* A chunk up to its open delta, and from there to its end. */
 static int open_chunk(qn_exchange *x, qn_jw *w, const qn_choice *c) {
     QN_TRY(qn_stream_open(x, w));
-    qn_put_head(x, w, c->t, "chat.completion.chunk");
+    qn_put_head(x, w, c->t);
     qn_field_open(w, "choices", '[');
     qn_jw_open(w, '{');
     qn_field_i64(w, "index", c->index);
@@ -150,18 +150,6 @@ static int end(qn_exchange *x, qn_choice *c) {
     return close_chunk(x, &w, c, finish_of(c));
 }
 
-static int put_usage_chunk(qn_exchange *x, qn_talking *t) {
-    qn_jw w;
-    QN_TRY(qn_stream_open(x, &w));
-    qn_put_head(x, &w, t, "chat.completion.chunk");
-    qn_field_open(&w, "choices", '[');
-    qn_jw_close(&w);
-    qn_put_usage(&w, t);
-    qn_put_timings(&w, t);
-    qn_jw_close(&w);
-    return qn_stream_close(x, &w);
-}
-
 static void put_choice(qn_jw *w, qn_choice *c) {
     const said *p = c->own;
     qn_jw_open(w, '{');
@@ -179,26 +167,7 @@ static void put_choice(qn_jw *w, qn_choice *c) {
     qn_jw_close(w);
 }
 
-static int whole(qn_exchange *x, qn_talking *t) {
-    qn_jw w;
-    if (x->stream) {
-        if (t->ask.usage)
-            QN_TRY(put_usage_chunk(x, t));
-        return qn_stream_done(x);
-    }
-    qn_exchange_json(x, &w);
-    qn_put_head(x, &w, t, "chat.completion");
-    qn_field_open(&w, "choices", '[');
-    for (int64_t i = 0; i < t->n; i++)
-        put_choice(&w, &t->choice[i]);
-    qn_jw_close(&w);
-    qn_put_usage(&w, t);
-    qn_put_timings(&w, t);
-    qn_jw_close(&w);
-    return qn_jw_end(&w);
-}
-
-static const qn_wording wording = {token, end, whole, drop_said};
+static const qn_wording wording = {"chat.completion", "chat.completion.chunk", token, end, put_choice, drop_said};
 
 /* ---- the route ---- */
 
