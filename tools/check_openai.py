@@ -128,7 +128,7 @@ def schemas(client):
 
 
 def models(client):
-    """Models within models, as the package writes them: of an answer, and of a function's arguments, whole, streamed."""
+    """Models within models: of an answer, and of arguments, whole and streamed."""
     ask = dict(model="m", messages=[{"role": "user", "content": "Order corn for tomorrow."}], max_tokens=800,
                temperature=1, seed=7)
     told = client.chat.completions.parse(response_format=Order, **ask).choices[0].message
