@@ -39,6 +39,7 @@ typedef struct {
 qn_answer_form qn_answer_form_of(qn_str chat_template);
 int qn_answer_form_named(qn_answer_form *f, const char *name);       /* QN_EINVAL with the names that there are */
 const char *qn_answer_form_name(const qn_answer_form *f);            /* of the calls */
+bool qn_answer_form_is_bare(const qn_answer_form *f);    /* a call is an object and needs no mark: Llama 3's */
 /* The marks that it looks for, one after the other; NULL behind the last. */
 const char *qn_answer_form_mark(const qn_answer_form *f, size_t i);
 /* Does this prompt open the thoughts itself ("…<think>⏎"), so that the answer begins within them? */

@@ -139,19 +139,19 @@ out:
     return rc;
 }
 
-static int put_call_schema(qn_jw *w, const qn_ask_tool *t) {
+static int put_call_schema(qn_jw *w, const qn_ask_tool *t, const char *arguments) {
     qn_jw_open(w, '{');
     qn_field_str(w, "type", "object");
     qn_field_open(w, "properties", '{');
     qn_field_open(w, "name", '{');
     qn_field_text(w, "const", qn_buf_view(&t->name));
     qn_jw_close(w);
-    qn_jw_key(w, "arguments");
+    qn_jw_key(w, arguments);
     QN_TRY(put_parameters(w, t));
     qn_jw_close(w);
     qn_field_open(w, "required", '[');
     qn_jw_str(w, QN_STR("name"));
-    qn_jw_str(w, QN_STR("arguments"));
+    qn_jw_str(w, qn_str_of(arguments));
     qn_jw_close(w);
     qn_field_bool(w, "additionalProperties", false);
     qn_jw_close(w);
@@ -159,14 +159,14 @@ static int put_call_schema(qn_jw *w, const qn_ask_tool *t) {
 }
 
 /* A call of the tool that must be called, or of any. */
-static int put_calls_schema(const qn_ask *a, qn_buf *out) {
+static int put_calls_schema(const qn_ask *a, const char *arguments, qn_buf *out) {
     qn_jw w;
     qn_jw_init(&w, out, 0);
     qn_jw_open(&w, '{');
     qn_field_open(&w, "anyOf", '[');
     for (size_t i = 0; i < a->n_tools; i++)
         if (a->choice == QN_TOOLS_REQUIRED || qn_str_eq(a->tool_names[i], qn_buf_view(&a->tool)))
-            QN_TRY(put_call_schema(&w, &a->tool_list[i]));
+            QN_TRY(put_call_schema(&w, &a->tool_list[i], arguments));
     qn_jw_close(&w);
     qn_jw_close(&w);
     return qn_jw_end(&w);
@@ -175,16 +175,20 @@ static int put_calls_schema(const qn_ask *a, qn_buf *out) {
 /* ---- what an answer is held to ---- */
 
 /* A grammar as one text, by which it is known again: three letters, and what they are of.
- *     c call   s schema   g grammar   p pattern      1 one call, + several      . it ends   ! ends are ignored */
+ *     c call   b bare call   s schema   g grammar   p pattern     1 one call, + several     . it ends   ! it goes on
+ * A call is held to Hermes' form, or to Llama 3's for a model that means it; what other models write around calls are
+ * special tokens, which no grammar speaks of. */
 enum { HEAD = 3 };
 
 static int read_held(qn_syntax **out, qn_str text) {
-    const bool many = text.s[1] == '+';
+    const int64_t most = text.s[1] == '+' ? QN_ASK_CALLS : 1;
     const qn_schema_options calls = {.before = QN_STR("<tool_call>\n"), .after = QN_STR("\n</tool_call>"),
-                                     .between = QN_STR("\n"), .least = 1, .most = many ? QN_ASK_CALLS : 1};
+                                     .between = QN_STR("\n"), .least = 1, .most = most};
+    const qn_schema_options bare = {.between = QN_STR("; "), .least = 1, .most = most};
     const qn_str of = {text.s + HEAD, text.n - HEAD};
     switch (text.s[0]) {
     case 'c': return qn_syntax_schema(out, of, "tools", &calls);
+    case 'b': return qn_syntax_schema(out, of, "tools", &bare);
     case 's': return qn_syntax_schema(out, of, "schema", NULL);
     case 'g': return qn_syntax_gbnf(out, of, "grammar");
     default: return qn_syntax_pattern(out, of, "pattern");
@@ -196,8 +200,10 @@ static int write_held(qn_exchange *x, const qn_ask *a, qn_buf *text) {
     const char end = a->o.ignore_eos ? '!' : '.';
     if (a->n_tools > 0 && a->choice >= QN_TOOLS_REQUIRED) {
         x->param = "tools";
-        QN_TRY(qn_buf_printf(text, "c%c%c", a->parallel && a->choice == QN_TOOLS_REQUIRED ? '+' : '1', end));
-        return put_calls_schema(a, text);
+        const bool bare = qn_answer_form_is_bare(&x->server->prompter[0].form);
+        const char many = a->parallel && a->choice == QN_TOOLS_REQUIRED ? '+' : '1';
+        QN_TRY(qn_buf_printf(text, "%c%c%c", bare ? 'b' : 'c', many, end));
+        return put_calls_schema(a, bare ? "parameters" : "arguments", text);
     }
     const qn_str any = QN_STR("{\"type\": \"object\"}"), grammar = qn_buf_view(&a->grammar);
     const qn_str of = a->format == QN_FORMAT_OBJECT ? any : a->format == QN_FORMAT_SCHEMA ? a->schema : grammar;

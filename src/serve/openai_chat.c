@@ -171,13 +171,15 @@ static const qn_wording wording = {"chat.completion", "chat.completion.chunk", t
 
 /* ---- the route ---- */
 
-/* How calls and thoughts are to be found in the answers. A call that was asked for is held to Hermes' form. */
+/* How calls and thoughts are to be found in the answers. A call that was asked for is held to a form without special
+ * tokens: Hermes', if the model's own is none. */
 static int how_to_read(qn_exchange *x, qn_talking *t, qn_str prompt, qn_answer_options *o) {
     const qn_ask *a = &t->ask;
     *o = (qn_answer_options){.form = x->server->prompter[0].form, .calls = a->n_tools > 0, .tool = a->tool_names,
                              .tools = a->n_tools};
     if (a->n_tools > 0 && a->choice >= QN_TOOLS_REQUIRED) {
-        QN_TRY(qn_answer_form_named(&o->form, "hermes"));
+        if (!qn_answer_form_is_bare(&o->form))
+            QN_TRY(qn_answer_form_named(&o->form, "hermes"));
         o->form.thoughts = NULL;
     } else {
         o->in_thought = qn_answer_begins_in_thought(&o->form, prompt);

@@ -9,6 +9,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import socket
 import struct
@@ -379,6 +380,36 @@ def references(s):
     broken = dict(type="function", function=dict(name="odd", parameters={"properties": {"a": {"if": {}}}}))
     status, told = s.json("/v1/chat/completions", chat("hi", tools=[broken], tool_choice="required"))
     check(status == 400 and "odd#/properties/a/if" in told["error"]["message"], "whose schema it is", told)
+
+
+def llama(s):
+    """A model whose template means Llama 3's calls is held to those."""
+    many = dict(parallel_tool_calls=True, temperature=1.5, max_tokens=2000)
+    for choice, more in (("required", {}), ("required", many),
+                         (dict(type="function", function=dict(name="weather")), {})):
+        ask = chat("hi", tools=WEATHER, tool_choice=choice, seed=3, **more)
+        told = s.json("/v1/chat/completions", ask)[1]["choices"][0]
+        calls = told["message"]["tool_calls"]
+        check(told["message"]["content"] is None and json.loads(calls[0]["function"]["arguments"])["days"] > 0 and
+              (more or len(calls) == 1), "a bare call", told)
+    got = [e["choices"][0]["delta"] for e in events(s.ask("/v1/chat/completions", dict(ask, stream=True))[2])[:-1]]
+    text = "".join(c["function"]["arguments"] for d in got for c in d.get("tool_calls", []))
+    check(text == calls[0]["function"]["arguments"], "the same streamed", got)
+    text = s.json("/v1/completions", dict(prompt="a", max_tokens=3))[1]["choices"][0]["text"]
+    check(text == "bcd", "texts are texts", text)
+
+
+def llama_like():
+    """The tiny model, with a template that speaks of <|python_tag|>."""
+    to = os.path.join(FOLDER, "llama-like")
+    shutil.copytree(os.path.join(FOLDER, "tiny"), to)
+    path = os.path.join(to, "tokenizer_config.json")
+    config = json.load(open(path))
+    config["chat_template"] = "{# <|python_tag|> #}" + config["chat_template"]
+    json.dump(config, open(path, "w"))
+    s = Server("llama-like", "--temp", "0", "--ctx", "4000")
+    llama(s)
+    check(s.stop() == 0, "ends")
 
 
 def tools(s):
@@ -767,6 +798,7 @@ def main():
         s = Server("tiny.gguf", "--temp", "0", "--parallel", "16", "--queue", "256", "--ctx", "512")
         thousand(s)
         check(s.stop() == 0, "ends")
+    llama_like()
     embeddings()
     adapters()
     print(f"{checks} checks, {failures} failed")
