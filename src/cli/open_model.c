@@ -347,6 +347,15 @@ int qn_opened_describe(const qn_opened *m, qn_buf *out) {
                          (long long)qn_session_context(m->session));
 }
 
+int qn_opened_log(const qn_opened *m, qn_log_level level, const char *name) {
+    qn_buf text = {0};
+    const int rc = qn_opened_describe(m, &text);
+    if (rc >= 0)
+        qn_log(level, "%s%s%s", name ? name : "", name ? ": " : "", text.s);
+    qn_buf_drop(&text);
+    return rc;
+}
+
 void qn_opened_put_adapters(const qn_opened *m, qn_jw *w) {
     if (m->n_adapters == 0)
         return;

@@ -87,6 +87,8 @@ void qn_opened_drop(qn_opened *m);
 
 /* "llama, 134.5 M parameters, q4_1+q8_0 as stored; avx512bf16, 2 threads, KV bf16, context 8192" */
 int qn_opened_describe(const qn_opened *m, qn_buf *out);
+/* The same as a line of the log, behind a name where there is one. */
+int qn_opened_log(const qn_opened *m, qn_log_level level, const char *name);
 /* "adapters": [{"file", "scale"}] of the object that is open; nothing where there are none. */
 void qn_opened_put_adapters(const qn_opened *m, qn_jw *w);
 
