@@ -81,11 +81,13 @@ static const char *name_of(const job *j, const qn_example *e, int k) {
 }
 
 static int put_example(job *j, const qn_example *e) {
+    const char *file = qn_examples_file(j->e, e->file);
     for (int k = 0; k < e->parts; k++) {
         const qn_example_part *p = &e->part[k];
         QN_TRY(qn_out_puts(j->c, j->color ? "\033[33m" : ""));
-        QN_TRY(qn_out_printf(j->c, "── row %lld: %s, %lld tokens, %lld of them taught ──", (long long)e->row,
-                             name_of(j, e, k), (long long)p->n, (long long)count_taught(p)));
+        QN_TRY(qn_out_printf(j->c, "── %s%srow %lld: %s, %lld tokens, %lld of them taught ──", file,
+                             *file ? ", " : "", (long long)e->row, name_of(j, e, k), (long long)p->n,
+                             (long long)count_taught(p)));
         QN_TRY(qn_out_puts(j->c, j->color ? "\033[0m\n" : "\n"));
         qn_buf_clear(&j->text);
         QN_TRY(show_part(j, p, &j->text));
@@ -170,6 +172,10 @@ static void put_faults(const job *j, qn_jw *w) {
         qn_jw_open(w, '[');
         for (int64_t i = 0; i < QN_MIN(c->n, QN_FAULT_ROWS); i++)
             qn_jw_i64(w, c->row[i]);
+        qn_jw_close(w);
+        qn_field_open(w, "in", '[');
+        for (int64_t i = 0; i < QN_MIN(c->n, QN_FAULT_ROWS); i++)
+            qn_jw_i64(w, c->file[i]);
         qn_jw_close(w);
         qn_jw_close(w);
     }

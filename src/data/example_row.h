@@ -10,7 +10,8 @@
  *     labels             any of the first four, and label: is the last answer good?           → chat
  *     text               text                                                                 → text
  *
- * `chat` and `rejected` are what qn_chat_messages_parse reads. A row says by its members which form it has. What is
+ * A prompt may be such a text, too, whose last heading is that of the answer. `chat` and `rejected` are what
+ * qn_chat_messages_parse reads. A row says by its members which form it has. What is
  * wrong with the content of a row, not with its form, is a fault: the caller leaves the row out, counted, or refuses
  * the file. */
 #ifndef QN_DATA_EXAMPLE_ROW_H
@@ -32,6 +33,7 @@ typedef enum {
     QN_FAULT_EMPTY,             /* an answer without a visible character */
     QN_FAULT_NO_ANSWER,         /* nothing of it is the assistant's */
     QN_FAULT_SAME,              /* chosen and rejected are equal */
+    QN_FAULT_APART,             /* … have no prompt in common */
     QN_FAULT_TEMPLATE,          /* the chat template cannot render it */
     QN_FAULT_PROMPT,            /* the prompt alone is longer than the context */
     QN_FAULT_LONG,              /* all of it is, and such are to be left out */

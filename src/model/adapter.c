@@ -288,6 +288,7 @@ int qn_adapter_fresh(qn_adapter **out, const qn_model *m, const qn_lora_options 
         rc = qn_adapter_new(out, m->arch, m->cfg.layers, pairs, list_fresh(m, o, meant, pairs), o->dora);
     if (rc >= 0) {
         (*out)->rslora = o->rslora;
+        qn_model_pedigree(m, (*out)->pedigree);
         rc = fill_fresh(*out, m, o->seed, pool);
     }
     if (rc < 0) {
