@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/json_fields.h"
+#include "cli/data_args.h"
 #include "cli/example_args.h"
 #include "cli/show_tokens.h"
 #include "data/example_file.h"
@@ -51,6 +52,8 @@ static int open_all(job *j, const char *const *path, size_t n, const char *model
     qn_example_args a;
     QN_TRY(qn_example_args_read(j->c, path, n, qn_cli_int(j->c, "context"), &a));
     a.o.teach.teach = (qn_teach)qn_cli_enum(j->c, "teach");
+    if (!qn_cli_given(j->c, "validation"))      /* as it will be when they are trained with */
+        QN_TRY(qn_data_args_share(QN_EXAMPLES_SHARE, &a.o.validation));
     QN_TRY(qn_source_open(&j->source, model));
     QN_TRY(qn_chat_model_open(&j->chat, j->source));
     QN_TRY(qn_example_args_open(j->c, &a.o, &j->chat, &j->e));

@@ -92,8 +92,8 @@ static int fits(const qn_training *t) {
                        qn_example_form_name(form), k->name, form == QN_FORM_LABELS
                        ? "; --loss kto learns from answers with a label" : "; `quern train sft` learns from these");
     if (k->from == QN_LEARNS_LABELS && form != QN_FORM_LABELS)
-        return qn_fail(QN_EINVAL, "%s: holds %s, and --loss kto learns from answers with a label%s", path,
-                       qn_example_form_name(form), qn_example_form_is_pair(form)
+        return qn_fail(QN_EINVAL, "%s: holds %s, and --loss kto learns from answers with a label, true or "
+                       "false%s", path, qn_example_form_name(form), qn_example_form_is_pair(form)
                        ? "; --loss sigmoid compares pairs" : "; `quern train sft` learns from these");
     if (k->from == QN_LEARNS_LABELS)
         say_labels(t);

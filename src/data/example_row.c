@@ -17,7 +17,8 @@ static const char *const fault_names[QN_FAULTS] = {
     "no fault", "a message without a known role", "a message without content", "an empty answer",
     "no answer of the assistant", "chosen and rejected are equal", "chosen and rejected have no prompt in common",
     "the chat template cannot render it",
-    "the prompt is longer than the context", "longer than the context", "no token that is taught", "no JSON",
+    "the prompt is longer than the context", "longer than the context", "no token that is taught",
+    "a member that its form needs is missing", "no JSON",
 };
 
 const char *qn_example_form_name(qn_example_form f) { return form_names[f]; }
@@ -306,8 +307,9 @@ int qn_example_row_read(qn_example_row *r, qn_str json, const char *place, bool 
     qn_buf_clear(&r->text);
     r->fault = QN_FAULT_NONE;
     r->prompt = 0;
-    r->good = r->calls = false;
+    r->good = r->calls = r->whole = false;
     QN_TRY(read_members(&m, json));
+    r->whole = true;
     r->form = form_of(&m);
     if (r->form == QN_FORM_NONE)
         return qn_fail(QN_EFORMAT, "%s: none of the forms that are known: messages; conversations; instruction and "

@@ -38,6 +38,7 @@ typedef enum {
     QN_FAULT_PROMPT,            /* the prompt alone is longer than the context */
     QN_FAULT_LONG,              /* all of it is, and such are to be left out */
     QN_FAULT_UNTAUGHT,          /* no token of it is taught */
+    QN_FAULT_MEMBER,            /* a member that all other rows have is not there, or null */
     QN_FAULT_JSON,              /* it is no JSON, and such rows are to be left out */
     QN_FAULTS
 } qn_example_fault;
@@ -52,10 +53,11 @@ typedef struct {
     size_t prompt;              /* messages of the prompt: only what stands behind them is taught */
     bool good;                  /* labels */
     bool calls;                 /* there are calls of tools in it */
+    bool whole;                 /* it is an object of JSON, whatever its form */
 } qn_example_row;
 
 /* json: an object, the row. calls_as_text: calls are written into the content, for a template that knows none.
- * QN_EFORMAT, naming the place, where it is no JSON or has none of the forms. */
+ * QN_EFORMAT, naming the place, where it is no JSON or has none of the forms (QN_FORM_NONE, then). */
 int qn_example_row_read(qn_example_row *r, qn_str json, const char *place, bool calls_as_text);
 void qn_example_row_drop(qn_example_row *r);
 

@@ -257,6 +257,17 @@ static int check_form(job *j) {
     return 0;
 }
 
+/* What becomes of a row that was not read: no JSON, where such are skipped; one of no form at all behind rows that have
+ * one lacks a member of it. */
+static qn_example_fault fault_of(const job *j, int rc, qn_str json) {
+    if (rc == QN_ENOMEM)
+        return QN_FAULT_NONE;
+    if (j->o->skip_bad && !qn_json_is_whole(json))
+        return QN_FAULT_JSON;
+    const bool lacks = j->row.whole && j->row.form == QN_FORM_NONE;
+    return lacks && j->form != QN_FORM_NONE ? QN_FAULT_MEMBER : QN_FAULT_NONE;
+}
+
 static int take_row(void *arg, qn_str json, int64_t number, const char *place) {
     job *j = arg;
     qn_examples_stats *s = &j->e->stats;
@@ -270,9 +281,10 @@ static int take_row(void *arg, qn_str json, int64_t number, const char *place) {
     }
     if (number > 0) {
         const int rc = qn_example_row_read(&j->row, json, place, !j->p->calls);
-        if (rc < 0 && rc != QN_ENOMEM && j->o->skip_bad && !qn_json_is_whole(json)) {
+        const qn_example_fault bad = rc < 0 ? fault_of(j, rc, json) : QN_FAULT_NONE;
+        if (bad) {
             s->rows++;
-            return left_out(j, QN_FAULT_JSON);
+            return left_out(j, bad);
         }
         QN_TRY(rc);
     } else {                                    /* the file is one text */

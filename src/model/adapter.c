@@ -215,16 +215,19 @@ static int unknown_target(const qn_arch *a, qn_str word) {
 static int read_targets(const qn_arch *a, const char *targets, bool *meant) {
     const char *at = targets && *targets ? targets : "all-linear";
     for (;;) {
-        const qn_str word = {at, strcspn(at, ",")};
+        const size_t end = strcspn(at, ",");
+        qn_str word = {at + strspn(at, " "), end - QN_MIN(strspn(at, " "), end)};
         bool found = false;
+        while (word.n > 0 && word.s[word.n - 1] == ' ')
+            word.n--;
         for (size_t i = 0; i < a->n_params; i++)
             if ((a->params[i].flags & QN_LORA) && is_meant(a, &a->params[i], word))
                 meant[i] = found = true;
         if (!found)
             return unknown_target(a, word);
-        if (!word.s[word.n])
+        if (!at[end])
             return 0;
-        at = word.s + word.n + 1;
+        at += end + 1;
     }
 }
 

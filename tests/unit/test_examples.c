@@ -277,6 +277,8 @@ TEST(files_that_are_none_say_so) {
          "row 3: its form is plain text"},
         {"broken.jsonl", "{\"prompt\":\"a\",\"completion\":\"b\"}\n{\"prompt\"\n", "row 2"},
         {"none.jsonl", "{\"words\":\"a\"}\n", "row 1: none of the forms"},
+        {"null.jsonl", "{\"prompt\":\"a\",\"chosen\":\"\",\"rejected\":\"b\"}\n{\"prompt\":\"a\",\"chosen\":null}\n",
+         "1 × an empty answer (row 1); 1 × a member that its form needs is missing (row 2)"},
         {"empty.jsonl", " \n", "there is no row"},
         {"array.json", "[]", "there is no row"},
         {"html.json", "<html>", "begins with '<'"},
