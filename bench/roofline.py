@@ -2,7 +2,7 @@
 """bench/roofline.py — what compare/inference.py measured, under the limits of the machine: a roofline.
 
     python3 bench/compare/inference.py --model MODEL.gguf --python VENV/bin/python --formats q8_0,q4_0
-    python3 bench/roofline.py build/bench/inference.json --figure docs/img/roofline.svg
+    python3 bench/roofline.py build/bench/inference.json --formats q8_0,q4_0 --figure docs/img/roofline.svg
 
 A regime stands at the operations that it needs for each byte of weights and keys that it reads (to the right: more
 tokens share them) and at the operations that it did in a second; the roof above it is bandwidth times that place, or
@@ -38,7 +38,7 @@ def points(result, formats):
             work = runs["work"]
             place = 1e9 * work["gops_per_token"] / work["bytes_per_token"]
             for program in (key for key in runs if key not in ("limit", "work")):
-                yield f"{program} {name}", regime, place, statistics.median(runs[program]) * work["gops_per_token"]
+                yield f"{program} {name}".replace("llama-cpp-python", "llama.cpp"), regime, place, statistics.median(runs[program]) * work["gops_per_token"]
 
 
 def roofs(peak, places):

@@ -76,6 +76,42 @@ out:
     return rc < 0 ? rc : 0;
 }
 
+static bool has_row(const qn_adapter *a, int32_t id) {
+    for (int64_t i = 0; i < a->n_tokens; i++)
+        if (a->token[i] == id)
+            return true;
+    return false;
+}
+
+/* The first id that both know and spell otherwise, but for those that the adapter has rows of; −1: none. */
+static int32_t first_other(const qn_adapter *a, const qn_tok *own, const qn_tok *tok) {
+    for (int32_t id = 0; id < QN_MIN(qn_tok_size(own), qn_tok_size(tok)); id++) {
+        const qn_str x = qn_tok_text(own, id), y = qn_tok_text(tok, id);
+        if (x.n && y.n && !qn_str_eq(x, y) && !has_row(a, id))
+            return id;
+    }
+    return -1;
+}
+
+int qn_adapter_check_words(const qn_adapter *a, const char *path, const qn_tok *tok, const char *model) {
+    qn_source *words = NULL;
+    qn_tok *own = NULL;
+    int rc;
+    QN_TRY_OUT(qn_adapter_words(&words, a, path, INT64_MAX));
+    if (!words)
+        goto out;
+    QN_TRY_OUT(qn_source_tokenizer(words, &own));
+    const int32_t id = first_other(a, own, tok);
+    if (id >= 0)
+        rc = qn_fail(QN_EINVAL, "%s: belongs to a model with another tokenizer than %s: id %d is \"%.*s\" in the "
+                     "tokenizer.json beside it and \"%.*s\" here", path, model, (int)id,
+                     QN_STR_ARG(qn_tok_text(own, id)), QN_STR_ARG(qn_tok_text(tok, id)));
+out:
+    qn_tok_free(own);
+    qn_source_close(words);
+    return rc;
+}
+
 const qn_source *qn_opened_words(const qn_opened *m) { return m->words ? m->words : m->source; }
 
 /* Two adapters with tokens of their own must mean the same by an id. */
@@ -146,7 +182,9 @@ int qn_open_adapter(qn_opened *m, const char *word) {
     if (rc >= 0) {
         const qn_adapter *a = m->adapter[m->n_adapters];
         m->scale[m->n_adapters++] = (float)scale;
-        rc = a->n_tokens ? bring_words(m, a, path) : 0;
+        rc = qn_adapter_check_words(a, path, m->file.tok, qn_source_path(m->source));
+        if (rc >= 0 && a->n_tokens)
+            rc = bring_words(m, a, path);
     }
     qn_free(path);
     return rc;
@@ -345,6 +383,15 @@ int qn_opened_describe(const qn_opened *m, qn_buf *out) {
         return 0;
     return qn_buf_printf(out, ", KV %s, context %lld", qn_dtype_get(qn_session_kv_dtype(m->session))->name,
                          (long long)qn_session_context(m->session));
+}
+
+int qn_opened_log(const qn_opened *m, qn_log_level level, const char *name) {
+    qn_buf text = {0};
+    const int rc = qn_opened_describe(m, &text);
+    if (rc >= 0)
+        qn_log(level, "%s%s%s", name ? name : "", name ? ": " : "", text.s);
+    qn_buf_drop(&text);
+    return rc;
 }
 
 void qn_opened_put_adapters(const qn_opened *m, qn_jw *w) {

@@ -215,16 +215,19 @@ static int unknown_target(const qn_arch *a, qn_str word) {
 static int read_targets(const qn_arch *a, const char *targets, bool *meant) {
     const char *at = targets && *targets ? targets : "all-linear";
     for (;;) {
-        const qn_str word = {at, strcspn(at, ",")};
+        const size_t end = strcspn(at, ",");
+        qn_str word = {at + strspn(at, " "), end - QN_MIN(strspn(at, " "), end)};
         bool found = false;
+        while (word.n > 0 && word.s[word.n - 1] == ' ')
+            word.n--;
         for (size_t i = 0; i < a->n_params; i++)
             if ((a->params[i].flags & QN_LORA) && is_meant(a, &a->params[i], word))
                 meant[i] = found = true;
         if (!found)
             return unknown_target(a, word);
-        if (!word.s[word.n])
+        if (!at[end])
             return 0;
-        at = word.s + word.n + 1;
+        at += end + 1;
     }
 }
 
@@ -288,6 +291,7 @@ int qn_adapter_fresh(qn_adapter **out, const qn_model *m, const qn_lora_options 
         rc = qn_adapter_new(out, m->arch, m->cfg.layers, pairs, list_fresh(m, o, meant, pairs), o->dora);
     if (rc >= 0) {
         (*out)->rslora = o->rslora;
+        qn_model_pedigree(m, (*out)->pedigree);
         rc = fill_fresh(*out, m, o->seed, pool);
     }
     if (rc < 0) {

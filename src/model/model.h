@@ -100,8 +100,12 @@ bool qn_model_fetch_next(const qn_model *m);    /* the pages of as much of the f
  * has[id] names (NULL: none), and no head of its own where c->tied. Matrices in F32 or BF16 (QN_EINVAL: others). What
  * fills it: model/params.h. QN_ENOMEM. */
 int qn_model_blank(qn_model **out, const qn_arch *arch, const qn_config *c, const bool *has, qn_dtype matrices);
-/* 16 digits of every number that the model holds, and of its shapes: the same on every machine and for any threads. */
+/* 16 digits of every number that the model holds, of its shapes, and of what is done with them (heads, epsilon, RoPE):
+ * the same on every machine and for any threads. */
 int qn_model_fingerprint(const qn_model *m, qn_pool *pool, char out[17]);       /* QN_ENOMEM */
+/* 16 digits of its vectors alone, norms and biases, which every form and dtype keeps to the bit: a model that was
+ * quantized or converted has those of the one it was made of, any other training has others. */
+void qn_model_pedigree(const qn_model *m, char out[17]);
 void qn_model_free(qn_model *m);                /* NULL is fine; no session may borrow it any more */
 /* The KV dtype that fits the model's product at the kernels' level (docs/NUMERICS.md): f32 where most weights are F32,
  * else bf16 with bf16 dots, f16 without. */
