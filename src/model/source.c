@@ -63,7 +63,8 @@ static int open_tokenizer(qn_source *s) {
 
 /* What a run with --lora leaves is often named in the model's place. */
 static int is_an_adapter(const char *path) {
-    return qn_fail(QN_EINVAL, "%s: is an adapter, which sits on a model; name the model, and this with --adapter", path);
+    return qn_fail(QN_EINVAL, "%s: is an adapter, which sits on a model; name the model, and this with --adapter",
+                   path);
 }
 
 static int open_path(qn_source *s) {
