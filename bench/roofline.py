@@ -38,7 +38,8 @@ def points(result, formats):
             work = runs["work"]
             place = 1e9 * work["gops_per_token"] / work["bytes_per_token"]
             for program in (key for key in runs if key not in ("limit", "work")):
-                yield f"{program} {name}".replace("llama-cpp-python", "llama.cpp"), regime, place, statistics.median(runs[program]) * work["gops_per_token"]
+                speed = statistics.median(runs[program]) * work["gops_per_token"]
+                yield f"{program} {name}".replace("llama-cpp-python", "llama.cpp"), regime, place, speed
 
 
 def roofs(peak, places):

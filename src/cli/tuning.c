@@ -284,9 +284,10 @@ out:
 /* ---- what is shown ---- */
 
 const char *qn_judged_text(const qn_judged *j, char out[64]) {
-    const int n = j->n ? snprintf(out, 64, "margin %.3f", j->margin) : 0;
+    const bool both = j->n && !isnan(j->margin);        /* labels may all be of one side */
+    const int n = both ? snprintf(out, 64, "margin %.3f", j->margin) : 0;
     out[n] = 0;
-    if (j->n && !isnan(j->accuracy))
+    if (both && !isnan(j->accuracy))
         snprintf(out + n, 64 - (size_t)n, ", %.0f %% right", 100 * j->accuracy);
     return out;
 }

@@ -54,7 +54,7 @@ int qn_tuning_start(qn_training *t, const qn_tuning *how);
  * names the model that the run began with where the parameters are others by now, NULL where they are its own. */
 int qn_tuning_reference(qn_training *t, const char *from);
 
-/* "margin 0.132, 85 % right"; "" where nothing is judged. */
+/* "margin 0.132, 85 % right"; "" where nothing is judged, or labels of one side alone. */
 const char *qn_judged_text(const qn_judged *j, char out[64]);
 
 #endif

@@ -128,7 +128,7 @@ static int init(qn_session *s, const qn_session_options *o) {
     s->rows = QN_MAX(sequences, QN_MIN(o->rows > 0 ? o->rows : DEFAULT_ROWS, s->context * sequences));
     s->cancel = o->cancel;
     s->epoch = s->m->epoch;
-    if (s->k->real != sizeof(float))                    /* the judge has packed products only */
+    if (!qn_model_runs_unpacked(s->m, s->k))
         qn_model_settle(s->m, s->pool);
     QN_TRY(allocate(s, sequences));
     QN_TRY(take_adapters(s, o, sequences));

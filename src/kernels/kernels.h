@@ -261,7 +261,7 @@ struct qn_kernels {
     qn_isa isa;                    /* the cap this table was made for, lowered to what the machine has */
     size_t real;                   /* sizeof(float) or, in the judge, sizeof(double) */
     qn_linear_row linear[QN_DTYPES][QN_LINEAR_ROWS];
-    qn_stored_fn *stored[QN_DTYPES];           /* NULL, at every level: such weights are multiplied packed only */
+    qn_stored_fn *stored[QN_DTYPES];           /* NULL: at this level such weights are multiplied packed only */
     qn_attn_fn *attn[QN_DTYPES];               /* by KV dtype: F32, F16, BF16, Q8_0 (judge: F64 too) */
     qn_act_pack_fn *act_pack[4];               /* by qn_act_form; NULL where rows are used as they are */
 #define QN_TABLE_SLOT(family) qn_##family##_fn *family;
@@ -277,7 +277,7 @@ qn_linear_fn *qn_linear_pick(const qn_kernels *k, qn_dtype weight, int64_t m);
 
 /* Declarations of every row of the lists. */
 #define QN_LINEAR(weight, m_min, m_max, isa, fn) qn_linear_fn fn;
-#define QN_STORED(weight, isa, fn) qn_stored_fn fn;
+#define QN_STORED(weight, first, last, fn) qn_stored_fn fn;
 #define QN_ATTN(kv, isa, fn) qn_attn_fn fn;
 #define QN_PACK(form, isa, fn) qn_act_pack_fn fn;
 #define QN_KERNEL(family, isa, fn) qn_##family##_fn fn;

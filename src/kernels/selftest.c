@@ -307,7 +307,7 @@ static double share(const bench *b, float got, double ref, double reach) {
 
 typedef struct { qn_dtype weight; int64_t m_min, m_max; qn_isa isa; qn_linear_fn *fn; const char *name; } product;
 #define QN_LINEAR(weight, m_min, m_max, level, f) {QN_##weight, m_min, m_max, QN_ISA_##level, f, #f},
-#define QN_STORED(weight, level, f)
+#define QN_STORED(weight, first, last, f)
 #define QN_ATTN(kv, level, f)
 #define QN_PACK(form, level, f)
 #define QN_KERNEL(family, level, f)

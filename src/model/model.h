@@ -92,6 +92,7 @@ int qn_model_load(qn_model **out, const qn_source *s, const qn_model_options *o,
  * and nobody but sessions may read the weights: these do, from whatever is there, with the same bits (decision 021).
  * Any thread may pack, also while sessions run. */
 bool qn_model_settled(const qn_model *m);
+bool qn_model_runs_unpacked(const qn_model *m, const qn_kernels *k);    /* false: with this table it must be settled */
 void qn_model_settle(const qn_model *m, qn_pool *pool);         /* packs what is missing, and waits for others who do */
 void qn_model_pack_on(const qn_model *m, qn_pool *pool);        /* a small part of what is missing: between two runs */
 bool qn_model_pack_next(const qn_model *m);     /* a smaller one, on this thread; false: nothing is left to be begun */

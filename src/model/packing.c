@@ -133,6 +133,13 @@ bool qn_model_settled(const qn_model *m) {
     return !m->packing || atomic_load_explicit(&m->packing->left, memory_order_acquire) == 0;
 }
 
+bool qn_model_runs_unpacked(const qn_model *m, const qn_kernels *k) {
+    for (size_t i = 0; !qn_model_settled(m) && i < m->packing->n; i++)
+        if (m->packing->part[i].waits && !k->stored[m->packing->part[i].b.to])
+            return false;
+    return true;
+}
+
 void qn_model_pack_on(const qn_model *m, qn_pool *pool) {
     if (qn_model_settled(m))
         return;
@@ -190,11 +197,12 @@ int qn_packing_begin(qn_packing *p, qn_pool *pool) {
 
 /* ---- life ---- */
 
-/* The dtype stays, every level can multiply it from storage, and the rows lie so that it can be read. */
+/* The dtype stays, this machine multiplies it from storage, and the rows lie so that it can. */
 static bool may_wait(const qn_binding *b, const qn_model_options *o) {
+    const qn_kernels *k = qn_kernels_at(QN_ISA_LEVELS - 1);
     qn_panel_rows at;
-    return o->behind && b->st.rank == 2 && (int)b->to == b->st.info->dtype &&
-           qn_kernels_at(QN_ISA_SCALAR)->stored[b->to] && qn_stored_panel(&b->st, 0, &at);
+    return o->behind && b->st.rank == 2 && (int)b->to == b->st.info->dtype && k->stored[b->to] &&
+           qn_stored_panel(&b->st, 0, &at);
 }
 
 /* What qn_stored_rows may want to gather. */

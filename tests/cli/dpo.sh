@@ -50,6 +50,10 @@ dpo --data good.jsonl --loss kto --dry-run
 code 0
 err_has 'labels  '
 err_has 'all answers are good: there is nothing to tell them from'
+dpo --data good.jsonl --loss kto --steps 1 --sample-every 0 --out one
+code 0
+err_has 'validation loss'
+err_lacks 'nan'
 { cat good.jsonl; grep false labels.jsonl | head -n 10; } >rare.jsonl
 dpo --data rare.jsonl --loss kto --validation 0 --dry-run
 code 0

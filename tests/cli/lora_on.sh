@@ -128,6 +128,11 @@ code 0
 err_has 'sft/best: was trained on another model than this one'
 run "$QUERN" convert sft/best sft.gguf --model tiny.gguf
 code 0
+for adapter in sft/best sft.gguf "$S/adapter"; do
+    run "$QUERN" generate $adapter -p a
+    code 2
+    err_has 'is an adapter, which sits on a model; name the model, and this with --adapter'
+done
 for adapter in sft/best sft.gguf; do
     run "$QUERN" generate tiny --adapter $adapter -p a --tokens 1
     code 0

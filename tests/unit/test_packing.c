@@ -61,6 +61,7 @@ static void same(const char *what, uint64_t seed, int64_t piece) {
 /* Nothing packed, then any half of the tiles, one to four rows at a time; packing goes on meanwhile. */
 static void any_subset(const tiny_spec *spec, const char *what) {
     const char *path = tiny_file(spec);
+    const bool waits = qn_kernels_at(QN_ISA_LEVELS - 1)->stored[spec->dtype] != NULL;       /* BF16 not everywhere */
     qn_model *whole = tiny_load(path, NULL);
     qn_pool *pool;
     tiny_ids(ids, TOKENS, spec->V, 3);
@@ -70,8 +71,9 @@ static void any_subset(const tiny_spec *spec, const char *what) {
         const int64_t piece = 1 + (int64_t)seed;
         qn_source *source;
         qn_model *m = load_behind(&source, path, true);
-        CHECK(!qn_model_settled(m), "%s: something waits", what);
-        pack_some(m, seed);
+        CHECK_INT(!qn_model_settled(m), waits, "%s: something waits", what);
+        if (waits)
+            pack_some(m, seed);
         run(m, qn_test_isa(), seed % 2 ? pool : NULL, piece, got);
         same(what, seed, piece);
         drop(m, source);
