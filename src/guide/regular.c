@@ -7,6 +7,7 @@
 #include "guide/pattern.h"
 #include "tok/tok.h"
 
+/* WORK_MAX: classes looked at for one grammar; less than a second. */
 enum { PLACES_MAX = 1 << 16, FACTORS_MAX = 16, WORK_MAX = 1 << 27 };
 enum { SPLIT = -1, ACCEPT = -2 };
 
@@ -29,7 +30,6 @@ typedef struct {
     state *state;           size_t states, cap_states;
     qn_strmap known;                    /* a state's places, as bytes */
     arc *arc;               size_t arcs, cap_arcs;
-    int64_t work;                       /* classes looked at */
     int rc;
 } maker;
 
@@ -199,11 +199,11 @@ static int find_arcs(maker *m, size_t from) {
         set_begin(m);
         for (size_t i = 0; i < m->state[from].n; i++) {
             const place p = m->place[m->state[from].at[i]];
-            m->work += p.class >= 0 ? 1 + m->from->expr[p.class].n : 0;
+            m->to->work += p.class >= 0 ? 1 + m->from->expr[p.class].n : 0;
             if (p.class >= 0 && fits(m, p.class, r.lo))
                 QN_TRY(set_put(m, p.next));
         }
-        if (m->work > WORK_MAX)
+        if (m->to->work > WORK_MAX)
             return qn_fail(QN_ELIMIT, "it explodes: too many classes of characters stand side by side");
         QN_TRY(state_of(m, &rule));
         if (rule < 0)

@@ -51,6 +51,7 @@ typedef struct {
     qn_tree_rule *rule;     size_t n_rules, cap_rules;
     qn_buf text;
     int32_t root;                   /* the rule that a whole text is: 0, until said otherwise */
+    int64_t work;                   /* regular.c's, bounded for all that it makes of one tree */
     int rc;
 } qn_rule_tree;
 
