@@ -4,6 +4,7 @@
 #   make demo       a model from nothing, in minutes    make levels               quick tests once per ISA level
 #   make demo-chat  fetch a real model, talk to it      make demo TIME=10m OUT=long-demo, CORPUS=books/
 #   make test       build and run all tests             make fuzz SECONDS=60      every parser under libFuzzer
+#   make emulate    rows of other CPUs, emulated: the quick tests of kernels and models
 #   make bench      measure this machine                make install PREFIX=/usr/local
 #   make deps       install what is missing (apt)       make clean
 
@@ -18,7 +19,7 @@ GENERATOR := $(if $(shell command -v ninja),Ninja,Unix Makefiles)
 RELEASE := build/release
 export JOBS
 
-.PHONY: all help deps build-deps ready demo demo-chat test levels bench asan tsan scalar fuzz install clean
+.PHONY: all help deps build-deps ready demo demo-chat test levels bench asan tsan scalar emulate fuzz install clean
 .NOTPARALLEL:
 
 all: ready
@@ -55,6 +56,12 @@ asan tsan scalar: ready
 	@tools/build.sh $@ '$(GENERATOR)' $(JOBS)
 	@tools/test.sh build/$@ $(if $(filter tsan,$@),threads,quick)
 
+emulate: ready
+	@TARGET=quern tools/build.sh $@ '$(GENERATOR)' $(JOBS)
+	build/$@/quern selftest kernels
+	@tools/build.sh $@ '$(GENERATOR)' $(JOBS)
+	@tools/test.sh build/$@ emulated
+
 fuzz: ready
 	@TARGET=fuzzers tools/build.sh fuzz '$(GENERATOR)' $(JOBS)
 	@tools/fuzz.sh build/fuzz $(SECONDS)
@@ -63,4 +70,4 @@ install: all
 	cmake --install $(RELEASE) --prefix $(PREFIX)
 
 clean:
-	rm -rf build/release build/debug build/asan build/tsan build/scalar build/fuzz
+	rm -rf build/release build/debug build/asan build/tsan build/scalar build/emulate build/fuzz

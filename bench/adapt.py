@@ -38,7 +38,7 @@ print(math.exp(nll / n))
 def options():
     p = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     p.add_argument("--quern", type=pathlib.Path, default=pathlib.Path("build/release/quern"))
-    p.add_argument("--python", default=sys.executable, help="an interpreter that has llama_cpp and numpy")
+    p.add_argument("--python", default=common.peers(), help="an interpreter that has llama_cpp and numpy")
     p.add_argument("--model", type=pathlib.Path, required=True)
     p.add_argument("--data", type=pathlib.Path, required=True, help="a folder with alpaca_en_demo.json, wiki_demo.txt")
     p.add_argument("--sft-steps", type=int, default=60)

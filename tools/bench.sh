@@ -8,7 +8,7 @@ model=build/models/SmolLM2-135M-Instruct.Q4_1.gguf
 if [ -f "$model" ]; then
     "$quern" bench "$model"
     if [ -n "${LLAMA_BIN:-}" ]; then
-        python3 bench/compare/inference.py --quern "$quern" --model "$model" --llama-bin "$LLAMA_BIN"
+        python3 bench/compare/inference.py --quern "$quern" --model "$model" --peer "llama.cpp=$LLAMA_BIN"
     fi
 else
     echo "no model yet: 'make demo-chat' fetches one"

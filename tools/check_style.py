@@ -38,7 +38,7 @@ EXEMPT = {
     "src/base/err.c": "qn_assert ends the process on our own bugs",
     "src/cli/main.c": "the command's last line may end the process; reads the environment",
 }
-ISA_NAME = re.compile(r"_(avx2|avx512\w*|amx|neon)\.c$")
+ISA_NAME = re.compile(r"_(avx2|avxvnni|avx512\w*|amx|neon)\.c$")
 CONTROL = re.compile(r"^( +)(if|for|while|switch|do)\b")
 
 

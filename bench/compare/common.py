@@ -9,6 +9,14 @@ import sys
 import time
 
 
+PEERS = pathlib.Path("build/bench/peers/bin/python")
+
+
+def peers(otherwise=sys.executable):
+    """The interpreter that bench/peers.sh made, if it is there."""
+    return PEERS if PEERS.exists() else otherwise
+
+
 def fail(message):
     sys.exit(f"{pathlib.Path(sys.argv[0]).name}: {message}")
 

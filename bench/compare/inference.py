@@ -35,7 +35,7 @@ FORMATS = "as-published,q8_0,q4_0,f16,bf16,f32"
 def options():
     p = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     p.add_argument("--model", type=pathlib.Path, required=True, help="a GGUF file as published")
-    p.add_argument("--python", type=pathlib.Path, help="an interpreter with llama_cpp")
+    p.add_argument("--python", type=pathlib.Path, default=common.peers(None), help="an interpreter with llama_cpp")
     p.add_argument("--peer", action="append", default=[], metavar="NAME=FOLDER[,FLASH]",
                    help="folder with llama-bench, llama-batched-bench, llama-completion; repeatable")
     p.add_argument("--quern", type=pathlib.Path, default=pathlib.Path("build/release/quern"))

@@ -11,7 +11,6 @@ import json
 import os
 import pathlib
 import shutil
-import sys
 
 import common
 
@@ -23,7 +22,7 @@ RECIPE = ["--arch", "gpt2", "--layers", 4, "--heads", 4, "--dim", 128, "--contex
 def options():
     p = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     p.add_argument("--quern", type=pathlib.Path, default=pathlib.Path("build/release/quern"))
-    p.add_argument("--python", default=sys.executable, help="an interpreter that has torch")
+    p.add_argument("--python", default=common.peers(), help="an interpreter that has torch")
     p.add_argument("--text", type=pathlib.Path, required=True)
     p.add_argument("--threads", type=int, default=os.cpu_count())
     p.add_argument("--seeds", type=int, default=1)

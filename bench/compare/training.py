@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import pathlib
-import sys
 
 import common
 
@@ -19,7 +18,7 @@ SHAPES = ["llama-1m", "llama-15m", "gpt2-124m"]
 def options():
     p = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     p.add_argument("--quern", type=pathlib.Path, default=pathlib.Path("build/release/quern"))
-    p.add_argument("--python", default=sys.executable, help="an interpreter that has torch")
+    p.add_argument("--python", default=common.peers(), help="an interpreter that has torch")
     p.add_argument("--shapes", default=",".join(SHAPES))
     p.add_argument("--modes", default="fp32,fp32c,bf16,bf16c", help="PyTorch's ways: c stands for torch.compile")
     p.add_argument("--threads", type=int, default=os.cpu_count())

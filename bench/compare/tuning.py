@@ -33,7 +33,7 @@ def said(task, name, run):
 def options():
     p = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     p.add_argument("--quern", type=pathlib.Path, default=pathlib.Path("build/release/quern"))
-    p.add_argument("--python", default=sys.executable, help="an interpreter that has torch, trl and peft")
+    p.add_argument("--python", default=common.peers(), help="an interpreter that has torch, trl and peft")
     p.add_argument("--model", type=pathlib.Path, required=True, help="SmolLM2-135M-Instruct as GGUF")
     p.add_argument("--data", type=pathlib.Path, required=True, help="a folder with " + EXAMPLES["lora"])
     p.add_argument("--tasks", default=",".join(TASKS))

@@ -15,6 +15,8 @@ static int run(qn_cli *c) {
     qn_jw_str(w, QN_STR(QN_VERSION));
     qn_jw_key(w, "compiler");
     qn_jw_str(w, qn_str_of(__VERSION__));
+    qn_jw_key(w, "isa");                                /* of this machine, under --isa */
+    qn_jw_str(w, qn_str_of(qn_isa_name(qn_isa_fit(qn_cli_isa(c)))));
     qn_jw_close(w);
     return qn_out_json_end(c);
 }

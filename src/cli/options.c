@@ -7,7 +7,7 @@
 
 #include "cli/options.h"
 
-#define QN_ISA_CHOICES "scalar|avx2|avx512|avx512vnni|avx512bf16"        /* in the order of qn_isa */
+#define QN_ISA_CHOICES "scalar|avx2|avxvnni|avx512|avx512vnni|avx512bf16|amx"        /* in the order of qn_isa */
 
 const qn_opt qn_global_opts[] = {
     QN_OPT_FLAG("h", "help", "show this help"),

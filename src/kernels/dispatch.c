@@ -11,7 +11,7 @@ static qn_kernels tables[QN_ISA_LEVELS], judge;
 
 static void linear_add(qn_kernels *k, qn_dtype weight, qn_linear_row row) {
     qn_linear_row *rows = k->linear[weight];
-    if (row.isa > k->isa)
+    if (!qn_isa_uses(k->isa, row.isa))
         return;
     if (rows[0].fn && rows[0].isa != row.isa) {
         qn_assert(rows[0].isa < row.isa);
@@ -28,9 +28,9 @@ static void linear_add(qn_kernels *k, qn_dtype weight, qn_linear_row row) {
     linear_add(k, QN_##weight, (qn_linear_row){.fn = f, m_min, m_max, #f, QN_ISA_##level});
 #define QN_STORED(weight, first, last, f) \
     if (QN_ISA_##first <= k->isa && k->isa <= QN_ISA_##last) k->stored[QN_##weight] = f;
-#define QN_ATTN(kv, level, f) if (QN_ISA_##level <= k->isa) k->attn[QN_##kv] = f;
-#define QN_PACK(form, level, f) if (QN_ISA_##level <= k->isa) k->act_pack[QN_ACT_##form] = f;
-#define QN_KERNEL(family, level, f) if (QN_ISA_##level <= k->isa) k->family = f;
+#define QN_ATTN(kv, level, f) if (qn_isa_uses(k->isa, QN_ISA_##level)) k->attn[QN_##kv] = f;
+#define QN_PACK(form, level, f) if (qn_isa_uses(k->isa, QN_ISA_##level)) k->act_pack[QN_ACT_##form] = f;
+#define QN_KERNEL(family, level, f) if (qn_isa_uses(k->isa, QN_ISA_##level)) k->family = f;
 
 static void table_fill(qn_kernels *k, qn_isa isa) {
     k->isa = isa;
@@ -50,30 +50,27 @@ static void judge_fill(qn_kernels *k) {
 #undef QN_PACK
 #undef QN_KERNEL
 
-/* Whoever comes first makes all tables; the others wait for the microseconds that it takes. Returns the machine's
- * level. */
-static qn_isa tables_make_once(void) {
+/* Whoever comes first makes all tables, those of levels that this machine lacks, too; the others wait for the
+ * microseconds that it takes. */
+static void tables_make_once(void) {
     enum { NOT_YET, BUSY, DONE };
     static atomic_int state = NOT_YET;
-    static qn_isa machine;
     int expected = NOT_YET;
     if (atomic_load_explicit(&state, memory_order_acquire) == DONE)
-        return machine;
+        return;
     if (atomic_compare_exchange_strong(&state, &expected, BUSY)) {
-        machine = qn_isa_detect();
         for (int i = 0; i < QN_ISA_LEVELS; i++)
-            table_fill(&tables[i], QN_MIN((qn_isa)i, machine));
+            table_fill(&tables[i], (qn_isa)i);
         judge_fill(&judge);
         atomic_store_explicit(&state, DONE, memory_order_release);
     }
     while (atomic_load_explicit(&state, memory_order_acquire) != DONE)
         ;
-    return machine;
 }
 
 const qn_kernels *qn_kernels_at(qn_isa cap) {
-    const qn_isa machine = tables_make_once();
-    return &tables[QN_MIN(cap, machine)];
+    tables_make_once();
+    return &tables[qn_isa_fit(cap)];
 }
 
 const qn_kernels *qn_kernels_judge(void) {

@@ -1,11 +1,12 @@
 /* kernels/kernels.h — storey 2: the hot loops. One list of rows (kernel_list.inc), one dispatch, scalar twins.
  *
- *   cpu.c           which instruction sets this CPU and OS have
+ *   isa.h, cpu.c    levels of instructions, and which of them this CPU and OS have
  *   dispatch.c      fills a qn_kernels table: of the rows that fit, the last whose ISA is allowed
  *   storage.h       weights as files have them: into panels and back (pack.c), multiplied as they are (stored_scalar.c)
  *   turn.c          the operands of a product's gradients, which are products too
  *   *_ref.inc       the scalar twins, compiled as float (…_ref_f32.c: portable) and as double (…_ref_f64.c: judge)
- *   x86/ (_avx2.c …)  specialisations; they include this header, num/poly.h, num/num.h and intrinsics only
+ *   x86/ (_avx2.c …)  specialisations; they include this header, num/poly.h, num/num.h and intrinsics only (x86/
+ *                   intrinsics.h: in a build that emulates, the rows of every level run on any machine)
  *   selftest.c      every row against the judge; rows of one (dtype, ISA) against each other, bit for bit
  *   peak.c, bench_*.c   the machine's limits, and how near the rows come to them
  *
@@ -18,19 +19,8 @@
 #ifndef QN_KERNELS_KERNELS_H
 #define QN_KERNELS_KERNELS_H
 
+#include "kernels/isa.h"
 #include "kernels/storage.h"
-
-/* x86-64 builds have the rows of kernel_list_x86.inc unless the build asks for the scalar engine alone. */
-#if defined(__x86_64__) && !defined(QN_SCALAR_ONLY)
-#define QN_KERNELS_X86 1
-#endif
-
-/* Levels in ascending order; a cap of L allows every row whose level is <= L and whose instructions the CPU has. */
-typedef enum { QN_ISA_SCALAR, QN_ISA_AVX2, QN_ISA_AVX512, QN_ISA_AVX512VNNI, QN_ISA_AVX512BF16, QN_ISA_LEVELS } qn_isa;
-const char *qn_isa_name(qn_isa isa);             /* "avx512bf16" */
-int qn_isa_from_name(const char *name);          /* <0 unknown; message lists the names */
-qn_isa qn_isa_detect(void);                      /* the highest level this machine has (CPUID and XCR0) */
-bool qn_isa_has(qn_isa isa);                     /* levels nest: AVX512BF16 without VNNI does not exist for us */
 
 /* ---- products: y[M,N] = x[M,K] · W[N,K]ᵀ ---------------------------------------------------------------------------
  *
@@ -53,7 +43,8 @@ bool qn_isa_has(qn_isa isa);                     /* levels nest: AVX512BF16 with
  *
  * Arithmetic per output (all float; K ascending, one chain):
  *   F32, F16   y = fma(w_k, x_k, y)
- *   BF16       y = dot2(w_2k..2k+1, x_2k..2k+1, y);  without the instruction: y = fma(w_k, x_k, y), rounded values
+ *   BF16       y = dot2(w_2k..2k+1, x_2k..2k+1, y);  without the instruction: y = fma(w_k, x_k, y), rounded values;
+ *              by tiles (amx): y = y + (Σ_even w_k x_k + Σ_odd w_k x_k), chains of fma from zero, per 32 elements
  *   Q8_0       i = Σ (q_w)(q_x) exactly;  y = fma((float)i, d_w·d_x, y)                         per 32-block
  *   Q4_0       i = Σ (q_w − 8)(q_x);      y = fma((float)i, d_w·d_x, y)
  *   Q4_1       i = Σ q_w q_x;             y = fma((float)i, d_w·d_x, y);  y = fma(m_w, d_x·(float)s, y)
@@ -76,10 +67,14 @@ typedef struct {
     size_t ldx;              /* bytes between them */
     const void *w;           /* the first panel of this tile */
     int64_t m, n, K;         /* rows, columns to store (the tile covers ceil(n/32) panels), reduction length */
-    bool more;               /* the chains begin at what stands in y, not at zero: of F32, F16 and BF16 (K even) a
-                                product cut along K and taken up again has the bits of the whole */
+    bool more;               /* the chains begin at what stands in y, not at zero: of F32, F16 and BF16 a product cut
+                                along K, at a multiple of qn_cut_unit, and taken up again has the bits of the whole */
 } qn_linear_args;
 typedef void qn_linear_fn(const qn_linear_args *a);
+/* Elements of K that are added up together at this level: pairs of BF16, with tiles (amx) sixteen pairs. */
+QN_INLINE int64_t qn_cut_unit(qn_dtype weight, qn_isa isa) {
+    return weight != QN_BF16 ? 1 : isa == QN_ISA_AMX ? 32 : 2;
+}
 
 /* Activation rows: K floats to one row of the form. */
 typedef void qn_act_pack_fn(void *dst, const qn_real *src, int64_t K);

@@ -4,7 +4,11 @@
 #include "kernels/peak.h"
 #include "kernels/peak_loops.h"
 
+#ifdef QN_EMULATE
+enum { REPEATS = 1, OPS_ROUNDS = 50 };              /* rates of an emulation say nothing */
+#else
 enum { REPEATS = 7, OPS_ROUNDS = 400000 };
+#endif
 static const size_t MEMORY_BYTES = (size_t)256 << 20, L3_BYTES = (size_t)4 << 20, L2_BYTES = (size_t)512 << 10;
 
 double qn_peak_f32_scalar(int64_t rounds) {
@@ -39,12 +43,16 @@ static loops loops_pick(qn_isa isa) {
 #ifdef QN_KERNELS_X86
     if (isa >= QN_ISA_AVX2)
         l = (loops){qn_peak_f32_avx2, NULL, qn_peak_int8_avx2, qn_peak_read_avx2};
+    if (isa == QN_ISA_AVXVNNI)
+        l.int8 = qn_peak_int8_avxvnni;
     if (isa >= QN_ISA_AVX512)
         l = (loops){qn_peak_f32_avx512, NULL, qn_peak_int8_avx512, qn_peak_read_avx512};
     if (isa >= QN_ISA_AVX512VNNI)
         l.int8 = qn_peak_int8_avx512vnni;
     if (isa >= QN_ISA_AVX512BF16)
         l.bf16 = qn_peak_bf16_avx512bf16;
+    if (isa >= QN_ISA_AMX)
+        l.bf16 = qn_peak_bf16_amx;
 #endif
     (void)isa;
     return l;

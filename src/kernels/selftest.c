@@ -305,6 +305,9 @@ static double share(const bench *b, float got, double ref, double reach) {
     return error <= bound ? error / bound : INFINITY;
 }
 
+/* Rows of this level are run: allowed, and this machine has it. */
+static bool runs(qn_isa isa, qn_isa cap) { return isa <= cap && qn_isa_has(isa); }
+
 typedef struct { qn_dtype weight; int64_t m_min, m_max; qn_isa isa; qn_linear_fn *fn; const char *name; } product;
 #define QN_LINEAR(weight, m_min, m_max, level, f) {QN_##weight, m_min, m_max, QN_ISA_##level, f, #f},
 #define QN_STORED(weight, first, last, f)
@@ -324,7 +327,8 @@ static bool same_bits(const float *a, const float *b, int64_t n) { return memcmp
 static void check_continued(const product *p, const bench *b, qn_selftest_report *report) {
     const float *y = b->y.p;
     float *sum = b->alone.p;
-    const int64_t cut = b->K / 2 & ~(int64_t)1, depth = quantized(b->weight) ? 0 : cut;
+    const int64_t unit = qn_cut_unit(b->weight, p->isa), cut = b->K / 2 / unit * unit;
+    const int64_t depth = quantized(b->weight) ? 0 : cut;
     const size_t x_step = b->weight == QN_BF16 ? 2 : 4, w_step = (b->weight == QN_F32 ? 4 : 2) * QN_PANEL;
     bool same = true;
     for (int64_t n = 0; n < b->n && depth; n += QN_PANEL) {             /* a panel at a time: its parts lie apart */
@@ -440,11 +444,11 @@ static void shape_of(bench *b, int64_t m) {
 }
 
 /* All rows of one weight dtype on one set of inputs. */
-static int run_case(bench *b, qn_isa top, double *worst, qn_selftest_report *report) {
+static int run_case(bench *b, qn_isa cap, double *worst, qn_selftest_report *report) {
     QN_TRY(bench_init(b));
     for (size_t i = 0; i < QN_LEN(products); i++) {
         const product *p = &products[i];
-        if (p->weight == b->weight && p->isa <= top && p->m_min <= b->m && b->m <= p->m_max)
+        if (p->weight == b->weight && runs(p->isa, cap) && p->m_min <= b->m && b->m <= p->m_max)
             worst[i] = fmax(worst[i], check_product(p, b, report));
     }
     bench_drop(b);
@@ -456,10 +460,10 @@ static bool meets(const qn_selftest_report *report, int64_t m, int how) {
     return !report->brief || m == 1 || m > USUAL_ROWS || how == (m + m / KINDS) % KINDS;
 }
 
-static int run_products(qn_isa top, qn_selftest_report *report) {
+static int run_products(qn_isa cap, qn_selftest_report *report) {
     double worst[QN_LEN(products)] = {0};
     for (int t = 0; t < QN_DTYPES; t++) {
-        if (!qn_kernels_at(top)->linear[t][0].fn)
+        if (!qn_kernels_at(cap)->linear[t][0].fn)
             continue;
         for (int64_t m = 1; m <= USUAL_ROWS + 1; m++)
             for (int how = 0; how < (m > USUAL_ROWS ? 1 : KINDS); how++) {
@@ -467,11 +471,11 @@ static int run_products(qn_isa top, qn_selftest_report *report) {
                 if (!meets(report, m, how))
                     continue;
                 shape_of(&b, m > USUAL_ROWS ? MANY_ROWS : m);
-                QN_TRY(run_case(&b, top, worst, report));
+                QN_TRY(run_case(&b, cap, worst, report));
             }
     }
     for (size_t i = 0; i < QN_LEN(products); i++)
-        if (products[i].isa <= top) {
+        if (runs(products[i].isa, cap)) {
             report->worst = fmax(report->worst, worst[i]);
             qn_selftest_row(report, worst[i] <= 1, "%s: worst %.3f of the bound", products[i].name, worst[i]);
         }
@@ -527,13 +531,13 @@ out:
     return rc;
 }
 
-static int run_packers(qn_isa top, qn_selftest_report *report) {
+static int run_packers(qn_isa cap, qn_selftest_report *report) {
     static const int64_t any[] = {1, 2, 7, 16, 17, 31, 33, 255, 576}, blocks[] = {32, 64, 96, 320, 576};
     for (size_t i = 0; i < QN_LEN(packers); i++) {
         const packer *p = &packers[i];
         const bool plain = p->form == QN_ACT_BF16;
         const int64_t before = report->failures;
-        if (p->isa > top)
+        if (!runs(p->isa, cap))
             continue;
         for (int how = 0; how < PACK_KINDS; how++)
             for (size_t k = 0; k < (plain ? QN_LEN(any) : QN_LEN(blocks)); k++)
@@ -571,8 +575,8 @@ out:
     return rc;
 }
 
-static int run_turns(qn_isa top, qn_selftest_report *report) {
-    for (int isa = 0; isa <= (int)top; isa++) {
+static int run_turns(qn_isa cap, qn_selftest_report *report) {
+    for (int isa = 0; isa <= (int)cap; isa++) {
         const qn_kernels *k = qn_kernels_at((qn_isa)isa), *below = isa ? qn_kernels_at((qn_isa)(isa - 1)) : NULL;
         const int64_t before = report->failures;
         if (!qn_isa_has((qn_isa)isa) || (below && below->turn == k->turn))
@@ -598,9 +602,9 @@ static void check_mask(const qn_kernels *k, int64_t n, double p, uint64_t index,
                      "drop_mask at %s: not the scalar twin's, n %lld", qn_isa_name(k->isa), (long long)n);
 }
 
-static void run_masks(qn_isa top, qn_selftest_report *report) {
+static void run_masks(qn_isa cap, qn_selftest_report *report) {
     static const double ps[] = {0, 0.1, 0.5, 0.999};
-    for (int isa = 0; isa <= (int)top; isa++) {
+    for (int isa = 0; isa <= (int)cap; isa++) {
         const qn_kernels *k = qn_kernels_at((qn_isa)isa), *below = isa ? qn_kernels_at((qn_isa)(isa - 1)) : NULL;
         const int64_t before = report->failures;
         if (!qn_isa_has((qn_isa)isa) || (below && below->drop_mask == k->drop_mask))
@@ -612,11 +616,10 @@ static void run_masks(qn_isa top, qn_selftest_report *report) {
 }
 
 int qn_selftest_linear(qn_isa cap, qn_selftest_report *report) {
-    const qn_isa top = QN_MIN(cap, qn_isa_detect());
     const int64_t before = report->failures;
-    QN_TRY(run_products(top, report));
-    QN_TRY(run_packers(top, report));
-    QN_TRY(run_turns(top, report));
-    run_masks(top, report);
+    QN_TRY(run_products(cap, report));
+    QN_TRY(run_packers(cap, report));
+    QN_TRY(run_turns(cap, report));
+    run_masks(cap, report);
     return report->failures > before ? QN_ETEST : 0;
 }

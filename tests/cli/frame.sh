@@ -42,8 +42,8 @@ run "$QUERN" version --isa avx3
 code 2; err_has 'scalar|avx2'
 run env QUERN_CPU=avx3 "$QUERN" version
 code 2; err_has 'QUERN_CPU=avx3'
-run env QUERN_CPU=scalar "$QUERN" version
-code 0
+run env QUERN_CPU=scalar "$QUERN" version --json
+code 0; out_has '"isa": "scalar"'
 
 # Streams: remarks on stderr only; a full disk is an error; a reader that went away is none to talk about.
 run "$QUERN" -v version

@@ -39,9 +39,9 @@ code 2; err_has '--grammar and --json-schema exclude one another'
 echo 'root ::= "a' >bad.gbnf
 run "$QUERN" generate none.gguf -p abc --grammar bad.gbnf
 code 5; err_has 'bad.gbnf:1:10: a text that begins here is not ended'
-echo '{"not": {}}' >bad.json
+echo '{"dependentSchemas": {}}' >bad.json
 run "$QUERN" generate none.gguf -p abc --json-schema bad.json
-code 6; err_has 'bad.json#/not: the keyword "not" is not understood'
+code 6; err_has 'bad.json#/dependentSchemas: the keyword "dependentSchemas" is not understood'
 run "$QUERN" generate none.gguf -p abc --json-schema none.json
 code 4; err_has 'none.json'
 

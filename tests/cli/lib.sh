@@ -17,10 +17,10 @@
 # 77).
 set -u
 : "${QUERN:?QUERN must name the binary}"
-case "${QUERN_CPU:-}" in
-avx2) grep -qw avx2 /proc/cpuinfo || { echo "skipped: no AVX2 here"; exit 77; } ;;
-avx512) grep -qw avx512bw /proc/cpuinfo || { echo "skipped: no AVX-512 here"; exit 77; } ;;
-esac
+if [ -n "${QUERN_CPU:-}" ] && ! "$QUERN" version --json | grep -qF "\"isa\": \"$QUERN_CPU\""; then
+    echo "skipped: no $QUERN_CPU here"
+    exit 77
+fi
 
 scratch=$(mktemp -d) || exit 1
 trap 'rm -rf "$scratch"' EXIT

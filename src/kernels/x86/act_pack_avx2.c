@@ -1,7 +1,7 @@
 /* kernels/x86/act_pack_avx2.c — activation rows, the bits of the scalar twins (linear_ref.inc tells the rules). */
 #include "kernels/kernels.h"
 
-#include <immintrin.h>
+#include "kernels/x86/intrinsics.h"
 
 /* Nearest even by integers; a NaN is made quiet and cut. 8 values to the lower halves of 8 words. */
 static inline __m256i bf16_of(__m256 x) {

@@ -1,7 +1,7 @@
 /* kernels/x86/act_pack_avx512.c — activation rows, the bits of the scalar twins (linear_ref.inc tells the rules). */
 #include "kernels/kernels.h"
 
-#include <immintrin.h>
+#include "kernels/x86/intrinsics.h"
 
 /* Nearest even by integers: vcvtneps2bf16 would flush denormals. 16 values to the lower halves of 16 words. */
 static inline __m512i bf16_of(__m512 x) {

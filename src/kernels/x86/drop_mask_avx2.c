@@ -2,7 +2,7 @@
  * each, and from each word a factor. The words of the scalar twin. */
 #include "kernels/kernels.h"
 
-#include <immintrin.h>
+#include "kernels/x86/intrinsics.h"
 
 enum { DRAWS = 8, WORDS = 4 * DRAWS };
 

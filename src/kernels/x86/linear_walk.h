@@ -12,7 +12,7 @@
 
 #include "kernels/kernels.h"
 
-#include <immintrin.h>
+#include "kernels/x86/intrinsics.h"
 
 /* One register tile: R rows (R is the function's own) × one panel × the slab [k0, k1) of K. */
 typedef struct {
@@ -37,14 +37,11 @@ QN_INLINE void sum_end(const tile *t, int64_t r, int64_t v, vec sum) {
     vec_store_n(t->y + r * t->ldy + v * LANES, sum, t->columns - v * LANES);
 }
 
-/* Loops over rows and vectors must vanish so that sums live in registers. With a sanitizer's check at every access they
- * would not, and a compiler would take minutes over them: there the loops stay. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+/* Loops over rows and vectors must vanish so that sums live in registers. */
+#if !X86_UNROLLS
 #define UNROLL
 #elif !defined(__clang__)
 #define UNROLL _Pragma("GCC unroll 16")
-#elif __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(undefined_behavior_sanitizer)
-#define UNROLL
 #else
 #define UNROLL _Pragma("clang loop unroll(full)")
 #endif

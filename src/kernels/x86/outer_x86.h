@@ -20,13 +20,11 @@ typedef struct {
     int64_t rows, columns, steps;
 } outer;
 
-/* Loops over rows and vectors must vanish so that sums live in registers (linear_walk.h on the sanitizers). */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+/* Loops over rows and vectors must vanish so that sums live in registers. */
+#if !X86_UNROLLS
 #define OUTER_UNROLL
 #elif !defined(__clang__)
 #define OUTER_UNROLL _Pragma("GCC unroll 16")
-#elif __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(undefined_behavior_sanitizer)
-#define OUTER_UNROLL
 #else
 #define OUTER_UNROLL _Pragma("clang loop unroll(full)")
 #endif

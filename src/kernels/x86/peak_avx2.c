@@ -1,7 +1,7 @@
 /* kernels/x86/peak_avx2.c — peak loops, AVX2. */
 #include "kernels/peak_loops.h"
 
-#include <immintrin.h>
+#include "kernels/x86/intrinsics.h"
 
 #include "kernels/x86/peak_unroll.h"
 

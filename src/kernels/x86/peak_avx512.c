@@ -1,11 +1,11 @@
 /* kernels/x86/peak_avx512.c — peak loops, AVX-512. */
 #include "kernels/peak_loops.h"
 
-#include <immintrin.h>
+#include "kernels/x86/intrinsics.h"
 
 #include "kernels/x86/peak_unroll.h"
 
-#define REG_CLASS "v"
+#define REG_CLASS PEAK_ZMM
 
 #define PEAK_NAME qn_peak_f32_avx512
 #define reg __m512

@@ -1,11 +1,11 @@
 /* kernels/x86/peak_avx512vnni.c — peak loops, AVX-512 with byte dot products. */
 #include "kernels/peak_loops.h"
 
-#include <immintrin.h>
+#include "kernels/x86/intrinsics.h"
 
 #include "kernels/x86/peak_unroll.h"
 
-#define REG_CLASS "v"
+#define REG_CLASS PEAK_ZMM
 
 #define PEAK_NAME qn_peak_int8_avx512vnni
 #define reg __m512i

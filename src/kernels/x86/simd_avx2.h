@@ -1,10 +1,11 @@
-/* kernels/x86/simd_avx2.h — the vector words that the product templates are written in, for AVX2 with FMA and F16C. */
+/* kernels/x86/simd_avx2.h — the vector words that the product templates are written in, for AVX2 with FMA and F16C, and
+ * with AVX-VNNI where the file is of that level. */
 #ifndef QN_KERNELS_X86_SIMD_AVX2_H
 #define QN_KERNELS_X86_SIMD_AVX2_H
 
 #include "kernels/kernels.h"
 
-#include <immintrin.h>
+#include "kernels/x86/intrinsics.h"
 
 enum { LANES = 8 };
 typedef __m256 vec;              /* 8 floats */
@@ -69,10 +70,16 @@ QN_INLINE vec vec_load_e8m0(const void *p) {
 #define ivec_shl(a, n) _mm256_slli_epi32((a), (n))
 #define ivec_shr(a, n) _mm256_srli_epi32((a), (n))
 
-/* Dot products of four bytes without an instruction for it. Bytes of 0…255 would overflow the 16-bit pair sums of
- * maddubs: weights are taken as they are signed, and their sign moves to the activation: |w| <= 128, 2·128·127 <
- * 2¹⁵. */
+/* Dot products of four bytes, weights unsigned, activations signed. `dots` is what a block's sums are kept in. */
 typedef ivec dots;
+#if X86_DOTS
+enum { SIGNED_WEIGHTS = 0 };
+QN_INLINE dots dots_add(dots sum, ivec w, ivec x) { return _mm256_dpbusd_avx_epi32(sum, w, x); }
+QN_INLINE dots dots_add_nibbles(dots sum, ivec w, ivec x) { return _mm256_dpbusd_avx_epi32(sum, w, x); }
+QN_INLINE ivec dots_end_nibbles(dots sum) { return sum; }
+#else
+/* Bytes of 0…255 would overflow the 16-bit pair sums of maddubs: weights are taken as they are signed, and their sign
+ * moves to the activation: |w| <= 128, 2·128·127 < 2¹⁵. */
 enum { SIGNED_WEIGHTS = 1 };
 QN_INLINE dots dots_add(dots sum, ivec w, ivec x) {
     const ivec pairs = _mm256_maddubs_epi16(_mm256_abs_epi8(w), _mm256_sign_epi8(x, w));
@@ -81,5 +88,6 @@ QN_INLINE dots dots_add(dots sum, ivec w, ivec x) {
 /* Nibbles: 16 products of a block meet in one 16-bit sum, 16·15·127 < 2¹⁵. */
 QN_INLINE dots dots_add_nibbles(dots sum, ivec w, ivec x) { return _mm256_add_epi16(sum, _mm256_maddubs_epi16(w, x)); }
 QN_INLINE ivec dots_end_nibbles(dots sum) { return _mm256_madd_epi16(sum, _mm256_set1_epi16(1)); }
+#endif
 
 #endif

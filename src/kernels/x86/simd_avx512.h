@@ -4,7 +4,7 @@
 
 #include "kernels/kernels.h"
 
-#include <immintrin.h>
+#include "kernels/x86/intrinsics.h"
 
 enum { LANES = 16 };
 typedef __m512 vec;              /* 16 floats */
@@ -63,7 +63,7 @@ QN_INLINE vec vec_load_e8m0(const void *p) {
 /* Dot products of four bytes, weights unsigned, activations signed. `dots` is what a block's sums are kept in; it
  * holds any sum of one 32-block. */
 typedef ivec dots;
-#ifdef __AVX512VNNI__
+#if X86_DOTS
 enum { SIGNED_WEIGHTS = 0 };
 QN_INLINE dots dots_add(dots sum, ivec w, ivec x) { return _mm512_dpbusd_epi32(sum, w, x); }
 QN_INLINE dots dots_add_nibbles(dots sum, ivec w, ivec x) { return _mm512_dpbusd_epi32(sum, w, x); }

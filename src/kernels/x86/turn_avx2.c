@@ -2,7 +2,7 @@
  * used up at once, however far apart its rows lie. */
 #include "kernels/kernels.h"
 
-#include <immintrin.h>
+#include "kernels/x86/intrinsics.h"
 
 enum { AHEAD = 24 };                 /* rows: such as lie apart are more streams than a machine follows by itself */
 

@@ -4,7 +4,7 @@
 
 #include "kernels/kernels.h"
 
-#include <immintrin.h>
+#include "kernels/x86/intrinsics.h"
 
 typedef struct { __m256 a, b; } v16;        /* lanes 0…7, 8…15 */
 typedef struct { __m256 a, b; } m16;        /* all bits of a lane, or none */

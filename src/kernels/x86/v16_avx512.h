@@ -8,7 +8,7 @@
 
 #include "kernels/kernels.h"
 
-#include <immintrin.h>
+#include "kernels/x86/intrinsics.h"
 
 typedef __m512 v16;
 typedef __m256i h16;

@@ -1,0 +1,7 @@
+/* kernels/x86/linear_q6_k_avxvnni.c — Q6_K weights: dot products of four bytes in one instruction. */
+#include "kernels/x86/simd_avx2.h"
+
+#define NAME qn_linear_q6_k_avxvnni
+#define DTYPE QN_Q6_K
+#define MOST 4
+#include "kernels/x86/linear_codes.inc"
