@@ -1,6 +1,8 @@
 /* bench/figure.c — numbers as a figure that stands alone, by the plot room: for docs/img.
  *
- *     figure TITLE X-NAME Y-NAME < rows > figure.svg        a row: X <tab> Y <tab> SERIES; x ascending in each series
+ *     figure [--log] TITLE X-NAME Y-NAME < rows > figure.svg     a row: X <tab> Y <tab> SERIES; x ascending in each
+ *
+ * --log: y on a logarithm; x may be one by itself.
  *
  * The same curves, colours and dark mode as in a report, but as a file of its own. */
 #include <stdio.h>
@@ -62,15 +64,17 @@ static int put(const qn_buf *svg, const qn_buf *css) {
 int main(int argc, char **argv) {
     char line[LINE];
     qn_buf svg = {0}, css = {0};
-    if (argc != 4) {
-        fprintf(stderr, "usage: figure TITLE X-NAME Y-NAME < rows > figure.svg\n");
+    const bool log = argc > 1 && strcmp(argv[1], "--log") == 0;
+    if (argc != 4 + log) {
+        fprintf(stderr, "usage: figure [--log] TITLE X-NAME Y-NAME < rows > figure.svg\n");
         return 2;
     }
+    argv += log;
     for (long n = 1; fgets(line, sizeof line, stdin); n++)
         if (read_row(line, n))
             return 1;
     const qn_lines p = {.title = argv[1], .x_name = argv[2], .y_name = argv[3], .series = curve, .n = curves,
-                        .zero = true};
+                        .log = log, .zero = !log};
     const int rc = qn_lines_svg(&svg, &p) < 0 || qn_plot_css(&css) < 0 || put(&svg, &css);
     qn_buf_drop(&svg);
     qn_buf_drop(&css);

@@ -1,9 +1,32 @@
 /* fuzz/fuzz_ask.c — any bytes as the body of a chat and of a completion: read, refused by name, or rendered by ChatML.
  * A request that is read keeps its bounds, and an error has a message. */
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "serve/ask.h"
+
+enum { V = 257 };
+
+/* Each byte, and one that ends: what an answer is held to is made for it. */
+static int tokens(qn_server *s) {
+    static qn_tok *tok;
+    qn_tok_spec spec;
+    qn_tok_spec_init(&spec);
+    spec.model = QN_TOK_BPE;
+    spec.byte_fallback = true;
+    spec.eos = 256;
+    for (int b = 0; b < 256; b++) {
+        char name[8];
+        snprintf(name, sizeof name, "<0x%02X>", (unsigned)b);
+        QN_TRY(qn_tok_spec_token(&spec, b, qn_str_of(name), QN_TOKEN_BYTE));
+    }
+    QN_TRY(qn_tok_spec_token(&spec, 256, QN_STR("</s>"), QN_TOKEN_CONTROL));
+    QN_TRY(qn_tok_new(&tok, &spec));
+    qn_tok_spec_drop(&spec);
+    QN_TRY(qn_grammars_new(&s->grammars));
+    return qn_token_trie_new(&s->trie, tok, V);
+}
 
 static qn_server *server(void) {
     static const char *const adapters[] = {"a", "b"};
@@ -11,11 +34,14 @@ static qn_server *server(void) {
     static qn_model m;
     if (s.o.model)
         return &s;
-    m.cfg.V = 100;
+    m.cfg.V = V;
+    m.cfg.n_eos = 1;
+    m.cfg.eos[0] = 256;
     s.o = (qn_server_options){.model = &m, .adapters = adapters, .n_adapters = 2, .body = 1 << 20,
                               .defaults = qn_generate_options_default()};
     pthread_mutex_init(&s.lock, NULL);
     qn_assert(qn_prompter_init(&s.prompter[0], (qn_str){0}, "ChatML", NULL) >= 0);
+    qn_assert(tokens(&s) >= 0);
     s.n_free = 1;
     return &s;
 }
@@ -30,13 +56,13 @@ static void check(const qn_ask *a) {
 
 static void ask(qn_exchange *x, bool chat) {
     qn_ask a = {0};
-    qn_syntax *syntax = NULL;
+    qn_grammar *grammar = NULL;
     qn_buf text = {0};
     qn_error_clear();
     int rc = qn_ask_read(x, &a, chat);
     if (rc >= 0) {
         check(&a);
-        rc = qn_ask_syntax(x, &a, &syntax);
+        rc = qn_ask_grammar(x, &a, &grammar);
     }
     if (rc >= 0 && chat)
         rc = qn_ask_prompt(x, &a, NULL, &text);
@@ -45,7 +71,8 @@ static void ask(qn_exchange *x, bool chat) {
         qn_exchange_refuse(x, rc);
         qn_assert(qn_json_is_whole(qn_buf_view(&x->out)));
     }
-    qn_syntax_free(syntax);
+    if (grammar)
+        qn_grammars_give_back(x->server->grammars, grammar);
     qn_buf_drop(&text);
     qn_ask_drop(&a);
 }

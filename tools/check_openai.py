@@ -1,12 +1,16 @@
 """check_openai.py QUERN MODEL [EMBEDDER] — the `openai` package as a client of `quern serve`.
 
-Chat whole and streamed, log-probabilities, several answers, tools whole and streamed, a JSON schema through the
-package's own parsing, completions, errors as the package's exceptions, embeddings. A developer's tool: pip install
-openai; skipped aloud without it. QUERN is the binary, MODEL one with a chat template, EMBEDDER a sentence encoder.
+Chat whole and streamed, log-probabilities, several answers, tools whole and streamed, JSON schemas and models within
+models through the package's own parsing, completions and their prompts' scores, errors as the package's exceptions,
+embeddings. A developer's tool: pip install openai; skipped aloud without it. QUERN is the binary, MODEL one with a chat
+template, EMBEDDER a sentence encoder.
 """
+import datetime
+import enum
 import json
 import subprocess
 import sys
+import typing
 
 try:
     import openai
@@ -36,6 +40,30 @@ class Person(pydantic.BaseModel):
     age: int
 
 
+class Kind(enum.Enum):
+    corn = "corn"
+    wheat = "wheat"
+
+
+class Sack(pydantic.BaseModel):
+    kind: Kind
+    kilos: float = pydantic.Field(ge=0.5, le=99)
+    label: typing.Optional[str] = pydantic.Field(max_length=8)
+
+
+class Place(pydantic.BaseModel):
+    street: str = pydantic.Field(max_length=12)
+    left: typing.Optional[Sack]
+
+
+class Order(pydantic.BaseModel):
+    """An order for the mill."""
+    sacks: list[Sack] = pydantic.Field(min_length=1, max_length=2)
+    day: datetime.date
+    urgent: bool
+    to: typing.Optional[Place]
+
+
 TOOLS = [{"type": "function", "function": {"name": "get_weather", "description": "Weather of a city", "parameters": {
     "type": "object", "properties": {"city": {"type": "string", "maxLength": 30}}, "required": ["city"]}}}]
 HELLO = [{"role": "user", "content": "Say hello."}]
@@ -63,6 +91,11 @@ def chats(client):
     check(texts == [c.message.content for c in again.choices] and len(texts) == 3, "the same seed, n=3", texts)
     told = client.completions.create(model=model, prompt="Once upon a", max_tokens=4, temperature=0)
     check(told.choices[0].text, "completion", told)
+    told = client.completions.create(model=model, prompt="Once upon a", max_tokens=1, temperature=0, echo=True,
+                                     logprobs=1)
+    scores = told.choices[0].logprobs.token_logprobs
+    check(len(scores) == told.usage.total_tokens and scores[0] is None and all(s < 0 for s in scores[1:]),
+          "scores of a prompt", told)
 
 
 def tools(client):
@@ -94,6 +127,24 @@ def schemas(client):
         check(told.choices[0].message.content.lstrip().startswith("{"), "an object that was cut", told)
 
 
+def models(client):
+    """Models within models: of an answer, and of arguments, whole and streamed."""
+    ask = dict(model="m", messages=[{"role": "user", "content": "Order corn for tomorrow."}], max_tokens=800,
+               temperature=1, seed=7)
+    told = client.chat.completions.parse(response_format=Order, **ask).choices[0].message
+    check(isinstance(told.parsed, Order), "models within models", told)
+    call = dict(ask, tools=[openai.pydantic_function_tool(Order)], tool_choice="required")
+    told = client.chat.completions.parse(**call).choices[0].message.tool_calls[0].function
+    check(isinstance(told.parsed_arguments, Order), "… as arguments", told)
+    pieces = []
+    for chunk in client.chat.completions.create(stream=True, **call):
+        for part in chunk.choices[0].delta.tool_calls or []:
+            pieces.append(part)
+    check([bool(p.id) for p in pieces] == [True] + [False] * (len(pieces) - 1) and len(pieces) > 8, "… piece by piece",
+          len(pieces))
+    check("".join(p.function.arguments for p in pieces) == told.arguments, "… the same", told)
+
+
 def errors(client):
     for what, kind, ask in (
             ("a wrong member", openai.BadRequestError, dict(temperature=-3)),
@@ -121,7 +172,7 @@ def embeddings(client):
 def main():
     process, client = serve(sys.argv[1], sys.argv[2])
     try:
-        for part in (chats, tools, schemas, errors):
+        for part in (chats, tools, schemas, models, errors):
             part(client)
     finally:
         process.terminate()

@@ -54,14 +54,13 @@ class Quern:
     name = "quern"
 
     def __init__(self, o):
-        self.quern, self.threads, self.limit = o.quern, o.threads, None
+        self.quern, self.threads, self.regime = o.quern, o.threads, None
 
     def rate(self, path, prompt, gen, depth, batch):
         out = json.loads(common.run([self.quern, "bench", path, "--prompt", prompt, "--gen", gen, "--depth", depth,
                                      "--batch", batch, "--threads", self.threads, "-r", 1, "--json"]))
-        regime = out["prefill" if prompt else "decode"]
-        self.limit = regime["limit"]
-        return regime["tokens_per_second"]
+        self.regime = out["prefill" if prompt else "decode"]
+        return self.regime["tokens_per_second"]
 
     def start(self, path):
         return common.wall_ms([self.quern, "generate", path, "-p", "Hi", "-n", 1, "--threads", self.threads, "-q"])
@@ -129,7 +128,7 @@ def converted(o):
 
 
 def measure(o, programs, name, path):
-    """All tests of one format, the programs in turn: {test: {program: […], "limit": […]}}."""
+    """All tests of one format, the programs in turn: {test: {program: […], "limit": […], "work": of a token}}."""
     wanted = (o.tests or "").split(",")
     got = {test: {"limit": []} for test in [*TESTS, START] if any(test.startswith(word) for word in wanted)}
     for i in range(o.repeat):
@@ -140,7 +139,8 @@ def measure(o, programs, name, path):
                 runs.setdefault(program.name, []).append(value)
                 print(f"  {test}, {program.name}: {value:.4g}", file=sys.stderr, flush=True)
             if test != START:
-                runs["limit"].append(programs[0].limit)
+                runs["limit"].append(programs[0].regime["limit"])
+                runs["work"] = {key: programs[0].regime[key] for key in ("bytes_per_token", "gops_per_token")}
     return got
 
 

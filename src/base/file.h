@@ -10,6 +10,7 @@
 typedef struct { const char *s; size_t n; char *path; int fd; } qn_map_file;
 int qn_map_open(qn_map_file *m, const char *path);      /* QN_ENOTFOUND, QN_EIO; directories are refused by name */
 void qn_map_close(qn_map_file *m);
+void qn_map_fetch(const qn_map_file *m, size_t offset, size_t n);        /* has the pages ready, all in one call */
 void qn_map_drop_pages(const qn_map_file *m, size_t offset, size_t n);   /* give the pages back; they reread on touch */
 
 /* Appends the whole file to b. "-" is standard input. More than `limit` bytes is QN_ELIMIT. */

@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+#include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
@@ -218,6 +219,27 @@ void qn_pool_free(qn_pool *p) {
 
 int qn_pool_threads(const qn_pool *p) {
     return p ? p->threads : 1;
+}
+
+/* The i-th CPU of the set, which has more. */
+static int cpu_of(const cpu_set_t *set, int i) {
+    int cpu = 0;
+    while (!CPU_ISSET(cpu, set) || i-- > 0)
+        cpu++;
+    return cpu;
+}
+
+int qn_pool_pin(qn_pool *p) {
+    cpu_set_t all, one;
+    char text[128];
+    int e = sched_getaffinity(0, sizeof all, &all) == 0 ? 0 : errno;
+    for (int i = 1; p && i < p->threads && e == 0; i++) {
+        CPU_ZERO(&one);
+        CPU_SET(cpu_of(&all, i % CPU_COUNT(&all)), &one);
+        e = pthread_setaffinity_np(p->workers[i].id, sizeof one, &one);
+    }
+    return e == 0 ? 0 : qn_fail(QN_EUNSUPPORTED, "threads cannot be kept on their CPUs (%s)",
+                                strerror_r(e, text, sizeof text));
 }
 
 /* ---- regions ---- */

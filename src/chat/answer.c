@@ -2,21 +2,23 @@
  *
  *            ┌──────────► THOUGHT ─┐ </think>
  *     START ─┤ <think>             ▼
- *            └──────────────────► WORDS ◄──────────────┐ anything else
- *                                  │ <tool_call>       │
- *                                  ▼                   │
- *                                 CALL ────────────► INSIDE ──┐ another one
- *                                  ▲  whole                   │
- *                                  └──────────────────────────┘
+ *            └──────────────────► WORDS ◄─────────────────────────────────┐ anything else
+ *                                  │ <tool_call>                          │
+ *                                  ▼        its arguments begin           │
+ *                                 CALL ───► ARGUMENTS ───► REST ───► INSIDE ──┐ another one
+ *                                  ▲ └───────────────────────────────► ▲      │
+ *                                  │     it can only be told whole            │
+ *                                  └──────────────────────────────────────────┘
  *
  * What is held back is in `held`. In THOUGHT and WORDS: white space (it is dropped if a mark follows) and what may be
- * the beginning of a mark. In CALL: from the white space before the mark on, until it is whole; if it turns out to be
- * none, its mark is words, and what follows is looked through anew. */
+ * the beginning of a mark. In CALL: from the white space before the mark on, until its arguments begin or it is whole;
+ * if it turns out to be none, its mark is words, and what follows is looked through anew. In ARGUMENTS: half a
+ * character. In REST: what is left of the object around the arguments; nothing of it is told. */
 #include "chat/answer_run.h"
 
 #include <string.h>
 
-typedef enum { START, THOUGHT, AFTER_THOUGHT, WORDS, CALL, INSIDE } state;
+typedef enum { START, THOUGHT, AFTER_THOUGHT, WORDS, CALL, ARGUMENTS, REST, INSIDE } state;
 
 struct qn_answer {
     qn_answer_options o;
@@ -26,6 +28,7 @@ struct qn_answer {
     bool touches;           /* a mark stood here: white space that follows is dropped */
     bool bracket;           /* inside an array of calls */
     bool bare;              /* the call that is tried has no mark */
+    bool wrapped;           /* the arguments that are told stand in an object */
     size_t at, mark;        /* CALL: where it begins in held, bytes of its mark there */
     size_t seen;            /* THOUGHT, WORDS: so many bytes of held are white space and no mark's beginning */
     qn_buf held;
@@ -91,12 +94,16 @@ static int tell_call(qn_answer *a) {
         e.id = (qn_str){id, sizeof id};
     }
     a->n_calls++;
-    QN_TRY(a->o.take(a->o.to, &e));
-    e.kind = QN_ANSWER_ARGUMENTS;
-    e.text = c->arguments.s ? c->arguments : QN_STR("{}");
-    QN_TRY(a->o.take(a->o.to, &e));
-    e.kind = QN_ANSWER_CALL_END;
-    e.text = (qn_str){0};
+    return a->o.take(a->o.to, &e);
+}
+
+static int tell_arguments(qn_answer *a, qn_str text) {
+    const qn_answer_event e = {.kind = QN_ANSWER_ARGUMENTS, .call = a->n_calls - 1, .text = text};
+    return text.n > 0 ? a->o.take(a->o.to, &e) : 0;
+}
+
+static int tell_call_end(qn_answer *a) {
+    const qn_answer_event e = {.kind = QN_ANSWER_CALL_END, .call = a->n_calls - 1};
     return a->o.take(a->o.to, &e);
 }
 
@@ -233,18 +240,26 @@ static int give_up(qn_answer *a) {
     return tell(a, QN_ANSWER_CONTENT, QN_MIN(n, a->held.n));
 }
 
+/* QN_SEEN_WHOLE: there is a call, and it is told as far as it is there. */
 static int attempt(qn_answer *a, size_t at) {
     qn_attempt t = {.text = qn_buf_view(&a->held), .at = at, .bare = a->bare, .o = &a->o, .scan = &a->scan,
                     .call = &a->call};
     const int rc = a->o.form.calls->attempt(&t);
-    if (rc != QN_SEEN_WHOLE)
+    if (rc != QN_SEEN_WHOLE && rc != QN_SEEN_BEGUN)
         return rc;
     QN_TRY(tell_call(a));
-    pass(a, t.end);
     a->bracket |= t.bracket;
+    a->wrapped = t.wrapped;
     a->touches = true;
-    a->state = INSIDE;
-    return rc;
+    a->state = rc == QN_SEEN_BEGUN ? ARGUMENTS : INSIDE;
+    if (rc == QN_SEEN_WHOLE) {
+        QN_TRY(tell_arguments(a, a->call.arguments.s ? a->call.arguments : QN_STR("{}")));
+        QN_TRY(tell_call_end(a));
+    }
+    pass(a, t.end);
+    if (rc == QN_SEEN_BEGUN)
+        qn_json_scan_begin(&a->scan, 0);
+    return QN_SEEN_WHOLE;
 }
 
 static int step_call(qn_answer *a) {
@@ -261,6 +276,40 @@ static int leave(qn_answer *a) {
     a->state = WORDS;
     a->bracket = a->bare = false;
     a->scan.at = 0;
+    return 1;
+}
+
+/* Tells what came of the arguments, up to their end: that is where their object ends, where it breaks, or where the
+ * answer does. A call that was begun stays one: a client knows by finish_reason, or by reading its JSON. */
+static int step_arguments(qn_answer *a) {
+    const qn_str text = qn_buf_view(&a->held);
+    size_t end = 0;
+    const qn_seen seen = qn_json_scan_on(&a->scan, text, &end);
+    const size_t looked = a->scan.at, half = seen == QN_SEEN_MORE && !a->over ? qn_utf8_pending(text.s, looked) : 0;
+    QN_TRY(tell_arguments(a, (qn_str){text.s, looked - half}));
+    pass(a, looked - half);
+    a->scan.at = half;
+    if (seen == QN_SEEN_MORE && !a->over)
+        return 0;
+    QN_TRY(tell_call_end(a));
+    if (seen != QN_SEEN_WHOLE)
+        return leave(a);
+    a->state = a->wrapped ? REST : INSIDE;
+    qn_json_scan_begin(&a->scan, 0);
+    a->scan.at = 0;                                     /* its brace was long ago */
+    return 1;
+}
+
+/* What is left of the object around the arguments is mark-up. */
+static int step_rest(qn_answer *a) {
+    size_t end = 0;
+    const qn_seen seen = qn_json_scan_on(&a->scan, qn_buf_view(&a->held), &end);
+    if (seen == QN_SEEN_MORE && !a->over)
+        return 0;
+    if (seen != QN_SEEN_WHOLE)
+        return leave(a);
+    pass(a, end);
+    a->state = INSIDE;
     return 1;
 }
 
@@ -303,7 +352,7 @@ static int step_inside(qn_answer *a) {
 
 static int run(qn_answer *a) {
     static int (*const steps[])(qn_answer *) = {step_start, step_thought, step_after_thought, step_words, step_call,
-                                                step_inside};
+                                                step_arguments, step_rest, step_inside};
     int more = 1;
     while (more > 0)
         more = steps[a->state](a);
@@ -319,5 +368,5 @@ int qn_answer_feed(qn_answer *a, qn_str piece) {
 
 int qn_answer_end(qn_answer *a) {
     a->over = true;
-    return a->held.n ? run(a) : 0;
+    return a->held.n || a->state == ARGUMENTS ? run(a) : 0;
 }

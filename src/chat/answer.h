@@ -15,9 +15,11 @@
  *   answer_parts.c     events put together again
  *
  * However the text is cut, the events say the same: those of one kind in a row, put together, are equal. They hold
- * whole characters where the text is UTF-8. A call is told when its JSON is whole and right, not before; so whatever
- * turns out to be no call — unfinished, broken JSON, an unknown mark — is CONTENT, byte by byte as it stands. Lost is
- * only the mark-up of what was understood, and the white space that touches it.
+ * whole characters where the text is UTF-8. A call is told as soon as its name is known and the object of its arguments
+ * begins, and those as they come: if they break off, or are no JSON, they end there, and what follows is CONTENT. Where
+ * the name comes behind the arguments, or these are a text that holds JSON, a call is told when it is whole and right.
+ * Whatever turns out to be no call — unfinished, broken JSON, an unknown mark — is CONTENT, byte by byte as it stands.
+ * Lost is only the mark-up of what was understood, and the white space that touches it.
  *
  * Feed what the model said with its special tokens written out (`<think>`, `[TOOL_CALLS]`, `<|python_tag|>` are such in
  * many vocabularies), but for the one that ended the answer. */
@@ -37,6 +39,7 @@ typedef struct {
 qn_answer_form qn_answer_form_of(qn_str chat_template);
 int qn_answer_form_named(qn_answer_form *f, const char *name);       /* QN_EINVAL with the names that there are */
 const char *qn_answer_form_name(const qn_answer_form *f);            /* of the calls */
+bool qn_answer_form_is_bare(const qn_answer_form *f);    /* a call is an object and needs no mark: Llama 3's */
 /* The marks that it looks for, one after the other; NULL behind the last. */
 const char *qn_answer_form_mark(const qn_answer_form *f, size_t i);
 /* Does this prompt open the thoughts itself ("…<think>⏎"), so that the answer begins within them? */
@@ -55,7 +58,8 @@ typedef struct {
     qn_answer_kind kind;
     qn_str text;
     int call;               /* which call of this answer, from 0 */
-    qn_str name, id;        /* the model's own id, or nine letters and digits made from id_seed */
+    qn_str name, id;        /* of CALL: the model's own id, if it stands before the arguments and is a good one; else
+                             * nine letters and digits made from id_seed */
 } qn_answer_event;
 
 typedef struct qn_answer_options {

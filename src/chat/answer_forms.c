@@ -84,6 +84,8 @@ int qn_answer_form_named(qn_answer_form *f, const char *name) {
 
 const char *qn_answer_form_name(const qn_answer_form *f) { return f->calls ? f->calls->name : "none"; }
 
+bool qn_answer_form_is_bare(const qn_answer_form *f) { return f->calls && f->calls->bare; }
+
 const char *qn_answer_form_mark(const qn_answer_form *f, size_t i) {
     const char *marks[2 * QN_ANSWER_MARKS + 4], *const *more;
     size_t n = 0;

@@ -193,7 +193,8 @@ int qn_attempt_llama(qn_attempt *t) {
             return (int)seen;
     }
     const int rc = qn_attempt_json(t);
-    if (rc != QN_SEEN_WHOLE || !t->bare)
+    if ((rc != QN_SEEN_WHOLE && rc != QN_SEEN_BEGUN) || !t->bare)
         return rc;
-    return t->call->arguments.s && is_offered(t->o, t->call->name) ? rc : QN_SEEN_NOT;
+    const bool has_arguments = rc == QN_SEEN_BEGUN || t->call->arguments.s;
+    return has_arguments && is_offered(t->o, t->call->name) ? rc : QN_SEEN_NOT;
 }

@@ -8,6 +8,7 @@ enum {
     QN_ANSWER_MARKS = 6,
     QN_ANSWER_NAME = 256,   /* bytes of a function's name at most, and of white space before a call */
     QN_ANSWER_ID = 9,       /* Mistral's templates take no other length: all have it */
+    QN_ANSWER_HEAD = 1024,  /* bytes before a call's arguments, beyond which it is told when it is whole */
 };
 
 /* ---- JSON while it comes ---- */
@@ -20,12 +21,17 @@ typedef struct {
     char stack[QN_JSON_DEPTH];
 } qn_json_scan;
 
-/* What a look at the beginning of something says: it is it, it may become it, it is not. */
-typedef enum { QN_SEEN_WHOLE, QN_SEEN_MORE, QN_SEEN_NOT } qn_seen;
+/* What a look at the beginning of something says: it is it, it may become it, it is not; of a call: its name is known
+ * and its arguments begin. */
+typedef enum { QN_SEEN_WHOLE, QN_SEEN_MORE, QN_SEEN_NOT, QN_SEEN_BEGUN } qn_seen;
 
 /* The object that begins at text.s[from]: where it ends. Goes on where the last look stopped, if that was the same
  * value. Strict only about what tells early that nothing can come of it. */
 qn_seen qn_json_scan_object(qn_json_scan *scan, qn_str text, size_t from, size_t *end);
+/* The same in two steps, for text that is passed on meanwhile: behind the brace at text.s[from]; on from scan->at,
+ * which then is behind what was looked through, up to the end of what is open. */
+void qn_json_scan_begin(qn_json_scan *scan, size_t from);
+qn_seen qn_json_scan_on(qn_json_scan *scan, qn_str text, size_t *end);
 
 /* ---- forms ---- */
 
@@ -38,15 +44,17 @@ typedef struct {
 typedef struct {
     qn_str text;            /* what is held */
     size_t at;              /* where the attempt begins, behind the mark */
-    size_t end;             /* result: behind the call */
+    size_t end;             /* result: behind the call; of one that is BEGUN, the brace of its arguments */
     bool bare;              /* there was no mark */
     bool bracket;           /* result: "[" was passed, "]" will be */
+    bool wrapped;           /* result, BEGUN: the arguments stand in an object, which goes on behind them */
     const struct qn_answer_options *o;
     qn_json_scan *scan;
     qn_call_found *call;
 } qn_attempt;
 
-/* Looks at what stands behind a mark: QN_SEEN_…, or <0. */
+/* Looks at what stands behind a mark: QN_SEEN_…, or <0. The more text there is, the more it may say, and never
+ * something else. */
 typedef int qn_attempt_fn(qn_attempt *t);
 
 struct qn_call_form {
@@ -70,7 +78,7 @@ qn_attempt_fn qn_attempt_json, qn_attempt_llama, qn_attempt_mistral, qn_attempt_
 int qn_call_from_json(qn_str object, qn_call_found *call);
 /* Is this one JSON value, whole and right? QN_SEEN_WHOLE or QN_SEEN_NOT; <0 only without memory. */
 int qn_see_json(qn_str text);
-/* The object at text.s[at] is the arguments of a call whose name is known. */
+/* What stands at text.s[at] is the arguments of a call whose name is known, if it is an object. */
 int qn_attempt_arguments(qn_attempt *t, size_t at);
 void qn_call_found_drop(qn_call_found *call);
 

@@ -123,3 +123,13 @@ int qn_prompter_ids(qn_prompter *p, const qn_tok *tok, qn_ids *ids) {
     QN_TRY(qn_prompter_turns(p, qn_chat_messages_count(p->in.messages)));
     return qn_prompter_encode(p, tok, ids);
 }
+
+int qn_prompter_ask(qn_prompter *p, const qn_tok *tok, qn_str messages, qn_ids *ids) {
+    qn_chat_messages *m;
+    QN_TRY(qn_chat_messages_parse(&m, messages.s, messages.n, "messages"));
+    int rc = qn_prompter_render(p, m, true);
+    if (rc >= 0)
+        rc = qn_prompter_ids(p, tok, ids);
+    qn_chat_messages_free(m);
+    return rc;
+}

@@ -66,6 +66,8 @@ void qn_prompter_end(qn_prompter *p, int32_t id);
 int qn_prompter_render(qn_prompter *p, const qn_chat_messages *m, bool generation_prompt);
 /* Appends the ids of p->out. The template has written BOS where it wants one; ChatML leaves it to the tokenizer. */
 int qn_prompter_ids(qn_prompter *p, const qn_tok *tok, qn_ids *ids);
+/* Both of a conversation in JSON, with the prompt for the answer to it. */
+int qn_prompter_ask(qn_prompter *p, const qn_tok *tok, qn_str messages, qn_ids *ids);
 
 /* ---- training ---- */
 

@@ -3,6 +3,7 @@
 
 #include "base/file.h"
 #include "base/json_fields.h"
+#include "cli/data_args.h"
 #include "cli/example_args.h"
 #include "cli/show_tokens.h"
 #include "data/example_file.h"
@@ -51,6 +52,8 @@ static int open_all(job *j, const char *const *path, size_t n, const char *model
     qn_example_args a;
     QN_TRY(qn_example_args_read(j->c, path, n, qn_cli_int(j->c, "context"), &a));
     a.o.teach.teach = (qn_teach)qn_cli_enum(j->c, "teach");
+    if (!qn_cli_given(j->c, "validation"))      /* as it will be when they are trained with */
+        QN_TRY(qn_data_args_share(QN_EXAMPLES_SHARE, &a.o.validation));
     QN_TRY(qn_source_open(&j->source, model));
     QN_TRY(qn_chat_model_open(&j->chat, j->source));
     QN_TRY(qn_example_args_open(j->c, &a.o, &j->chat, &j->e));
@@ -81,11 +84,13 @@ static const char *name_of(const job *j, const qn_example *e, int k) {
 }
 
 static int put_example(job *j, const qn_example *e) {
+    const char *file = qn_examples_file(j->e, e->file);
     for (int k = 0; k < e->parts; k++) {
         const qn_example_part *p = &e->part[k];
         QN_TRY(qn_out_puts(j->c, j->color ? "\033[33m" : ""));
-        QN_TRY(qn_out_printf(j->c, "── row %lld: %s, %lld tokens, %lld of them taught ──", (long long)e->row,
-                             name_of(j, e, k), (long long)p->n, (long long)count_taught(p)));
+        QN_TRY(qn_out_printf(j->c, "── %s%srow %lld: %s, %lld tokens, %lld of them taught ──", file,
+                             *file ? ", " : "", (long long)e->row, name_of(j, e, k), (long long)p->n,
+                             (long long)count_taught(p)));
         QN_TRY(qn_out_puts(j->c, j->color ? "\033[0m\n" : "\n"));
         qn_buf_clear(&j->text);
         QN_TRY(show_part(j, p, &j->text));
@@ -170,6 +175,10 @@ static void put_faults(const job *j, qn_jw *w) {
         qn_jw_open(w, '[');
         for (int64_t i = 0; i < QN_MIN(c->n, QN_FAULT_ROWS); i++)
             qn_jw_i64(w, c->row[i]);
+        qn_jw_close(w);
+        qn_field_open(w, "in", '[');
+        for (int64_t i = 0; i < QN_MIN(c->n, QN_FAULT_ROWS); i++)
+            qn_jw_i64(w, c->file[i]);
         qn_jw_close(w);
         qn_jw_close(w);
     }

@@ -286,6 +286,7 @@ static int run(qn_cli *c) {
     };
     j.prefill = (regime){.name = "prefill", .tokens = j.o.prompt, .sequences = 1};
     j.decode = (regime){.name = "decode", .tokens = j.o.gen, .sequences = j.o.batch};
+    j.m.behind = true;
     int rc = qn_open_model(c, qn_cli_arg(c, 0), &j.m);
     if (rc >= 0)
         rc = measure(&j);

@@ -220,14 +220,10 @@ out:
 }
 
 static int greet(const chat *k) {
-    qn_buf text = {0};
-    const int rc = qn_opened_describe(&k->t.m, &text);
-    if (rc >= 0)
-        qn_log(k->terminal ? QN_LOG_INFO : QN_LOG_DEBUG, "%s", text.s);
+    QN_TRY(qn_opened_log(&k->t.m, k->terminal ? QN_LOG_INFO : QN_LOG_DEBUG, NULL));
     if (k->terminal)
         qn_log(QN_LOG_INFO, "/help lists the commands; Ctrl-C stops an answer, Ctrl-D ends");
-    qn_buf_drop(&text);
-    return rc;
+    return 0;
 }
 
 static void put_totals(const chat *k) {

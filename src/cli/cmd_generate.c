@@ -232,6 +232,7 @@ static int prepare(job *g) {
     g->sampling.o.max_new = qn_cli_int(c, "tokens");
     g->sampling.o.logprobs = qn_cli_given(c, "logprobs");
     g->sampling.o.n_top = qn_cli_int(c, "logprobs");
+    g->m.behind = true;
     QN_TRY(qn_open_model(c, qn_cli_arg(c, 0), &g->m));
     QN_TRY(qn_cli_flag(c, "chat") ? chat_ids(g) : plain_ids(g));
     QN_TRY(qn_open_session(c, &g->m, 1));

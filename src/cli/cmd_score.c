@@ -223,15 +223,11 @@ static int open(scoring *x) {
 
 static int run(qn_cli *c) {
     scoring x = {.c = c};
-    qn_buf model = {0};
     int rc = open(&x);
     if (rc >= 0)
         rc = score_all(&x);
     if (rc >= 0)
-        rc = qn_opened_describe(&x.m, &model);
-    if (rc >= 0)
-        qn_log(QN_LOG_INFO, "%s", model.s);
-    qn_buf_drop(&model);
+        rc = qn_opened_log(&x.m, QN_LOG_INFO, NULL);
     for (int i = 0; i < TOGETHER; i++)
         qn_ids_drop(&x.ids[i]);
     qn_free(x.logprob);

@@ -161,12 +161,7 @@ static int announce(service *v) {
     qn_cli *c = v->c;
     const char *host = qn_cli_str(c, "host");
     const bool v6 = strchr(host, ':') != NULL;
-    qn_buf text = {0};
-    int rc = qn_opened_describe(&v->m, &text);
-    if (rc >= 0)
-        qn_log(QN_LOG_INFO, "%s: %s", v->name.s, text.s);
-    qn_buf_drop(&text);
-    QN_TRY(rc);
+    QN_TRY(qn_opened_log(&v->m, QN_LOG_INFO, v->name.s));
     if (v->m.session)
         qn_log(QN_LOG_INFO, "%lld answers at once; keys and values take up to %.0f MB",
                (long long)qn_session_sequences(v->m.session),

@@ -60,6 +60,27 @@ static int recipe(qn_training *t) {
     return 0;
 }
 
+/* Good and bad answers, and what one side alone, or one that hardly counts, comes to. */
+static void say_labels(const qn_training *t) {
+    const int64_t all = qn_examples_count(t->examples, QN_SPLIT_TRAIN);
+    const qn_objective *o = &t->recipe.objective;
+    int64_t good = 0;
+    for (int64_t i = 0; i < all; i++) {
+        qn_example e;
+        qn_examples_get(t->examples, QN_SPLIT_TRAIN, i, &e);
+        good += e.good;
+    }
+    const double up = o->good * (double)good, down = o->bad * (double)(all - good);
+    qn_log(QN_LOG_INFO, "labels  %lld good, %lld bad", (long long)good, (long long)(all - good));
+    if (good == 0 || good == all)
+        qn_log(QN_LOG_WARN, "all answers are %s: there is nothing to tell them from, and what is learned is to say "
+               "such things %s often", good ? "good" : "bad", good ? "more" : "less");
+    else if (up > 2 * down && down > 0)
+        qn_log(QN_LOG_INFO, "labels  with --undesirable-weight %.3g both sides would count alike", o->bad * up / down);
+    else if (down > 2 * up && up > 0)
+        qn_log(QN_LOG_INFO, "labels  with --desirable-weight %.3g both sides would count alike", o->good * down / up);
+}
+
 /* The examples are of one kind: data/examples.c saw to it. */
 static int fits(const qn_training *t) {
     const qn_objective_info *k = qn_objective_get(kind_of(t->c));
@@ -71,9 +92,11 @@ static int fits(const qn_training *t) {
                        qn_example_form_name(form), k->name, form == QN_FORM_LABELS
                        ? "; --loss kto learns from answers with a label" : "; `quern train sft` learns from these");
     if (k->from == QN_LEARNS_LABELS && form != QN_FORM_LABELS)
-        return qn_fail(QN_EINVAL, "%s: holds %s, and --loss kto learns from answers with a label%s", path,
-                       qn_example_form_name(form), qn_example_form_is_pair(form)
+        return qn_fail(QN_EINVAL, "%s: holds %s, and --loss kto learns from answers with a label, true or "
+                       "false%s", path, qn_example_form_name(form), qn_example_form_is_pair(form)
                        ? "; --loss sigmoid compares pairs" : "; `quern train sft` learns from these");
+    if (k->from == QN_LEARNS_LABELS)
+        say_labels(t);
     return 0;
 }
 

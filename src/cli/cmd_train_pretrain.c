@@ -32,7 +32,6 @@ static const qn_opt opts[] = {
                 "rows of whole documents side by side, or windows of one long stream"),
     QN_OPT_FLOAT("", "init-std", "0", 0, 100, "deviation of fresh matrices; 0: sqrt(2/(5*dim)), which is 0.02 at 1000"),
     QN_OPTS_RUN,
-    QN_OPT_FOLDER("", "bits", NULL, "a world with a sidecar: its bits by kind at each evaluation, for reports"),
     QN_OPTS_DATA,
     QN_OPT_FLAG("", "dry-run", "print the plan and stop; with --json, on stdout"),
     QN_OPT_CONFIG,
@@ -347,15 +346,10 @@ static int build(qn_training *t) {
 }
 
 static int keep_words(qn_training *t) {
-    const char *from = qn_cli_str(t->c, "from"), *prompt = qn_cli_str(t->c, "prompt");
-    const char *world = qn_cli_str(t->c, "bits");
+    const char *from = qn_cli_str(t->c, "from");
     if (from && !(t->from = qn_str_dup(QN_MEM_CLI, qn_str_of(from))))
         return QN_ENOMEM;
-    if (prompt && !(t->prompt = qn_str_dup(QN_MEM_CLI, qn_str_of(prompt))))
-        return QN_ENOMEM;
-    if (world && !(t->world = qn_str_dup(QN_MEM_CLI, qn_str_of(world))))
-        return QN_ENOMEM;
-    return 0;
+    return qn_run_args_asks(t);
 }
 
 static int pretrain(qn_training *t) {
@@ -372,7 +366,7 @@ static int pretrain(qn_training *t) {
     if (!qn_cli_flag(t->c, "dry-run"))
         QN_TRY(qn_run_create(&t->run, qn_cli_str(t->c, "out")));
     QN_TRY(open_data(t));
-    QN_TRY(qn_run_args_patience(t));
+    QN_TRY(qn_run_args_evaluates(t));
     QN_TRY(build(t));
     qn_training_plan(t);
     if (qn_cli_given(t->c, "out"))

@@ -30,6 +30,8 @@ typedef struct {
     qn_buf found;
     double promised, taken;             /* seconds; NaN: not said */
     int32_t added[2]; int n_added;      /* tokens that an adapter got rows for */
+    char **task; size_t n_tasks, task_cap;      /* paths of what is asked at evaluations */
+    double task_items;
 } manifest;
 
 static void manifest_drop(manifest *m) {
@@ -47,6 +49,9 @@ static void manifest_drop(manifest *m) {
     qn_buf_drop(&m->isa);
     qn_buf_drop(&m->state);
     qn_buf_drop(&m->found);
+    for (size_t i = 0; i < m->n_tasks; i++)
+        qn_free(m->task[i]);
+    qn_free(m->task);
 }
 
 static int take_word(qn_json *j, qn_buf *out) {
@@ -67,6 +72,25 @@ static int take_tokens(qn_json *j, manifest *m) {
             return qn_json_fail(j, QN_EFORMAT, "new_tokens are one or two ids");
         m->added[m->n_added++] = (int32_t)id;
     }
+    return more;
+}
+
+static int take_task(manifest *m, qn_json *j) {
+    qn_buf path = {0};
+    int rc = qn_json_string(j, &path);
+    if (rc >= 0)
+        rc = QN_GROW(QN_MEM_CLI, m->task, m->task_cap, m->n_tasks + 1);
+    if (rc >= 0 && !(m->task[m->n_tasks++] = qn_str_dup(QN_MEM_CLI, qn_buf_view(&path))))
+        rc = QN_ENOMEM;
+    qn_buf_drop(&path);
+    return rc;
+}
+
+static int take_tasks(qn_json *j, manifest *m) {
+    int more;
+    QN_TRY(qn_json_enter(j, '['));
+    while ((more = qn_json_item(j)) > 0)
+        QN_TRY(take_task(m, j));
     return more;
 }
 
@@ -95,6 +119,10 @@ static int read_manifest(manifest *m, qn_json *j) {
             QN_TRY(take_word(j, &m->begun));
         else if (qn_str_is(key, "new_tokens"))
             QN_TRY(take_tokens(j, m));
+        else if (qn_str_is(key, "tasks"))
+            QN_TRY(take_tasks(j, m));
+        else if (qn_str_is(key, "task_items"))
+            QN_TRY(take_number(j, &m->task_items));
         else if (qn_str_is(key, "prompt"))
             QN_TRY(take_word(j, &m->prompt));
         else if (qn_str_is(key, "world"))
@@ -219,6 +247,7 @@ static int open_all(qn_training *t, manifest *m, const char *data) {
     }
     QN_TRY(keep(&t->prompt, &m->prompt));
     QN_TRY(keep(&t->world, &m->world));
+    QN_TRY(qn_training_ask(t, (const char *const *)m->task, m->n_tasks, (int64_t)m->task_items, true));
     snprintf(t->reference, sizeof t->reference, "%s", m->reference.s ? m->reference.s : "");
     QN_TRY(qn_training_open_data(t, data));
     if (t->examples)                    /* the model may begin with fewer tokens than it is tuned with */

@@ -12,13 +12,7 @@ enum { SEQUENCES = 64, POSITIONS = 1 << 18 };       /* fed together; positions o
 
 static int render(void *arg, qn_str messages, qn_ids *ids) {
     qn_model_scorer *s = arg;
-    qn_chat_messages *m;
-    QN_TRY(qn_chat_messages_parse(&m, messages.s, messages.n, "messages"));
-    int rc = qn_prompter_render(&s->prompter, m, true);
-    if (rc >= 0)
-        rc = qn_prompter_ids(&s->prompter, s->m.tok, ids);
-    qn_chat_messages_free(m);
-    return rc;
+    return qn_prompter_ask(&s->prompter, s->m.tok, messages, ids);
 }
 
 /* What is open as a scorer. */

@@ -11,6 +11,8 @@
 #include "data/examples.h"
 #include "model/chat_model.h"
 
+#define QN_EXAMPLES_SHARE "0.05"                /* of examples, held out where nobody says */
+
 #define QN_OPT_TEACH                                                                                                   \
     QN_OPT_ENUM("", "teach", "answers", QN_TEACH_CHOICES, "all answers of the assistant, the last, or all tokens")
 

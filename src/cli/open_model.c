@@ -6,40 +6,34 @@
 #include "model/adapter_file.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
-/* The tokenizer is built beside the weights: its tables are a third of the start of a small model, and packing, which
- * mostly waits for pages, leaves room. The pool cannot do it: packing is its one region. */
+/* The tokenizer is built beside the weights: its tables are the other large part of a start. The caller's thread builds
+ * them while the other workers pack, and then joins them. Where weights may be packed behind the first tokens, they
+ * first see to the file's pages, then pack, and stop as soon as the tokenizer stands. */
 typedef struct {
     const qn_source *source;
+    const qn_model *model;
     qn_tok *tok;
-    int rc;
-    char message[1024];             /* the error text of that thread, which ends with it */
-    bool started;
-    pthread_t thread;
-} tokenizer_job;
+    int rc;                         /* of the tokenizer */
+    atomic_bool built;
+    bool behind;
+} start_job;
 
-static void *build_tokenizer(void *arg) {
-    tokenizer_job *j = arg;
-    j->rc = qn_source_tokenizer(j->source, &j->tok);
-    if (j->rc < 0)
-        snprintf(j->message, sizeof j->message, "%s", qn_error_message());
-    return NULL;
-}
-
-static void start_tokenizer(tokenizer_job *j, const qn_source *source) {
-    *j = (tokenizer_job){.source = source};
-    j->started = pthread_create(&j->thread, NULL, build_tokenizer, j) == 0;
-    if (!j->started)
-        build_tokenizer(j);
-}
-
-static void wait_for_tokenizer(tokenizer_job *j, qn_tok **tok) {
-    if (j->started)
-        pthread_join(j->thread, NULL);
-    *tok = j->tok;
+static void build_and_pack(void *arg, int worker) {
+    start_job *j = arg;
+    if (worker == 0) {
+        j->rc = qn_source_tokenizer(j->source, &j->tok);
+        atomic_store(&j->built, true);
+    }
+    while (j->behind && !atomic_load(&j->built) && qn_model_fetch_next(j->model))
+        ;
+    while (!(j->behind && atomic_load(&j->built)) && qn_model_pack_next(j->model))
+        ;
 }
 
 int qn_cli_weights(const qn_cli *c) {
@@ -80,6 +74,42 @@ out:
     qn_buf_drop(&dir);
     qn_buf_drop(&file);
     return rc < 0 ? rc : 0;
+}
+
+static bool has_row(const qn_adapter *a, int32_t id) {
+    for (int64_t i = 0; i < a->n_tokens; i++)
+        if (a->token[i] == id)
+            return true;
+    return false;
+}
+
+/* The first id that both know and spell otherwise, but for those that the adapter has rows of; −1: none. */
+static int32_t first_other(const qn_adapter *a, const qn_tok *own, const qn_tok *tok) {
+    for (int32_t id = 0; id < QN_MIN(qn_tok_size(own), qn_tok_size(tok)); id++) {
+        const qn_str x = qn_tok_text(own, id), y = qn_tok_text(tok, id);
+        if (x.n && y.n && !qn_str_eq(x, y) && !has_row(a, id))
+            return id;
+    }
+    return -1;
+}
+
+int qn_adapter_check_words(const qn_adapter *a, const char *path, const qn_tok *tok, const char *model) {
+    qn_source *words = NULL;
+    qn_tok *own = NULL;
+    int rc;
+    QN_TRY_OUT(qn_adapter_words(&words, a, path, INT64_MAX));
+    if (!words)
+        goto out;
+    QN_TRY_OUT(qn_source_tokenizer(words, &own));
+    const int32_t id = first_other(a, own, tok);
+    if (id >= 0)
+        rc = qn_fail(QN_EINVAL, "%s: belongs to a model with another tokenizer than %s: id %d is \"%.*s\" in the "
+                     "tokenizer.json beside it and \"%.*s\" here", path, model, (int)id,
+                     QN_STR_ARG(qn_tok_text(own, id)), QN_STR_ARG(qn_tok_text(tok, id)));
+out:
+    qn_tok_free(own);
+    qn_source_close(words);
+    return rc;
 }
 
 const qn_source *qn_opened_words(const qn_opened *m) { return m->words ? m->words : m->source; }
@@ -152,7 +182,9 @@ int qn_open_adapter(qn_opened *m, const char *word) {
     if (rc >= 0) {
         const qn_adapter *a = m->adapter[m->n_adapters];
         m->scale[m->n_adapters++] = (float)scale;
-        rc = a->n_tokens ? bring_words(m, a, path) : 0;
+        rc = qn_adapter_check_words(a, path, m->file.tok, qn_source_path(m->source));
+        if (rc >= 0 && a->n_tokens)
+            rc = bring_words(m, a, path);
     }
     qn_free(path);
     return rc;
@@ -176,29 +208,64 @@ int qn_open_model(qn_cli *c, const char *path, qn_opened *m) {
 
 int qn_open_model_as(qn_cli *c, const char *path, int weights, qn_opened *m) {
     const double start = qn_now();
-    const qn_model_options options = {.weights = weights};
+    const qn_model_options options = {.weights = weights, .behind = true};
     const qn_arch *arch;
     qn_config config;
-    tokenizer_job tokenizer;
     QN_TRY(qn_source_open(&m->source, path));
     QN_TRY(qn_source_config(m->source, &arch, &config));        /* what is no model is told first */
     m->open_seconds = qn_now() - start;
     QN_TRY(qn_cli_pool(c, &m->pool));
-    start_tokenizer(&tokenizer, m->source);
-    const int rc = qn_model_load(&m->file.model, m->source, &options, m->pool);
-    const double loaded = qn_now();
-    wait_for_tokenizer(&tokenizer, &m->file.tok);
+    QN_TRY(qn_model_load(&m->file.model, m->source, &options, m->pool));
     m->model = m->file.model;
-    m->tok = m->file.tok;
+    const double loaded = qn_now();
+    start_job job = {.source = m->source, .model = m->model, .behind = m->behind};
+    qn_pool_run(m->pool, build_and_pack, &job);
+    m->tok = m->file.tok = job.tok;
     m->tok_seconds = qn_now() - loaded;
-    QN_TRY(rc);
-    if (tokenizer.rc < 0)
-        return qn_fail(tokenizer.rc, "%s", tokenizer.message);
+    QN_TRY(job.rc);
+    if (!m->behind)
+        qn_model_settle(m->model, m->pool);
     QN_TRY(check_vocabulary(m));
     m->kernels = qn_kernels_at(qn_cli_isa(c));
     m->load_seconds = qn_now() - start;
     qn_log(QN_LOG_DEBUG, "loaded %s in %.3f s", path, m->load_seconds);
     return 0;
+}
+
+/* ---- packing beside ---- */
+
+struct qn_packer {
+    const qn_model *m;
+    atomic_bool stop;
+    pthread_t thread;
+};
+
+/* Its turn comes after everybody else's: what is asked for meanwhile does not wait for it. */
+static void *pack_beside(void *arg) {
+    struct qn_packer *p = arg;
+    setpriority(PRIO_PROCESS, 0, 10);                   /* of this thread alone, in Linux */
+    while (!atomic_load(&p->stop) && qn_model_pack_next(p->m))
+        ;
+    return NULL;
+}
+
+/* Where there is no thread, whoever needs the weights packs them. */
+void qn_opened_pack_beside(qn_opened *m) {
+    if (m->packer || qn_model_settled(m->file.model) || !(m->packer = qn_zalloc(QN_MEM_CLI, 1, sizeof *m->packer)))
+        return;
+    m->packer->m = m->file.model;
+    if (pthread_create(&m->packer->thread, NULL, pack_beside, m->packer) == 0)
+        return;
+    qn_free(m->packer);
+    m->packer = NULL;
+}
+
+static void end_packer(struct qn_packer *p) {
+    if (!p)
+        return;
+    atomic_store(&p->stop, true);
+    pthread_join(p->thread, NULL);
+    qn_free(p);
 }
 
 /* ---- several models ---- */
@@ -290,6 +357,7 @@ int qn_open_session_unbroken(qn_cli *c, qn_opened *m, int64_t sequences) {
 }
 
 void qn_opened_drop(qn_opened *m) {
+    end_packer(m->packer);
     qn_session_free(m->session);
     for (int i = 0; i < m->n_adapters; i++)
         qn_adapter_free(m->adapter[i]);
@@ -315,6 +383,15 @@ int qn_opened_describe(const qn_opened *m, qn_buf *out) {
         return 0;
     return qn_buf_printf(out, ", KV %s, context %lld", qn_dtype_get(qn_session_kv_dtype(m->session))->name,
                          (long long)qn_session_context(m->session));
+}
+
+int qn_opened_log(const qn_opened *m, qn_log_level level, const char *name) {
+    qn_buf text = {0};
+    const int rc = qn_opened_describe(m, &text);
+    if (rc >= 0)
+        qn_log(level, "%s%s%s", name ? name : "", name ? ": " : "", text.s);
+    qn_buf_drop(&text);
+    return rc;
 }
 
 void qn_opened_put_adapters(const qn_opened *m, qn_jw *w) {

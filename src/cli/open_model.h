@@ -45,9 +45,11 @@ typedef struct {
     qn_adapter *adapter[QN_ADAPTERS];   /* in the order of the command line */
     float scale[QN_ADAPTERS];
     int n_adapters;
+    struct qn_packer *packer;       /* qn_opened_pack_beside */
+    bool behind;                    /* set before opening: weights may be packed behind the first tokens */
     bool shared;                    /* source and file are another one's, which outlives this */
     double open_seconds;            /* mapping and checking the file */
-    double tok_seconds;             /* waiting for the tokenizer, which is built beside the weights */
+    double tok_seconds;             /* building the tokenizer, and what is packed beside it */
     double load_seconds;            /* everything up to the session, both of these included */
 } qn_opened;
 
@@ -65,6 +67,9 @@ const qn_source *qn_opened_words(const qn_opened *m);
 /* The tokenizer beside an adapter with rows of tokens for a model of V rows, to be closed; NULL: none is there, and the
  * model knows all of them. QN_ENOTFOUND: it does not. */
 int qn_adapter_words(qn_source **out, const qn_adapter *a, const char *path, int64_t V);
+/* Does the tokenizer beside an adapter, if there is one, mean by an id what the model's does (`model` names that)? But
+ * for tokens that the adapter has rows of, and ids that only one of them has. QN_EINVAL names the first other id. */
+int qn_adapter_check_words(const qn_adapter *a, const char *path, const qn_tok *tok, const char *model);
 /* A model among several: its path, as it stands on the command line, and its adapters as --adapter names them. */
 typedef struct { const char *path, *adapter[QN_ADAPTERS]; size_t n_adapters; } qn_model_word;
 /* Each --adapter to the model that it stands behind; to the only one, wherever it stands. QN_EUSAGE: it stands in front
@@ -73,6 +78,8 @@ int qn_share_adapters(const qn_cli *c, qn_model_word *w, size_t n);
 /* The model and its adapters; the weights are those of `beside` (NULL: nothing there) where that is the same file. */
 int qn_open_word(qn_cli *c, const qn_model_word *w, int weights, const qn_opened *beside, qn_opened *m);
 int qn_cli_weights(const qn_cli *c);            /* --weights: a qn_dtype, or QN_WEIGHTS_AS_IS */
+/* Packs on a thread beside, until qn_opened_drop, what is not packed yet: while somebody thinks of what to ask. */
+void qn_opened_pack_beside(qn_opened *m);
 /* The session with --ctx and --kv; Ctrl-C cancels what it does. Says where the context differs from the model's. */
 int qn_open_session(qn_cli *c, qn_opened *m, int64_t sequences);
 /* The same, but Ctrl-C does not cancel what it does: a server ends in order. */
@@ -83,6 +90,8 @@ void qn_opened_drop(qn_opened *m);
 
 /* "llama, 134.5 M parameters, q4_1+q8_0 as stored; avx512bf16, 2 threads, KV bf16, context 8192" */
 int qn_opened_describe(const qn_opened *m, qn_buf *out);
+/* The same as a line of the log, behind a name where there is one. */
+int qn_opened_log(const qn_opened *m, qn_log_level level, const char *name);
 /* "adapters": [{"file", "scale"}] of the object that is open; nothing where there are none. */
 void qn_opened_put_adapters(const qn_opened *m, qn_jw *w);
 

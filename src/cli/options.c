@@ -12,6 +12,7 @@
 const qn_opt qn_global_opts[] = {
     QN_OPT_FLAG("h", "help", "show this help"),
     QN_OPT_INT("", "threads", NULL, 1, 1024, "work with N threads; without it, one per CPU"),
+    QN_OPT_FLAG("", "pin", "keep each thread but the first on a CPU of its own"),
     QN_OPT_ENUM("", "isa", NULL, QN_ISA_CHOICES, "use no instructions beyond this level"),
     QN_OPT_FLAG("q", "quiet", "say nothing but warnings and errors"),
     QN_OPT_FLAG("v", "verbose", "say more; at the end time and peak memory"),
@@ -308,8 +309,10 @@ int qn_cli_word(const qn_cli *c, size_t i, const char *const *names, size_t n, i
 }
 
 int qn_cli_pool(qn_cli *c, qn_pool **pool) {
-    if (!c->pool)
+    if (!c->pool) {
         QN_TRY(qn_pool_new(&c->pool, (int)qn_cli_int(c, "threads")));
+        QN_TRY(qn_cli_flag(c, "pin") ? qn_pool_pin(c->pool) : 0);
+    }
     *pool = c->pool;
     return 0;
 }

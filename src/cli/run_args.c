@@ -32,12 +32,28 @@ static const struct { const char *name, *by; unsigned choices; const char *why; 
 #undef FALLS
 #undef BIT
 
+/* Options that mean something where a run evaluates; the first of them that was given, −1: none. */
+static const struct { const char *name, *what; } at_evaluations[] = {
+    {"patience", "counts evaluations"}, {"bits", "is measured at evaluations"}, {"task", "is asked at evaluations"},
+};
+
+static int asks_evaluations(const qn_cli *c) {
+    for (size_t i = 0; i < QN_LEN(at_evaluations); i++)
+        if (qn_cli_given(c, at_evaluations[i].name) && (i > 0 || qn_cli_int(c, "patience") > 0))
+            return (int)i;
+    return -1;
+}
+
 int qn_run_args_check(const qn_cli *c) {
     for (size_t i = 0; i < QN_LEN(needs); i++)
         if (qn_cli_given(c, needs[i].name) && !(needs[i].choices >> qn_cli_enum(c, needs[i].by) & 1))
             return qn_fail(QN_EUSAGE, "--%s: %s", needs[i].name, needs[i].why);
-    if (qn_cli_int(c, "patience") > 0 && qn_run_args_int(c, "eval-every") == 0)
-        return qn_fail(QN_EUSAGE, "--patience counts evaluations; it needs an --eval-every above 0");
+    const int asks = asks_evaluations(c);
+    if (asks >= 0 && qn_run_args_int(c, "eval-every") == 0)
+        return qn_fail(QN_EUSAGE, "--%s %s; it needs an --eval-every above 0", at_evaluations[asks].name,
+                       at_evaluations[asks].what);
+    if (qn_cli_given(c, "task-items") && !qn_cli_given(c, "task"))
+        return qn_fail(QN_EUSAGE, "--task-items is of tasks: it needs --task");
     const int64_t batch = qn_run_args_int(c, "batch"), micro = qn_run_args_int(c, "micro-batch");
     if (batch > 0 && micro > batch)
         return qn_fail(QN_EUSAGE, "--micro-batch %lld: a pass is a part of the --batch, which has %lld row%s; leave it "
@@ -45,10 +61,27 @@ int qn_run_args_check(const qn_cli *c) {
     return 0;
 }
 
-int qn_run_args_patience(const qn_training *t) {
-    const bool measures = qn_train_has_validation(t->data, t->examples);
-    return measures || t->recipe.patience == 0 ? 0 : qn_fail(QN_EUSAGE, "--patience counts evaluations, and these data "
-           "have no validation split; it needs one (--validation 5%% where they are prepared)");
+int qn_run_args_evaluates(const qn_training *t) {
+    const int asks = asks_evaluations(t->c);
+    if (asks < 0 || qn_train_has_validation(t->data, t->examples))
+        return 0;
+    return qn_fail(QN_EUSAGE, "--%s %s, and these data have no validation split; it needs one (--validation 5%%%s)",
+                   at_evaluations[asks].name, at_evaluations[asks].what, t->data ? " where they are prepared" : "");
+}
+
+/* ---- what is asked on the way ---- */
+
+static int keep_word(const qn_cli *c, const char *name, char **to) {
+    const char *word = qn_cli_str(c, name);
+    return !word || (*to = qn_str_dup(QN_MEM_CLI, qn_str_of(word))) ? 0 : QN_ENOMEM;
+}
+
+int qn_run_args_asks(qn_training *t) {
+    size_t n;
+    const char *const *task = qn_cli_list(t->c, "task", &n);
+    QN_TRY(keep_word(t->c, "prompt", &t->prompt));
+    QN_TRY(keep_word(t->c, "bits", &t->world));
+    return qn_training_ask(t, task, n, qn_cli_int(t->c, "task-items"), false);
 }
 
 /* ---- the recipe ---- */

@@ -36,11 +36,17 @@
     QN_OPT_STRING("p", "prompt", NULL, "TEXT", "what samples begin with"),                                             \
     QN_OPT_INT("", "patience", "0", 0, 1000000, "end after N evaluations that were not better; 0: never"),             \
     QN_OPT_ENUM("", "guard", "skip", QN_GUARD_CHOICES, "what a step with a spike in its loss is worth"),               \
-    QN_OPT_FLOAT("", "spike", "10", 0, 1e6, "a spike: so many deviations above the last 128 losses; 0: none is")
+    QN_OPT_FLOAT("", "spike", "10", 0, 1e6, "a spike: so many deviations above the last 128 losses; 0: none is"),      \
+    QN_OPT_FOLDER("", "bits", NULL, "a world with a sidecar: its bits by kind at each evaluation, for reports"),       \
+    QN_OPT_LIST("", "task", "FILE", "a task, or a folder of them, asked at each evaluation; may be repeated"),         \
+    QN_OPT_INT("", "task-items", "50", 1, 1e9, "--task: items of each, spread evenly over it")
 
 /* An option that was given and that nothing would come of, in a sentence that says what it needs. QN_EUSAGE. */
 int qn_run_args_check(const qn_cli *c);
-int qn_run_args_patience(const qn_training *t);         /* the same of --patience, once the data are open */
+/* The same of --patience, --bits and --task, once the data are open: is there anything to evaluate by? */
+int qn_run_args_evaluates(const qn_training *t);
+/* Names of --bits and --prompt, and the tasks of --task, read. */
+int qn_run_args_asks(qn_training *t);
 /* Everything of the recipe that needs no knowledge of model and data. */
 void qn_run_args_recipe(qn_training *t);
 /* Intervals that were given stay when the steps change; −1: not given. */

@@ -175,15 +175,12 @@ static int breakers(const qn_cli *c, const qn_tok *tok, int64_t V, qn_sampling *
 int qn_sampling_bind(const qn_cli *c, const qn_opened *m, qn_sampling *s) {
     const qn_config *cfg = &m->model->cfg;
     const int64_t V = qn_session_vocabulary(m->session);
-    int32_t eos[QN_MAX_EOS];
     QN_TRY(biases(c, V, s));
     QN_TRY(breakers(c, m->tok, V, s));
     if (!s->grammar)
         return 0;
-    for (int64_t i = 0; i < cfg->n_eos; i++)
-        eos[i] = (int32_t)cfg->eos[i];
     QN_TRY(qn_token_trie_new(&s->trie, m->tok, V));
-    QN_TRY(qn_masks_new(&s->masks, s->grammar, s->trie, eos, s->o.ignore_eos ? 0 : cfg->n_eos));
+    QN_TRY(qn_masks_new(&s->masks, s->grammar, s->trie, cfg->eos, s->o.ignore_eos ? 0 : cfg->n_eos));
     QN_TRY(qn_guide_init(&s->guide, s->masks));
     s->o.sampler.guide = &s->guide;
     return 0;

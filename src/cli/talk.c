@@ -7,7 +7,9 @@
 
 int qn_talk_open(qn_talk *t, qn_cli *c, const char *path) {
     const qn_sampler_options base = qn_sampling_lively();
+    t->m.behind = true;
     QN_TRY(qn_open_model(c, path, &t->m));
+    qn_opened_pack_beside(&t->m);
     QN_TRY(qn_prompter_open(&t->prompter, qn_opened_words(&t->m), t->m.tok));
     if (!t->prompter.own)
         qn_log(QN_LOG_INFO, "the model has no chat template; ChatML is used");

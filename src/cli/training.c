@@ -10,7 +10,6 @@
 #include "base/dir.h"
 #include "base/file.h"
 #include "base/json_fields.h"
-#include "cli/bits_show.h"
 #include "cli/tuning.h"
 #include "cli/within.h"
 #include "model/save.h"
@@ -312,42 +311,6 @@ static int on_sample(void *arg, int64_t step, const qn_model *m) {
     return rc;
 }
 
-/* ---- bits by kind ---- */
-
-enum { BITS_DOCUMENTS = 100 };
-
-static int put_bits(qn_training *t, qn_session *s, qn_jw *w) {
-    qn_scorer scorer;
-    qn_bits_result r;
-    char key[48];
-    QN_TRY(qn_session_scorer_init(&scorer, "model", s, t->tok));
-    const int rc = qn_bits_set_score(&t->bits, &scorer, NULL, NULL, &r);
-    qn_session_scorer_drop(&scorer);
-    QN_TRY(rc);
-    for (int row = 0; row < QN_BITS_ROWS; row++) {
-        const qn_bits_sum *sum = qn_bits_row(&r, row);
-        if (sum->bytes)
-            qn_field_f64(w, qn_bits_row_key(row, key), sum->model / (double)sum->bytes);
-    }
-    return 0;
-}
-
-/* A session of its own, as for samples. */
-static int on_metrics(void *arg, int64_t step, const qn_model *m, qn_jw *w) {
-    qn_training *t = arg;
-    const qn_session_options o = qn_training_session(t, t->recipe.context, QN_TRAINING_BITS_SEQUENCES);
-    qn_session *s = NULL;
-    (void)step;
-    if (!t->world)
-        return 0;
-    QN_TRY(qn_session_new(&s, m, t->kernels, t->pool, &o));
-    const double start = qn_now();
-    const int rc = put_bits(t, s, w);
-    qn_session_free(s);
-    t->spent.measuring += qn_now() - start;
-    return rc;
-}
-
 /* A token has a byte at least; a question comes with what the template puts around it. */
 int64_t qn_training_prompt_most(const qn_training *t) {
     const int64_t around = t->examples ? t->recipe.context : 1;
@@ -417,21 +380,14 @@ out:
     return rc == QN_ENOMEM ? qn_fail_in(rc, QN_TRAINING_DOES_NOT_FIT) : rc;
 }
 
-/* Found out before step 1 that there is nothing to measure. */
-static int read_bits(qn_training *t) {
-    const qn_bits_options o = {.world = t->world, .data = t->data_path, .max_documents = BITS_DOCUMENTS,
-                               .tok = t->tok};
-    return t->world && t->bits.n == 0 ? qn_bits_set_read(&t->bits, &o) : 0;
-}
-
 int qn_training_build(qn_training *t) {
-    QN_TRY(read_bits(t));
+    QN_TRY(qn_training_read_bits(t));
     const qn_train_setup setup = {
         .recipe = &t->recipe, .params = &t->params, .data = t->data,
         .examples = t->examples, .replay = t->replay, .kernels = t->kernels, .pool = t->pool,
         .run = t->run,
         .texts = {qn_buf_view(&t->tokenizer_json), qn_buf_view(&t->tokenizer_config_json), t->base},
-        .hooks = {.step = on_step, .measured = on_measured, .saved = on_saved, .metrics = on_metrics,
+        .hooks = {.step = on_step, .measured = on_measured, .saved = on_saved, .metrics = qn_training_metrics,
                   .sample = on_sample, .reference = on_reference, .arg = t,
                   .cancel = &qn_cancel_flag},
     };
@@ -515,6 +471,7 @@ static int fill_manifest(void *arg, qn_jw *w) {
     put_tokens(t, w);
     put_word(w, "prompt", t->prompt);
     put_path(w, "world", t->world);
+    qn_training_put_tasks(t, w);
     put_word(w, "reference", *t->reference ? t->reference : NULL);
     qn_jw_key(w, "options");
     qn_jw_open(w, '{');
@@ -634,6 +591,7 @@ void qn_training_drop(qn_training *t) {
     qn_free(t->prompt);
     qn_free(t->world);
     qn_bits_set_drop(&t->bits);
+    qn_training_tasks_drop(&t->asked);
 }
 
 /* What was prepared for a run that never began goes with it; the message stays. */

@@ -14,6 +14,7 @@
 
 #include "cli/cli.h"
 #include "eval/bits.h"
+#include "eval/result.h"
 #include "infer/generate.h"
 #include "kernels/peak.h"
 #include "model/chat_model.h"
@@ -24,13 +25,20 @@
 #define QN_REFERENCE_FILE "reference.bin"
 enum { QN_TRAINING_RECENT = 16 };               /* steps that the speed on the way is the mean of */
 enum { QN_TRAINING_SAMPLE = 64 };               /* tokens of a sample */
-enum { QN_TRAINING_BITS_SEQUENCES = 2 };        /* that bits by kind are scored with side by side */
+enum { QN_TRAINING_BITS_SEQUENCES = 2 };        /* that bits by kind and tasks are scored with side by side */
 
 /* Of steps: what lies between is not in it. judged: pairs, or labelled answers. */
 typedef struct { double seconds, tokens, flops, judged; } qn_training_work;
 
 /* Seconds that went into what comes between steps. */
 typedef struct { double measuring, sampling, saving; } qn_training_spent;
+
+/* What --task names: asked at each evaluation. {0} is empty. */
+typedef struct {
+    qn_task **task; int64_t n; size_t cap;
+    char **path; size_t paths, path_cap;        /* as they are found from any folder */
+    int64_t items;                      /* of each task, at most */
+} qn_training_tasks;
 
 typedef struct {
     qn_cli *c;
@@ -81,6 +89,7 @@ typedef struct {
     char *prompt;                       /* what samples begin with; NULL: nothing */
     char *world;                        /* whose bits by kind are measured at each evaluation; NULL: nobody's */
     qn_bits_set bits;                   /* of that world; read when it is built */
+    qn_training_tasks asked;
     qn_buf shown;                       /* the beginning of samples, as text */
     qn_ids prompt_ids, held;
     qn_buf sample;
@@ -110,6 +119,8 @@ int qn_training_open_adapter(qn_training *t, const char *from);
 int qn_training_take_adapter(qn_training *t);
 /* The tokenizer that it brings, where it has rows of tokens; NULL: the model's own serves. To be closed. */
 int qn_training_adapter_words(const qn_training *t, qn_source **out);
+/* Was it trained with the tokens of the model, whose tokenizer is open by now? QN_EINVAL. */
+int qn_training_check_words(const qn_training *t);
 /* … and into RUN/data/adapter, where a run begins and is taken up without whoever made it. */
 int qn_training_keep_adapter(qn_training *t);
 #define QN_BEGUN_FOLDER "data/adapter"
@@ -119,6 +130,15 @@ void qn_training_adapter_plan(const qn_training *t);
 int qn_training_adapter_use(const qn_training *t, const char *best, qn_buf *b);
 /* Of a session with the model as it is, its adapter included, that is gone before the next step. */
 qn_session_options qn_training_session(const qn_training *t, int64_t context, int64_t sequences);
+/* What else is measured at an evaluation (training_metrics.c): bits by kind, read when the run is built; tasks of files
+ * and folders, read when they are named (again: those of a run that is taken up; what is no longer there is warned of).
+ * Their names in the plan, their part of the manifest, and the hook that puts figures into the line of a step. */
+int qn_training_read_bits(qn_training *t);
+int qn_training_ask(qn_training *t, const char *const *path, size_t n, int64_t items, bool again);
+void qn_training_say_tasks(const qn_training *t);
+void qn_training_put_tasks(const qn_training *t, qn_jw *w);
+int qn_training_metrics(void *arg, int64_t step, const qn_model *m, qn_jw *w);
+void qn_training_tasks_drop(qn_training_tasks *a);
 /* Engine and optimizer. QN_ENOMEM where the machine has less than they take. */
 int qn_training_build(qn_training *t);
 /* Lets engine and model go, for another recipe: both are to be made anew. */

@@ -83,6 +83,12 @@ int qn_training_adapter_words(const qn_training *t, qn_source **out) {
     return qn_adapter_words(out, t->first, qn_cli_str(t->c, "adapter"), t->cfg.V);
 }
 
+int qn_training_check_words(const qn_training *t) {
+    if (!t->first || t->first->n_tokens > 0)
+        return 0;
+    return qn_adapter_check_words(t->first, qn_cli_str(t->c, "adapter"), t->chat.tok, t->from);
+}
+
 int qn_training_take_adapter(qn_training *t) {
     const char *path = qn_cli_str(t->c, "adapter");
     qn_recipe_lora *l = &t->recipe.lora;

@@ -1,8 +1,8 @@
 /* cli/training_memory.c — what memory a run takes, before step 1.
  *
  *     reserved    parameters, gradients, moments, activations, pages of keys, examples, tokenizer: as they stand by now
- *     passing     the most of what comes and goes on the way: the session of a sample, that of the bits by kind, a
- *                 tensor that is turned on its way into a checkpoint
+ *     passing     the most of what comes and goes on the way: the session of a sample, that of bits by kind and tasks,
+ *                 a tensor that is turned on its way into a checkpoint
  *     program     the command itself, its libraries and the stacks of its threads
  *     data        the pages of the shards, which are mapped: the system takes them back where it needs them
  *
@@ -56,12 +56,12 @@ static int64_t largest_turned(const qn_config *c) {
 int qn_training_weigh(qn_training *t) {
     const int64_t most = qn_training_prompt_most(t) + QN_TRAINING_SAMPLE;
     const qn_session_options sample = qn_training_session(t, most, 1);
-    const qn_session_options bits = qn_training_session(t, t->recipe.context, QN_TRAINING_BITS_SEQUENCES);
+    const qn_session_options asked = qn_training_session(t, t->recipe.context, QN_TRAINING_BITS_SEQUENCES);
     t->passing = largest_turned(&t->cfg);
     if (t->recipe.sample_every > 0)
         QN_TRY(weigh_session(t, &sample, &t->passing));
-    if (t->world)
-        QN_TRY(weigh_session(t, &bits, &t->passing));
+    if (t->world || t->asked.n)
+        QN_TRY(weigh_session(t, &asked, &t->passing));
     const qn_training_memory m = qn_training_memory_get(t);
     return check_bytes(t, (double)(m.all - m.data));
 }

@@ -102,6 +102,7 @@ void qn_training_plan(qn_training *t) {
     if (t->replay)
         qn_log(QN_LOG_INFO, "replay  %lld row%s of %s beside each step, weight %g", (long long)r->replay_rows,
                qn_plural(r->replay_rows), qn_dataset_path(t->replay), r->replay_weight);
+    qn_training_say_tasks(t);
     say_memory(t);
     qn_training_say_disk(t, qn_cli_str(t->c, "out"));
     qn_clock_text(qn_training_seconds(t), text);

@@ -82,6 +82,7 @@ static int open_chat(qn_training *t, const qn_source *s) {
     if (words && t->chat.n_added)
         return qn_fail(QN_EUNSUPPORTED, "%s: brings tokens and no chat template, and those of ChatML would be new "
                        "beside them; put a tokenizer_config.json with its template there", t->first->name);
+    QN_TRY(qn_training_check_words(t));
     t->n_added = t->chat.n_added;
     memcpy(t->added, t->chat.added, sizeof t->added);
     return 0;
@@ -181,11 +182,8 @@ static int plan_replay(qn_training *t) {
 }
 
 static int keep_words(qn_training *t) {
-    const char *prompt = qn_cli_str(t->c, "prompt");
     t->from = qn_str_dup(QN_MEM_CLI, qn_str_of(qn_cli_arg(t->c, 0)));
-    if (prompt)
-        t->prompt = qn_str_dup(QN_MEM_CLI, qn_str_of(prompt));
-    return t->from && (t->prompt || !prompt) ? 0 : QN_ENOMEM;
+    return t->from ? qn_run_args_asks(t) : QN_ENOMEM;
 }
 
 static int reference_key(const qn_training *t, char key[QN_REFERENCE_KEY]) {
@@ -201,7 +199,7 @@ static int begin(qn_training *t, const qn_source *s, const qn_tuning *how) {
     QN_TRY(decide_context(t));
     QN_TRY(read_examples(t, s, how));
     QN_TRY(how->examples ? how->examples(t) : 0);
-    QN_TRY(qn_run_args_patience(t));
+    QN_TRY(qn_run_args_evaluates(t));
     QN_TRY(count_rows(t));
     QN_TRY(plan_run(t, how));
     QN_TRY(plan_replay(t));
@@ -286,9 +284,10 @@ out:
 /* ---- what is shown ---- */
 
 const char *qn_judged_text(const qn_judged *j, char out[64]) {
-    const int n = j->n ? snprintf(out, 64, "margin %.3f", j->margin) : 0;
+    const bool both = j->n && !isnan(j->margin);        /* labels may all be of one side */
+    const int n = both ? snprintf(out, 64, "margin %.3f", j->margin) : 0;
     out[n] = 0;
-    if (j->n && !isnan(j->accuracy))
+    if (both && !isnan(j->accuracy))
         snprintf(out + n, 64 - (size_t)n, ", %.0f %% right", 100 * j->accuracy);
     return out;
 }

@@ -27,7 +27,8 @@
     QN_OPT_FOLDER("o", "out", NULL, "the run's folder, new or empty"),                                                 \
     QN_OPTS_EXAMPLES,                                                                                                  \
     QN_OPT_BAD_LINES,                                                                                                  \
-    QN_OPT_STRING("", "validation", "0.05", "SHARE", "hold this share of the examples out: 0.05, or 5%"),              \
+    QN_OPT_STRING("", "validation", QN_EXAMPLES_SHARE, "SHARE",                                                        \
+                  "hold this share of the examples out: 0.05, or 5%"),                                                 \
     QN_OPT_FLOAT("", "epochs", epochs, 0.01, 10000, "times that each example is seen; decides the steps where "        \
                  "--steps does not"),                                                                                  \
     QN_OPTS_LORA,                                                                                                      \
@@ -53,7 +54,7 @@ int qn_tuning_start(qn_training *t, const qn_tuning *how);
  * names the model that the run began with where the parameters are others by now, NULL where they are its own. */
 int qn_tuning_reference(qn_training *t, const char *from);
 
-/* "margin 0.132, 85 % right"; "" where nothing is judged. */
+/* "margin 0.132, 85 % right"; "" where nothing is judged, or labels of one side alone. */
 const char *qn_judged_text(const qn_judged *j, char out[64]);
 
 #endif

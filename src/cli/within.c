@@ -64,6 +64,8 @@ void qn_command_drop(qn_command *w) {
 static int add_global(const qn_cli *c, qn_command *w) {
     if (qn_cli_given(c, "threads"))
         QN_TRY(qn_command_add_words(w, "--threads %lld", (long long)qn_cli_int(c, "threads")));
+    if (qn_cli_flag(c, "pin"))
+        QN_TRY(qn_command_add(w, "--pin"));
     if (qn_cli_given(c, "isa"))
         QN_TRY(qn_command_add_words(w, "--isa %s", qn_cli_str(c, "isa")));
     if (qn_cli_flag(c, "quiet"))

@@ -15,8 +15,10 @@ static const char *const form_names[QN_FORMS] = {
 };
 static const char *const fault_names[QN_FAULTS] = {
     "no fault", "a message without a known role", "a message without content", "an empty answer",
-    "no answer of the assistant", "chosen and rejected are equal", "the chat template cannot render it",
-    "the prompt is longer than the context", "longer than the context", "no token that is taught", "no JSON",
+    "no answer of the assistant", "chosen and rejected are equal", "chosen and rejected have no prompt in common",
+    "the chat template cannot render it",
+    "the prompt is longer than the context", "longer than the context", "no token that is taught",
+    "a member that its form needs is missing", "no JSON",
 };
 
 const char *qn_example_form_name(qn_example_form f) { return form_names[f]; }
@@ -129,6 +131,9 @@ out:
     return rc;
 }
 
+/* A prompt that is a dialogue, up to the heading of its answer. */
+static bool is_dialogue(const row *m) { return qn_str_starts(m->v[PROMPT], "\"\\n\\nHuman:"); }
+
 static int add_prompt(const row *m, qn_turns *t) {
     QN_TRY(add_system(m, t));
     QN_TRY(add(m, MESSAGES, "user", t));
@@ -137,7 +142,7 @@ static int add_prompt(const row *m, qn_turns *t) {
         QN_TRY(qn_turns_add_history(t, m->v[HISTORY], m->place));
     if (has(m, INSTRUCTION))
         QN_TRY(add_instruction(m, t));
-    return add(m, PROMPT, "user", t);
+    return is_dialogue(m) ? qn_turns_add_dialogue(t, m->v[PROMPT], true, m->place) : add(m, PROMPT, "user", t);
 }
 
 /* ---- joined ---- */
@@ -220,8 +225,8 @@ static int read_pair(qn_example_row *r, const row *m, qn_turns *prompt, qn_turns
             fault(r, QN_FAULT_CONTENT);
     }
     if (r->form == QN_FORM_PAIRS_DIALOGUES) {
-        QN_TRY(qn_turns_add_dialogue(chosen, m->v[CHOSEN], m->place));
-        QN_TRY(qn_turns_add_dialogue(rejected, m->v[REJECTED], m->place));
+        QN_TRY(qn_turns_add_dialogue(chosen, m->v[CHOSEN], false, m->place));
+        QN_TRY(qn_turns_add_dialogue(rejected, m->v[REJECTED], false, m->place));
     } else {
         QN_TRY(add(m, CHOSEN, "assistant", chosen));
         QN_TRY(add(m, REJECTED, "assistant", rejected));
@@ -229,7 +234,7 @@ static int read_pair(qn_example_row *r, const row *m, qn_turns *prompt, qn_turns
     if (r->form != QN_FORM_PAIRS) {
         from = shared(chosen, rejected);
         if (from == 0)
-            fault(r, QN_FAULT_CONTENT);
+            fault(r, QN_FAULT_APART);
     }
     check_answers(r, chosen, from, true);
     check_answers(r, rejected, from, true);
@@ -278,8 +283,10 @@ static int read_text(qn_example_row *r, const row *m) {
 static int read_form(qn_example_row *r, const row *m) {
     qn_turns t[3] = {{0}};
     int rc;
-    for (size_t i = 0; i < QN_LEN(t); i++)
+    for (size_t i = 0; i < QN_LEN(t); i++) {
         t[i].calls_as_text = m->calls_as_text;
+        t[i].trim = is_dialogue(m);
+    }
     if (r->form == QN_FORM_TEXT)
         rc = read_text(r, m);
     else if (qn_example_form_is_pair(r->form))
@@ -300,8 +307,9 @@ int qn_example_row_read(qn_example_row *r, qn_str json, const char *place, bool 
     qn_buf_clear(&r->text);
     r->fault = QN_FAULT_NONE;
     r->prompt = 0;
-    r->good = r->calls = false;
+    r->good = r->calls = r->whole = false;
     QN_TRY(read_members(&m, json));
+    r->whole = true;
     r->form = form_of(&m);
     if (r->form == QN_FORM_NONE)
         return qn_fail(QN_EFORMAT, "%s: none of the forms that are known: messages; conversations; instruction and "

@@ -10,7 +10,8 @@
  *     labels             any of the first four, and label: is the last answer good?           → chat
  *     text               text                                                                 → text
  *
- * `chat` and `rejected` are what qn_chat_messages_parse reads. A row says by its members which form it has. What is
+ * A prompt may be such a text, too, whose last heading is that of the answer. `chat` and `rejected` are what
+ * qn_chat_messages_parse reads. A row says by its members which form it has. What is
  * wrong with the content of a row, not with its form, is a fault: the caller leaves the row out, counted, or refuses
  * the file. */
 #ifndef QN_DATA_EXAMPLE_ROW_H
@@ -32,10 +33,12 @@ typedef enum {
     QN_FAULT_EMPTY,             /* an answer without a visible character */
     QN_FAULT_NO_ANSWER,         /* nothing of it is the assistant's */
     QN_FAULT_SAME,              /* chosen and rejected are equal */
+    QN_FAULT_APART,             /* … have no prompt in common */
     QN_FAULT_TEMPLATE,          /* the chat template cannot render it */
     QN_FAULT_PROMPT,            /* the prompt alone is longer than the context */
     QN_FAULT_LONG,              /* all of it is, and such are to be left out */
     QN_FAULT_UNTAUGHT,          /* no token of it is taught */
+    QN_FAULT_MEMBER,            /* a member that all other rows have is not there, or null */
     QN_FAULT_JSON,              /* it is no JSON, and such rows are to be left out */
     QN_FAULTS
 } qn_example_fault;
@@ -50,10 +53,11 @@ typedef struct {
     size_t prompt;              /* messages of the prompt: only what stands behind them is taught */
     bool good;                  /* labels */
     bool calls;                 /* there are calls of tools in it */
+    bool whole;                 /* it is an object of JSON, whatever its form */
 } qn_example_row;
 
 /* json: an object, the row. calls_as_text: calls are written into the content, for a template that knows none.
- * QN_EFORMAT, naming the place, where it is no JSON or has none of the forms. */
+ * QN_EFORMAT, naming the place, where it is no JSON or has none of the forms (QN_FORM_NONE, then). */
 int qn_example_row_read(qn_example_row *r, qn_str json, const char *place, bool calls_as_text);
 void qn_example_row_drop(qn_example_row *r);
 

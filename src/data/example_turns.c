@@ -267,6 +267,41 @@ static int write_message(qn_turns *t, const message *m, const char *role, bool a
     return qn_buf_putc(&to->json, '}');
 }
 
+/* Is there something to see in a list of parts: a text, or what is none? */
+static int look_at_part(void *arg, qn_str raw) {
+    bool *seen = arg;
+    qn_buf text = {0};
+    qn_json j;
+    qn_str key;
+    int more = 0, rc = 0;
+    bool words = false;
+    open_json(&j, raw, "");
+    if (raw.s[0] == '"')
+        rc = qn_turns_text(raw, "", &text);
+    else if (raw.s[0] == '{' && (rc = qn_json_enter(&j, '{')) >= 0)
+        while (rc >= 0 && (more = qn_json_key(&j, &key)) > 0) {
+            const bool here = qn_str_is(key, "text") && qn_json_peek(&j) == '"';
+            words = words || here;
+            rc = here ? qn_json_string(&j, &text) : qn_json_skip(&j);
+        }
+    *seen = *seen || (raw.s[0] == '{' && !words) || !qn_turns_is_blank(qn_buf_view(&text));
+    qn_json_drop(&j);
+    qn_buf_drop(&text);
+    return rc < 0 ? rc : more;
+}
+
+/* An answer without a visible character, as a text or in parts. */
+static int is_empty(const message *m, const char *place, bool *empty) {
+    const char kind = m->content.n ? m->content.s[0] : 0;
+    bool seen = false;
+    *empty = kind == '"' && qn_turns_is_blank(qn_buf_view(&m->text));
+    if (kind != '[')
+        return 0;
+    QN_TRY(each(m->content, place, look_at_part, &seen));
+    *empty = !seen;
+    return 0;
+}
+
 static int add_message(qn_turns *t, message *m, const char *place) {
     const char *role = "";
     const who w = who_is(qn_buf_view(&m->role), &role);
@@ -279,13 +314,15 @@ static int add_message(qn_turns *t, message *m, const char *place) {
     if (qn_str_is(m->calls, "null") || qn_str_is(m->calls, "[]"))
         out.calls.n = 0;
     const bool called = out.calls.n > 0, answer = w == ASSISTANT || w == CALL;
+    bool empty;
+    QN_TRY(is_empty(m, place, &empty));
     t->calls = t->calls || called;
     if (w == CALL && called)
         out.text = (qn_buf){0};
     const char kind = m->content.n ? m->content.s[0] : 0;
     if (!called && kind != '"' && kind != '[' && kind != '{')
         fault(t, QN_FAULT_CONTENT);
-    if (answer && !called && kind == '"' && qn_turns_is_blank(qn_buf_view(&out.text)))
+    if (answer && !called && empty)
         fault(t, QN_FAULT_EMPTY);
     qn_buf own = {0};
     if (called && t->calls_as_text) {
@@ -323,6 +360,16 @@ static int add_words(qn_turns *t, qn_str words, const char *role, const char *pl
     return rc;
 }
 
+static qn_str trimmed(qn_str s) {
+    while (s.n && qn_turns_is_blank((qn_str){s.s, 1})) {
+        s.s++;
+        s.n--;
+    }
+    while (s.n && qn_turns_is_blank((qn_str){s.s + s.n - 1, 1}))
+        s.n--;
+    return s;
+}
+
 /* ---- lists ---- */
 
 typedef struct { qn_turns *t; const char *role, *place; size_t i; } list;
@@ -346,7 +393,7 @@ int qn_turns_add(qn_turns *t, qn_str json, const char *role, const char *place) 
                        QN_STR_ARG(json));
     int rc = qn_turns_text(json, place, &text);
     if (rc >= 0)
-        rc = add_words(t, qn_buf_view(&text), role, place);
+        rc = add_words(t, t->trim ? trimmed(qn_buf_view(&text)) : qn_buf_view(&text), role, place);
     qn_buf_drop(&text);
     return rc;
 }
@@ -370,16 +417,6 @@ int qn_turns_add_history(qn_turns *t, qn_str json, const char *place) {
 
 /* ---- dialogues ---- */
 
-static qn_str trimmed(qn_str s) {
-    while (s.n && qn_turns_is_blank((qn_str){s.s, 1})) {
-        s.s++;
-        s.n--;
-    }
-    while (s.n && qn_turns_is_blank((qn_str){s.s + s.n - 1, 1}))
-        s.n--;
-    return s;
-}
-
 /* The next of the two headings from `at`; n = 0: none. */
 static size_t heading(qn_str text, size_t at, const char **role, size_t *n) {
     static const struct { const char *text, *role; } heads[] = {
@@ -397,7 +434,7 @@ static size_t heading(qn_str text, size_t at, const char **role, size_t *n) {
     return best;
 }
 
-int qn_turns_add_dialogue(qn_turns *t, qn_str json, const char *place) {
+int qn_turns_add_dialogue(qn_turns *t, qn_str json, bool open, const char *place) {
     qn_buf text = {0};
     const char *role = NULL, *next_role = NULL;
     size_t n = 0;
@@ -412,7 +449,9 @@ int qn_turns_add_dialogue(qn_turns *t, qn_str json, const char *place) {
     }
     while (n > 0) {
         const size_t begin = at + n, end = heading(all, begin, &next_role, &n);
-        QN_TRY_OUT(add_words(t, trimmed((qn_str){all.s + begin, end - begin}), role, place));
+        const qn_str words = trimmed((qn_str){all.s + begin, end - begin});
+        if (!(open && n == 0 && words.n == 0 && strcmp(role, "assistant") == 0))
+            QN_TRY_OUT(add_words(t, words, role, place));
         role = next_role;
         at = end;
     }

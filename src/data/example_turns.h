@@ -12,6 +12,7 @@ typedef struct { qn_buf json; bool answer; } qn_turn_text;      /* answer: the a
 typedef struct {
     qn_turn_text *m; size_t n, cap;
     bool calls_as_text;             /* the caller's: calls are written into the content */
+    bool trim;                      /* the caller's: a string loses the white space around it */
     bool calls;                     /* there were some */
     qn_example_fault fault;         /* the first one that was found */
 } qn_turns;
@@ -21,8 +22,9 @@ void qn_turns_drop(qn_turns *t);
 int qn_turns_add(qn_turns *t, qn_str json, const char *role, const char *place);
 /* [[question, answer], …] */
 int qn_turns_add_history(qn_turns *t, qn_str json, const char *place);
-/* A string "\n\nHuman: … \n\nAssistant: …". */
-int qn_turns_add_dialogue(qn_turns *t, qn_str json, const char *place);
+/* A string "\n\nHuman: … \n\nAssistant: …". open: where nothing stands behind its last "Assistant:", that is where an
+ * answer is to come. */
+int qn_turns_add_dialogue(qn_turns *t, qn_str json, bool open, const char *place);
 
 bool qn_turns_begin_with_answer(qn_str json);                   /* of an array: is its first message the assistant's? */
 int qn_turns_text(qn_str json, const char *place, qn_buf *out); /* a JSON string, decoded, appended */

@@ -29,29 +29,60 @@ static int left_out(job *j, qn_example_fault f) {
     qn_fault_count *c = &j->e->stats.fault[f];
     if (j->o->strict)
         return qn_fail(QN_EINVAL, "%s: %s", j->place, qn_example_fault_name(f));
-    if (c->n < QN_FAULT_ROWS)
+    if (c->n < QN_FAULT_ROWS) {
         c->row[c->n] = j->number;
+        c->file[c->n] = j->file;
+    }
     c->n++;
     return 0;
 }
 
-static int put_count(qn_buf *out, int64_t n, const char *what, const qn_fault_count *c) {
-    if (n == 0)
+/* A template that refuses says why, in the message that is there; that of the first row is kept. */
+static int refused(job *j) {
+    qn_examples_stats *s = &j->e->stats;
+    char why[QN_FAULT_WHY];
+    snprintf(why, sizeof why, "%s", qn_error_message());
+    if (j->o->strict)
+        return qn_fail(QN_EINVAL, "%s: %s: %s", j->place, qn_example_fault_name(QN_FAULT_TEMPLATE), why);
+    if (s->fault[QN_FAULT_TEMPLATE].n == 0)
+        memcpy(s->why, why, sizeof why);
+    return left_out(j, QN_FAULT_TEMPLATE);
+}
+
+const char *qn_examples_file(const qn_examples *e, int64_t i) {
+    return e->n_files > 1 && i >= 0 && (size_t)i < e->n_files ? e->file[i] : "";
+}
+
+static int put_row(qn_buf *out, const qn_examples *e, const qn_fault_count *c, int64_t i) {
+    const char *file = qn_examples_file(e, c->file[i]);
+    return qn_buf_printf(out, "%s%s%lld", file, *file ? ":" : "", (long long)c->row[i]);
+}
+
+static int put_count(qn_buf *out, int64_t n, const char *what) {
+    return n ? qn_buf_printf(out, "%s%lld × %s", out->n ? "; " : "", (long long)n, what) : 0;
+}
+
+static int put_fault(qn_buf *out, const qn_examples *e, qn_example_fault f) {
+    const qn_fault_count *c = &e->stats.fault[f];
+    if (c->n == 0)
         return 0;
-    QN_TRY(qn_buf_printf(out, "%s%lld × %s", out->n ? "; " : "", (long long)n, what));
-    for (int64_t i = 0; c && i < QN_MIN(n, QN_FAULT_ROWS); i++)
-        QN_TRY(qn_buf_printf(out, "%s%lld", i ? ", " : n > 1 ? " (rows " : " (row ", (long long)c->row[i]));
-    return c ? qn_buf_puts(out, n > QN_FAULT_ROWS ? " …)" : ")") : 0;
+    QN_TRY(put_count(out, c->n, qn_example_fault_name(f)));
+    for (int64_t i = 0; i < QN_MIN(c->n, QN_FAULT_ROWS); i++) {
+        QN_TRY(qn_buf_puts(out, i ? ", " : c->n > 1 ? " (rows " : " (row "));
+        QN_TRY(put_row(out, e, c, i));
+    }
+    QN_TRY(qn_buf_puts(out, c->n > QN_FAULT_ROWS ? " …)" : ")"));
+    return f == QN_FAULT_TEMPLATE && *e->stats.why ? qn_buf_printf(out, ", the first because of %s", e->stats.why) : 0;
 }
 
 int qn_examples_losses(const qn_examples *e, qn_buf *out) {
     const qn_examples_stats *s = &e->stats;
     for (int f = 1; f < QN_FAULTS; f++)
-        QN_TRY(put_count(out, s->fault[f].n, qn_example_fault_name((qn_example_fault)f), &s->fault[f]));
-    QN_TRY(put_count(out, s->cut, "cut to the context at the end", NULL));
-    QN_TRY(put_count(out, s->turnwise, "taught turn by turn, because the template rewrites the past", NULL));
-    QN_TRY(put_count(out, s->calls_written, "calls of tools written as text, because the template knows none", NULL));
-    return put_count(out, s->tools_lost, "tools left unsaid, because the template knows none", NULL);
+        QN_TRY(put_fault(out, e, (qn_example_fault)f));
+    QN_TRY(put_count(out, s->cut, "cut to the context at the end"));
+    QN_TRY(put_count(out, s->turnwise, "taught turn by turn, because the template rewrites the past"));
+    QN_TRY(put_count(out, s->calls_written, "calls of tools written as text, because the template knows none"));
+    return put_count(out, s->tools_lost, "tools left unsaid, because the template knows none");
 }
 
 /* ---- one part ---- */
@@ -148,7 +179,7 @@ static int teach_turns(job *j, const char *json, size_t n) {
         any = true;
     }
     j->e->stats.turnwise += any;
-    rc = any ? 0 : left_out(j, QN_FAULT_TEMPLATE);
+    rc = any ? 0 : refused(j);
 out:
     qn_chat_messages_free(m);
     return rc;
@@ -163,8 +194,10 @@ static int teach_part(job *j, const qn_buf *json, int side) {
     qn_chat_messages_free(m);
     if (rc == QN_ETEMPLATE && turnwise && !qn_example_form_is_pair(j->row.form) && j->row.form != QN_FORM_LABELS)
         return teach_turns(j, json->s, json->n);
-    if (rc == QN_ETEMPLATE || rc == QN_EINVAL)
-        return left_out(j, rc == QN_ETEMPLATE ? QN_FAULT_TEMPLATE : QN_FAULT_NO_ANSWER);
+    if (rc == QN_ETEMPLATE)
+        return refused(j);
+    if (rc == QN_EINVAL)
+        return left_out(j, QN_FAULT_NO_ANSWER);
     return rc < 0 ? rc : 1;
 }
 
@@ -224,6 +257,17 @@ static int check_form(job *j) {
     return 0;
 }
 
+/* What becomes of a row that was not read: no JSON, where such are skipped; one of no form at all behind rows that have
+ * one lacks a member of it. */
+static qn_example_fault fault_of(const job *j, int rc, qn_str json) {
+    if (rc == QN_ENOMEM)
+        return QN_FAULT_NONE;
+    if (j->o->skip_bad && !qn_json_is_whole(json))
+        return QN_FAULT_JSON;
+    const bool lacks = j->row.whole && j->row.form == QN_FORM_NONE;
+    return lacks && j->form != QN_FORM_NONE ? QN_FAULT_MEMBER : QN_FAULT_NONE;
+}
+
 static int take_row(void *arg, qn_str json, int64_t number, const char *place) {
     job *j = arg;
     qn_examples_stats *s = &j->e->stats;
@@ -237,9 +281,10 @@ static int take_row(void *arg, qn_str json, int64_t number, const char *place) {
     }
     if (number > 0) {
         const int rc = qn_example_row_read(&j->row, json, place, !j->p->calls);
-        if (rc < 0 && rc != QN_ENOMEM && j->o->skip_bad && !qn_json_is_whole(json)) {
+        const qn_example_fault bad = rc < 0 ? fault_of(j, rc, json) : QN_FAULT_NONE;
+        if (bad) {
             s->rows++;
-            return left_out(j, QN_FAULT_JSON);
+            return left_out(j, bad);
         }
         QN_TRY(rc);
     } else {                                    /* the file is one text */
@@ -257,6 +302,22 @@ static int take_row(void *arg, qn_str json, int64_t number, const char *place) {
     s->calls_written += j->row.calls && !j->p->calls;
     s->tools_lost += !j->p->tools && memmem(j->row.chat.s, j->row.chat.n, "],\"tools\":[", 11) != NULL;
     return j->row.form == QN_FORM_TEXT ? take_text(j) : take_chat(j);
+}
+
+/* What they are called, for whoever asks where a row stood. */
+static int name_files(qn_examples *e, const qn_examples_options *o) {
+    const size_t n = o->n_paths + o->n_held;
+    e->file = qn_zalloc(QN_MEM_BASE, n, sizeof *e->file);
+    if (!e->file)
+        return QN_ENOMEM;
+    for (; e->n_files < n; e->n_files++) {
+        const char *path = e->n_files < o->n_paths ? o->path[e->n_files] : o->held[e->n_files - o->n_paths];
+        const char *slash = strrchr(path, '/');
+        e->file[e->n_files] = qn_str_dup(QN_MEM_BASE, qn_str_of(slash && slash[1] ? slash + 1 : path));
+        if (!e->file[e->n_files])
+            return QN_ENOMEM;
+    }
+    return 0;
 }
 
 static int read_files(job *j) {
@@ -362,6 +423,7 @@ int qn_examples_read(qn_examples **out, qn_prompter *p, const qn_tok *tok, const
         return QN_ENOMEM;
     j.e->context = o->context;
     QN_TRY_OUT(count_bytes(j.e, tok));
+    QN_TRY_OUT(name_files(j.e, o));
     QN_TRY_OUT(read_files(&j));
     QN_TRY_OUT(j.e->n ? 0 : nothing_left(j.e, o->path[0]));
     if (o->n_held == 0)
@@ -388,6 +450,9 @@ void qn_examples_free(qn_examples *e) {
     qn_free(e->token_bytes);
     for (int k = 0; k < QN_SPLITS; k++)
         qn_free(e->order[k]);
+    for (size_t i = 0; i < e->n_files; i++)
+        qn_free(e->file[i]);
+    qn_free(e->file);
     qn_free(e);
 }
 

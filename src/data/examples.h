@@ -51,7 +51,9 @@ typedef struct {
 } qn_example;
 
 enum { QN_FAULT_ROWS = 5 };
-typedef struct { int64_t n, row[QN_FAULT_ROWS]; } qn_fault_count;       /* and the first rows of them */
+/* How many, and where the first of them stand. */
+typedef struct { int64_t n, row[QN_FAULT_ROWS], file[QN_FAULT_ROWS]; } qn_fault_count;
+enum { QN_FAULT_WHY = 240 };
 typedef struct {
     qn_example_form form;                       /* of the first file */
     int64_t passed;                             /* rows that are not meant: not among the others */
@@ -60,6 +62,7 @@ typedef struct {
     int64_t cut, turnwise;                      /* lost their end; rows taught turn by turn */
     int64_t calls_written, tools_lost;          /* rows: calls as text, tools unsaid: the template knows none */
     qn_fault_count fault[QN_FAULTS];
+    char why[QN_FAULT_WHY];                     /* what the template said of the first row that it cannot render */
 } qn_examples_stats;
 
 typedef struct qn_examples qn_examples;
@@ -68,8 +71,10 @@ typedef struct qn_examples qn_examples;
 int qn_examples_read(qn_examples **out, qn_prompter *p, const qn_tok *tok, const qn_examples_options *o);
 void qn_examples_free(qn_examples *e);          /* NULL is fine */
 void qn_examples_stats_get(const qn_examples *e, qn_examples_stats *out);
-/* "300 rows: 2 × an empty answer (rows 4, 9)": one line for each kind of fault and cut; "" for none. */
+/* "2 × an empty answer (rows 4, 9); 3 × cut …", of several files "(rows a.jsonl:4, b.jsonl:9)"; "" for none. */
 int qn_examples_losses(const qn_examples *e, qn_buf *out);
+/* What file i of those that were read is called in that; "" where it is the only one, or nobody knows. */
+const char *qn_examples_file(const qn_examples *e, int64_t i);
 
 qn_example_form qn_examples_form(const qn_examples *e);         /* of the first file */
 int64_t qn_examples_count(const qn_examples *e, qn_split split);

@@ -20,6 +20,7 @@ struct qn_examples {
     int32_t *order[QN_SPLITS];  /* indices of its items */
     int64_t count[QN_SPLITS];
     qn_examples_stats stats;
+    char **file;                size_t n_files;     /* last parts of their paths; none of what is read from the store */
     char fingerprint[33];
 };
 

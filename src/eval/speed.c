@@ -80,6 +80,7 @@ static int measure(bench *b, qn_speed_result *r) {
     const double start = qn_now();
     QN_TRY(qn_session_feed(b->s, &(qn_feed){0, b->prompt, 1, QN_LOGITS_LAST}, 1, greedy, b));
     r->first_seconds = qn_now() - start;
+    qn_session_settle(b->s, INT64_MAX);
     qn_session_reset(b->s);
     QN_TRY(fill_depth(b));
     if (b->o->prompt > 0)

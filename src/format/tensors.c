@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 int qn_tensor_file_init(qn_tensor_file *f, const char *name) {
     *f = (qn_tensor_file){0};
@@ -131,6 +132,19 @@ void qn_tensor_drop_pages(const qn_tensor_file *f, const qn_tensor_info *t) {
         return;
     const qn_map_file *m = &f->map[t->map];
     qn_map_drop_pages(m, (size_t)(t->data - m->s), t->bytes);
+}
+
+void qn_tensor_fetch(const qn_tensor_file *f, const qn_tensor_info *t, size_t from, size_t bytes) {
+    if (f->maps > 0)
+        qn_map_fetch(&f->map[t->map], (size_t)(t->data - f->map[t->map].s) + from, bytes);
+}
+
+void qn_tensor_drop_part(const qn_tensor_file *f, const qn_tensor_info *t, size_t from, size_t bytes) {
+    if (f->maps == 0)
+        return;
+    const qn_map_file *m = &f->map[t->map];
+    const size_t begin = (size_t)(t->data - m->s) + from, front = begin % (size_t)sysconf(_SC_PAGESIZE);
+    qn_map_drop_pages(m, begin - front, bytes + front);
 }
 
 int qn_tensor_check_size(const qn_tensor_file *f) {

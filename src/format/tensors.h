@@ -47,6 +47,10 @@ int qn_tensor_need_dtype(const qn_tensor_file *f, const qn_tensor_info *t);     
 int64_t qn_tensor_elements(const qn_tensor_info *t);                                            /* product of dims */
 uint64_t qn_tensor_total_bytes(const qn_tensor_file *f);
 void qn_tensor_drop_pages(const qn_tensor_file *f, const qn_tensor_info *t);
+/* Bytes [from, from + bytes) of it are going to be read: their pages are made ready. */
+void qn_tensor_fetch(const qn_tensor_file *f, const qn_tensor_info *t, size_t from, size_t bytes);
+/* Drops the pages of some of its bytes, whole ones up to where they end: neighbouring parts leave none between them. */
+void qn_tensor_drop_part(const qn_tensor_file *f, const qn_tensor_info *t, size_t from, size_t bytes);
 /* QN_EIO when a mapped file has become shorter since it was opened: reading it would end in SIGBUS. */
 int qn_tensor_check_size(const qn_tensor_file *f);
 

@@ -35,6 +35,7 @@ typedef struct {
     int64_t dim[QN_MAX_RANK];
     int64_t stride;                 /* elements between outermost slices (QN_LAYOUT_ROWS), each contiguous */
     void *data;                     /* borrowed; NULL where the value does not exist in this run */
+    const struct qn_unpacked *unpacked;     /* panels that may not be there yet (graph/unpacked.h); NULL: all are */
 } qn_tensor;
 
 /* Elements of the dimensions behind the first: what one row holds. No symbol may stand there. */

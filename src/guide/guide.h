@@ -3,8 +3,8 @@
  *   gbnf.c ───────┐                                                token_trie.h .c   the vocabulary as a tree of bytes
  *   schema*.c ────┤► rule_tree.h .c ──► automaton.h .c ──► states.h .c ──┐                      │
  *   pattern.c ────┘  expressions        positions, byte      sets of      └──► masks.c ◄────────┘
- *   json_tree.h .c   a schema read      ranges, calls,       stacks, each      one bit for each token that may
- *                                       counted loops        made once         follow, kept by state
+ *   regular.c        several patterns   ranges, calls,       stacks, each      one bit for each token that may
+ *   json_tree.h .c   a schema read      counted loops        made once         follow, kept by state
  *
  *     qn_syntax *g; qn_token_trie *trie; qn_masks *masks; qn_guide guide;
  *     QN_TRY(qn_syntax_schema(&g, text, "person.json", NULL));
@@ -66,11 +66,11 @@ void qn_token_trie_free(qn_token_trie *t);                      /* NULL is fine 
 
 typedef struct qn_masks qn_masks;
 /* Borrows both; copies eos, any one of which may end an answer. One serves any number of guides, at the same time. */
-int qn_masks_new(qn_masks **out, const qn_syntax *g, const qn_token_trie *trie, const int32_t *eos, int64_t n_eos);
+int qn_masks_new(qn_masks **out, const qn_syntax *g, const qn_token_trie *trie, const int64_t *eos, int64_t n_eos);
 void qn_masks_free(qn_masks *m);                                /* NULL is fine; its guides must be dropped before */
 
-/* What was done so far: for tests and --verbose. */
-typedef struct { int64_t states, masks, walked, bytes; } qn_masks_stats;       /* walked: nodes of the tree looked at */
+/* What was done so far: for tests and --verbose. rc < 0: something failed, and all that is asked of it will, too. */
+typedef struct { int64_t states, masks, walked, bytes; int rc; } qn_masks_stats;    /* walked: nodes of the tree */
 qn_masks_stats qn_masks_stats_get(const qn_masks *m);
 
 /* ---- one answer -------------------------------------------------------------------------------------------------- */

@@ -156,11 +156,11 @@ bool qn_json_tree_same(const qn_json_tree *t, int32_t a, int32_t b) {
 
 /* ---- places ---- */
 
-int qn_json_tree_place(const qn_json_tree *t, int32_t node, qn_buf *out) {
+int qn_json_tree_place(const qn_json_tree *t, int32_t root, int32_t node, qn_buf *out) {
     const int32_t parent = t->node[node].parent;
-    if (parent < 0)
+    if (parent < 0 || node == root)
         return 0;
-    QN_TRY(qn_json_tree_place(t, parent, out));         /* no deeper than the parser lets nest */
+    QN_TRY(qn_json_tree_place(t, root, parent, out));         /* no deeper than the parser lets nest */
     if (t->node[parent].kind == '[') {
         int32_t i = 0;
         for (int32_t k = t->node[parent].child; k != node; k = t->node[k].next)
@@ -196,8 +196,8 @@ static bool read_step(qn_str p, size_t *at, char *out, size_t cap, size_t *n) {
     return true;
 }
 
-int32_t qn_json_tree_point(const qn_json_tree *t, qn_str pointer) {
-    int32_t node = 0;
+int32_t qn_json_tree_point(const qn_json_tree *t, int32_t root, qn_str pointer) {
+    int32_t node = root;
     char step[512];
     size_t at = 0, n;
     while (at < pointer.n && node >= 0) {

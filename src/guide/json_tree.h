@@ -26,10 +26,11 @@ int32_t qn_json_tree_get(const qn_json_tree *t, int32_t node, const char *key);
 int32_t qn_json_tree_find(const qn_json_tree *t, int32_t node, qn_str key);
 /* Equal as JSON: numbers by value, members in any order. */
 bool qn_json_tree_same(const qn_json_tree *t, int32_t a, int32_t b);
-/* "/properties/name": the place of a node as a JSON pointer, appended. */
-int qn_json_tree_place(const qn_json_tree *t, int32_t node, qn_buf *out);
-/* The node that a JSON pointer names ("" is the document), its ~0 ~1 and %XX undone; −1: there is none. */
-int32_t qn_json_tree_point(const qn_json_tree *t, qn_str pointer);
+/* "/properties/name": the place of a node as a JSON pointer from `root` on, which it lies in, appended. */
+int qn_json_tree_place(const qn_json_tree *t, int32_t root, int32_t node, qn_buf *out);
+/* The node that a JSON pointer names from `root` on ("" is the root itself), its ~0 ~1 and %XX undone; −1: there is
+ * none. */
+int32_t qn_json_tree_point(const qn_json_tree *t, int32_t root, qn_str pointer);
 /* As JSON text without white space, appended. */
 int qn_json_tree_write(const qn_json_tree *t, int32_t node, qn_buf *out);
 

@@ -244,7 +244,7 @@ static int forget(qn_masks *m) {
 
 static int keep_small(qn_masks *m) { return kept_bytes(m) > BYTES_SOFT ? forget(m) : 0; }
 
-int qn_masks_new(qn_masks **out, const qn_syntax *g, const qn_token_trie *trie, const int32_t *eos, int64_t n_eos) {
+int qn_masks_new(qn_masks **out, const qn_syntax *g, const qn_token_trie *trie, const int64_t *eos, int64_t n_eos) {
     int rc = QN_ENOMEM;
     *out = NULL;
     qn_masks *m = qn_zalloc(QN_MEM_SESSION, 1, sizeof *m);
@@ -261,7 +261,7 @@ int qn_masks_new(qn_masks **out, const qn_syntax *g, const qn_token_trie *trie, 
     m->first = m->recent_bits + RECENT * m->words;
     for (int64_t i = 0; i < n_eos; i++)
         if (eos[i] >= 0 && eos[i] < trie->V)
-            m->eos[m->n_eos++] = eos[i];
+            m->eos[m->n_eos++] = (int32_t)eos[i];
     QN_TRY_OUT(qn_states_init(&m->states, g));
     *out = m;
 out:
@@ -287,7 +287,8 @@ void qn_masks_free(qn_masks *m) {
 }
 
 qn_masks_stats qn_masks_stats_get(const qn_masks *m) {
-    return (qn_masks_stats){(int64_t)m->states.n_states, (int64_t)m->n_local, m->walked, (int64_t)kept_bytes(m)};
+    return (qn_masks_stats){(int64_t)m->states.n_states, (int64_t)m->n_local, m->walked, (int64_t)kept_bytes(m),
+                            m->states.rc};
 }
 
 /* ---- guides ---- */

@@ -13,8 +13,11 @@ typedef struct {
     qn_rule_tree *t;
     qn_str text;
     size_t at;
-    bool quoted;
+    bool quoted, looking;               /* looking: within (?=…) */
     int depth;
+    qn_regular look[QN_PATTERN_LOOKS];
+    size_t looks;
+    int alternatives;                   /* of the whole */
     qn_ids parts;                       /* of what is open, the innermost last */
     qn_char_range *range; size_t n_ranges, cap_ranges;      /* of one class */
 } reader;
@@ -73,37 +76,47 @@ static int put_set(reader *r, char which, bool excluded) {
     return not && from <= LAST_CHARACTER ? put_range(r, from, LAST_CHARACTER) : 0;
 }
 
-/* The same set between the quotes of JSON: what needs an escape as its escape, what has none but \u is left out. */
-static int32_t quote_class(reader *r, int32_t class) {
+int32_t qn_pattern_quoted(qn_rule_tree *t, const qn_char_range *range, size_t ranges) {
     static const struct { uint32_t c; const char *escape; } special[] = {
         {8, "\\b"}, {9, "\\t"}, {10, "\\n"}, {12, "\\f"}, {13, "\\r"}, {'"', "\\\""}, {'\\', "\\\\"},
     };
-    qn_rule_tree *t = r->t;
-    const qn_expr e = t->expr[class];
     int32_t way[QN_LEN(special) + 1];
-    size_t n = 0;
-    r->n_ranges = 0;
-    for (int32_t i = e.a; i < e.a + e.n && t->rc == 0; i++) {
-        uint32_t lo = QN_MAX(t->range[i].lo, 32u);
-        const uint32_t hi = t->range[i].hi, out[] = {'"', '\\', 127};
+    size_t n = 0, n_plain = 0;
+    qn_char_range *plain = qn_alloc(QN_MEM_SESSION, (ranges + 1) * 4 * sizeof *plain);
+    if (!plain)
+        t->rc = t->rc < 0 ? t->rc : QN_ENOMEM;
+    for (size_t i = 0; i < ranges && t->rc == 0; i++) {
+        uint32_t lo = QN_MAX(range[i].lo, 32u);
+        const uint32_t hi = range[i].hi, out[] = {'"', '\\', 127};
         for (size_t k = 0; k < QN_LEN(special); k++)
-            if (special[k].c >= t->range[i].lo && special[k].c <= hi)
+            if (special[k].c >= range[i].lo && special[k].c <= hi)
                 way[n++] = qn_tree_text(t, qn_str_of(special[k].escape));
         for (size_t k = 0; k <= QN_LEN(out); k++) {
             const uint32_t end = k < QN_LEN(out) && out[k] <= hi ? out[k] : hi + 1;
-            if (lo < end && put_range(r, lo, end - 1) < 0)
-                t->rc = QN_ENOMEM;
+            if (lo < end)
+                plain[n_plain++] = (qn_char_range){lo, end - 1};
             lo = QN_MAX(lo, end + 1);
         }
     }
-    way[n++] = qn_tree_class(t, r->range, r->n_ranges, false);
+    way[n++] = t->rc == 0 ? qn_tree_class(t, plain, n_plain, false) : 0;
+    qn_free(plain);
     return qn_tree_alt(t, way, n);
+}
+
+/* The set of an expression, which is a class, between quotes. */
+static int32_t quote_class(reader *r, int32_t class) {
+    const qn_expr e = r->t->expr[class];
+    r->n_ranges = 0;
+    for (int32_t i = e.a; i < e.a + e.n; i++)
+        if (put_range(r, r->t->range[i].lo, r->t->range[i].hi) < 0)
+            r->t->rc = QN_ENOMEM;
+    return qn_pattern_quoted(r->t, r->range, r->n_ranges);
 }
 
 static int finish_class(reader *r, bool not, qn_pattern *out) {
     const int32_t class = qn_tree_class(r->t, r->range, r->n_ranges, not);
     QN_TRY(r->t->rc);
-    *out = (qn_pattern){r->quoted ? quote_class(r, class) : class, 1, 1};
+    *out = (qn_pattern){.expr = r->quoted ? quote_class(r, class) : class, .least = 1, .most = 1};
     return r->t->rc;
 }
 
@@ -252,8 +265,8 @@ static int read_group(reader *r, qn_pattern *out) {
         } else if (s < end && *s == ':') {
             r->at += 2;
         } else {
-            return fail(r, QN_EUNSUPPORTED, "(?%c is not understood: neither looking around nor flags are",
-                        s < end ? *s : ' ');
+            return fail(r, QN_EUNSUPPORTED, "(?%c is not understood here: flags are not, looking around only ahead, "
+                        "behind the ^ of a pattern without alternatives", s < end ? *s : ' ');
         }
     }
     QN_TRY(read_alternatives(r, false, false, out));
@@ -364,6 +377,37 @@ static int read_repeat(reader *r, qn_pattern *p) {
     return r->t->rc;
 }
 
+/* (?=…) or (?!…), where the text begins: what is in it holds of the text's beginning, or does not. */
+static int read_look(reader *r) {
+    qn_pattern p;
+    const size_t open = r->at;
+    const bool not = r->text.s[r->at + 2] == '!';
+    if (r->looks == QN_PATTERN_LOOKS)
+        return fail(r, QN_ELIMIT, "it looks ahead more than %d times", QN_PATTERN_LOOKS);
+    r->at += 3;
+    r->looking = true;
+    QN_TRY(read_alternatives(r, true, true, &p));
+    r->looking = false;
+    if (!here(r, ')')) {
+        r->at = open;
+        return fail(r, QN_EFORMAT, "a group is not ended by ')'");
+    }
+    r->at++;
+    r->look[r->looks++] = (qn_regular){p.expr, not};
+    return 0;
+}
+
+static bool looks_here(const reader *r) {
+    return !r->looking && r->at + 2 < r->text.n && r->text.s[r->at] == '(' && r->text.s[r->at + 1] == '?' &&
+           (r->text.s[r->at + 2] == '=' || r->text.s[r->at + 2] == '!');
+}
+
+/* '$' where the whole ends, or one of its alternatives, or what is looked for. */
+static bool ends_here(const reader *r) {
+    const char next = r->at + 1 < r->text.n ? r->text.s[r->at + 1] : '|';
+    return here(r, '$') && (next == '|' || (r->looking && next == ')'));
+}
+
 /* A brace that is no repetition is an atom like any other: read_repeat leaves it, read_atom takes it. */
 static int read_sequence(reader *r, bool outermost, bool search, qn_pattern *out) {
     const size_t first = r->parts.n;
@@ -372,17 +416,18 @@ static int read_sequence(reader *r, bool outermost, bool search, qn_pattern *out
     *out = (qn_pattern){0};
     const bool from_start = outermost && here(r, '^');
     r->at += from_start;
+    while (outermost && (from_start || !search) && looks_here(r))
+        QN_TRY(read_look(r));
     if (search) {
         QN_TRY(any_char(r, true, &any));
         any.expr = qn_tree_repeat(r->t, any.expr, 0, -1);
     }
-    if (search && !from_start) {
+    if (search && !from_start && !r->looking) {
         QN_TRY(qn_ids_push(&r->parts, any.expr));
         out->most = -1;
     }
     bool to_end = false;
-    while (!(to_end = outermost && here(r, '$') && (r->at + 1 == r->text.n || r->text.s[r->at + 1] == '|')) &&
-           (more = read_atom(r, &p)) != 0) {
+    while (!(to_end = outermost && ends_here(r)) && (more = read_atom(r, &p)) != 0) {
         QN_TRY(more);
         QN_TRY(read_repeat(r, &p));
         QN_TRY(qn_ids_push(&r->parts, p.expr));
@@ -404,6 +449,7 @@ static int read_alternatives(reader *r, bool outermost, bool search, qn_pattern 
     for (bool begun = false;; begun = true) {
         qn_pattern p;
         QN_TRY(read_sequence(r, outermost, search, &p));
+        r->alternatives += outermost && !r->looking;
         QN_TRY(qn_ids_push(&r->parts, p.expr));
         if (!begun)
             *out = p;
@@ -426,13 +472,19 @@ int qn_pattern_read(qn_rule_tree *t, qn_str pattern, unsigned how, qn_pattern *o
         rc = read_alternatives(&r, true, how & QN_PATTERN_SEARCH, out);
     if (rc >= 0 && r.at < pattern.n)
         rc = fail(&r, QN_EFORMAT, "a ')' without '('");
+    if (rc >= 0 && r.looks > 0 && r.alternatives > 1) {
+        r.at = 0;
+        rc = fail(&r, QN_EUNSUPPORTED, "it looks ahead in one of several alternatives; put parentheses around them");
+    }
+    memcpy(out->look, r.look, sizeof r.look);
+    out->looks = r.looks;
     qn_ids_drop(&r.parts);
     qn_free(r.range);
     return rc;
 }
 
 int qn_syntax_pattern(qn_syntax **out, qn_str pattern, const char *name) {
-    qn_rule_tree t;
+    qn_rule_tree t = {0};
     qn_pattern p;
     int rc;
     *out = NULL;
@@ -440,6 +492,8 @@ int qn_syntax_pattern(qn_syntax **out, qn_str pattern, const char *name) {
         return qn_fail(QN_ELIMIT, "%s: %zu bytes; a pattern has at most %d", name, pattern.n, QN_SYNTAX_TEXT_MAX);
     QN_TRY_OUT(qn_tree_init(&t));
     QN_TRY_OUT(qn_pattern_read(&t, pattern, 0, &p));
+    if (p.looks > 0)
+        QN_TRY_OUT(qn_fail(QN_EUNSUPPORTED, "%s: a pattern of its own cannot look ahead; a schema's can", name));
     t.rule[0].body = p.expr;
     QN_TRY_OUT(qn_tree_check(&t, name));
     rc = qn_syntax_compile(out, &t, name);

@@ -9,19 +9,44 @@
 #include <stdio.h>
 #include <string.h>
 
+/* The document that a node belongs to: the nearest schema around it that has an "$id" of its own (a "schema resource"),
+ * or all of it. So a schema that was written by itself can stand within another one, and its "#" is still its own
+ * beginning. */
+static int32_t home_of(const qn_schema *s, int32_t node, qn_str *id) {
+    *id = (qn_str){0};
+    for (; node > 0; node = s->j.node[node].parent) {
+        const int32_t at = s->j.node[node].kind == '{' ? qn_json_tree_get(&s->j, node, "$id") : -1;
+        if (at < 0 || s->j.node[at].kind != '"')
+            continue;
+        *id = qn_json_tree_str(&s->j, at);
+        if (id->n > 0 && id->s[0] != '#')
+            return node;
+    }
+    return 0;
+}
+
+/* What "#/$defs/name" means where it stands; −1: nothing. */
+static int32_t target_of(const qn_schema *s, int32_t ref, qn_str to) {
+    qn_str id;
+    return qn_json_tree_point(&s->j, home_of(s, ref, &id), (qn_str){to.s + 1, to.n - 1});
+}
+
 struct qn_schema_rule { qn_schema_view view; int32_t rule; };
 
 int qn_schema_fail(qn_schema *s, int code, int32_t node, const char *fmt, ...) {
     char message[500];
     qn_buf place = {0};
+    qn_str id;
     va_list args;
     va_start(args, fmt);
     vsnprintf(message, sizeof message, fmt, args);
     va_end(args);
-    if (qn_json_tree_place(&s->j, node, &place) < 0)
+    const int32_t home = home_of(s, node, &id);
+    if (qn_json_tree_place(&s->j, home, node, &place) < 0)
         code = QN_ENOMEM;
     else
-        code = qn_fail(code, "%s#%s: %s", s->name, place.s ? place.s : "", message);
+        code = qn_fail(code, "%s%s%.*s#%s: %s", s->name, home > 0 ? ": " : "", QN_STR_ARG(home > 0 ? id : QN_STR("")),
+                       place.s ? place.s : "", message);
     qn_buf_drop(&place);
     return code;
 }
@@ -37,11 +62,17 @@ int qn_view_add(qn_schema_view *v, int32_t node, int32_t done) {
     return 0;
 }
 
+static bool mentions(qn_str text, const char *word) {
+    return text.n > 0 && memmem(text.s, text.n, word, strlen(word)) != NULL;
+}
+
 /* The first schema in the document that says the same, whatever its title: fields of one kind are one rule, and what is
- * found out about one of them while an answer is made is known of all. */
+ * found out about one of them while an answer is made is known of all. A reference says the same within one home
+ * only. */
 static int first_alike(qn_schema *s, int32_t node, int32_t *out) {
     static const char *const idle[] = {"title", "description", "default", "examples"};
     qn_buf text = {0};
+    qn_str id;
     int64_t known = node;
     int rc = 0;
     *out = s->like[node];
@@ -58,6 +89,8 @@ static int first_alike(qn_schema *s, int32_t node, int32_t *out) {
         if (rc >= 0)
             rc = qn_json_tree_write(&s->j, k, &text);
     }
+    if (rc >= 0 && mentions(qn_buf_view(&text), "\"$ref\""))
+        rc = qn_buf_printf(&text, "#%d", home_of(s, node, &id));
     if (rc >= 0 && text.n > 0 && !qn_strmap_get(&s->texts, qn_buf_view(&text), &known)) {
         rc = QN_GROW(QN_MEM_SESSION, s->kept, s->cap_kept, s->n_kept + 1);
         if (rc >= 0) {
@@ -123,7 +156,7 @@ static int gather_ref(qn_schema *s, int32_t ref, qn_schema_view *out) {
     if (to.n == 0 || to.s[0] != '#' || (to.n > 1 && to.s[1] != '/'))
         return qn_schema_fail(s, QN_EUNSUPPORTED, ref, "\"%.*s\": only places in this schema are understood, as in "
                               "\"#/$defs/name\"", QN_STR_ARG(to));
-    const int32_t target = qn_json_tree_point(&s->j, (qn_str){to.s + 1, to.n - 1});
+    const int32_t target = target_of(s, ref, to);
     if (target < 0)
         return qn_schema_fail(s, QN_EFORMAT, ref, "\"%.*s\": there is nothing at that place", QN_STR_ARG(to));
     return gather(s, target, out);
@@ -179,7 +212,7 @@ static int gather_view(qn_schema *s, const qn_schema_view *v, qn_schema_view *ou
 
 /* Two schemas that no value fits both of, as far as that shows at once: other types, or other constants, of the values
  * themselves or of a member that both require. */
-static bool apart(const qn_schema *s, int32_t a, int32_t b, int depth);
+static bool apart(const qn_schema *s, int32_t a, int32_t b, qn_str sure, int depth);
 
 static unsigned types_said(const qn_schema *s, int32_t node) {
     static const struct { const char *name; unsigned types; } names[] = {
@@ -205,7 +238,7 @@ static int32_t resolve(const qn_schema *s, int32_t node) {
         const qn_str to = ref >= 0 ? qn_json_tree_str(&s->j, ref) : (qn_str){0};
         if (to.n == 0 || to.s[0] != '#')
             return node;
-        const int32_t target = qn_json_tree_point(&s->j, (qn_str){to.s + 1, to.n - 1});
+        const int32_t target = target_of(s, ref, to);
         if (target < 0)
             return node;
         node = target;
@@ -239,7 +272,8 @@ static bool values_apart(const qn_schema *s, int32_t a, int32_t b) {
     return true;
 }
 
-static bool apart(const qn_schema *s, int32_t a, int32_t b, int depth) {
+/* sure: a member that is required whether that is said or not. */
+static bool apart(const qn_schema *s, int32_t a, int32_t b, qn_str sure, int depth) {
     a = resolve(s, a);
     b = resolve(s, b);
     if (s->j.node[a].kind == 'f' || s->j.node[b].kind == 'f' || (types_said(s, a) & types_said(s, b)) == 0)
@@ -252,20 +286,28 @@ static bool apart(const qn_schema *s, int32_t a, int32_t b, int depth) {
     for (int32_t k = s->j.node[p].child; k >= 0; k = s->j.node[k].next) {
         const qn_str key = qn_json_tree_key(&s->j, k);
         const int32_t other = qn_json_tree_find(&s->j, q, key);
-        if (other >= 0 && requires(s, a, key) && requires(s, b, key) && apart(s, k, other, depth + 1))
+        const bool both = (sure.n > 0 && qn_str_eq(key, sure)) || (requires(s, a, key) && requires(s, b, key));
+        if (other >= 0 && both && apart(s, k, other, (qn_str){0}, depth + 1))
             return true;
     }
     return false;
 }
 
+qn_str qn_schema_discriminator(const qn_schema *s, int32_t node) {
+    const int32_t d = qn_json_tree_get(&s->j, node, "discriminator");
+    const int32_t name = d >= 0 ? qn_json_tree_get(&s->j, d, "propertyName") : -1;
+    return name >= 0 && s->j.node[name].kind == '"' ? qn_json_tree_str(&s->j, name) : (qn_str){0};
+}
+
 static int check_one_of(qn_schema *s, int32_t one) {
+    const qn_str sure = qn_schema_discriminator(s, s->j.node[one].parent);
     int i = 0;
     if (s->j.node[one].n > 256)
         return qn_schema_fail(s, QN_ELIMIT, one, "more than 256 alternatives of a oneOf");
     for (int32_t k = s->j.node[one].child; k >= 0; k = s->j.node[k].next, i++) {
         int n = i + 1;
         for (int32_t l = s->j.node[k].next; l >= 0; l = s->j.node[l].next, n++)
-            if (!apart(s, k, l, 0))
+            if (!apart(s, k, l, sure, 0))
                 return qn_schema_fail(s, QN_EUNSUPPORTED, one, "a value might fit the alternatives %d and %d, and "
                                       "oneOf allows one only; use anyOf, or give them different types or constants",
                                       i + 1, n + 1);
@@ -318,8 +360,7 @@ static int alternatives(qn_schema *s, const qn_schema_view *v, int32_t *expr) {
 /* ---- one view ---- */
 
 /* Values that are listed and of a type that is wanted. */
-static int listed(qn_schema *s, const qn_schema_facts *f, int32_t *expr) {
-    qn_ids part = {0};
+static int write_values(qn_schema *s, const qn_schema_facts *f, qn_ids *part) {
     qn_buf text = {0};
     int rc = 0;
     for (size_t i = 0; i < f->values.n && rc >= 0; i++) {
@@ -328,12 +369,35 @@ static int listed(qn_schema *s, const qn_schema_facts *f, int32_t *expr) {
         qn_buf_clear(&text);
         rc = qn_json_tree_write(&s->j, f->values.v[i], &text);
         if (rc >= 0)
-            rc = qn_ids_push(&part, qn_tree_text(&s->t, qn_buf_view(&text)));
+            rc = qn_ids_push(part, qn_tree_text(&s->t, qn_buf_view(&text)));
     }
+    qn_buf_drop(&text);
+    return rc;
+}
+
+static int listed(qn_schema *s, const qn_schema_facts *f, int32_t *expr) {
+    qn_ids part = {0};
+    const int rc = write_values(s, f, &part);
     if (rc >= 0)
         *expr = qn_tree_alt(&s->t, part.v, part.n);
     qn_ids_drop(&part);
-    qn_buf_drop(&text);
+    return rc;
+}
+
+int qn_schema_values(qn_schema *s, const qn_schema_view *v, qn_ids *values) {
+    qn_schema_view all = {0};
+    qn_schema_facts f = {0};
+    bool plain = true;
+    int rc = gather_view(s, v, &all);
+    for (size_t i = 0; i < all.n && rc >= 0; i++)
+        plain = plain && qn_json_tree_get(&s->j, all.e[i].node, "anyOf") < 0 &&
+                qn_json_tree_get(&s->j, all.e[i].node, "oneOf") < 0;
+    if (rc >= 0 && plain)
+        rc = qn_schema_gather_facts(s, &all, &f);
+    if (rc >= 0 && f.listed && !f.never)
+        rc = write_values(s, &f, values);
+    qn_ids_drop(&f.values);
+    qn_free(all.e);
     return rc;
 }
 
@@ -356,6 +420,32 @@ static int by_types(qn_schema *s, const qn_schema_facts *f, int32_t *expr) {
         part[n++] = qn_tree_text(&s->t, QN_STR("null"));
     *expr = qn_tree_alt(&s->t, part, n);
     return s->t.rc;
+}
+
+/* Keys are strings, whatever else the schema would take. */
+int qn_schema_keys(qn_schema *s, const qn_schema_view *v, qn_ids *names, int32_t *expr) {
+    qn_schema_view all = {0};
+    qn_schema_facts f = {0};
+    int rc = gather_view(s, v, &all);
+    for (size_t i = 0; i < all.n && rc >= 0; i++)
+        for (int one = 0; one < 2 && rc >= 0; one++) {
+            const int32_t list = qn_json_tree_get(&s->j, all.e[i].node, one ? "oneOf" : "anyOf");
+            if (list >= 0)
+                rc = qn_schema_fail(s, QN_EUNSUPPORTED, list, "alternatives are not understood of names");
+        }
+    if (rc >= 0)
+        rc = qn_schema_gather_facts(s, &all, &f);
+    f.types &= QN_IS_STRING;
+    for (size_t i = 0; i < f.values.n && rc >= 0; i++)
+        if (qn_schema_fits(s, f.values.v[i], &f))
+            rc = qn_ids_push(names, f.values.v[i]);
+    if (rc >= 0)
+        rc = f.never || !f.types ? 0 : f.listed ? listed(s, &f, expr) : qn_schema_string(s, &f, expr);
+    if (rc >= 0 && (f.never || !f.types))
+        *expr = qn_tree_alt(&s->t, NULL, 0);
+    qn_ids_drop(&f.values);
+    qn_free(all.e);
+    return rc < 0 ? rc : f.listed;
 }
 
 static int make(qn_schema *s, const qn_schema_view *v, int32_t *expr) {

@@ -5,7 +5,8 @@
  *   schema_object.c    members in their order, those that may be left out, those that are not named
  *   schema_array.c     first items, further items, how many
  *   schema_number.c    numbers, and those between bounds, digit by digit
- *   schema_string.c    strings by length, pattern or format       pattern.h .c   regular expressions
+ *   schema_string.c    strings by length, pattern and format      pattern.h .c   regular expressions
+ *                                                                 regular.h .c   several of them at once
  *
  * A schema may be the sum of several: a view. Its entries are nodes of the schema's JSON, with the keywords that have
  * been dealt with already. */
@@ -46,7 +47,8 @@ typedef struct {
     int32_t pattern, format;
     qn_schema_bound low, high;
     bool named;                     /* some entry has properties or additionalProperties */
-    int32_t pattern_at, length_at, bound_at;    /* nodes of keywords, for messages */
+    bool unique;                    /* items */
+    int32_t bound_at, unique_at;    /* nodes of keywords, for messages */
 } qn_schema_facts;
 
 typedef struct {
@@ -69,9 +71,18 @@ QN_PRINTF(4, 5) int qn_schema_fail(qn_schema *s, int code, int32_t node, const c
 /* An expression for values that fit all entries, which are copied; one rule for all views that are alike. */
 int qn_schema_of(qn_schema *s, const qn_schema_view *v, int32_t *expr);
 int qn_view_add(qn_schema_view *v, int32_t node, int32_t done);
+/* The values that fit, if they are listed, each as an expression; none if they are not. */
+int qn_schema_values(qn_schema *s, const qn_schema_view *v, qn_ids *values);
+/* What names of members may be, quotes and all. 1: they are listed, and `names` are their nodes. */
+int qn_schema_keys(qn_schema *s, const qn_schema_view *v, qn_ids *names, int32_t *expr);
 
 int qn_schema_gather_facts(qn_schema *s, const qn_schema_view *v, qn_schema_facts *f);
-bool qn_schema_fits(const qn_schema *s, int32_t value, const qn_schema_facts *f);      /* the type of a listed value */
+/* A listed value, by its type, and by counts and bounds. */
+bool qn_schema_fits(const qn_schema *s, int32_t value, const qn_schema_facts *f);
+
+/* OpenAPI's word for the member by which alternatives are told apart: it is always written then. Empty: there is
+ * none. */
+qn_str qn_schema_discriminator(const qn_schema *s, int32_t node);
 
 int qn_schema_object(qn_schema *s, const qn_schema_facts *f, int32_t *expr);
 int qn_schema_array(qn_schema *s, const qn_schema_facts *f, int32_t *expr);

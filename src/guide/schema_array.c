@@ -1,10 +1,13 @@
 /* guide/schema_array.c — first items, each with a schema of its own, then further ones that share one.
  *
  *     from(i)   ::= item(i) with its comma, from(i + 1)      … or nothing, where there are enough already
- *     further   ::= ("," space item){least, most}              a counter, however many */
+ *     further   ::= ("," space item){least, most}              a counter, however many
+ *
+ * Items that must differ are understood where they are listed: they come in the order of the list.
+ *     some(i, n) ::= value(i) with its comma, some(i + 1, n + 1) | some(i + 1, n)        n there are already */
 #include "guide/schema.h"
 
-enum { FIRST_MAX = 4000 };
+enum { FIRST_MAX = 4000, UNIQUE_MAX = 64 };
 
 typedef struct {
     qn_schema *s;
@@ -113,6 +116,56 @@ static int items(array *a, int32_t *expr) {
     return t->rc;
 }
 
+/* ---- items that differ ---- */
+
+/* Those from value i on, n before them, on the way from the last value to the first: `less` and `more` are those from
+ * i + 1 on, with n and n + 1 before them. */
+static int32_t some_from(array *a, int32_t value, int64_t n, int32_t less, int32_t more) {
+    qn_rule_tree *t = &a->s->t;
+    const int32_t with[] = {n > 0 ? with_comma(a, value) : value, more}, ways[] = {qn_tree_seq(t, with, 2), less};
+    const int32_t rule = qn_tree_rule_add(t, QN_STR("items"));
+    const bool full = a->most >= 0 && n >= a->most;
+    const int32_t body = full ? less : qn_tree_alt(t, ways, 2);
+    if (t->rc == 0)
+        t->rule[rule].body = body;
+    return qn_tree_call(t, rule);
+}
+
+static int each_once(array *a, const int32_t *value, size_t values, int32_t *expr) {
+    qn_rule_tree *t = &a->s->t;
+    int32_t from[UNIQUE_MAX + 1];
+    for (size_t n = 0; n <= values; n++)                /* behind the last value: are there enough? */
+        from[n] = (int64_t)n >= a->least ? 0 : qn_tree_alt(t, NULL, 0);
+    for (size_t i = values; i-- > 0;)
+        for (size_t n = 0; n <= i; n++)
+            from[n] = some_from(a, value[i], (int64_t)n, from[n], from[n + 1]);
+    *expr = from[0];
+    return t->rc;
+}
+
+/* The values that items may have, each as an expression. */
+static int list_values(array *a, qn_ids *values) {
+    qn_schema_view v = {0};
+    bool never = false;
+    int rc = a->firsts > 0 ? 0 : view_of(a, -1, &v, &never);
+    if (rc >= 0 && v.n > 0 && !never)
+        rc = qn_schema_values(a->s, &v, values);
+    qn_free(v.e);
+    if (rc < 0 || (values->n > 0 && values->n <= UNIQUE_MAX))
+        return rc;
+    return qn_schema_fail(a->s, QN_EUNSUPPORTED, a->f->unique_at, "uniqueItems is understood of items that are listed "
+                          "(an enum of up to %d): an automaton does not remember others", UNIQUE_MAX);
+}
+
+static int unique(array *a, int32_t *expr) {
+    qn_ids values = {0};
+    int rc = list_values(a, &values);
+    if (rc >= 0)
+        rc = each_once(a, values.v, values.n, expr);
+    qn_ids_drop(&values);
+    return rc;
+}
+
 int qn_schema_array(qn_schema *s, const qn_schema_facts *f, int32_t *expr) {
     array a = {.s = s, .f = f, .least = f->min_items, .most = f->max_items};
     qn_rule_tree *t = &s->t;
@@ -122,7 +175,7 @@ int qn_schema_array(qn_schema *s, const qn_schema_facts *f, int32_t *expr) {
         return t->rc;
     }
     QN_TRY(count_firsts(&a));
-    QN_TRY(items(&a, &all));
+    QN_TRY(f->unique && (a.most < 0 || a.most > 1) ? unique(&a, &all) : items(&a, &all));
     const int32_t some[] = {all, qn_schema_space(s)};
     const int32_t part[] = {qn_schema_literal(s, QN_STR("[")), qn_schema_space(s), qn_tree_seq(t, some, 2),
                             qn_schema_literal(s, QN_STR("]"))};

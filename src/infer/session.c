@@ -4,7 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-enum { DEFAULT_ROWS = 512, HEAD_ROWS = 32 };
+/* STORED_ROWS: runs of more rows wait until all weights are packed: the file's rows would be taken apart for each. */
+enum { DEFAULT_ROWS = 512, HEAD_ROWS = 32, STORED_ROWS = 4 };
 
 struct qn_session {
     const qn_model *m;
@@ -18,6 +19,7 @@ struct qn_session {
     qn_exec *body, *head;
     qn_body_refs body_refs;
     qn_head_refs head_refs;
+    bool begun;                 /* a run has been: its tokens are out before packing goes on */
     /* one run; all arrays have room for `rows` */
     qn_batch batch;
     qn_segment *segment;
@@ -126,6 +128,8 @@ static int init(qn_session *s, const qn_session_options *o) {
     s->rows = QN_MAX(sequences, QN_MIN(o->rows > 0 ? o->rows : DEFAULT_ROWS, s->context * sequences));
     s->cancel = o->cancel;
     s->epoch = s->m->epoch;
+    if (!qn_model_runs_unpacked(s->m, s->k))
+        qn_model_settle(s->m, s->pool);
     QN_TRY(allocate(s, sequences));
     QN_TRY(take_adapters(s, o, sequences));
     QN_TRY(qn_kv_init(&s->kv, (qn_dtype)kv, c->layers, c->kv_heads, c->Dh, sequences, s->context));
@@ -258,9 +262,24 @@ static int run_head(qn_session *s, qn_logits_fn *fn, void *arg) {
     return 0;
 }
 
+void qn_session_settle(qn_session *s, int64_t rows) {
+    if (rows > STORED_ROWS)
+        qn_model_settle(s->m, s->pool);
+}
+
+/* Weights that are not packed yet (qn_model_settled): the first run begins at once, later ones pack some before they
+ * begin, and many rows wait for all. What a row comes to is the same bits. */
+static void go_on_packing(qn_session *s) {
+    qn_session_settle(s, s->T);
+    if (s->begun)
+        qn_model_pack_on(s->m, s->pool);
+    s->begun = true;
+}
+
 static int run(qn_session *s, qn_logits_fn *fn, void *arg) {
     const int64_t group = s->m->cfg.heads / s->m->cfg.kv_heads;
     s->batch.n_tiles = qn_query_tiles(s->segment, s->batch.n_segments, qn_query_tokens(group), s->tile, s->rows);
+    go_on_packing(s);
     qn_exec_run(s->body, s->T, 0, s->pool, &s->batch);
     return run_head(s, fn, arg);
 }

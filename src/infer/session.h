@@ -72,6 +72,8 @@ void qn_session_truncate(qn_session *s, int64_t seq, int64_t length);
  * of them writes to it. QN_EINVAL: the same sequence, none of the session's, more positions than it has, or other
  * scales of adapters: keys computed by one are not the other's. */
 int qn_session_share(qn_session *s, int64_t from, int64_t to, int64_t n);
+/* Packs what the model's weights still lack (qn_model_settle), where a run of so many rows would: for who times it. */
+void qn_session_settle(qn_session *s, int64_t rows);
 void qn_session_reset(qn_session *s);       /* all sequences, and the epoch */
 
 /* Bytes. kv_used: of pages, at the most so far; kv_reserved: address space. scratch: of all workers, with partials.

@@ -26,6 +26,8 @@ static void linear_add(qn_kernels *k, qn_dtype weight, qn_linear_row row) {
 
 #define QN_LINEAR(weight, m_min, m_max, level, f) \
     linear_add(k, QN_##weight, (qn_linear_row){.fn = f, m_min, m_max, #f, QN_ISA_##level});
+#define QN_STORED(weight, first, last, f) \
+    if (QN_ISA_##first <= k->isa && k->isa <= QN_ISA_##last) k->stored[QN_##weight] = f;
 #define QN_ATTN(kv, level, f) if (qn_isa_uses(k->isa, QN_ISA_##level)) k->attn[QN_##kv] = f;
 #define QN_PACK(form, level, f) if (qn_isa_uses(k->isa, QN_ISA_##level)) k->act_pack[QN_ACT_##form] = f;
 #define QN_KERNEL(family, level, f) if (qn_isa_uses(k->isa, QN_ISA_##level)) k->family = f;
@@ -43,6 +45,7 @@ static void judge_fill(qn_kernels *k) {
 }
 
 #undef QN_LINEAR
+#undef QN_STORED
 #undef QN_ATTN
 #undef QN_PACK
 #undef QN_KERNEL

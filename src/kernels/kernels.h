@@ -2,7 +2,7 @@
  *
  *   isa.h, cpu.c    levels of instructions, and which of them this CPU and OS have
  *   dispatch.c      fills a qn_kernels table: of the rows that fit, the last whose ISA is allowed
- *   pack.c          weights from storage into panels, and rows back out of them
+ *   storage.h       weights as files have them: into panels and back (pack.c), multiplied as they are (stored_scalar.c)
  *   turn.c          the operands of a product's gradients, which are products too
  *   *_ref.inc       the scalar twins, compiled as float (…_ref_f32.c: portable) and as double (…_ref_f64.c: judge)
  *   x86/ (_avx2.c …)  specialisations; they include this header, num/poly.h, num/num.h and intrinsics only (x86/
@@ -19,11 +19,9 @@
 #ifndef QN_KERNELS_KERNELS_H
 #define QN_KERNELS_KERNELS_H
 
-#include "base/base.h"
 #include "kernels/isa.h"
-#include "num/num.h"
+#include "kernels/storage.h"
 
-typedef void qn_real;
 /* ---- products: y[M,N] = x[M,K] · W[N,K]ᵀ ---------------------------------------------------------------------------
  *
  * Weights are packed in panels of 32 output columns; K streams. All rows and ISA levels of a dtype share the layout:
@@ -77,15 +75,6 @@ typedef void qn_linear_fn(const qn_linear_args *a);
 QN_INLINE int64_t qn_cut_unit(qn_dtype weight, qn_isa isa) {
     return weight != QN_BF16 ? 1 : isa == QN_ISA_AMX ? 32 : 2;
 }
-
-/* From storage to panels. src holds rows [n0, n0+rows) of W in `from`, row-major, K per row; they become columns n0…
- * of the packed matrix `dst` (panel 0 at dst). n0 is a multiple of 32. Conversion from ≠ to goes through f32. */
-typedef struct { qn_dtype from, to; const void *src; void *dst; int64_t n0, rows, K; } qn_pack_args;
-void qn_pack_panels(const qn_pack_args *a);
-/* One row (output column n) of a packed matrix back to K floats, e.g. a tied embedding. */
-void qn_unpack_row(float *dst, qn_dtype t, const void *packed, int64_t n, int64_t K);
-/* Rows [n0, n0 + rows), n0 a multiple of 32, to [rows,K]: the same numbers, as fast as memory. */
-void qn_unpack_rows(float *dst, qn_dtype t, const void *packed, int64_t n0, int64_t rows, int64_t K);
 
 /* Activation rows: K floats to one row of the form. */
 typedef void qn_act_pack_fn(void *dst, const qn_real *src, int64_t K);
@@ -267,6 +256,7 @@ struct qn_kernels {
     qn_isa isa;                    /* the cap this table was made for, lowered to what the machine has */
     size_t real;                   /* sizeof(float) or, in the judge, sizeof(double) */
     qn_linear_row linear[QN_DTYPES][QN_LINEAR_ROWS];
+    qn_stored_fn *stored[QN_DTYPES];           /* NULL: at this level such weights are multiplied packed only */
     qn_attn_fn *attn[QN_DTYPES];               /* by KV dtype: F32, F16, BF16, Q8_0 (judge: F64 too) */
     qn_act_pack_fn *act_pack[4];               /* by qn_act_form; NULL where rows are used as they are */
 #define QN_TABLE_SLOT(family) qn_##family##_fn *family;
@@ -282,12 +272,14 @@ qn_linear_fn *qn_linear_pick(const qn_kernels *k, qn_dtype weight, int64_t m);
 
 /* Declarations of every row of the lists. */
 #define QN_LINEAR(weight, m_min, m_max, isa, fn) qn_linear_fn fn;
+#define QN_STORED(weight, first, last, fn) qn_stored_fn fn;
 #define QN_ATTN(kv, isa, fn) qn_attn_fn fn;
 #define QN_PACK(form, isa, fn) qn_act_pack_fn fn;
 #define QN_KERNEL(family, isa, fn) qn_##family##_fn fn;
 #include "kernels/kernel_list.inc"
 #include "kernels/kernel_list_judge.inc"
 #undef QN_LINEAR
+#undef QN_STORED
 #undef QN_ATTN
 #undef QN_PACK
 #undef QN_KERNEL

@@ -230,8 +230,10 @@ static void pack_words(const qn_kernels *k, const qn_pack_args *a, uint8_t *pane
     }
 }
 
-void qn_pack_panels(const qn_pack_args *a) {
-    const size_t row_bytes = qn_dtype_row_bytes(a->from, a->K), panel_bytes = qn_panel_bytes(a->to, a->K);
+void qn_pack_panels(const qn_pack_args *a) { qn_pack_panels_apart(a, qn_dtype_row_bytes(a->from, a->K)); }
+
+void qn_pack_panels_apart(const qn_pack_args *a, size_t row_bytes) {
+    const size_t panel_bytes = qn_panel_bytes(a->to, a->K);
     const int64_t unit = QN_MAX(BLOCK, qn_dtype_get(a->to)->block), whole = qn_dtype_get(a->from)->block;
     const int64_t fits = QN_MAX(FITS / (int64_t)part_bytes(a->to, unit) * unit, whole);
     const int64_t chunk = a->from == a->to ? fits : QN_MIN(fits, CHUNK);

@@ -310,6 +310,7 @@ static bool runs(qn_isa isa, qn_isa cap) { return isa <= cap && qn_isa_has(isa);
 
 typedef struct { qn_dtype weight; int64_t m_min, m_max; qn_isa isa; qn_linear_fn *fn; const char *name; } product;
 #define QN_LINEAR(weight, m_min, m_max, level, f) {QN_##weight, m_min, m_max, QN_ISA_##level, f, #f},
+#define QN_STORED(weight, first, last, f)
 #define QN_ATTN(kv, level, f)
 #define QN_PACK(form, level, f)
 #define QN_KERNEL(family, level, f)
@@ -378,6 +379,22 @@ static void check_brothers(const product *p, const bench *b, qn_selftest_report 
                      (long long)b->m, (long long)b->n, (long long)b->K, kind_names[b->how]);
 }
 
+/* The same product straight from storage, all rows at once: the packed one's bits. */
+static void check_stored(const product *p, const bench *b, qn_selftest_report *report) {
+    qn_stored_fn *fn = qn_kernels_at(p->isa)->stored[b->weight];
+    const float *y = b->y.p;
+    float *alone = b->alone.p;
+    bool same = true;
+    if (!fn)
+        return;
+    fn(&(qn_stored_args){alone, b->ldy, b->x.p, b->ldx, b->stored.p, qn_dtype_row_bytes(b->weight, b->K), b->m, b->n,
+                         b->K});
+    for (int64_t r = 0; r < b->m; r++)
+        same = same && same_bits(alone + r * b->ldy, y + r * b->ldy, b->n);
+    qn_selftest_case(report, same, "%s: straight from storage it differs: m %lld, N %lld, K %lld, %s", p->name,
+                     (long long)b->m, (long long)b->n, (long long)b->K, kind_names[b->how]);
+}
+
 static double check_product(const product *p, const bench *b, qn_selftest_report *report) {
     const float untouched = 12345.0f;
     float *y = b->y.p;
@@ -397,6 +414,7 @@ static double check_product(const product *p, const bench *b, qn_selftest_report
     qn_selftest_case(report, kept, "%s: wrote between the rows of y: m %lld, N %lld, K %lld", p->name, (long long)b->m,
                      (long long)b->n, (long long)b->K);
     check_brothers(p, b, report);
+    check_stored(p, b, report);
     return worst;
 }
 
@@ -473,6 +491,7 @@ static const packer packers[] = {
 #include "kernels/kernel_list.inc"
 };
 #undef QN_LINEAR
+#undef QN_STORED
 #undef QN_PACK
 #undef QN_ATTN
 #undef QN_KERNEL

@@ -499,6 +499,7 @@ static void others_walk(bench *b, const state *s, const state *judge, uint8_t *w
 
 static void attn_walk(bench *b, const state s[3], const state *judge, qn_isa cap) {
 #define QN_LINEAR(weight, m_min, m_max, isa, f)
+#define QN_STORED(weight, first, last, f)
 #define QN_PACK(form, isa, f)
 #define QN_KERNEL(family, isa, f)
 #define QN_ATTN(kv, level, f)                                          \

@@ -215,16 +215,19 @@ static int unknown_target(const qn_arch *a, qn_str word) {
 static int read_targets(const qn_arch *a, const char *targets, bool *meant) {
     const char *at = targets && *targets ? targets : "all-linear";
     for (;;) {
-        const qn_str word = {at, strcspn(at, ",")};
+        const size_t end = strcspn(at, ",");
+        qn_str word = {at + strspn(at, " "), end - QN_MIN(strspn(at, " "), end)};
         bool found = false;
+        while (word.n > 0 && word.s[word.n - 1] == ' ')
+            word.n--;
         for (size_t i = 0; i < a->n_params; i++)
             if ((a->params[i].flags & QN_LORA) && is_meant(a, &a->params[i], word))
                 meant[i] = found = true;
         if (!found)
             return unknown_target(a, word);
-        if (!word.s[word.n])
+        if (!at[end])
             return 0;
-        at = word.s + word.n + 1;
+        at += end + 1;
     }
 }
 
@@ -288,6 +291,7 @@ int qn_adapter_fresh(qn_adapter **out, const qn_model *m, const qn_lora_options 
         rc = qn_adapter_new(out, m->arch, m->cfg.layers, pairs, list_fresh(m, o, meant, pairs), o->dora);
     if (rc >= 0) {
         (*out)->rslora = o->rslora;
+        qn_model_pedigree(m, (*out)->pedigree);
         rc = fill_fresh(*out, m, o->seed, pool);
     }
     if (rc < 0) {
@@ -358,6 +362,8 @@ size_t qn_adapter_room(const qn_adapter *a, int workers) {
 /* Products of plain numbers have the same bits at every level that has an instruction for them: the level is left out
  * of this. */
 void qn_adapter_lengths_in(qn_adapter *a, const qn_model *m, qn_pool *pool, float *room) {
+    if (a->dora)
+        qn_model_settle(m, pool);
     for (size_t i = 0; a->dora && i < a->n; i++) {
         const qn_lora *l = &a->lora[i];
         lengths j = {.l = l, .w = qn_model_param(m, l->p->id, l->layer), .k = qn_kernels_at(QN_ISA_AVX2), .a = room,

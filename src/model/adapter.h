@@ -55,6 +55,7 @@ typedef struct qn_adapter {
     char *token_arena;
     size_t token_bytes;
     char *name;                         /* the path it was read from; "adapter" for a fresh one */
+    char pedigree[17];                  /* of the model it was made on (model.h); "": its files do not say */
 } qn_adapter;
 
 /* What a fresh adapter is made of. */

@@ -95,6 +95,13 @@ out:
     return rc;
 }
 
+/* Which model it was made on, where its maker was quern. */
+static void take_pedigree(qn_adapter *a, const qn_meta *m) {
+    qn_str s = {0};
+    if (m && qn_meta_get_str(m, QN_ADAPTER_PEDIGREE, &s) > 0 && s.n + 1 == sizeof a->pedigree)
+        memcpy(a->pedigree, s.s, s.n);
+}
+
 static int open_peft(qn_adapter **out, const char *dir, const char *name, const qn_arch *arch, const qn_config *c) {
     qn_adapter_said said = {0};
     qn_meta *config = NULL;
@@ -105,7 +112,8 @@ static int open_peft(qn_adapter **out, const char *dir, const char *name, const 
     QN_TRY_OUT(open_tensors(dir, &st));
     said.tensors = qn_safetensors_tensors(st);
     said.path = said.tensors->name;
-    rc = qn_adapter_pairs(out, &said, name, arch, c);
+    QN_TRY_OUT(qn_adapter_pairs(out, &said, name, arch, c));
+    take_pedigree(*out, qn_safetensors_meta(st));
 out:
     qn_meta_free(config);
     qn_safetensors_close(st);
@@ -120,6 +128,8 @@ static int open_gguf(qn_adapter **out, const char *path, const qn_arch *arch, co
     int rc = qn_adapter_gguf_said(&said, qn_gguf_meta(g), arch);
     if (rc >= 0)
         rc = qn_adapter_pairs(out, &said, path, arch, c);
+    if (rc >= 0)
+        take_pedigree(*out, qn_gguf_meta(g));
     qn_gguf_close(g);
     return rc;
 }
@@ -148,9 +158,20 @@ int qn_adapter_open(qn_adapter **out, const char *path, const qn_arch *arch, con
     return rc < 0 ? rc : 0;
 }
 
+/* Shapes do not tell a model from another training of the same plan. That may be meant: it is said and not refused. */
+static void warn_of_another(const qn_adapter *a, const qn_model *m) {
+    char own[17];
+    qn_model_pedigree(m, own);
+    if (*a->pedigree && strcmp(a->pedigree, own) != 0)
+        qn_log(QN_LOG_WARN, "%s: was trained on another model than this one: shapes fit, norms and biases are other "
+               "numbers (%s there, %s here)", a->name, a->pedigree, own);
+}
+
 int qn_adapter_read(qn_adapter **out, const char *path, const qn_model *m) {
     QN_TRY(qn_adapter_open(out, path, m->arch, &m->cfg));
     int rc = qn_adapter_check(*out, m);
+    if (rc >= 0)
+        warn_of_another(*out, m);
     if (rc >= 0)
         rc = qn_adapter_lengths(*out, m, NULL);
     if (rc >= 0)

@@ -44,6 +44,8 @@ static int put_keys(qn_gguf_writer *w, const qn_adapter *a, const char *base, do
     QN_TRY(qn_gguf_put_str(w, "adapter.type", QN_STR("lora")));
     QN_TRY(qn_gguf_put_f32(w, "adapter.lora.alpha", (float)alpha));
     QN_TRY(qn_gguf_put_u32(w, "general.file_type", 0));
+    if (*a->pedigree)
+        QN_TRY(qn_gguf_put_str(w, QN_ADAPTER_PEDIGREE, qn_str_of(a->pedigree)));
     if (!base)
         return 0;
     QN_TRY(qn_gguf_put_u32(w, "general.base_model.count", 1));

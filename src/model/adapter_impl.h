@@ -50,6 +50,8 @@ int qn_adapter_tokens_stream(const qn_adapter *a, qn_tensor_writer *t);
 int qn_adapter_module(const qn_arch *a, const qn_param *p, bool is_gguf, int64_t layer, qn_buf *out);
 typedef enum { QN_LORA_A, QN_LORA_B, QN_LORA_MAGNITUDE, QN_LORA_TENSORS } qn_lora_tensor;
 int qn_adapter_tensor_name(const char *module, bool is_gguf, qn_lora_tensor which, qn_buf *out);
+/* Where both forms say which model it was made on, in a place that others pass over. */
+#define QN_ADAPTER_PEDIGREE "quern.base"
 /* In a model's directory every name begins so. */
 #define QN_PEFT_PREFIX "base_model.model."
 

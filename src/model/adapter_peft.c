@@ -340,6 +340,8 @@ static int write_files(writing *w, const char *base, const char *dir) {
     QN_TRY_OUT(qn_out_open(&config, path.s));
     QN_TRY_OUT(qn_out_write(&config, text.s, text.n));
     QN_TRY_OUT(qn_safetensors_writer_meta(&st, QN_STR("format"), QN_STR("pt")));
+    if (*w->a->pedigree)
+        QN_TRY_OUT(qn_safetensors_writer_meta(&st, QN_STR(QN_ADAPTER_PEDIGREE), qn_str_of(w->a->pedigree)));
     QN_TRY_OUT(qn_path_join(&path, dir, QN_PEFT_WEIGHTS));
     QN_TRY_OUT(qn_safetensors_writer_begin(&st, path.s));
     for (size_t i = 0; i < w->n; i++)

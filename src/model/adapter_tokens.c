@@ -122,6 +122,7 @@ static void fill(const qn_adapter *a, const qn_tensor *table, const qn_tensor *t
 int qn_adapter_fresh_tokens(qn_adapter *a, const qn_model *m, const int32_t *id, size_t n) {
     const qn_tensor *head = qn_model_param(m, QN_P_HEAD, -1);
     const int64_t D = m->cfg.D;
+    qn_assert(qn_model_settled(m));
     int64_t *wide = qn_alloc(QN_MEM_SCRATCH, n * sizeof *wide);
     float *rows = qn_alloc(QN_MEM_SCRATCH, (n + 1) * (size_t)D * sizeof *rows);
     double *mean = qn_alloc(QN_MEM_SCRATCH, (size_t)D * sizeof *mean);

@@ -1,27 +1,18 @@
 /* model/load.c — names bound to tensors, shapes checked, weights packed for this machine.
  *
  * Two passes: the first decides for every parameter where it lies in the file, what it becomes and where it goes, and
- * fails before anything large is allocated; the second packs panel by panel over the pool and gives the mapped pages
- * back, so that file and arena are never resident together. */
+ * fails before anything large is allocated; the second (packing.c) packs tile by tile over the pool, or behind the
+ * first tokens, and gives the mapped pages back, so that file and arena are never resident together. */
 #include "base/log.h"
-#include "model/stored.h"
+#include "model/packing.h"
 
-#include <stdatomic.h>
 #include <string.h>
-
-/* One parameter on its way from the file to the arena. */
-typedef struct {
-    qn_stored st;
-    qn_dtype to;
-    size_t offset, bytes;
-    int64_t tile;                       /* its first one in pass 2 */
-} binding;
 
 typedef struct {
     qn_model *m;
     const qn_source *s;
     const qn_model_options *o;
-    binding *b;
+    qn_binding *b;
     size_t n, cap;
     size_t arena;
     bool *used;                         /* [tensors of the file] */
@@ -35,7 +26,7 @@ typedef struct {
 /* ---- pass 1: bind ---- */
 
 /* What a matrix is packed as. Vectors are always F32. */
-static int choose_dtype(const loader *l, binding *b) {
+static int choose_dtype(const loader *l, qn_binding *b) {
     const qn_tensor_info *t = b->st.info;
     if (b->st.rank == 1 && qn_dtype_get((qn_dtype)t->dtype)->block > 1)
         return qn_fail(QN_EUNSUPPORTED, "%s: tensor %.*s is a vector in %s; vectors must be F64, F32, F16 or BF16",
@@ -57,7 +48,7 @@ static int choose_dtype(const loader *l, binding *b) {
     return 0;
 }
 
-static int push_binding(loader *l, binding b) {
+static int push_binding(loader *l, qn_binding b) {
     const int64_t *dim = b.st.dim;
     QN_TRY(qn_stored_check(&b.st, l->s));
     QN_TRY(choose_dtype(l, &b));
@@ -74,7 +65,7 @@ static int push_binding(loader *l, binding b) {
 }
 
 static int bind_param(loader *l, const qn_param *p, int64_t layer) {
-    binding b = {0};
+    qn_binding b = {0};
     QN_TRY(qn_stored_find(&b.st, l->s, l->m->arch, &l->m->cfg, p, layer));
     if (b.st.info)
         l->used[b.st.info - qn_tensor_at(qn_source_tensors(l->s), 0)] = true;
@@ -173,94 +164,6 @@ static int bind_all(loader *l) {
     return check_arena(l);
 }
 
-/* ---- pass 2: pack ---- */
-
-typedef struct {
-    const loader *l;
-    _Atomic int64_t *left;              /* [bindings] tiles that are not packed yet */
-    char *gather;                       /* per worker: what qn_stored_rows fills */
-    size_t gather_bytes;
-} packing;
-
-static char *room_of(const packing *k, int worker) { return k->gather + (size_t)worker * k->gather_bytes; }
-
-static void pack_panel(const packing *k, const binding *b, int64_t panel, int worker) {
-    const int64_t n0 = panel * QN_PANEL, rows = QN_MIN(QN_PANEL, b->st.dim[0] - n0);
-    const qn_pack_args a = {
-        .from = (qn_dtype)b->st.info->dtype, .to = b->to, .src = qn_stored_rows(&b->st, n0, rows, room_of(k, worker)),
-        .dst = k->l->m->arena + b->offset, .n0 = n0, .rows = rows, .K = b->st.dim[1],
-    };
-    qn_pack_panels(&a);
-}
-
-static void unpack_vector(const packing *k, const binding *b, int worker) {
-    const char *src = qn_stored_rows(&b->st, 0, b->st.dim[0], room_of(k, worker));
-    qn_dtype_get((qn_dtype)b->st.info->dtype)->decode_row((float *)(k->l->m->arena + b->offset), src, b->st.dim[0]);
-}
-
-/* What qn_stored_rows may want to gather. */
-static size_t room_bytes(const binding *b) {
-    return qn_round64((size_t)(b->st.rank == 2 ? QN_PANEL : b->st.dim[0]) * qn_stored_row_bytes(&b->st));
-}
-
-/* A tile is a panel or a whole vector, and all parameters are one region: no thread waits at the end of each, and who
- * packs the last tile of one gives its pages back while the others go on. */
-static int64_t tiles_of(const binding *b) { return b->st.rank == 2 ? qn_panels(b->st.dim[0]) : 1; }
-
-static size_t binding_of_tile(const loader *l, int64_t tile) {
-    size_t low = 0, high = l->n;
-    while (high - low > 1) {
-        const size_t middle = low + (high - low) / 2;
-        if (l->b[middle].tile <= tile)
-            low = middle;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static void pack_tile(void *arg, int64_t tile, int worker) {
-    const packing *k = arg;
-    const size_t i = binding_of_tile(k->l, tile);
-    const binding *b = &k->l->b[i];
-    if (b->st.rank == 2)
-        pack_panel(k, b, tile - b->tile, worker);
-    else
-        unpack_vector(k, b, worker);
-    const bool last = b->st.first + b->st.dim[0] == b->st.total;    /* of those that share the tensor */
-    if (atomic_fetch_sub(&k->left[i], 1) == 1 && last && !k->l->o->keep_pages)
-        qn_tensor_drop_pages(qn_source_tensors(k->l->s), b->st.info);
-}
-
-static void set_param(qn_model *m, const binding *b) {
-    const bool matrix = b->st.rank == 2;
-    m->param[(b->st.layer + 1) * QN_PARAMS + b->st.p->id] = (qn_tensor){
-        .dtype = b->to, .layout = matrix ? QN_LAYOUT_PANELS : QN_LAYOUT_ROWS, .rank = b->st.rank,
-        .dim = {b->st.dim[0], matrix ? b->st.dim[1] : 0}, .stride = b->st.dim[1], .data = m->arena + b->offset};
-}
-
-static int pack_all(loader *l, qn_pool *pool) {
-    packing k = {.l = l};
-    int64_t tiles = 0;
-    k.left = qn_alloc(QN_MEM_SCRATCH, l->n * sizeof *k.left);
-    for (size_t i = 0; k.left && i < l->n; i++) {
-        binding *b = &l->b[i];
-        k.gather_bytes = QN_MAX(k.gather_bytes, room_bytes(b));
-        b->tile = tiles;
-        tiles += tiles_of(b);
-        atomic_init(&k.left[i], tiles_of(b));
-        set_param(l->m, b);
-    }
-    if (k.left)
-        k.gather = qn_alloc(QN_MEM_SCRATCH, k.gather_bytes * (size_t)qn_pool_threads(pool));
-    const int rc = k.gather ? 0 : QN_ENOMEM;
-    if (rc >= 0)
-        qn_parallel(pool, tiles, pack_tile, &k);
-    qn_free(k.left);
-    qn_free(k.gather);
-    return rc;
-}
-
 /* ---- the model ---- */
 
 static int describe(loader *l) {
@@ -298,7 +201,12 @@ static int load(loader *l, qn_pool *pool) {
     m->arena = qn_arena_map(QN_MEM_WEIGHTS, m->arena_bytes);
     if (!m->arena)
         return QN_ENOMEM;
-    QN_TRY(pack_all(l, pool));
+    QN_TRY(qn_packing_new(&m->packing, m, l->s, l->b, l->n, l->o));
+    QN_TRY(qn_packing_begin(m->packing, pool));
+    if (qn_model_settled(m)) {
+        qn_packing_free(m->packing);
+        m->packing = NULL;
+    }
     return describe(l);
 }
 
@@ -327,6 +235,7 @@ void qn_model_free(qn_model *m) {
     if (!m)
         return;
     qn_arena_unmap(QN_MEM_WEIGHTS, m->arena, m->arena_bytes);
+    qn_packing_free(m->packing);
     qn_free(m->param);
     qn_free(m->identity);
     qn_free(m);

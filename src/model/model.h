@@ -5,7 +5,8 @@
  *   config.h .c   its numbers, from either spelling      rope_freq.c
  *   arch.h .c     the families: arch_<name>.c, one table each of keys, parameters, wiring (arch_list.inc)
  *   stored.h .c   where a parameter lies in a file: alone or among others, as it is used or transposed
- *   load.c        names bound to tensors, shapes checked, weights packed for this machine
+ *   load.c        names bound to tensors, shapes checked
+ *   packing.h .c  weights packed for this machine: at once, or behind the first tokens
  *   adapter.h     low-rank adapters beside a model's weights
  *   fingerprint.c what a model in memory is, in sixteen digits
  *   blank.c       a model without a file      params.h .c   the parameters of a model that is trained
@@ -63,6 +64,7 @@ int qn_model_tokenizer(qn_tok **out, const char *path);
 typedef struct {
     int weights;            /* a qn_dtype that all matrices are converted to, or -1: as they are stored */
     bool keep_pages;        /* do not give the mapped pages back after packing (several loads of one file) */
+    bool behind;            /* matrices that can be multiplied as they are stored wait in the file: see below */
 } qn_model_options;
 enum { QN_WEIGHTS_AS_IS = -1 };
 
@@ -77,6 +79,7 @@ typedef struct qn_model {
     int64_t n_params;               /* numbers, tied ones once */
     qn_dtype main_dtype;            /* packed dtype that holds most numbers of the matrices */
     uint64_t epoch;                 /* grows when a trainer publishes new weights; sessions compare */
+    struct qn_packing *packing;     /* of a model that was loaded with `behind`, else NULL */
     char *identity;                 /* "llama, 134.5 M parameters, q4_1+q8_0 as stored": what was evaluated */
 } qn_model;
 
@@ -85,12 +88,25 @@ typedef struct qn_model {
  * QN_ENOTFOUND (a tensor, or all weights), QN_ESHAPE, QN_EUNSUPPORTED (its type), QN_EIO (the file has become shorter),
  * QN_EINVAL (the options), and what qn_source_config says; QN_ENOMEM. */
 int qn_model_load(qn_model **out, const qn_source *s, const qn_model_options *o, qn_pool *pool);
+/* A model loaded with `behind` is ready before its weights are packed. Until they are (settled), the source stays open,
+ * and nobody but sessions may read the weights: these do, from whatever is there, with the same bits (decision 021).
+ * Any thread may pack, also while sessions run. */
+bool qn_model_settled(const qn_model *m);
+bool qn_model_runs_unpacked(const qn_model *m, const qn_kernels *k);    /* false: with this table it must be settled */
+void qn_model_settle(const qn_model *m, qn_pool *pool);         /* packs what is missing, and waits for others who do */
+void qn_model_pack_on(const qn_model *m, qn_pool *pool);        /* a small part of what is missing: between two runs */
+bool qn_model_pack_next(const qn_model *m);     /* a smaller one, on this thread; false: nothing is left to be begun */
+bool qn_model_fetch_next(const qn_model *m);    /* the pages of as much of the file, ready for a first run */
 /* A model without a file: every parameter of the family in its place, all of them zero; of the optional ones those that
  * has[id] names (NULL: none), and no head of its own where c->tied. Matrices in F32 or BF16 (QN_EINVAL: others). What
  * fills it: model/params.h. QN_ENOMEM. */
 int qn_model_blank(qn_model **out, const qn_arch *arch, const qn_config *c, const bool *has, qn_dtype matrices);
-/* 16 digits of every number that the model holds, and of its shapes: the same on every machine and for any threads. */
+/* 16 digits of every number that the model holds, of its shapes, and of what is done with them (heads, epsilon, RoPE):
+ * the same on every machine and for any threads. */
 int qn_model_fingerprint(const qn_model *m, qn_pool *pool, char out[17]);       /* QN_ENOMEM */
+/* 16 digits of its vectors alone, norms and biases, which every form and dtype keeps to the bit: a model that was
+ * quantized or converted has those of the one it was made of, any other training has others. */
+void qn_model_pedigree(const qn_model *m, char out[17]);
 void qn_model_free(qn_model *m);                /* NULL is fine; no session may borrow it any more */
 /* The KV dtype that fits the model's product at the kernels' level (docs/NUMERICS.md): f32 where most weights are F32,
  * else bf16 with bf16 dots, f16 without. */

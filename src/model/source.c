@@ -61,12 +61,20 @@ static int open_tokenizer(qn_source *s) {
     return rc;
 }
 
+/* What a run with --lora leaves is often named in the model's place. */
+static int is_an_adapter(const char *path) {
+    return qn_fail(QN_EINVAL, "%s: is an adapter, which sits on a model; name the model, and this with --adapter",
+                   path);
+}
+
 static int open_path(qn_source *s) {
     const qn_str path = qn_str_of(s->path);
     if (qn_is_dir(s->path)) {
         const int config = has_file(s->path, "config.json"), words = has_file(s->path, "tokenizer.json");
         QN_TRY(config);
         QN_TRY(words);
+        if (!config && !words && has_file(s->path, "adapter_config.json") > 0)
+            return is_an_adapter(s->path);
         return words && !config ? open_tokenizer(s) : open_directory(s);
     }
     if (qn_str_ends(path, ".json") && !has_magic(s->path))
@@ -168,9 +176,14 @@ static int hf_special_ids(const qn_source *s, qn_config *c) {
 }
 
 int qn_source_config(const qn_source *s, const qn_arch **arch, qn_config *c) {
+    qn_str type = {0};
+    if (s->kind == QN_SOURCE_TOKENIZER && qn_is_dir(s->path) && has_file(s->path, "adapter_config.json") > 0)
+        return is_an_adapter(s->path);
     if (s->kind == QN_SOURCE_TOKENIZER)
         return qn_fail(QN_EINVAL, "%s: a tokenizer is not a model; name a GGUF file or a model directory", s->path);
     const bool is_gguf = s->kind == QN_SOURCE_GGUF;
+    if (is_gguf && qn_meta_get_str(s->meta, "general.type", &type) > 0 && qn_str_is(type, "adapter"))
+        return is_an_adapter(s->path);
     QN_TRY(find_arch(s, arch));
     QN_TRY(qn_config_read(c, *arch, s->meta, is_gguf));
     QN_TRY(is_gguf ? gguf_special_ids(s, c) : hf_special_ids(s, c));

@@ -509,6 +509,7 @@ static qn_ref loss(build *b, qn_ref x, qn_ref target, qn_ref weight) {
 
 int qn_model_loss(const qn_model *m, qn_graph *g, const qn_graph_options *o, qn_loss_refs *refs) {
     build b = {.m = m, .g = g, .o = o, .layer = -1};
+    qn_assert(qn_model_settled(m));
     QN_TRY(qn_arch_continues(m->arch, &m->cfg, NULL));
     refs->ids = input(&b, "ids", QN_I32, (qn_shape){1, {QN_DIM_T}});
     refs->positions = input(&b, "positions", QN_I32, (qn_shape){1, {QN_DIM_T}});

@@ -102,14 +102,6 @@ size_t qn_stored_row_bytes(const qn_stored *st) {
     return qn_dtype_row_bytes((qn_dtype)st->info->dtype, st->dim[1]);
 }
 
-/* Stored row that becomes row r: GGUF interleaves the halves of what a head rotates (row 2i + j is half j, pair i). */
-static int64_t stored_row(const qn_stored *st, int64_t r) {
-    const int64_t half = st->rot / 2, in_head = r % st->Dh;
-    if (in_head >= st->rot)
-        return r;
-    return r - in_head + 2 * (in_head % half) + in_head / half;
-}
-
 /* n numbers of `width` bytes to places `stride` bytes apart. */
 static void scatter(char *to, size_t stride, const char *from, int64_t n, size_t width) {
     if (width == 2)
@@ -153,6 +145,15 @@ const char *qn_stored_rows(const qn_stored *st, int64_t row, int64_t n, void *ro
     if (st->rot == 0)
         return src + (size_t)row * bytes;
     for (int64_t r = 0; r < n; r++)
-        memcpy((char *)room + (size_t)r * bytes, src + (size_t)stored_row(st, row + r) * bytes, bytes);
+        memcpy((char *)room + (size_t)r * bytes,
+               src + (size_t)qn_interleaved_row(row + r, st->Dh, st->rot) * bytes, bytes);
     return room;
+}
+
+bool qn_stored_panel(const qn_stored *st, int64_t panel, qn_panel_rows *out) {
+    if (st->rank != 2 || st->transposed || !qn_interleaves_by_panels(st->Dh, st->rot))
+        return false;
+    const size_t bytes = qn_stored_row_bytes(st);
+    *out = qn_panel_rows_at(st->info->data + (size_t)st->first * bytes, bytes, st->Dh, st->rot, panel);
+    return true;
 }

@@ -13,6 +13,7 @@
 #ifndef QN_MODEL_STORED_H
 #define QN_MODEL_STORED_H
 
+#include "graph/unpacked.h"
 #include "model/model.h"
 
 typedef struct {
@@ -38,6 +39,10 @@ size_t qn_stored_row_bytes(const qn_stored *st);
 /* Rows [row, row + n) in the order of use, one after the other, in the stored dtype: the file itself where they lie so,
  * otherwise gathered into room, n rows wide. */
 const char *qn_stored_rows(const qn_stored *st, int64_t row, int64_t n, void *room);
+
+/* The rows of a matrix that become one panel, where they lie in the file at equal distances; false: they have to be
+ * gathered. Of one parameter the answer is the same for all panels. */
+bool qn_stored_panel(const qn_stored *st, int64_t panel, qn_panel_rows *out);
 
 /* Columns [column, column + n) of a matrix [R,C] as n rows of R numbers: in the stored dtype, or as floats where that
  * has blocks (column and n are whole ones then). */

@@ -4,6 +4,7 @@
  *
  * Weights that read the same x (query, key and value; gate and up) are one node: one pack of x, one barrier. A tile
  * is a block of rows against a few panels; its size depends on shapes alone. Backward: linear_grad.c. */
+#include "graph/unpacked.h"
 #include "ops/linear_impl.h"
 
 enum { ROW_TILE = 96, TILE_BYTES = 256 * 1024, MIN_TILES = 8 };
@@ -60,6 +61,24 @@ static void add_bias(const qn_op_ctx *c, qn_linear_args *a, int i, int64_t n0) {
     }
 }
 
+/* The tile's panels one by one, each as it is found: packed, or as rows of the file. */
+static void multiply_unpacked(const qn_op_ctx *c, const qn_tensor *w, const qn_linear_args *a, int64_t panel) {
+    const struct qn_unpacked *u = w->unpacked;
+    for (int64_t n = 0; n < a->n; n += QN_PANEL, panel++) {
+        const int64_t columns = QN_MIN(a->n - n, QN_PANEL);
+        char *y = (char *)a->y + (size_t)n * c->k->real;
+        if (qn_panel_packed(u, panel)) {
+            const char *at = (const char *)w->data + (size_t)panel * qn_panel_bytes(w->dtype, a->K);
+            qn_linear_pick(c->k, w->dtype, a->m)(
+                &(qn_linear_args){y, a->ldy, a->x, a->ldx, at, a->m, columns, a->K, false});
+        } else {
+            const qn_panel_rows rows = qn_panel_rows_at(u->rows, u->row_bytes, u->Dh, u->rot, panel);
+            c->k->stored[w->dtype](
+                &(qn_stored_args){y, a->ldy, a->x, a->ldx, rows.first, rows.apart, a->m, columns, a->K});
+        }
+    }
+}
+
 static void forward(const qn_op_ctx *c, int64_t tile, void *scratch) {
     const qn_linear_attr *at = c->attr;
     const qn_tensor *x = &c->in[X];
@@ -83,7 +102,10 @@ static void forward(const qn_op_ctx *c, int64_t tile, void *scratch) {
         .n = QN_MIN(panels.end * QN_PANEL, w->dim[0]) - panels.begin * QN_PANEL,
         .K = w->dim[1],
     };
-    qn_linear_pick(c->k, w->dtype, a.m)(&a);
+    if (qn_all_packed(w->unpacked))
+        qn_linear_pick(c->k, w->dtype, a.m)(&a);
+    else
+        multiply_unpacked(c, w, &a, panels.begin);
     if (has_bias(at, i))
         add_bias(c, &a, i, panels.begin * QN_PANEL);
 }

@@ -1,4 +1,5 @@
 /* ops/ops.c — the registry, and what many ops share. */
+#include "graph/unpacked.h"
 #include "ops/ops.h"
 
 #include <string.h>
@@ -52,7 +53,13 @@ void qn_op_panel_row(const qn_op_ctx *c, const qn_tensor *w, int64_t row, void *
         return;
     }
     float *x = judged ? scratch : out;
-    qn_unpack_row(x, w->dtype, w->data, row, K);
+    if (qn_all_packed(w->unpacked) || qn_panel_packed(w->unpacked, row / QN_PANEL)) {
+        qn_unpack_row(x, w->dtype, w->data, row, K);
+    } else {
+        const struct qn_unpacked *u = w->unpacked;
+        const int64_t stored = qn_interleaved_row(row, u->Dh, u->rot);
+        qn_dtype_get(w->dtype)->decode_row(x, u->rows + (size_t)stored * u->row_bytes, K);
+    }
     for (int64_t i = 0; judged && i < K; i++)
         ((double *)out)[i] = (double)x[i];
 }

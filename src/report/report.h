@@ -7,6 +7,7 @@
  *   report_facts.c    what the numbers say: least, median, first, last; sentences out of them
  *   figures_run.c     figures of the run: loss, rate, gradient, speed, each with a sentence that says what to look at
  *   figures_judged.c  … of a run over preferences: margins, rewards, how far answers have moved
+ *   figures_asked.c   … of tasks that were asked on the way
  *   figures_eval.c    figures of the model: tasks beside baselines, bits by kind against their floor
  *   figures_align.c   alignment: bars, a curve over a sweep, tables
  *   figures_frontier.c … what is bought against what is paid, a point per model

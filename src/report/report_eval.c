@@ -265,6 +265,7 @@ void qn_report_run_drop(qn_report_run *run) {
     drop_kinds(run);
     qn_run_table_drop(&run->metrics);
     qn_run_table_drop(&run->judged);
+    qn_run_table_drop(&run->asked);
     qn_free(run->fact);
     qn_free(run->sample);
     qn_free(run->task);

@@ -53,6 +53,8 @@ typedef struct {
     double layers, width, heads, context, vocab;
     qn_report_fact *fact; size_t facts, fact_cap;
     qn_run_table metrics, judged;       /* judged: without rows where nothing is */
+    const char *asked_name[QN_PALETTE], *asked_key[QN_PALETTE]; size_t n_asked;     /* tasks on the way: the first */
+    qn_run_table asked;                 /* a column of each */
     qn_report_sample *sample; size_t samples, sample_cap;
     int64_t samples_broken;
     qn_report_task *task; size_t tasks, task_cap;
@@ -147,6 +149,7 @@ int qn_curves_medians(qn_curves *c, const qn_run_table *t, int column, const cha
 int qn_curves_measured(qn_curves *c, const qn_run_table *t, int column, const char *name, int color);
 
 int qn_figure_loss(const qn_report *r, qn_sink *s);
+int qn_figure_asked(const qn_report *r, qn_sink *s);            /* tasks on the way */
 int qn_figures_judged(const qn_report *r, qn_sink *s);          /* margins, rewards, how far answers have moved */
 int qn_figures_course(const qn_report *r, qn_sink *s);          /* rate, gradient, speed */
 int qn_figure_eval(const qn_report *r, qn_sink *s);

@@ -173,6 +173,7 @@ static int put_figures(const qn_report *r, qn_sink *s) {
         QN_TRY(qn_figures_judged(r, s));
         QN_TRY(qn_show_grid(s, false));
     }
+    QN_TRY(qn_figure_asked(r, s));
     if (any_tasks(r)) {
         QN_TRY(qn_show_heading(s, "What it knows"));
         QN_TRY(qn_figure_eval(r, s));

@@ -139,11 +139,32 @@ static void take_numbers(qn_report_run *run, qn_str m) {
         *number[i].to = qn_member_number(m, number[i].path);
 }
 
+typedef struct { qn_report *r; qn_report_run *run; } asking;
+
+static int take_asked(void *arg, qn_str key, qn_str value) {
+    const asking *a = arg;
+    qn_report_run *run = a->run;
+    const size_t k = run->n_asked;
+    qn_buf b = {0};
+    (void)key;
+    if (k == QN_LEN(run->asked_key))
+        return 0;
+    QN_TRY(qn_report_take(a->r, &run->asked_name[k], value));
+    int rc = qn_buf_printf(&b, "eval_task/%.80s", run->asked_name[k]);
+    if (rc >= 0 && !(run->asked_key[k] = qn_report_keep(a->r, qn_buf_view(&b))))
+        rc = QN_ENOMEM;
+    run->n_asked += rc >= 0;
+    qn_buf_drop(&b);
+    return rc;
+}
+
 static int take_manifest(qn_report *r, qn_report_run *run, qn_str m) {
+    asking a = {r, run};
     static const char *const groups[] = {"recipe", "model"};
     QN_TRY(take_texts(r, run, m));
     take_numbers(run, m);
     QN_TRY(qn_members_each(qn_member(m, "resumed"), take_resumed, run));
+    QN_TRY(qn_members_each(qn_member(m, "task_names"), take_asked, &a));
     for (size_t i = 0; i < QN_LEN(groups); i++) {
         flattening f = {.r = r, .run = run, .group = groups[i]};
         QN_TRY(qn_members_each(qn_member(m, groups[i]), take_fact, &f));
@@ -370,6 +391,8 @@ int qn_report_read_run(qn_report *r, qn_report_run *run, const char *dir) {
     QN_TRY_OUT(qn_run_table_read(&run->metrics, dir, keys, QN_METRICS));
     if (*run->loss_type && strcmp(run->loss_type, "nll") != 0)
         QN_TRY_OUT(qn_run_table_read(&run->judged, dir, qn_judged_keys, QN_JUDGED));
+    if (run->n_asked)
+        QN_TRY_OUT(qn_run_table_read(&run->asked, dir, run->asked_key, run->n_asked));
     QN_TRY_OUT(qn_path_join(&path, dir, "samples.jsonl"));
     QN_TRY_OUT(read_samples(r, run, path.s));
     QN_TRY_OUT(read_data(r, run, dir, qn_buf_view(&manifest)));

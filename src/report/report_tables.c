@@ -5,7 +5,7 @@
 
 #include "report/report_impl.h"
 
-enum { SAMPLES_SHOWN = 6, SAMPLE_BYTES = 1500, DIFFERENT_MOST = 24 };
+enum { SAMPLES_SHOWN = 6, SAMPLE_BYTES = 1500, DIFFERENT_MOST = 24, DIFFERENT_AT_ONCE = 8 };
 
 /* ---- cells ------------------------------------------------------------------------------------------------------- */
 
@@ -85,28 +85,38 @@ static bool differs(const qn_report *r, const qn_report_fact *f) {
     return false;
 }
 
-static int begin_differences(const qn_report *r, qn_buf *out) {
-    QN_TRY(qn_buf_puts(out, "<h3>What differs</h3>\n<div class=\"scroll\"><table>\n<thead><tr><th></th>"));
-    for (size_t i = 0; i < r->n; i++)
-        QN_TRY(cell(out, "th class=\"num\"", r->run[i].name));
-    return qn_buf_puts(out, "</tr></thead>\n<tbody>\n");
+static size_t count_differences(const qn_report *r) {
+    size_t n = 0;
+    for (size_t i = 0; i < r->run[0].facts; i++)
+        n += differs(r, &r->run[0].fact[i]);
+    return n;
 }
 
-/* What was asked of one run and not of the other: usually the whole point of a comparison. */
+/* What was asked of one run and not of the other: usually the whole point of a comparison. Runs of several kinds differ
+ * in so much that it would stand before all else: there it is folded up. */
 static int put_differences(const qn_report *r, qn_buf *out) {
     const qn_report_run *first = &r->run[0];
+    const size_t all = count_differences(r);
     size_t shown = 0;
+    if (all == 0)
+        return 0;
+    QN_TRY(qn_buf_printf(out, "<details%s>\n<summary>What differs</summary>\n<div class=\"scroll\"><table>\n<thead><tr>"
+                              "<th></th>", all <= DIFFERENT_AT_ONCE ? " open" : ""));
+    for (size_t i = 0; i < r->n; i++)
+        QN_TRY(cell(out, "th class=\"num\"", r->run[i].name));
+    QN_TRY(qn_buf_puts(out, "</tr></thead>\n<tbody>\n"));
     for (size_t i = 0; i < first->facts && shown < DIFFERENT_MOST; i++) {
         if (!differs(r, &first->fact[i]))
             continue;
-        QN_TRY(shown++ ? 0 : begin_differences(r, out));
+        shown++;
         QN_TRY(qn_buf_puts(out, "<tr>"));
         QN_TRY(cell(out, "th", first->fact[i].key));
         for (size_t k = 0; k < r->n; k++)
             QN_TRY(cell(out, "td class=\"num\"", fact_of(&r->run[k], &first->fact[i])));
         QN_TRY(qn_buf_puts(out, "</tr>\n"));
     }
-    return shown ? table_end(out) : 0;
+    QN_TRY(table_end(out));
+    return qn_buf_puts(out, "</details>\n");
 }
 
 int qn_table_runs(const qn_report *r, qn_buf *out) {

@@ -76,6 +76,7 @@ int qn_report_text(const qn_report *r, qn_buf *out, const qn_text_plot *t) {
         QN_TRY(put_run(&s, &r->run[i]));
     QN_TRY(qn_figure_loss(r, &s));
     QN_TRY(qn_figures_judged(r, &s));
+    QN_TRY(qn_figure_asked(r, &s));
     QN_TRY(qn_figure_eval(r, &s));
     QN_TRY(qn_figure_align(r, &s));
     QN_TRY(qn_figure_sweep(r, &s));

@@ -194,14 +194,21 @@ static int read_response_format(qn_exchange *x, qn_json *j, qn_ask *a) {
     if (which == 2 && !a->schema.s)
         return qn_json_fail(j, QN_EINVAL, "response_format of type json_schema wants \"json_schema\": {\"schema\": …}");
     a->format = which == 1 && a->schema.s ? QN_FORMAT_SCHEMA : (qn_ask_format)which;
+    a->format_by = "response_format";
     return 0;
 }
 
-/* llama.cpp's two: a schema, a grammar. */
+/* llama.cpp's and vLLM's: a schema, as JSON or as a text that holds it. */
 static int read_schema(qn_exchange *x, qn_json *j, qn_ask *a) {
     (void)x;
     a->format = QN_FORMAT_SCHEMA;
-    return qn_json_raw(j, &a->schema);
+    a->format_by = "json_schema";
+    if (qn_json_peek(j) != '"')
+        return qn_json_raw(j, &a->schema);
+    qn_buf_clear(&a->schema_text);
+    QN_TRY(qn_json_string(j, &a->schema_text));
+    a->schema = qn_buf_view(&a->schema_text);
+    return 0;
 }
 
 static int read_grammar(qn_exchange *x, qn_json *j, qn_ask *a) {
@@ -209,7 +216,70 @@ static int read_grammar(qn_exchange *x, qn_json *j, qn_ask *a) {
     qn_buf_clear(&a->grammar);
     QN_TRY(qn_json_string(j, &a->grammar));
     a->format = a->grammar.n > 0 ? QN_FORMAT_GRAMMAR : a->format;
+    a->format_by = "grammar";
     return 0;
+}
+
+static int read_regex(qn_exchange *x, qn_json *j, qn_ask *a) {
+    QN_TRY(read_grammar(x, j, a));
+    a->format = QN_FORMAT_PATTERN;
+    a->format_by = "guided_regex";
+    return 0;
+}
+
+/* ["yes", "no"]: one of these, as a grammar. */
+static int read_choice(qn_exchange *x, qn_json *j, qn_ask *a) {
+    qn_buf text = {0};
+    int more, rc = 0;
+    (void)x;
+    qn_buf_clear(&a->grammar);
+    QN_TRY_OUT(qn_buf_puts(&a->grammar, "root ::="));
+    QN_TRY_OUT(qn_json_enter(j, '['));
+    for (const char *or = " \""; (more = qn_json_item(j)) > 0; or = " | \"") {
+        qn_buf_clear(&text);
+        QN_TRY_OUT(qn_json_string(j, &text));
+        QN_TRY_OUT(qn_buf_puts(&a->grammar, or));
+        for (size_t i = 0; i < text.n; i++) {
+            const unsigned char c = (unsigned char)text.s[i];
+            const bool plain = c >= 32 && c != '"' && c != '\\';
+            QN_TRY_OUT(plain ? qn_buf_putc(&a->grammar, (char)c) : qn_buf_printf(&a->grammar, "\\x%02x", c));
+        }
+        QN_TRY_OUT(qn_buf_putc(&a->grammar, '"'));
+    }
+    QN_TRY_OUT(more);
+    if (qn_str_ends(qn_buf_view(&a->grammar), "::="))
+        QN_TRY_OUT(qn_json_fail(j, QN_EINVAL, "there is nothing to choose from"));
+    a->format = QN_FORMAT_GRAMMAR;
+    a->format_by = "guided_choice";
+out:
+    qn_buf_drop(&text);
+    return rc;
+}
+
+/* vLLM's newer spelling of the four. */
+static int read_structured(qn_exchange *x, qn_json *j, qn_ask *a) {
+    qn_str key;
+    int more;
+    QN_TRY(qn_json_enter(j, '{'));
+    while ((more = qn_json_key(j, &key)) > 0) {
+        read_fn *read = qn_str_is(key, "json") ? read_schema : qn_str_is(key, "regex") ? read_regex :
+                        qn_str_is(key, "choice") ? read_choice : qn_str_is(key, "grammar") ? read_grammar : NULL;
+        QN_TRY(read && qn_json_peek(j) != 'n' ? read(x, j, a) : qn_json_skip(j));
+    }
+    a->format_by = "structured_outputs";
+    return more;
+}
+
+/* What stands behind the gap: a model that was not made for it would write as if it were not there. */
+static int read_suffix(qn_exchange *x, qn_json *j, qn_ask *a) {
+    qn_buf text = {0};
+    (void)x, (void)a;
+    int rc = qn_json_string(j, &text);
+    if (rc >= 0 && text.n > 0)
+        rc = qn_json_fail(j, QN_EUNSUPPORTED, "suffix is not supported: write the model's own marks for a gap into the "
+                          "prompt, with \"parse_special\": true");
+    qn_buf_drop(&text);
+    return rc;
 }
 
 /* {"token id": bias}, −100 to 100; at −100 it never comes. */
@@ -324,6 +394,13 @@ static const member members[] = {
     {"response_format", BY, 0, 0, 0, read_response_format},
     {"json_schema", BY, 0, 0, 0, read_schema},
     {"grammar", BY, 0, 0, 0, read_grammar},
+    {"guided_json", BY, 0, 0, 0, read_schema},
+    {"guided_grammar", BY, 0, 0, 0, read_grammar},
+    {"guided_regex", BY, 0, 0, 0, read_regex},
+    {"guided_choice", BY, 0, 0, 0, read_choice},
+    {"structured_outputs", BY, 0, 0, 0, read_structured},
+    {"suffix", BY, 0, 0, 0, read_suffix},
+    {"parallel_tool_calls", FLAG, offsetof(qn_ask, parallel), 0, 0, NULL},
     {"chat_template_kwargs", BY, 0, 0, 0, read_kwargs},
     {"lora", BY, 0, 0, 0, read_lora},
     {"adapters", BY, 0, 0, 0, read_lora},
@@ -442,5 +519,6 @@ void qn_ask_drop(qn_ask *a) {
     qn_buf_drop(&a->model);
     qn_buf_drop(&a->tool);
     qn_buf_drop(&a->grammar);
+    qn_buf_drop(&a->schema_text);
     qn_ask_drop_tools(a);
 }

@@ -9,10 +9,13 @@
 
 enum {
     QN_ASK_STOPS = 16, QN_ASK_CHOICES = 64, QN_ASK_TOP = 20, QN_ASK_BIASES = 1024, QN_ASK_TOOLS = 512,
+    QN_ASK_CALLS = 32,              /* calls of one answer, where calls are asked for */
     QN_ASK_TEXTS = 2048             /* texts of one request for embeddings */
 };
 
-typedef enum { QN_FORMAT_TEXT, QN_FORMAT_OBJECT, QN_FORMAT_SCHEMA, QN_FORMAT_GRAMMAR } qn_ask_format;
+typedef enum {
+    QN_FORMAT_TEXT, QN_FORMAT_OBJECT, QN_FORMAT_SCHEMA, QN_FORMAT_GRAMMAR, QN_FORMAT_PATTERN
+} qn_ask_format;
 typedef enum { QN_TOOLS_AUTO, QN_TOOLS_NONE, QN_TOOLS_REQUIRED, QN_TOOLS_NAMED } qn_tool_choice;
 
 typedef struct { qn_buf name; qn_str parameters; } qn_ask_tool;
@@ -21,6 +24,7 @@ typedef struct {
     qn_generate_options o;
     bool chat;                      /* else a plain completion */
     bool stream, usage, seeded, echo, parse_special;
+    bool parallel;                  /* parallel_tool_calls: said, and true */
     int64_t n, best_of, top;        /* top: alternatives wanted */
     qn_str *stop;                   /* what o.stop points to */
     qn_buf stop_text[QN_ASK_STOPS];
@@ -34,7 +38,8 @@ typedef struct {
     qn_ask_tool *tool_list;         size_t n_tools, cap_tools;      /* none where tool_choice is "none" */
     qn_str *tool_names;             /* [n_tools] */
     qn_ask_format format;
-    qn_buf grammar;
+    const char *format_by;          /* the member that said so */
+    qn_buf grammar, schema_text;    /* grammar: or pattern; schema_text: what `schema` points to, if it was a string */
     qn_logit_bias *bias;            size_t n_bias, cap_bias;
 } qn_ask;
 
@@ -51,8 +56,9 @@ int qn_ask_prompts(qn_exchange *x, qn_str json, unsigned flags, size_t most, qn_
 int qn_ask_read_tools(qn_exchange *x, qn_ask *a);
 void qn_ask_drop_tools(qn_ask *a);
 int qn_ask_tools_text(const qn_ask *a, qn_buf *out);
-/* What the answer is held to: a call, JSON, a schema, a grammar; NULL: nothing. */
-int qn_ask_syntax(qn_exchange *x, const qn_ask *a, qn_syntax **out);
+/* What the answer is held to: a call, JSON, a schema, a grammar, a pattern; NULL: nothing. To be given back to the
+ * server's grammars. */
+int qn_ask_grammar(qn_exchange *x, const qn_ask *a, qn_grammar **out);
 
 /* ---- ask_chat.c ---- */
 /* The conversation of a request as the prompt that its template makes of it; text: what it looks like. Either may be

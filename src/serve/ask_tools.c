@@ -13,7 +13,8 @@ static int read_function(qn_json *j, qn_ask_tool *t) {
             qn_buf_clear(&t->name);
             QN_TRY(qn_json_string(j, &t->name));
         } else {
-            QN_TRY(qn_str_is(key, "parameters") ? qn_json_raw(j, &t->parameters) : qn_json_skip(j));
+            const bool said = qn_str_is(key, "parameters") && qn_json_peek(j) != 'n';
+            QN_TRY(said ? qn_json_raw(j, &t->parameters) : qn_json_skip(j));
         }
     }
     return more;
@@ -107,33 +108,65 @@ out:
     return rc;
 }
 
-static void put_call_schema(qn_jw *w, const qn_ask_tool *t) {
+/* A tool's parameters as a schema within another one: with an "$id", so that "#" in it is its own beginning, and errors
+ * say whose it is. A tool without parameters takes none. */
+static int put_parameters(qn_jw *w, const qn_ask_tool *t) {
+    qn_json j;
+    qn_str key, value;
+    int more = 0, rc = 0;
+    bool named = false;
+    if (!t->parameters.s || t->parameters.s[0] != '{') {
+        const qn_str none = QN_STR("{\"type\": \"object\", \"additionalProperties\": false}");
+        qn_jw_raw(w, t->parameters.s ? t->parameters : none);
+        return 0;
+    }
+    qn_json_init(&j, t->parameters.s, t->parameters.n, "tools");
+    j.lone = QN_LONE_REPLACE;
+    QN_TRY_OUT(qn_json_enter(&j, '{'));
+    qn_jw_open(w, '{');
+    while ((more = qn_json_key(&j, &key)) > 0) {
+        named = named || qn_str_is(key, "$id");
+        qn_jw_key_str(w, key);
+        QN_TRY_OUT(qn_json_raw(&j, &value));
+        qn_jw_raw(w, value);
+    }
+    if (!named)
+        qn_field_text(w, "$id", qn_buf_view(&t->name));
+    qn_jw_close(w);
+    rc = more;
+out:
+    qn_json_drop(&j);
+    return rc;
+}
+
+static int put_call_schema(qn_jw *w, const qn_ask_tool *t, const char *arguments) {
     qn_jw_open(w, '{');
     qn_field_str(w, "type", "object");
     qn_field_open(w, "properties", '{');
     qn_field_open(w, "name", '{');
     qn_field_text(w, "const", qn_buf_view(&t->name));
     qn_jw_close(w);
-    qn_jw_key(w, "arguments");
-    qn_jw_raw(w, t->parameters.s ? t->parameters : QN_STR("{\"type\": \"object\"}"));
+    qn_jw_key(w, arguments);
+    QN_TRY(put_parameters(w, t));
     qn_jw_close(w);
     qn_field_open(w, "required", '[');
     qn_jw_str(w, QN_STR("name"));
-    qn_jw_str(w, QN_STR("arguments"));
+    qn_jw_str(w, qn_str_of(arguments));
     qn_jw_close(w);
     qn_field_bool(w, "additionalProperties", false);
     qn_jw_close(w);
+    return 0;
 }
 
 /* A call of the tool that must be called, or of any. */
-static int call_schema(const qn_ask *a, qn_buf *out) {
+static int put_calls_schema(const qn_ask *a, const char *arguments, qn_buf *out) {
     qn_jw w;
     qn_jw_init(&w, out, 0);
     qn_jw_open(&w, '{');
     qn_field_open(&w, "anyOf", '[');
     for (size_t i = 0; i < a->n_tools; i++)
         if (a->choice == QN_TOOLS_REQUIRED || qn_str_eq(a->tool_names[i], qn_buf_view(&a->tool)))
-            put_call_schema(&w, &a->tool_list[i]);
+            QN_TRY(put_call_schema(&w, &a->tool_list[i], arguments));
     qn_jw_close(&w);
     qn_jw_close(&w);
     return qn_jw_end(&w);
@@ -141,25 +174,65 @@ static int call_schema(const qn_ask *a, qn_buf *out) {
 
 /* ---- what an answer is held to ---- */
 
-int qn_ask_syntax(qn_exchange *x, const qn_ask *a, qn_syntax **out) {
-    const qn_schema_options call = {.before = QN_STR("<tool_call>\n"), .after = QN_STR("\n</tool_call>")};
-    qn_buf schema = {0};
-    int rc = 0;
-    *out = NULL;
+/* A grammar as one text, by which it is known again: three letters, and what they are of.
+ *     c call   b bare call   s schema   g grammar   p pattern     1 one call, + several     . it ends   ! it goes on
+ * A call is held to Hermes' form, or to Llama 3's for a model that means it; what other models write around calls are
+ * special tokens, which no grammar speaks of. */
+enum { HEAD = 3 };
+
+static int read_held(qn_syntax **out, qn_str text) {
+    const int64_t most = text.s[1] == '+' ? QN_ASK_CALLS : 1;
+    const qn_schema_options calls = {.before = QN_STR("<tool_call>\n"), .after = QN_STR("\n</tool_call>"),
+                                     .between = QN_STR("\n"), .least = 1, .most = most};
+    const qn_schema_options bare = {.between = QN_STR("; "), .least = 1, .most = most};
+    const qn_str of = {text.s + HEAD, text.n - HEAD};
+    switch (text.s[0]) {
+    case 'c': return qn_syntax_schema(out, of, "tools", &calls);
+    case 'b': return qn_syntax_schema(out, of, "tools", &bare);
+    case 's': return qn_syntax_schema(out, of, "schema", NULL);
+    case 'g': return qn_syntax_gbnf(out, of, "grammar");
+    default: return qn_syntax_pattern(out, of, "pattern");
+    }
+}
+
+/* Nothing where an answer may be anything. */
+static int write_held(qn_exchange *x, const qn_ask *a, qn_buf *text) {
+    const char end = a->o.ignore_eos ? '!' : '.';
     if (a->n_tools > 0 && a->choice >= QN_TOOLS_REQUIRED) {
         x->param = "tools";
-        rc = call_schema(a, &schema);
-        if (rc >= 0)
-            rc = qn_syntax_schema(out, qn_buf_view(&schema), "tools", &call);
-        qn_buf_drop(&schema);
-    } else if (a->format != QN_FORMAT_TEXT) {
-        x->param = a->format == QN_FORMAT_GRAMMAR ? "grammar" : "response_format";
-        const qn_str any = QN_STR("{\"type\": \"object\"}");
-        rc = a->format == QN_FORMAT_OBJECT ? qn_syntax_schema(out, any, "json_object", NULL) :
-             a->format == QN_FORMAT_SCHEMA ? qn_syntax_schema(out, a->schema, "schema", NULL) :
-             qn_syntax_gbnf(out, qn_buf_view(&a->grammar), "grammar");
+        const bool bare = qn_answer_form_is_bare(&x->server->prompter[0].form);
+        const char many = a->parallel && a->choice == QN_TOOLS_REQUIRED ? '+' : '1';
+        QN_TRY(qn_buf_printf(text, "%c%c%c", bare ? 'b' : 'c', many, end));
+        return put_calls_schema(a, bare ? "parameters" : "arguments", text);
     }
+    const qn_str any = QN_STR("{\"type\": \"object\"}"), grammar = qn_buf_view(&a->grammar);
+    const qn_str of = a->format == QN_FORMAT_OBJECT ? any : a->format == QN_FORMAT_SCHEMA ? a->schema : grammar;
+    static const char kinds[] = {[QN_FORMAT_OBJECT] = 's', [QN_FORMAT_SCHEMA] = 's', [QN_FORMAT_GRAMMAR] = 'g',
+                                 [QN_FORMAT_PATTERN] = 'p'};
+    if (a->format == QN_FORMAT_TEXT)
+        return 0;
+    x->param = a->format_by;
+    QN_TRY(qn_buf_printf(text, "%c1%c", kinds[a->format], end));
+    return qn_buf_put(text, of.s, of.n);
+}
+
+int qn_ask_grammar(qn_exchange *x, const qn_ask *a, qn_grammar **out) {
+    const qn_config *cfg = &x->server->o.model->cfg;
+    const qn_token_trie *trie;
+    qn_buf text = {0};
+    *out = NULL;
+    int rc = write_held(x, a, &text);
+    if (rc >= 0 && text.n > 0)
+        rc = qn_server_trie(x->server, &trie);
+    if (rc >= 0 && text.n > 0) {
+        rc = qn_grammars_take(x->server->grammars, qn_buf_view(&text), read_held, trie, cfg->eos,
+                              a->o.ignore_eos ? 0 : cfg->n_eos, out);
+        if (rc >= 0)
+            atomic_fetch_add_explicit(rc > 0 ? &x->server->gauges.grammars_read : &x->server->gauges.grammars_kept, 1,
+                                      memory_order_relaxed);
+    }
+    qn_buf_drop(&text);
     if (rc >= 0)
         x->param = NULL;
-    return rc;
+    return QN_MIN(rc, 0);
 }

@@ -57,6 +57,8 @@ int qn_gauges_write(const qn_gauges *m, const qn_scheduler_stats *s, qn_buf *out
         {"answers_cancelled_total", "counter", "Answers whose client went away.", (double)s->total.cancelled},
         {"answers_refused_total", "counter", "Answers that found the queue full.", (double)s->refused},
         {"texts_embedded_total", "counter", "Texts made into vectors.", (double)m->embedded},
+        {"grammars_read_total", "counter", "Schemas and grammars that were read.", (double)m->grammars_read},
+        {"grammars_kept_total", "counter", "… that were there already.", (double)m->grammars_kept},
         {"clients_gone_total", "counter", "Clients that went away before the end.", (double)m->gone},
         {"passes_total", "counter", "Runs of the model.", (double)s->total.passes},
         {"busy_seconds_total", "counter", "Time spent in runs of the model.", s->total.busy_seconds},

@@ -16,6 +16,7 @@ typedef struct {
     _Atomic int64_t gone;                           /* clients that went away before the end */
     _Atomic int64_t connections;                    /* open */
     _Atomic int64_t embedded;                       /* texts */
+    _Atomic int64_t grammars_read, grammars_kept;   /* what answers were held to: read for it, or there already */
     qn_histogram first_token, whole;                /* of answers: from the request to the first token, to the end */
 } qn_gauges;
 

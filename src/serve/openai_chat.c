@@ -22,7 +22,7 @@ static void put_logprobs(qn_jw *w, qn_choice *c) {
 /* A chunk up to its open delta, and from there to its end. */
 static int open_chunk(qn_exchange *x, qn_jw *w, const qn_choice *c) {
     QN_TRY(qn_stream_open(x, w));
-    qn_put_head(x, w, c->t, "chat.completion.chunk");
+    qn_put_head(x, w, c->t);
     qn_field_open(w, "choices", '[');
     qn_jw_open(w, '{');
     qn_field_i64(w, "index", c->index);
@@ -150,18 +150,6 @@ static int end(qn_exchange *x, qn_choice *c) {
     return close_chunk(x, &w, c, finish_of(c));
 }
 
-static int put_usage_chunk(qn_exchange *x, qn_talking *t) {
-    qn_jw w;
-    QN_TRY(qn_stream_open(x, &w));
-    qn_put_head(x, &w, t, "chat.completion.chunk");
-    qn_field_open(&w, "choices", '[');
-    qn_jw_close(&w);
-    qn_put_usage(&w, t);
-    qn_put_timings(&w, t);
-    qn_jw_close(&w);
-    return qn_stream_close(x, &w);
-}
-
 static void put_choice(qn_jw *w, qn_choice *c) {
     const said *p = c->own;
     qn_jw_open(w, '{');
@@ -179,36 +167,19 @@ static void put_choice(qn_jw *w, qn_choice *c) {
     qn_jw_close(w);
 }
 
-static int whole(qn_exchange *x, qn_talking *t) {
-    qn_jw w;
-    if (x->stream) {
-        if (t->ask.usage)
-            QN_TRY(put_usage_chunk(x, t));
-        return qn_stream_done(x);
-    }
-    qn_exchange_json(x, &w);
-    qn_put_head(x, &w, t, "chat.completion");
-    qn_field_open(&w, "choices", '[');
-    for (int64_t i = 0; i < t->n; i++)
-        put_choice(&w, &t->choice[i]);
-    qn_jw_close(&w);
-    qn_put_usage(&w, t);
-    qn_put_timings(&w, t);
-    qn_jw_close(&w);
-    return qn_jw_end(&w);
-}
-
-static const qn_wording wording = {token, end, whole, drop_said};
+static const qn_wording wording = {"chat.completion", "chat.completion.chunk", token, end, put_choice, drop_said};
 
 /* ---- the route ---- */
 
-/* How calls and thoughts are to be found in the answers. A call that was asked for is held to Hermes' form. */
+/* How calls and thoughts are to be found in the answers. A call that was asked for is held to a form without special
+ * tokens: Hermes', if the model's own is none. */
 static int how_to_read(qn_exchange *x, qn_talking *t, qn_str prompt, qn_answer_options *o) {
     const qn_ask *a = &t->ask;
     *o = (qn_answer_options){.form = x->server->prompter[0].form, .calls = a->n_tools > 0, .tool = a->tool_names,
                              .tools = a->n_tools};
     if (a->n_tools > 0 && a->choice >= QN_TOOLS_REQUIRED) {
-        QN_TRY(qn_answer_form_named(&o->form, "hermes"));
+        if (!qn_answer_form_is_bare(&o->form))
+            QN_TRY(qn_answer_form_named(&o->form, "hermes"));
         o->form.thoughts = NULL;
     } else {
         o->in_thought = qn_answer_begins_in_thought(&o->form, prompt);

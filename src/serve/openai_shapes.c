@@ -10,10 +10,7 @@
 
 static void drop(void *ask) {
     qn_talking *t = ask;
-    for (int64_t i = 0; t->guide && i < t->n; i++)
-        qn_guide_drop(&t->guide[i]);
-    qn_masks_free(t->masks);
-    qn_syntax_free(t->syntax);
+    qn_grammars_give_back(t->server->grammars, t->grammar);
     qn_free(t->guide);
     for (int64_t i = 0; t->choice && i < t->n; i++) {
         qn_choice *c = &t->choice[i];
@@ -39,6 +36,7 @@ int qn_talking_new(qn_exchange *x, qn_talking **out, const qn_wording *wording, 
     qn_talking *t = qn_zalloc(QN_MEM_SERVE, 1, sizeof *t);
     if (!t)
         return QN_ENOMEM;
+    t->server = x->server;
     x->ask = t;
     x->drop_ask = drop;
     t->wording = wording;
@@ -50,9 +48,22 @@ int qn_talking_new(qn_exchange *x, qn_talking **out, const qn_wording *wording, 
 
 /* ---- jobs ---- */
 
+/* Masks are the scheduler's thread's: guides of them begin and end there. */
+static int on_begin(qn_job *j) {
+    const qn_exchange *x = j->arg;
+    const qn_talking *t = x->ask;
+    return t->guide ? qn_guide_init(&t->guide[j->index], qn_grammar_masks(t->grammar)) : 0;
+}
+
 static int on_token(qn_job *j, const qn_token_event *e) { return qn_exchange_said(j->arg, j->index, e); }
 
-static void on_done(qn_job *j, int rc, const qn_generate_result *r) { qn_exchange_ended(j->arg, j->index, rc, r); }
+static void on_done(qn_job *j, int rc, const qn_generate_result *r) {
+    const qn_exchange *x = j->arg;
+    const qn_talking *t = x->ask;
+    if (t->guide)
+        qn_guide_drop(&t->guide[j->index]);
+    qn_exchange_ended(j->arg, j->index, rc, r);
+}
 
 static void cancel(qn_exchange *x) {
     qn_talking *t = x->ask;
@@ -62,7 +73,7 @@ static void cancel(qn_exchange *x) {
 
 /* Choices of one prompt stand side by side, each with a seed of its own: the first has the one that was asked for. */
 static int make_jobs(qn_exchange *x, qn_talking *t) {
-    static const qn_job_listener listener = {on_token, on_done};
+    static const qn_job_listener listener = {on_begin, on_token, on_done};
     const qn_ask *a = &t->ask;
     t->n = t->left = (int64_t)t->prompts * a->n;
     t->choice = qn_zalloc(QN_MEM_SERVE, (size_t)t->n, sizeof *t->choice);
@@ -77,6 +88,7 @@ static int make_jobs(qn_exchange *x, qn_talking *t) {
         j->o = a->o;
         j->o.sampler.seed = seed + (uint64_t)(i % a->n);
         j->scales = a->scaled ? a->scale : NULL;
+        j->scored = a->echo && a->o.logprobs && !a->chat;
         j->to = &listener;
         j->arg = x;
         j->index = i;
@@ -86,25 +98,15 @@ static int make_jobs(qn_exchange *x, qn_talking *t) {
     return 0;
 }
 
-/* From here on the scheduler's thread has them. */
 static int make_guides(qn_exchange *x, qn_talking *t) {
-    const qn_config *cfg = &x->server->o.model->cfg;
-    const qn_token_trie *trie;
-    int32_t eos[QN_MAX_EOS];
-    QN_TRY(qn_ask_syntax(x, &t->ask, &t->syntax));
-    if (!t->syntax)
+    QN_TRY(qn_ask_grammar(x, &t->ask, &t->grammar));
+    if (!t->grammar)
         return 0;
-    for (int64_t i = 0; i < cfg->n_eos; i++)
-        eos[i] = (int32_t)cfg->eos[i];
-    QN_TRY(qn_server_trie(x->server, &trie));
-    QN_TRY(qn_masks_new(&t->masks, t->syntax, trie, eos, t->ask.o.ignore_eos ? 0 : cfg->n_eos));
     t->guide = qn_zalloc(QN_MEM_SERVE, (size_t)t->n, sizeof *t->guide);
     if (!t->guide)
         return QN_ENOMEM;
-    for (int64_t i = 0; i < t->n; i++) {
-        QN_TRY(qn_guide_init(&t->guide[i], t->masks));
+    for (int64_t i = 0; i < t->n; i++)
         t->job[i].o.sampler.guide = &t->guide[i];
-    }
     return 0;
 }
 
@@ -155,6 +157,38 @@ static int failed(qn_exchange *x, const qn_event *e) {
     return qn_exchange_stream_error(x, e->head.rc, e->text);
 }
 
+static int put_usage_chunk(qn_exchange *x, qn_talking *t) {
+    qn_jw w;
+    QN_TRY(qn_stream_open(x, &w));
+    qn_put_head(x, &w, t);
+    qn_field_open(&w, "choices", '[');
+    qn_jw_close(&w);
+    qn_put_usage(&w, t);
+    qn_put_timings(&w, t);
+    qn_jw_close(&w);
+    return qn_stream_close(x, &w);
+}
+
+/* All of them have ended: the answer, or a stream's last. */
+static int whole(qn_exchange *x, qn_talking *t) {
+    qn_jw w;
+    if (x->stream) {
+        if (t->ask.usage)
+            QN_TRY(put_usage_chunk(x, t));
+        return qn_buf_puts(&x->out, "data: [DONE]\n\n");
+    }
+    qn_exchange_json(x, &w);
+    qn_put_head(x, &w, t);
+    qn_field_open(&w, "choices", '[');
+    for (int64_t i = 0; i < t->n; i++)
+        t->wording->choice(&w, &t->choice[i]);
+    qn_jw_close(&w);
+    qn_put_usage(&w, t);
+    qn_put_timings(&w, t);
+    qn_jw_close(&w);
+    return qn_jw_end(&w);
+}
+
 static int pump(qn_exchange *x, const qn_buf *events) {
     qn_talking *t = x->ask;
     qn_event e;
@@ -164,7 +198,6 @@ static int pump(qn_exchange *x, const qn_buf *events) {
             if (!t->heard)
                 qn_gauges_seconds(&x->server->gauges.first_token, e.head.at - x->began);
             t->heard = true;
-            c->given += e.head.id >= 0;
             QN_TRY(t->wording->token(x, c, &e));
             continue;
         }
@@ -174,7 +207,7 @@ static int pump(qn_exchange *x, const qn_buf *events) {
         QN_TRY(t->wording->end(x, c));
         if (t->left > 0)
             continue;
-        QN_TRY(t->wording->whole(x, t));
+        QN_TRY(whole(x, t));
         x->finished = true;
     }
     return 0;
@@ -210,18 +243,17 @@ void qn_put_timings(qn_jw *w, const qn_talking *t) {
     qn_jw_close(w);
 }
 
-void qn_put_head(const qn_exchange *x, qn_jw *w, const qn_talking *t, const char *object) {
+void qn_put_head(const qn_exchange *x, qn_jw *w, const qn_talking *t) {
     qn_jw_open(w, '{');
     qn_field_str(w, "id", t->id);
-    qn_field_str(w, "object", object);
+    qn_field_str(w, "object", x->stream ? t->wording->chunk : t->wording->object);
     qn_field_i64(w, "created", t->created);
     qn_field_str(w, "model", x->server->o.name);
     qn_field_str(w, "system_fingerprint", "quern-" QN_VERSION);
 }
 
 static void put_token(const qn_exchange *x, qn_jw *w, int32_t id, float logprob) {
-    const qn_tok *tok = x->server->o.tok;
-    const qn_str piece = qn_tok_piece(tok, id), text = piece.n ? piece : qn_tok_text(tok, id);
+    const qn_str text = qn_server_token(x->server, id);
     qn_field_text(w, "token", text);
     qn_field_i64(w, "id", id);
     qn_field_open(w, "bytes", '[');
@@ -259,5 +291,3 @@ int qn_stream_close(qn_exchange *x, qn_jw *w) {
     QN_TRY(qn_jw_end(w));
     return qn_buf_puts(&x->out, "\n\n");
 }
-
-int qn_stream_done(qn_exchange *x) { return qn_buf_puts(&x->out, "data: [DONE]\n\n"); }

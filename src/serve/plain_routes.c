@@ -80,13 +80,12 @@ static int token_member(qn_exchange *x, qn_json *j, qn_str key, void *arg) {
 
 /* A piece that is no text by itself (half a character) is told as its bytes. */
 static void put_piece(const qn_exchange *x, qn_jw *w, int32_t id) {
-    const qn_tok *tok = x->server->o.tok;
-    const qn_str piece = qn_tok_piece(tok, id), text = piece.n ? piece : qn_tok_text(tok, id);
+    const qn_str text = qn_server_token(x->server, id);
     qn_jw_open(w, '{');
     qn_field_i64(w, "id", id);
     qn_jw_key(w, "piece");
     if (text.n == 0 || qn_utf8_check(text.s, text.n) == QN_UTF8_OK) {
-        qn_jw_str(w, text.n ? text : QN_STR(""));
+        qn_jw_str(w, text);
     } else {
         qn_jw_open(w, '[');
         for (size_t i = 0; i < text.n; i++)

@@ -26,6 +26,11 @@ uint64_t qn_server_seed(qn_server *s) {
     return s->o.seeded ? s->o.defaults.sampler.seed : qn_rng_u64(s->salt, QN_RNG_SAMPLE, number, 1) >> 11;
 }
 
+qn_str qn_server_token(const qn_server *s, int32_t id) {
+    const qn_str piece = qn_tok_piece(s->o.tok, id), name = piece.n ? piece : qn_tok_text(s->o.tok, id);
+    return name.n ? name : QN_STR("");
+}
+
 int qn_server_trie(qn_server *s, const qn_token_trie **out) {
     pthread_mutex_lock(&s->lock);
     const int rc = s->trie ? 0 : qn_token_trie_new(&s->trie, s->o.tok, qn_session_vocabulary(s->o.session));
@@ -94,6 +99,7 @@ static bool thinks(const qn_tok *tok) {
 static int start(qn_server *s) {
     const qn_slots_options slots = {.chunk = s->o.chunk, .scales = s->o.scales};
     QN_TRY(open_prompters(s));
+    QN_TRY(qn_grammars_new(&s->grammars));
     if (s->o.session)
         QN_TRY(qn_slots_new(&s->slots, s->o.session, s->o.tok, &slots));
     QN_TRY(qn_watch_new(&s->watch, s->o.connections, s->o.ping_seconds));
@@ -127,6 +133,7 @@ void qn_server_stop(qn_server *s, double seconds) {
     qn_scheduler_free(s->scheduler);
     qn_slots_free(s->slots);
     qn_watch_free(s->watch);
+    qn_grammars_free(s->grammars);
     qn_token_trie_free(s->trie);
     for (int i = 0; i < QN_HTTP_THREADS; i++)
         qn_prompter_drop(&s->prompter[i]);

@@ -10,8 +10,9 @@
  *             ask_chat.c    a conversation as a prompt                      │ taken up by an HTTP thread
  *             openai_chat.c openai_completions.c openai_embeddings.c ◄──────┘
  *             openai_shapes.h .c   what their answers have in common        plain_routes.c   tokenize, health …
- *             exchange.h .c one request from its first byte to its last     metrics.h .c     figures for Prometheus
- *             pages.h page/ the web page, inside the program                serve_impl.h     shared inside
+ *             exchange.h .c one request from its first byte to its last     gauges.h .c      figures for Prometheus
+ *             grammars.h .c schemas and grammars that were read             serve_impl.h     shared inside
+ *             pages.h page/ the web page, inside the program
  *
  * HTTP threads never touch the model: they read, tokenize, render templates, and write. The scheduler's thread computes
  * and samples, and leaves what was said as events with the exchange, whose connection wakes up. A client that goes away

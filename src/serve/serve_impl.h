@@ -7,6 +7,7 @@
 #include "serve/exchange.h"
 #include "serve/gate.h"
 #include "serve/gauges.h"
+#include "serve/grammars.h"
 
 enum { QN_HTTP_THREADS = 4 };
 
@@ -23,6 +24,7 @@ struct qn_server {
     pthread_mutex_t lock;                   /* of those, and of what lies below */
     qn_gauges gauges;
     qn_token_trie *trie;                    /* of the vocabulary, made when a request first needs it */
+    qn_grammars *grammars;
     bool thinks;                            /* thoughts are marked by special tokens */
     uint64_t salt;                          /* of ids and of seeds that nobody gave */
     _Atomic uint64_t numbers;
@@ -54,6 +56,8 @@ int qn_route_page(qn_exchange *x);
 qn_prompter *qn_server_prompter(qn_server *s);                  /* to be given back by the same thread */
 void qn_server_give_back(qn_server *s, qn_prompter *p);
 uint64_t qn_server_seed(qn_server *s);
+/* How a token is shown: its bytes in a text, or its name where it has none there. */
+qn_str qn_server_token(const qn_server *s, int32_t id);
 int qn_server_trie(qn_server *s, const qn_token_trie **out);
 /* Submits jobs of an exchange, which they keep alive. Where there is no room the answer becomes 429 or 503, and 1 is
  * returned. */

@@ -158,7 +158,7 @@ static size_t common(const qn_ids *a, const qn_ids *b) {
 
 /* How many tokens at the beginning of the job's prompt the slot holds. The last one is always fed. */
 static size_t usable(const qn_slots *e, const slot *s, const qn_job *j) {
-    if (memcmp(s->scale, scales_of(e, j), (size_t)e->adapters * sizeof *s->scale) != 0)
+    if (j->scored || memcmp(s->scale, scales_of(e, j), (size_t)e->adapters * sizeof *s->scale) != 0)
         return 0;
     return QN_MIN(common(&s->held, j->prompt), j->prompt->n - 1);
 }
@@ -197,7 +197,9 @@ void qn_slots_admit(qn_slots *e, qn_job *j) {
     s->began = qn_now();
     s->last.top = s->top;
     s->r = (qn_generate_result){.prompt_tokens = (int64_t)j->prompt->n};
-    int rc = qn_reply_init(&s->answer, e->s, e->tok, &j->o, on_token, j);
+    int rc = j->to->begin ? j->to->begin(j) : 0;
+    if (rc >= 0)
+        rc = qn_reply_init(&s->answer, e->s, e->tok, &j->o, on_token, j);
     if (rc >= 0)
         rc = qn_reply_prompt(&s->answer, j->prompt);
     if (rc < 0)
@@ -236,7 +238,8 @@ static void begin(qn_slots *e, slot *s) {
             best = o;
             most = n;
         }
-        if (o->state == READS && memcmp(o->scale, scales_of(e, s->job), (size_t)e->adapters * sizeof *o->scale) == 0)
+        const bool alike = memcmp(o->scale, scales_of(e, s->job), (size_t)e->adapters * sizeof *o->scale) == 0;
+        if (o->state == READS && alike && !s->job->scored)
             coming = QN_MAX(coming, QN_MIN(common(o->job->prompt, s->job->prompt), s->job->prompt->n - 1));
     }
     if (coming >= most + WORTH_WAITING)
@@ -256,6 +259,7 @@ static void begin(qn_slots *e, slot *s) {
 static void put_feed(qn_slots *e, slot *s, const int32_t *tokens, int64_t n, qn_logits_want want) {
     s->feeding = n;
     s->sampled = false;
+    s->rc = 0;
     e->fed[e->feeds] = s;
     e->feed[e->feeds++] = (qn_feed){s->seq, tokens, n, want};
 }
@@ -277,7 +281,8 @@ static void plan_readers(qn_slots *e, int64_t budget) {
         const qn_ids *prompt = s->job->prompt;
         const int64_t left = (int64_t)(prompt->n - s->held.n), share = i + 1 < n ? (budget + 1) / 2 : budget;
         const int64_t take = QN_MIN(left, share);
-        put_feed(e, s, prompt->v + s->held.n, take, take == left ? QN_LOGITS_LAST : QN_LOGITS_NONE);
+        const qn_logits_want want = take == left ? QN_LOGITS_LAST : QN_LOGITS_NONE;
+        put_feed(e, s, prompt->v + s->held.n, take, s->job->scored ? QN_LOGITS_ALL : want);
         e->stats.prompt_tokens += take;
         budget -= take;
     }
@@ -295,11 +300,28 @@ static void plan(qn_slots *e) {
     plan_readers(e, e->feeds > 0 ? QN_MIN(left, e->chunk) : left);
 }
 
+/* How probable a token of the prompt was. */
+static int tell_score(const qn_slots *e, slot *s, int32_t id, const float *logits) {
+    const qn_kernels *k = qn_session_kernels(e->s);
+    const int64_t V = qn_session_vocabulary(e->s), n_top = s->job->o.n_top;
+    const qn_token_event told = {.id = id, .logprob = qn_logprob_of(k, logits, V, id), .top = s->top, .n_top = n_top};
+    if (n_top > 0)
+        qn_logprobs_top(k, logits, V, s->top, n_top);
+    return s->job->to->token(s->job, &told);
+}
+
 /* Sampling that fails is this answer's failure alone. */
 static int on_logits(void *arg, int64_t feed, int64_t i, const float *logits) {
     const qn_slots *e = arg;
     slot *s = e->fed[feed];
-    (void)i;
+    const size_t next = s->held.n + (size_t)i + 1;
+    if (s->state == READS && next < s->job->prompt->n) {
+        const int rc = s->rc >= 0 ? tell_score(e, s, s->job->prompt->v[next], logits) : 0;
+        s->rc = QN_MIN(s->rc, rc);
+        return 0;
+    }
+    if (s->state == READS && s->rc < 0)
+        return 0;
     s->sampled = true;
     s->rc = qn_reply_sample(&s->answer, logits, &s->last);
     return 0;
@@ -332,7 +354,7 @@ static int hold(slot *s) {
 static void settle(qn_slots *e, slot *s, int rc) {
     if (rc >= 0)
         rc = hold(s);
-    if (rc >= 0 && s->sampled)
+    if (rc >= 0)
         rc = s->rc;
     if (rc < 0)
         finish(e, s, rc);

@@ -20,6 +20,7 @@ typedef struct qn_job qn_job;
 
 /* Called by the thread that passes; quick ones. */
 typedef struct {
+    int (*begin)(qn_job *j);                                /* once, before anything is read of o; NULL: nothing */
     int (*token)(qn_job *j, const qn_token_event *e);       /* as qn_token_fn */
     /* The end, once, and then the job is the caller's again. rc < 0: qn_error_message says why; QN_ECANCEL: because
      * `cancel` was set. */
@@ -31,6 +32,8 @@ struct qn_job {
     const qn_ids *prompt;
     qn_generate_options o;          /* no drafter */
     const float *scales;            /* of the session's adapters; NULL: those of the slots' options */
+    bool scored;                    /* its prompt's tokens but the first are told, too, before the answer's: without
+                                     * text, with log-probability and alternatives. All of it is read anew then */
     const qn_job_listener *to;
     void *arg;
     int64_t index;                  /* the caller's */

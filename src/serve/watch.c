@@ -1,6 +1,10 @@
 /* serve/watch.c — a second watch on the sockets of requests under way. The HTTP library does not look at a connection
  * that sleeps; a client that went away would be noticed when the answer is there and nobody wants it. Also the clock of
- * pings. */
+ * pings.
+ *
+ * A socket that says "no more will come" is of a client that went away, or of one that only has said all it had to say
+ * (shutdown(SHUT_WR), nc -N): TCP has the same word for both. What is written to the first comes back as a reset. So a
+ * stream is written to, a ping; an answer that is sent whole cannot be, and its client counts as gone. */
 #include "serve/serve_impl.h"
 
 #include <errno.h>
@@ -23,28 +27,32 @@ struct qn_watch {
 
 /* ---- the thread ---- */
 
-static void went_away(qn_watch *w, uint64_t key) {
-    const int64_t i = (int64_t)(key & 0xffffffffu);
+/* If the stream is silent, something is written to it. */
+static void ping(qn_exchange *x, double silent) {
+    pthread_mutex_lock(&x->lock);
+    if (x->suspended && qn_now() - x->last_sent >= silent) {
+        x->ping = true;
+        qn_exchange_wake(x);
+    }
+    pthread_mutex_unlock(&x->lock);
+}
+
+static void heard(qn_watch *w, const struct epoll_event *e) {
+    const int64_t i = (int64_t)(e->data.u64 & 0xffffffffu);
     pthread_mutex_lock(&w->lock);
-    if (i < w->most && w->at[i] && w->generation[i] == key >> 32)
-        qn_exchange_gone(w->at[i]);
+    qn_exchange *x = i < w->most && w->generation[i] == e->data.u64 >> 32 ? w->at[i] : NULL;
+    if (x && x->stream && !(e->events & (EPOLLHUP | EPOLLERR)))
+        ping(x, 0);
+    else if (x)
+        qn_exchange_gone(x);
     pthread_mutex_unlock(&w->lock);
 }
 
-static void ping(qn_watch *w) {
-    const double now = qn_now();
+static void ping_all(qn_watch *w) {
     pthread_mutex_lock(&w->lock);
-    for (int64_t i = 0; i < w->most; i++) {
-        qn_exchange *x = w->at[i];
-        if (!x)
-            continue;
-        pthread_mutex_lock(&x->lock);
-        if (x->stream && x->suspended && now - x->last_sent >= w->ping_seconds) {
-            x->ping = true;
-            qn_exchange_wake(x);
-        }
-        pthread_mutex_unlock(&x->lock);
-    }
+    for (int64_t i = 0; i < w->most; i++)
+        if (w->at[i] && w->at[i]->stream)
+            ping(w->at[i], w->ping_seconds);
     pthread_mutex_unlock(&w->lock);
 }
 
@@ -60,11 +68,11 @@ static void *work(void *arg) {
         if (ended || (n < 0 && errno != EINTR))
             return NULL;
         for (int i = 0; i < n; i++)
-            went_away(w, event[i].data.u64);
+            heard(w, &event[i]);
         if (qn_now() - last < QN_MIN(w->ping_seconds / 2, 1))
             continue;
         last = qn_now();
-        ping(w);
+        ping_all(w);
     }
 }
 

@@ -3,7 +3,8 @@
  * The weights that a run begins with are its reference, with the adapter that it goes on with (a fresh one changes
  * nothing yet), and answers do not change: so their sums are taken once, by the same engine that trains, and kept.
  * Before step 0 policy and reference are the same bits then, and DPO's loss is ln 2.
- * A key says what the sums hang on: weights, examples (ids, masks, cuts, the split), how matrices multiply.
+ * A key says what the sums hang on: weights and what is done with them (model.h), the adapter that goes on, examples
+ * (ids, masks, cuts, the split), their context, how matrices multiply.
  *
  *      0  "QNREFERE"          8  u32 version 1      12  u32 0
  *     16  32 bytes: the key, hexadecimal digits     48  u64 training examples    56  u64 of the validation split

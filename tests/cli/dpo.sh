@@ -5,11 +5,7 @@
 cd "$scratch" || exit 1
 tiny
 
-i=0
-while [ $i -lt 40 ]; do
-    echo "{\"prompt\": \"say $i\", \"chosen\": \"$i it is\", \"rejected\": \"no never\"}"
-    i=$((i + 1))
-done >pairs.jsonl
+pairs
 sed 's/"chosen": \("[^"]*"\), .*/"completion": \1, "label": true}/' pairs.jsonl >labels.jsonl
 sed 's/"chosen": .*/"completion": "no never", "label": false}/' pairs.jsonl >>labels.jsonl
 sed 's/"chosen": \("[^"]*"\), .*/"completion": \1}/' pairs.jsonl >chats.jsonl
@@ -48,6 +44,24 @@ err_has 'weights are quantized'
 run ls
 out_lacks run
 
+# One side alone is warned of; where one is rare, what would make both count alike is said.
+grep true labels.jsonl >good.jsonl
+dpo --data good.jsonl --loss kto --dry-run
+code 0
+err_has 'labels  '
+err_has 'all answers are good: there is nothing to tell them from'
+dpo --data good.jsonl --loss kto --steps 1 --sample-every 0 --out one
+code 0
+err_has 'validation loss'
+err_lacks 'nan'
+{ cat good.jsonl; grep false labels.jsonl | head -n 10; } >rare.jsonl
+dpo --data rare.jsonl --loss kto --validation 0 --dry-run
+code 0
+err_has 'labels  40 good, 10 bad'
+err_has 'labels  with --undesirable-weight 4 both sides would count alike'
+dpo --data rare.jsonl --loss kto --validation 0 --undesirable-weight 4 --dry-run
+err_lacks 'would count alike'
+
 # Rows that teach nothing are counted, or refused.
 cp pairs.jsonl faulty.jsonl
 echo '{"prompt": "say", "chosen": "it is", "rejected": "it is"}' >>faulty.jsonl
@@ -83,21 +97,19 @@ code 0
 # Stopped anywhere, it ends with the same bits; threads are no matter, nor is how a batch is cut.
 plan='--context 64 --batch 4 --micro-batch 2 --steps 16 --lr 1e-4 --checkpoint-every 1 --eval-every 5 --sample-every 0
     --seed 5'
-begun() {       # folder, data, loss, model, options: a run that is killed behind its first checkpoint
-    "$QUERN" train dpo $4 $5 --data $2.jsonl --loss $3 --out $1 --threads 2 --quiet >said 2>&1 &
-    pid=$!
-    while kill -0 $pid 2>/dev/null && [ ! -e $1/last ]; do sleep 0.02; done
-    kill -9 $pid 2>/dev/null
-    wait $pid 2>/dev/null
+begun() {       # folder, data, loss, model, options
+    killed $1 "$QUERN" train dpo $4 $5 --data $2.jsonl --loss $3 --out $1 --threads 2 --quiet
 }
-for loss in sigmoid kto; do
+for loss in sigmoid hinge ipo kto orpo simpo; do
     data=pairs
     [ $loss = kto ] && data=labels
     run "$QUERN" train dpo tiny $plan --data $data.jsonl --loss $loss --out whole-$loss --threads 1 --quiet
     code 0
     begun cut-$loss $data $loss tiny "$plan"
-    run cmp cut-$loss/data/reference.bin whole-$loss/data/reference.bin
-    code 0
+    for file in cut-$loss/data/reference*; do           # none of orpo and simpo
+        [ ! -e $file ] || run cmp $file whole-$loss/data/reference.bin
+        code 0
+    done
     run "$QUERN" train resume cut-$loss --threads 2 --quiet
     code 0
     run cmp cut-$loss/last/model.safetensors whole-$loss/last/model.safetensors
@@ -155,14 +167,10 @@ run "$QUERN" train dpo tiny.gguf $lora --data pairs.jsonl --lora-dropout 0.1 --o
 code 2
 err_has -- '--lora-dropout: what is dropped'
 
-# The other losses run; without a reference there is no file of one.
-for loss in hinge ipo orpo simpo; do
-    dpo --data pairs.jsonl --loss $loss --steps 3 --lr 1e-4 --sample-every 0 --out $loss --quiet
-    code 0
-done
-run ls simpo/data
+# Without a reference there is no file of one.
+run ls whole-simpo/data
 out_lacks reference.bin
-run ls ipo/data
+run ls whole-ipo/data
 out_has reference.bin
 
 # What both answers have in common falls with the one that is not preferred: that is said.

@@ -6,7 +6,9 @@
 #     out_is 'quern 0.1.0'                        stdout, exactly (without the last newline)
 #     out_has 'quern '; err_has 'did you mean'    a fixed string anywhere in it
 #     err_is ''
-#     chats                                       chats.jsonl here, to tune with
+#     chats; pairs                                chats.jsonl, pairs.jsonl here, to tune with
+#     sayings                                     text.txt here, to train on
+#     killed RUN "$QUERN" train …                 the command that makes it, killed behind its first checkpoint
 #     tiny                                        models of known words in $scratch (make_tiny.c says which)
 #     shows '> ' 2                                waits: what feeds a terminal goes on when this stands there twice
 #     done_testing                                last line: says how many checks ran, fails if one did
@@ -66,6 +68,32 @@ chats() {       # forty lessons of one turn, into chats.jsonl
             "{\"role\": \"assistant\", \"content\": \"$i it is\"}]}"
         i=$((i + 1))
     done >chats.jsonl
+}
+
+pairs() {       # forty preferences, into pairs.jsonl
+    i=0
+    while [ $i -lt 40 ]; do
+        echo "{\"prompt\": \"say $i\", \"chosen\": \"$i it is\", \"rejected\": \"no never\"}"
+        i=$((i + 1))
+    done >pairs.jsonl
+}
+
+sayings() {     # sixty lines of what chats speak of, into text.txt
+    i=0
+    while [ $i -lt 60 ]; do
+        echo "say $i and $i it is"
+        i=$((i + 1))
+    done >text.txt
+}
+
+killed() {      # RUN, and the command that makes it
+    folder=$1
+    shift
+    "$@" >"$scratch/said" 2>&1 &
+    pid=$!
+    while kill -0 $pid 2>/dev/null && [ ! -e "$folder/last" ]; do sleep 0.02; done
+    kill -9 $pid 2>/dev/null
+    wait $pid 2>/dev/null
 }
 
 tiny() {

@@ -61,8 +61,7 @@ err_has 'adapter run/best × 1, adapter run/best × 0.5'
 echo 'say 7' >talk
 run sh -c "\"$QUERN\" chat tiny.gguf --adapter run --temp 0 --tokens 8 <talk"
 code 0
-i=0
-while [ $i -lt 60 ]; do echo "say $i and $i it is"; i=$((i + 1)); done >text.txt
+sayings
 run "$QUERN" eval ppl tiny.gguf --file text.txt --json
 code 0
 cp out base.json
@@ -93,11 +92,7 @@ for base in tiny tiny.gguf; do
     rm -rf whole cut
     run "$QUERN" train sft $base $plan --out whole --threads 1 --quiet
     code 0
-    "$QUERN" train sft $base $plan --out cut --threads 2 --quiet >said 2>&1 &
-    pid=$!
-    while kill -0 $pid 2>/dev/null && [ ! -e cut/last ]; do sleep 0.02; done
-    kill -9 $pid 2>/dev/null
-    wait $pid 2>/dev/null
+    killed cut "$QUERN" train sft $base $plan --out cut --threads 2 --quiet
     mv chats.jsonl away.jsonl
     run "$QUERN" train resume cut --threads 2 --quiet
     code 0

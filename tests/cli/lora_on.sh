@@ -4,12 +4,8 @@
 cd "$scratch" || exit 1
 tiny
 chats
-
-i=0
-while [ $i -lt 40 ]; do
-    echo "{\"prompt\": \"say $i\", \"chosen\": \"$i it is\", \"rejected\": \"no never\"}"
-    i=$((i + 1))
-done >pairs.jsonl
+pairs
+sayings
 
 run "$QUERN" train sft tiny.gguf --lora --rank 4 --alpha 8 --data chats.jsonl --context 64 --steps 6 --lr 1e-2 \
     --sample-every 0 --out sft --quiet
@@ -65,12 +61,8 @@ run cmp whole/last/adapter_config.json sft/best/adapter_config.json
 code 0
 
 # Killed anywhere, also before its reference or a checkpoint is there, and with nothing left of the first run.
-"$QUERN" train dpo tiny.gguf --data pairs.jsonl --context 64 --adapter sft/best $plan --out cut --threads 2 --quiet \
-    >said 2>&1 &
-pid=$!
-while kill -0 $pid 2>/dev/null && [ ! -e cut/last ]; do sleep 0.02; done
-kill -9 $pid 2>/dev/null
-wait $pid 2>/dev/null
+killed cut "$QUERN" train dpo tiny.gguf --data pairs.jsonl --context 64 --adapter sft/best $plan --out cut --threads 2 \
+    --quiet
 mv sft gone
 rm cut/data/reference.bin
 run "$QUERN" train resume cut --threads 2 --quiet
@@ -106,8 +98,6 @@ run "$QUERN" train sft tiny.gguf --adapter sft/best --data chats.jsonl --context
 code 0
 run "$QUERN" generate tiny.gguf --adapter more/best --chat -p 'say 7' --tokens 4
 code 0
-i=0
-while [ $i -lt 60 ]; do echo "say $i and $i it is"; i=$((i + 1)); done >text.txt
 run "$QUERN" train pretrain --data text.txt --tokenizer tiny --layers 1 --dim 32 --context 64 --batch 2 --steps 2 \
     --out other --quiet
 code 0
@@ -116,5 +106,39 @@ code 5
 err_has sft/best
 run ls
 out_lacks run
+
+# Where shapes fit: another tokenizer is refused, wherever the adapter is taken; other norms are said, and are not those
+# of the same model in another form.
+cp -rL sft/best alien
+sed -i 's/<|endoftext|>/<|theend|>/g' alien/tokenizer.json alien/tokenizer_config.json
+run "$QUERN" generate tiny.gguf --adapter alien -p a
+code 2
+err_has 'alien: belongs to a model with another tokenizer than tiny.gguf: id 0 '
+err_has 'is "<|theend|>" in the tokenizer.json beside it and "<|endoftext|>" here'
+run "$QUERN" train dpo tiny.gguf --adapter alien --data pairs.jsonl --context 64 --dry-run
+code 2
+err_has 'alien: belongs to a model with another tokenizer'
+run "$QUERN" merge tiny.gguf alien --out alien.gguf
+code 2
+err_has 'alien: belongs to a model with another tokenizer'
+run "$QUERN" train sft tiny --data chats.jsonl --context 64 --steps 2 --lr 1e-2 --sample-every 0 --out moved --quiet
+code 0
+run "$QUERN" generate moved/last --adapter sft/best -p a --tokens 1
+code 0
+err_has 'sft/best: was trained on another model than this one'
+run "$QUERN" convert sft/best sft.gguf --model tiny.gguf
+code 0
+for adapter in sft/best sft.gguf "$S/adapter"; do
+    run "$QUERN" generate $adapter -p a
+    code 2
+    err_has 'is an adapter, which sits on a model; name the model, and this with --adapter'
+done
+for adapter in sft/best sft.gguf; do
+    run "$QUERN" generate tiny --adapter $adapter -p a --tokens 1
+    code 0
+    err_lacks 'another model'
+done
+run "$QUERN" generate moved/last --adapter sft.gguf -p a --tokens 1
+err_has 'sft.gguf: was trained on another model than this one'
 
 done_testing

@@ -3,13 +3,8 @@
 . "$(dirname "$0")/lib.sh"
 cd "$scratch" || exit 1
 chats
-i=0
-while [ $i -lt 60 ]; do echo "say $i and $i it is"; i=$((i + 1)); done >text.txt
-i=0
-while [ $i -lt 40 ]; do
-    echo "{\"prompt\": \"say $i\", \"chosen\": \"$i it is\", \"rejected\": \"no never\"}"
-    i=$((i + 1))
-done >pairs.jsonl
+pairs
+sayings
 run "$QUERN" train tokenizer text.txt --vocab 300 --out tok --quiet
 code 0
 run "$QUERN" train pretrain --data text.txt --tokenizer tok --layers 1 --dim 64 --context 64 --batch 2 --steps 2 \
@@ -113,11 +108,7 @@ run cmp again with
 code 0
 
 # Killed anywhere, it ends with the same bits.
-"$QUERN" train sft base.gguf $plan --out cut --threads 2 --quiet >said 2>&1 &
-pid=$!
-while kill -0 $pid 2>/dev/null && [ ! -e cut/last ]; do sleep 0.02; done
-kill -9 $pid 2>/dev/null
-wait $pid 2>/dev/null
+killed cut "$QUERN" train sft base.gguf $plan --out cut --threads 2 --quiet
 run "$QUERN" train resume cut --threads 2 --quiet
 code 0
 for file in adapter_model.safetensors training_state.safetensors adapter_config.json generation_config.json; do

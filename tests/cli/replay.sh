@@ -85,12 +85,8 @@ code 0
 run sed -n 1p whole/metrics.jsonl
 out_has '"loss":0.6931471805599453,'
 out_has '"replay_loss":'
-"$QUERN" train dpo base/last --data pairs.jsonl --where mixes=half --context 64 --batch 2 --steps 16 --lr 1e-3 \
-    --replay data --checkpoint-every 1 --sample-every 0 --quiet --out cut --threads 2 >said 2>&1 &
-pid=$!
-while kill -0 $pid 2>/dev/null && [ ! -e cut/last ]; do sleep 0.02; done
-kill -9 $pid 2>/dev/null
-wait $pid 2>/dev/null
+killed cut "$QUERN" train dpo base/last --data pairs.jsonl --where mixes=half --context 64 --batch 2 --steps 16 \
+    --lr 1e-3 --replay data --checkpoint-every 1 --sample-every 0 --quiet --out cut --threads 2
 mv data moved
 run "$QUERN" train resume cut --quiet
 code 4

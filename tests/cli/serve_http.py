@@ -9,6 +9,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import socket
 import struct
@@ -240,6 +241,20 @@ def completions(s):
     for prompt in (ids, [ids]):
         told = s.json("/v1/completions", dict(prompt=prompt, max_tokens=1, echo=True))[1]
         check(told["choices"][0]["text"] == "abcd", "ids, echoed", told)
+    said = quern("score", os.path.join(FOLDER, "tiny.gguf"), "-p", "the brook", "--json")
+    want = [t.get("logprob") for t in said["tokens"]]
+    for more in ({}, dict(n=2), dict(max_tokens=0), dict(stream=True)):
+        ask = dict(dict(prompt="the brook", max_tokens=1, echo=True, logprobs=2), **more)
+        if "stream" in ask:
+            parts = [e["choices"][0]["logprobs"] for e in events(s.ask("/v1/completions", ask)[2])[:-1]]
+            told = [v for p in parts for v in p["token_logprobs"]]
+        else:
+            part = s.json("/v1/completions", ask)[1]["choices"][-1]["logprobs"]
+            told = part["token_logprobs"]
+            check(len(part["tokens"]) == len(told) == len(part["top_logprobs"]) == len(part["text_offset"]) and
+                  part["text_offset"][:2] == [0, 3] and part["top_logprobs"][0] is None, "lists of one length", part)
+        check(len(told) == len(want) + ask["max_tokens"] and told[0] is None and
+              all(abs(a - b) < 1e-6 for a, b in zip(told[1:], want[1:])), "what score says of the prompt", told, want)
     told = s.json("/v1/completions", dict(prompt="abc", max_tokens=0))[1]
     check(told["choices"][0]["text"] == "" and told["usage"]["completion_tokens"] == 0, "no tokens", told)
 
@@ -283,7 +298,8 @@ def wrong(s):
                        ("/v1/completions", dict(prompt=7)),
                        ("/v1/completions", dict(prompt=[[99999]])), ("/v1/completions", dict(prompt=[-1])),
                        ("/v1/completions", dict(prompt="")), ("/v1/completions", dict(prompt=["a"] * 65)),
-                       ("/v1/completions", dict(prompt="a", echo=True, logprobs=1)), ("/tokenize", {}),
+                       ("/v1/completions", dict(prompt="a", suffix="b")),
+                       ("/v1/completions", dict(prompt="a", n=1, best_of=2)), ("/tokenize", {}),
                        ("/tokenize", dict(content=7)), ("/detokenize", dict(tokens="x")), ("/detokenize", {}),
                        ("/detokenize", dict(tokens=[1e9])), ("/apply-template", {}),
                        ("/v1/embeddings", dict(input="a")),
@@ -312,13 +328,88 @@ def forms(s):
     check(told["text"] in ("yes", "no"), "a grammar", told)
     told = s.json("/v1/completions", dict(prompt="abc", max_tokens=1, logit_bias={str(3 + ord("q")): 100}))[1]
     check(told["choices"][0]["text"] == "q", "a bias", told)
+    for more, want in ((dict(guided_json=schema), "{"), (dict(guided_json=json.dumps(schema)), "{"),
+                       (dict(guided_regex="[xy]{3}z"), "xy"), (dict(guided_choice=["yes", "no \"\n"]), "yn"),
+                       (dict(structured_outputs=dict(choice=["yes", "no"])), "yn"),
+                       (dict(structured_outputs=dict(regex="[xy]{3}z", json=None)), "xy")):
+        told = s.json("/v1/chat/completions", chat("hi", **more))[1]["choices"][0]
+        check(told["message"]["content"][:1] in want and told["finish_reason"] == "stop", f"held to {more}", told)
+    read, kept = s.figure("grammars_read_total"), s.figure("grammars_kept_total")
+    more = [s.json("/v1/chat/completions", chat("hi", seed=i, temperature=2, response_format=form))[1]
+            for i in range(3)]
+    check(all(json.loads(m["choices"][0]["message"]["content"])["n"] in (3, 4, 5) for m in more), "valid again", more)
+    check(s.figure("grammars_read_total") == read and s.figure("grammars_kept_total") == kept + 3, "it is read once")
     for more, param in ((dict(response_format=dict(type="json_schema", json_schema=dict(schema=dict(type="what")))),
                          "response_format"), (dict(grammar="root ::= nothing"), "grammar"),
+                        (dict(guided_regex="("), "guided_regex"), (dict(guided_choice=[]), "guided_choice"),
+                        (dict(guided_choice="x"), "guided_choice"), (dict(guided_json=dict(type=1)), "json_schema"),
                         (dict(tools=[{}]), "tools"), (dict(tools=[dict(function=dict(name=""))]), "tools"),
                         (dict(tools=WEATHER, tool_choice=dict(function=dict(name="wether"))), "tool_choice"),
                         (dict(tools=WEATHER, tool_choice="maybe"), "tool_choice")):
         status, told = s.json("/v1/chat/completions", chat("hi", **more))
         check(status == 400 and told["error"]["param"] == param, f"400 for {param}", more, status, told)
+
+
+# As pydantic writes models within models, and two tools that call different things by the same name.
+def by_reference(name, value):
+    it = {"type": "object", "properties": {"v": {"const": value}}, "required": ["v"]}
+    them = {"type": "array", "maxItems": 2, "items": {"$ref": "#/$defs/It"}}
+    schema = {"type": "object", "properties": {"it": {"$ref": "#/$defs/It"}, "them": them}, "required": ["it"],
+              "$defs": {"It": it}}
+    return dict(type="function", function=dict(name=name, parameters=schema))
+
+
+def references(s):
+    both = [by_reference("first", 1), by_reference("second", 2)]
+    for name, value in (("first", 1), ("second", 2)):
+        choice = dict(type="function", function=dict(name=name))
+        told = s.json("/v1/chat/completions", chat("hi", tools=both, tool_choice=choice))[1]
+        call = told["choices"][0]["message"]["tool_calls"][0]["function"]
+        check(call["name"] == name and json.loads(call["arguments"])["it"] == {"v": value}, "its own reference", told)
+    several = chat("hi", tools=both, tool_choice="required", parallel_tool_calls=True, temperature=1.5, seed=1,
+                   max_tokens=2000)
+    told = s.json("/v1/chat/completions", several)[1]["choices"][0]
+    for call in told["message"]["tool_calls"]:
+        if told["finish_reason"] != "length":
+            value = json.loads(call["function"]["arguments"])["it"]["v"]
+            check(call["function"]["name"] == ("first", "second")[value - 1], "each call its own", told)
+    nothing = dict(type="function", function=dict(name="now"))
+    told = s.json("/v1/chat/completions", chat("hi", tools=[nothing], tool_choice="required"))[1]
+    call = told["choices"][0]["message"]["tool_calls"][0]["function"]
+    check(json.loads(call["arguments"]) == {}, "no parameters, no arguments", told)
+    broken = dict(type="function", function=dict(name="odd", parameters={"properties": {"a": {"if": {}}}}))
+    status, told = s.json("/v1/chat/completions", chat("hi", tools=[broken], tool_choice="required"))
+    check(status == 400 and "odd#/properties/a/if" in told["error"]["message"], "whose schema it is", told)
+
+
+def llama(s):
+    """A model whose template means Llama 3's calls is held to those."""
+    many = dict(parallel_tool_calls=True, temperature=1.5, max_tokens=2000)
+    for choice, more in (("required", {}), ("required", many),
+                         (dict(type="function", function=dict(name="weather")), {})):
+        ask = chat("hi", tools=WEATHER, tool_choice=choice, seed=3, **more)
+        told = s.json("/v1/chat/completions", ask)[1]["choices"][0]
+        calls = told["message"]["tool_calls"]
+        check(told["message"]["content"] is None and json.loads(calls[0]["function"]["arguments"])["days"] > 0 and
+              (more or len(calls) == 1), "a bare call", told)
+    got = [e["choices"][0]["delta"] for e in events(s.ask("/v1/chat/completions", dict(ask, stream=True))[2])[:-1]]
+    text = "".join(c["function"]["arguments"] for d in got for c in d.get("tool_calls", []))
+    check(text == calls[0]["function"]["arguments"], "the same streamed", got)
+    text = s.json("/v1/completions", dict(prompt="a", max_tokens=3))[1]["choices"][0]["text"]
+    check(text == "bcd", "texts are texts", text)
+
+
+def llama_like():
+    """The tiny model, with a template that speaks of <|python_tag|>."""
+    to = os.path.join(FOLDER, "llama-like")
+    shutil.copytree(os.path.join(FOLDER, "tiny"), to)
+    path = os.path.join(to, "tokenizer_config.json")
+    config = json.load(open(path))
+    config["chat_template"] = "{# <|python_tag|> #}" + config["chat_template"]
+    json.dump(config, open(path, "w"))
+    s = Server("llama-like", "--temp", "0", "--ctx", "4000")
+    llama(s)
+    check(s.stop() == 0, "ends")
 
 
 def tools(s):
@@ -335,6 +426,15 @@ def tools(s):
     check([c.get("id") is not None for c in calls] == [True] + [False] * (len(calls) - 1), "its id once", calls)
     check([c["function"].get("name") for c in calls] == ["weather"] + [None] * (len(calls) - 1), "its name once", calls)
     check(json.loads("".join(c["function"]["arguments"] for c in calls))["days"] > 0, "its arguments", calls)
+    check(len(calls) > 5, "… as they come", len(calls))
+    ask = chat("hi", tools=WEATHER, tool_choice="required")
+    n = s.json("/v1/chat/completions", ask)[1]["usage"]["completion_tokens"]
+    ask["max_tokens"] = n - 16                          # "}\n}\n</tool_call>" is its end
+    told = s.json("/v1/chat/completions", ask)[1]["choices"][0]
+    got = [e["choices"][0] for e in events(s.ask("/v1/chat/completions", dict(ask, stream=True))[2])[:-1]]
+    cut = "".join(c["function"]["arguments"] for d in got for c in d["delta"].get("tool_calls", []))
+    check(cut.startswith("{") and got[-1]["finish_reason"] == told["finish_reason"] == "length" and
+          told["message"]["tool_calls"][0]["function"]["arguments"] == cut, "a call that is cut", cut, told)
     check(deltas[-1]["finish_reason"] == "tool_calls", "its reason", deltas[-1])
     told = s.json("/apply-template", chat("hi", tools=WEATHER))[1]["prompt"]
     check("<tools>" in told and '"weather"' in told, "a template without words for tools is helped", told)
@@ -424,6 +524,14 @@ def wires(s):
         pending = []
         told = [json.loads(answer(c, pending)[2])["choices"][0]["text"] for _ in range(2)]
         check(told == ["d", "z"], "pipelined", told)
+    with s.connect() as c:                              # a body in pieces, which waits to be asked for
+        c.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n"
+                  b"Expect: 100-continue\r\nConnection: close\r\n\r\n")
+        check(c.recv(1000).startswith(b"HTTP/1.1 100"), "100 Continue")
+        for piece in (b'{"prompt": "a', b'bc", "max_', b'tokens": 1, "suffix": "", "best_of": 1}'):
+            c.sendall(b"%x\r\n%s\r\n" % (len(piece), piece))
+        c.sendall(b"0\r\n\r\n")
+        check(json.loads(answer(c)[2])["choices"][0]["text"] == "d", "a body in chunks")
     with s.connect() as c:                              # an old client
         c.sendall(b"GET /health HTTP/1.0\r\n\r\n")
         check(answer(c)[0] == 200, "HTTP/1.0")
@@ -460,6 +568,27 @@ def goes_away(s):
     stream.close()
     check(s.wait_for("answers_cancelled_total", before + 2) == before + 2, "who goes away cancels")
     check(s.wait_for("clients_gone_total", 2) >= 2, "and is counted")
+
+
+def half_closed(s):
+    """Who only says that no more will come still gets a stream; who is gone is noticed by it."""
+    with s.connect() as c:
+        c.sendall(request("/v1/completions", dict(prompt="a", stream=True, ignore_eos=True, max_tokens=300)))
+        c.shutdown(socket.SHUT_WR)
+        check(b"[DONE]" in answer(c)[2], "a stream to one that has closed its half")
+    before = s.figure("answers_cancelled_total")
+    first = [s.connect() for _ in range(2)]
+    for c in first:
+        c.sendall(request("/v1/completions", dict(LONG, stream=True)))
+        c.recv(1000)
+    waits = s.connect()
+    waits.sendall(request("/v1/completions", dict(LONG, stream=True)))
+    waits.recv(1000)
+    waits.close()
+    check(s.wait_for("answers_cancelled_total", before + 1) == before + 1, "gone while it waits", before)
+    for c in first:
+        c.close()
+    check(s.wait_for("answers_cancelled_total", before + 3) == before + 3, "and the others", before)
 
 
 def waits_and_pings(s):
@@ -661,7 +790,7 @@ def main():
     check(s.stop() == 0, "ends")
     check("right-key" not in s.said(), "no key in the log")
     s = Server("tiny.gguf", "--temp", "0", "--ctx", "20000", "--parallel", "2", "--ping", "0.05s", "--max-body", "64K")
-    for part in (tools, goes_away, waits_and_pings, slow_reader):
+    for part in (tools, references, goes_away, half_closed, waits_and_pings, slow_reader):
         part(s)
     crowd(s, 2000 if WHOLE else 60, 1)
     drains(s)
@@ -669,6 +798,7 @@ def main():
         s = Server("tiny.gguf", "--temp", "0", "--parallel", "16", "--queue", "256", "--ctx", "512")
         thousand(s)
         check(s.stop() == 0, "ends")
+    llama_like()
     embeddings()
     adapters()
     print(f"{checks} checks, {failures} failed")

@@ -43,6 +43,21 @@ echo '{"text": "another form"}' >>faulty.jsonl
 run "$QUERN" data check --model tiny faulty.jsonl
 code 5
 err_has 'row 43: its form is plain text'
+# Of several files each row is named with its own; a template that refuses says why.
+head -n 41 faulty.jsonl >second.jsonl
+echo '{"messages": [{"role": "user", "content": "refuse"}, {"role": "assistant", "content": "a"}]}' >>second.jsonl
+run "$QUERN" data check --model tiny chats.jsonl second.jsonl --rows 1
+code 0
+out_has '── chats.jsonl, row 1: example, '
+out_has '1 × an empty answer (row second.jsonl:41); 1 × the chat template cannot render it (row second.jsonl:42)'
+out_has 'the template refuses'
+run "$QUERN" data check --model tiny chats.jsonl second.jsonl --rows 0 --json
+out_has '"in": ['
+tail -n 1 second.jsonl >third.jsonl
+run "$QUERN" data check --model tiny third.jsonl --strict
+code 2
+err_has 'row 1: the chat template cannot render it: '
+err_has 'the template refuses'
 
 # Quantized numbers are not trained, unless they are taken for what they stand for.
 sft() { run "$QUERN" train sft "$@" --data chats.jsonl --context 64; }
@@ -98,11 +113,7 @@ plan='--data chats.jsonl --context 64 --batch 4 --steps 8 --lr 1e-3 --neftune 5 
     --eval-every 3 --seed 5'
 run "$QUERN" train sft tiny $plan --out whole --threads 1 --quiet
 code 0
-"$QUERN" train sft tiny $plan --out cut --threads 2 --quiet >said 2>&1 &
-pid=$!
-while kill -0 $pid 2>/dev/null && [ ! -e cut/last ]; do sleep 0.02; done
-kill -9 $pid 2>/dev/null
-wait $pid 2>/dev/null
+killed cut "$QUERN" train sft tiny $plan --out cut --threads 2 --quiet
 mv chats.jsonl away.jsonl
 run "$QUERN" train resume cut --threads 2 --quiet
 code 0
@@ -124,6 +135,50 @@ code 0
 # Passes of any size, and shards, make the same batch.
 run "$QUERN" train sft tiny $plan --micro-batch 1 --out ones --quiet
 code 0
+
+# Tasks on the way: asked at each evaluation, of the model as it is, and no bit of it is another for that. A resume goes
+# on with them, or without those that are gone.
+echo '{"task": "next", "kind": "choice"}
+{"context": "abc", "choices": ["d", "y"], "answer": 0}
+{"context": "bc", "choices": ["y", "d"], "answer": 1}' >next.jsonl
+echo '{"task": "say", "kind": "generate"}
+{"messages": [{"role": "user", "content": "say 7"}], "targets": ["7 it is"], "judge": "contains", "max_tokens": 8}' \
+    >say.jsonl
+run "$QUERN" train sft tiny $plan --task next.jsonl --task say.jsonl --out asked --threads 1
+code 0
+err_has 'tasks   next, say: 50 items of each at every evaluation'
+err_has 'step 3: next acc '
+run cmp asked/last/model.safetensors whole/last/model.safetensors
+code 0
+run grep -c '"eval_loss".*"eval_task/next":.*"eval_task/say":' asked/metrics.jsonl
+out_is 3
+run "$QUERN" report asked
+code 0
+out_has 'Tasks'
+killed again "$QUERN" train sft tiny $plan --task next.jsonl --task say.jsonl --out again --threads 2
+rm say.jsonl
+run "$QUERN" train resume again
+code 0
+err_has 'say.jsonl'
+err_has 'goes on without this task'
+run cmp again/last/model.safetensors whole/last/model.safetensors
+code 0
+run grep -c '"step":8.*"eval_task/next":' again/metrics.jsonl
+out_is 1
+bare tiny --data chats.jsonl --context 64 --task nowhere.jsonl --out none
+code 4
+err_has 'nowhere.jsonl'
+bare tiny --data chats.jsonl --context 64 --task next.jsonl --eval-every 0 --out none
+code 2
+err_has -- '--task is asked at evaluations; it needs an --eval-every above 0'
+bare tiny --data chats.jsonl --context 64 --task next.jsonl --validation 0 --out none
+code 2
+err_has 'these data have no validation split; it needs one (--validation 5%)'
+bare tiny --data chats.jsonl --context 64 --task-items 3 --out none
+code 2
+err_has -- '--task-items is of tasks: it needs --task'
+run ls
+out_lacks none
 
 # A model that knows no chat gets ChatML, and rows for its tokens.
 i=0

@@ -141,11 +141,7 @@ code 5
 err_has 'edited/last: is at step 16, the run has only 8 (recipe.steps of its manifest.json)'
 
 # Killed and resumed, with other threads: the same bits.
-"$QUERN" train pretrain --data data $shape --steps 16 --checkpoint-every 1 --out killed >/dev/null 2>&1 &
-pid=$!
-until [ -e killed/last ] || ! kill -0 $pid 2>/dev/null; do sleep 0.01; done
-kill -9 $pid 2>/dev/null
-wait $pid 2>/dev/null
+killed killed "$QUERN" train pretrain --data data $shape --steps 16 --checkpoint-every 1 --out killed
 run "$QUERN" train resume killed --threads 3
 code 0
 err_has 'killed: '

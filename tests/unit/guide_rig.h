@@ -40,7 +40,7 @@ QN_UNUSED static qn_tok *rig_tok(void) {
 typedef struct { qn_syntax *g; qn_tok *tok; qn_token_trie *trie; qn_masks *masks; qn_guide guide; } rig;
 
 QN_UNUSED static void rig_bind(rig *r, qn_syntax *g) {
-    const int32_t eos = RIG_EOS;
+    const int64_t eos = RIG_EOS;
     *r = (rig){.g = g, .tok = rig_tok()};
     CHECK_OK(qn_token_trie_new(&r->trie, r->tok, RIG_V));
     CHECK_OK(qn_masks_new(&r->masks, g, r->trie, &eos, 1));

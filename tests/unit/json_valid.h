@@ -108,7 +108,7 @@ static bool json_parts_ok(const json_case *c, int32_t schema, int32_t value, int
     const int32_t one = qn_json_tree_get(&c->s, schema, "oneOf"), ref = qn_json_tree_get(&c->s, schema, "$ref");
     if (ref >= 0) {
         const qn_str to = qn_json_tree_str(&c->s, ref);
-        if (!json_ok(c, qn_json_tree_point(&c->s, (qn_str){to.s + 1, to.n - 1}), value, depth))
+        if (!json_ok(c, qn_json_tree_point(&c->s, 0, (qn_str){to.s + 1, to.n - 1}), value, depth))
             return false;
     }
     return (any < 0 || json_allowing(c, any, value, depth) > 0) &&

@@ -150,6 +150,27 @@ TEST(what_does_not_fit_is_refused) {
     qn_model_free(deep);
 }
 
+/* Whatever the matrices are stored as, an adapter knows the model it was made on; another norm is another model. */
+TEST(a_pedigree_outlives_quantization) {
+    static const qn_dtype stored[] = {QN_F32, QN_BF16, QN_Q8_0};
+    char first[17] = "", print[17], other[17];
+    for (size_t i = 0; i < QN_LEN(stored); i++) {
+        const tiny_spec s = spec_of(stored[i], false);
+        qn_model *m = tiny_model(&s, NULL);
+        qn_adapter *a = fresh(m, &plain);
+        qn_model_pedigree(m, print);
+        CHECK_INT(strlen(print), 16);
+        CHECK_STR(a->pedigree, print);
+        CHECK(i == 0 || strcmp(first, print) == 0, "%s", qn_dtype_get(stored[i])->name);
+        memcpy(first, print, sizeof first);
+        ((float *)qn_model_param(m, QN_P_OUT_NORM, -1)->data)[3] += 1;
+        qn_model_pedigree(m, other);
+        CHECK(strcmp(print, other) != 0);
+        qn_adapter_free(a);
+        qn_model_free(m);
+    }
+}
+
 /* Every allocation may fail: nothing is lost. */
 TEST(no_leak_where_memory_ends) {
     const tiny_spec s = spec_of(QN_F32, false);

@@ -21,6 +21,7 @@ static qn_lora_options options(int64_t rank, const char *targets) {
 /* The same pairs with the same numbers; s within `tolerance`. */
 static void check_same(const qn_adapter *a, const qn_adapter *b, double tolerance, const char *what) {
     CHECK(a->n == b->n && a->layers == b->layers && a->dora == b->dora && a->arch == b->arch, "%s", what);
+    CHECK_STR(a->pedigree, b->pedigree, "%s", what);
     for (size_t i = 0; i < a->n; i++) {
         const qn_lora *x = &a->lora[i], *y = &b->lora[i];
         CHECK(x->p == y->p && x->layer == y->layer, "%s, pair %zu", what, i);

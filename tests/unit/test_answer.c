@@ -166,10 +166,74 @@ TEST(hermes) {
     check_all(x, QN_LEN(x));
 }
 
-TEST(what_is_no_call_is_words) {
+/* Once its arguments have begun a call is one, whatever becomes of them. */
+TEST(calls_that_break_off) {
     static const example x[] = {
         {"hermes", "<tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"U",
-         "|w <tool_call>\n{\"name\": \"weather\", \"arguments\": {\"city\": \"U", 0},
+         "|c weather({\"city\": \"U)", 0},
+        {"hermes", "a <tool_call>{\"name\": \"say\", \"arguments\": {", "|w a|c say({)", 0},
+        {"hermes", "<tool_call>{\"name\": \"say\", \"arguments\": {\"t\": nul'}}</tool_call>",
+         "|c say({\"t\": nul)|w '}}</tool_call>", 0},
+        {"hermes", "<tool_call>{\"name\": \"say\", \"arguments\": {\"é🌊\": [}]}}</tool_call>",
+         "|c say({\"é🌊\": [)|w }]}}</tool_call>", 0},
+        {"hermes", "<tool_call>{\"name\": \"now\", \"arguments\": {}]</tool_call>!", "|c now({})|w ]</tool_call>!", 0},
+        {"hermes", "<tool_call>{\"name\": \"now\", \"arguments\": {}, \"id", "|c now({})|w , \"id", 0},
+        {"hermes", "<tool_call>{\"name\": \"now\", \"arguments\": {}, \"x\": [{}, \"}\"], \"n\": 7} </tool_call>So.",
+         "|c now({})|w So.", 0},
+        {"llama3", "{\"name\": \"weather\", \"parameters\": {\"city\": \"Ulm", "|c weather({\"city\": \"Ulm)", 0},
+        {"llama3", "{\"name\": \"other\", \"parameters\": {\"city\": \"Ulm",
+         "|w {\"name\": \"other\", \"parameters\": {\"city\": \"Ulm", 0},
+        {"mistral", "[TOOL_CALLS]say[ARGS]{\"t\": ", "|c say({\"t\": )", 0},
+        {"mistral", "[TOOL_CALLS][{\"name\": \"now\", \"arguments\": {}}, {\"name\": \"say\", \"arguments\": {\"t\"",
+         "|c now({})|c say({\"t\")", 0},
+        {"deepseek", "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>now\n```json\n{\"a",
+         "|c now({\"a)", 0},
+    };
+    check_all(x, QN_LEN(x));
+}
+
+/* What a client sees of arguments grows with what the model says: at each byte all is told but half a character. */
+TEST(arguments_come_as_they_are_said) {
+    static const struct { const char *form, *before, *arguments, *after; } x[] = {
+        {"hermes", "<tool_call>\n{\"name\": \"say\", \"arguments\": ", "{\"t\": [1, \"}é\"]}", "}\n</tool_call>"},
+        {"hermes", "<tool_call>{\"id\": \"1\", \"name\": \"s\\u0061y\", \"args\": ", "{\"t\": {}}", "}"},
+        {"llama3", "{\"name\": \"say\", \"parameters\": ", "{\"t\": \"\\\"}\"}", "}"},
+        {"mistral", "[TOOL_CALLS]say[CALL_ID]a1b2c3d4e[ARGS]", "{\"t\": 1}", ""},
+        {"mistral", "[TOOL_CALLS][{\"name\": \"say\", \"arguments\": ", "{\"t\": 1}", ", \"id\": \"a1b2c3d4e\"}]"},
+        {"deepseek", "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>say\n```json\n", "{\"t\": 1}",
+         "\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>"},
+    };
+    for (size_t i = 0; i < QN_LEN(x); i++) {
+        const example e = {x[i].form, "", "", 0};
+        qn_str tool[QN_LEN(offered)];
+        qn_answer_options o = options_of(&e, tool);
+        qn_answer_parts p = {0};
+        qn_answer *a;
+        o.take = qn_answer_collect;
+        o.to = &p;
+        CHECK_OK(qn_answer_new(&a, &o));
+        CHECK_OK(qn_answer_feed(a, qn_str_of(x[i].before)));
+        CHECK_INT((int)p.calls, 0);
+        for (size_t k = 0; x[i].arguments[k]; k++) {
+            CHECK_OK(qn_answer_feed(a, (qn_str){x[i].arguments + k, 1}));
+            const size_t whole = k + 1 - qn_utf8_pending(x[i].arguments, k + 1);
+            CHECK_INT((int)p.calls, 1, "%s", x[i].before);
+            CHECK_STR(p.call[0].name.s, "say");
+            CHECK(p.call[0].arguments.n == whole && memcmp(p.call[0].arguments.s, x[i].arguments, whole) == 0,
+                  "%s: %.*s after %.*s", x[i].before, QN_STR_ARG(qn_buf_view(&p.call[0].arguments)), (int)k + 1,
+                  x[i].arguments);
+        }
+        CHECK_OK(qn_answer_feed(a, qn_str_of(x[i].after)));
+        CHECK_OK(qn_answer_end(a));
+        CHECK(p.calls == 1 && p.content.n == 0, "%s", x[i].before);
+        CHECK_STR(p.call[0].arguments.s, x[i].arguments);
+        qn_answer_free(a);
+        qn_answer_parts_drop(&p);
+    }
+}
+
+TEST(what_is_no_call_is_words) {
+    static const example x[] = {
         {"hermes", "a <tool_call>not JSON</tool_call> b", "|w a <tool_call>not JSON</tool_call> b", 0},
         {"hermes", "<tool_call>{\"name\": \"now\",}</tool_call>", "|w <tool_call>{\"name\": \"now\",}</tool_call>", 0},
         {"hermes", "<tool_call>{\"arguments\": {}}</tool_call>", "|w <tool_call>{\"arguments\": {}}</tool_call>", 0},
@@ -191,7 +255,6 @@ TEST(what_is_no_call_is_words) {
         {"hermes", "<tool_call>{\"name\":\"now\"}</tool_ca", "|c now({})|w </tool_ca", 0},
         {"mistral", "[TOOL_CALLS][]", "|w [TOOL_CALLS][]", 0},
         {"mistral", "[TOOL_CALLS]two words", "|w [TOOL_CALLS]two words", 0},
-        {"mistral", "[TOOL_CALLS]say[ARGS]{\"t\": ", "|w [TOOL_CALLS]say[ARGS]{\"t\": ", 0},
         {"mistral", "[TOOL_CALLS]say[ARGS]", "|w [TOOL_CALLS]say[ARGS]", 0},
         {"mistral", "[TOOL_CALLS]say[ARG", "|w [TOOL_CALLS]say[ARG", 0},
         {"mistral", "[TOOL_CALLS]say[CALL_ID]a", "|w [TOOL_CALLS]say[CALL_ID]a", 0},
@@ -204,8 +267,8 @@ TEST(what_is_no_call_is_words) {
         {"llama3", "<|python_tag|>brave_search.call(query=\"a", "|w <|python_tag|>brave_search.call(query=\"a", 0},
         {"llama3", "<|python_tag|>brave_search.call(query=a b)", "|w <|python_tag|>brave_search.call(query=a b)", 0},
         {"llama3", "<|python_tag|>.call(query=1)", "|w <|python_tag|>.call(query=1)", 0},
-        {"deepseek", "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>now\n```json\n{\"a",
-         "|w <｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>now\n```json\n{\"a", 0},
+        {"deepseek", "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>now\n```json\n",
+         "|w <｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>now\n```json\n", 0},
         {"deepseek", "<｜tool▁calls▁end｜>", "|w <｜tool▁calls▁end｜>", 0},
     };
     check_all(x, QN_LEN(x));
@@ -275,8 +338,8 @@ TEST(ids) {
     qn_answer_parts p = {0}, q = {0};
     qn_answer_options o = {.calls = true, .id_seed = 1};
     CHECK_OK(qn_answer_form_named(&o.form, "mistral"));
-    CHECK_OK(qn_answer_parse(&o, QN_STR("[TOOL_CALLS][{\"name\":\"a\",\"arguments\":{},\"id\":\"abcDEF123\"},"
-                                        "{\"name\":\"b\",\"arguments\":{},\"id\":\"1\"}]"), &p));
+    CHECK_OK(qn_answer_parse(&o, QN_STR("[TOOL_CALLS][{\"id\":\"abcDEF123\",\"name\":\"a\",\"arguments\":{}},"
+                                        "{\"id\":\"1\",\"name\":\"b\",\"arguments\":{}}]"), &p));
     CHECK_INT((int)p.calls, 2);
     CHECK_STR(p.call[0].id.s, "abcDEF123");
     CHECK_INT((int)p.call[1].id.n, 9);
@@ -369,6 +432,7 @@ TEST(hostile_floods) {
         {"hermes", "<"}, {"llama3", "{\"name\""}, {"llama3", "<|python_tag|>a.call(b="}, {"mistral", "[TOOL_CALLS]a"},
         {"mistral", "[TOOL_CALLS]["}, {"deepseek", "<｜tool▁call▁begin｜>a<｜tool▁sep｜>\n"}, {"hermes", "<think>"},
         {"hermes", "<tool_call>{\"name\":\"a\"},"}, {"hermes", "<tool_call>{\"name\":\"\\"},
+        {"hermes", "<tool_call>{\"name\":\"a\",\"arguments\":{},"}, {"mistral", "[TOOL_CALLS]a[ARGS]{\"é"},
     };
     for (size_t i = 0; i < QN_LEN(x); i++) {
         qn_answer *a;

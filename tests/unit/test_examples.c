@@ -172,7 +172,7 @@ TEST(faults_are_counted_with_their_rows) {
         {"messages.jsonl", QN_FAULT_NO_ANSWER, 3}, {"messages.jsonl", QN_FAULT_EMPTY, 4},
         {"messages.jsonl", QN_FAULT_ROLE, 5},      {"messages.jsonl", QN_FAULT_CONTENT, 7},
         {"alpaca.json", QN_FAULT_EMPTY, 3},        {"pairs.jsonl", QN_FAULT_SAME, 3},
-        {"pairs.jsonl", QN_FAULT_CONTENT, 4},      {"shared.jsonl", QN_FAULT_CONTENT, 2},
+        {"pairs.jsonl", QN_FAULT_CONTENT, 4},      {"shared.jsonl", QN_FAULT_APART, 2},
         {"labels.jsonl", QN_FAULT_NO_ANSWER, 3},   {"text.jsonl", QN_FAULT_CONTENT, 2},
     };
     rig r;
@@ -191,12 +191,94 @@ TEST(faults_are_counted_with_their_rows) {
     rig_drop(&r);
 }
 
+/* Parts without a visible character are no answer; parts that are no text are one. */
+TEST(parts_can_be_empty_too) {
+    static const struct { const char *content; qn_example_fault fault; } cases[] = {
+        {"[]", QN_FAULT_EMPTY}, {"[{\"type\":\"text\",\"text\":\" \"}]", QN_FAULT_EMPTY},
+        {"[\"\",\" \"]", QN_FAULT_EMPTY},
+        {"[{\"type\":\"text\",\"text\":\"\"},{\"type\":\"text\",\"text\":\"b\"}]", QN_FAULT_NONE},
+        {"[{\"type\":\"image\"}]", QN_FAULT_NONE}, {"[\"b\"]", QN_FAULT_NONE},
+    };
+    qn_example_row row = {0};
+    qn_buf json = {0};
+    for (size_t i = 0; i < QN_LEN(cases); i++) {
+        qn_buf_clear(&json);
+        CHECK_OK(qn_buf_printf(&json, "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},"
+                               "{\"role\":\"assistant\",\"content\":%s}]}", cases[i].content));
+        CHECK_OK(qn_example_row_read(&row, qn_buf_view(&json), "row", false));
+        CHECK_INT(row.fault, cases[i].fault, "%s", cases[i].content);
+    }
+    qn_buf_drop(&json);
+    qn_example_row_drop(&row);
+}
+
+/* HH-RLHF's text as the prompt of a pair: turns, up to the heading of the answer, which loses the blank before it. */
+TEST(a_prompt_can_be_a_dialogue) {
+    static const char pair[] = "{\"prompt\":\"\\n\\nHuman: a\\n\\nAssistant: b\\n\\nHuman: c\\n\\nAssistant:\","
+                               "\"chosen\":\" yes\",\"rejected\":\" no\\n\"}";
+    static const char empty[] = "{\"prompt\":\"\\n\\nHuman: a\\n\\nAssistant:\\n\\nHuman: c\","
+                                "\"completion\":\"b\"}";
+    qn_example_row row = {0};
+    CHECK_OK(qn_example_row_read(&row, qn_str_of(pair), "row", false));
+    CHECK_INT(row.form, QN_FORM_PAIRS);
+    CHECK_INT(row.fault, QN_FAULT_NONE);
+    CHECK_INT(row.prompt, 3);
+    CHECK_STR(row.chat.s, "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},"
+              "{\"role\":\"assistant\",\"content\":\"b\"},"
+              "{\"role\":\"user\",\"content\":\"c\"},{\"role\":\"assistant\","
+              "\"content\":\"yes\"}]}");
+    CHECK_CONTAINS(row.rejected.s, "\"content\":\"no\"}]}");
+    CHECK_OK(qn_example_row_read(&row, qn_str_of(empty), "row", false));
+    CHECK_INT(row.fault, QN_FAULT_EMPTY, "an answer within the prompt");
+    qn_example_row_drop(&row);
+}
+
+/* Of several files a row is named with its own; of a template that refuses, what it says. */
+TEST(faults_say_where_and_why) {
+    static const char good[] = "{\"prompt\":\"a\",\"completion\":\"b\"}\n"
+                               "{\"prompt\":\"a\",\"completion\":\"\"}\n";
+    static const char stern[] =
+        "{% for m in messages %}{% if m.content == 'no' %}{{ raise_exception('a rude word') }}{% endif %}"
+        "<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>{% endfor %}"
+        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+    static const char rude[] = "{\"prompt\":\"no\",\"completion\":\"b\"}\n"
+                               "{\"prompt\":\"a\",\"completion\":\"no\"}\n";
+    const char *path[2];
+    qn_examples_options o = {.path = path, .n_paths = 2, .context = 64};
+    qn_buf said = {0};
+    qn_example e;
+    rig r;
+    path[0] = strdup(qn_test_write("first.jsonl", good, sizeof good - 1));
+    path[1] = strdup(qn_test_write("second.jsonl", good, sizeof good - 1));
+    rig_open(&r, (qn_str){0});
+    CHECK_OK(qn_examples_read(&r.e, &r.p, r.tok, &o));
+    CHECK_OK(qn_examples_losses(r.e, &said));
+    CHECK_CONTAINS(said.s, "first.jsonl:2, ");
+    CHECK_CONTAINS(said.s, "second.jsonl:2)");
+    qn_examples_get(r.e, QN_SPLIT_TRAIN, 1, &e);
+    CHECK_CONTAINS(qn_examples_file(r.e, e.file), "second.jsonl");
+    rig_drop(&r);
+    free((char *)(uintptr_t)path[0]);
+    free((char *)(uintptr_t)path[1]);
+    rig_open(&r, QN_STR(stern));
+    const char *rows = qn_test_write("rude.jsonl", rude, sizeof rude - 1);
+    CHECK_FAIL(rig_read(&r, rows, (qn_examples_options){0}), QN_EINVAL,
+               "2 × the chat template cannot render it (rows 1, 2), the first because of ");
+    CHECK_CONTAINS(qn_error_message(), "a rude word");
+    CHECK_FAIL(rig_read(&r, rows, (qn_examples_options){.strict = true}), QN_EINVAL, "row 1: the chat template cannot");
+    CHECK_CONTAINS(qn_error_message(), "a rude word");
+    rig_drop(&r);
+    qn_buf_drop(&said);
+}
+
 TEST(files_that_are_none_say_so) {
     static const struct { const char *name, *text, *want; } cases[] = {
         {"mixed.jsonl", "{\"prompt\":\"a\",\"completion\":\"b\"}\n\n{\"text\":\"c\"}\n",
          "row 3: its form is plain text"},
         {"broken.jsonl", "{\"prompt\":\"a\",\"completion\":\"b\"}\n{\"prompt\"\n", "row 2"},
         {"none.jsonl", "{\"words\":\"a\"}\n", "row 1: none of the forms"},
+        {"null.jsonl", "{\"prompt\":\"a\",\"chosen\":\"\",\"rejected\":\"b\"}\n{\"prompt\":\"a\",\"chosen\":null}\n",
+         "1 × an empty answer (row 1); 1 × a member that its form needs is missing (row 2)"},
         {"empty.jsonl", " \n", "there is no row"},
         {"array.json", "[]", "there is no row"},
         {"html.json", "<html>", "begins with '<'"},

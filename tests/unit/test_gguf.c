@@ -335,6 +335,10 @@ TEST(joins_the_shards_of_a_split_model) {
     qn_tensor_drop_pages(qn_gguf_tensors(g), t);
     memcpy(&x, t->data + 4, 4);
     CHECK_NEAR(x, qn_fill_value(qn_fill_salt("b"), 1, 1), 0, "pages come back");
+    qn_tensor_drop_part(qn_gguf_tensors(g), t, 4, t->bytes - 4);
+    qn_tensor_fetch(qn_gguf_tensors(g), t, 4, t->bytes - 4);
+    memcpy(&x, t->data + 8, 4);
+    CHECK_NEAR(x, qn_fill_value(qn_fill_salt("b"), 2, 1), 0, "and are fetched again");
     CHECK_OK(qn_tensor_check_size(qn_gguf_tensors(g)));
     qn_gguf_close(g);
 }

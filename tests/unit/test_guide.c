@@ -328,7 +328,7 @@ TEST(what_no_token_spells_is_an_error) {
     qn_syntax *g;
     rig r;
     const uint64_t *bits;
-    const int32_t eos = RIG_EOS;
+    const int64_t eos = RIG_EOS;
     rig_gbnf(&r, "root ::= \"a\" \"ω\"");
     qn_token_trie *few;
     qn_masks *masks;

@@ -8,7 +8,7 @@
 
 typedef struct { qn_syntax *g; qn_token_trie *trie; qn_masks *masks; qn_guide guide; } guided;
 
-static void bind(guided *x, const desk *d, const char *gbnf, int32_t eos) {
+static void bind(guided *x, const desk *d, const char *gbnf, int64_t eos) {
     CHECK_OK(qn_syntax_gbnf(&x->g, qn_str_of(gbnf), "g"));
     CHECK_OK(qn_token_trie_new(&x->trie, d->tok, V));
     CHECK_OK(qn_masks_new(&x->masks, x->g, x->trie, &eos, eos >= 0));

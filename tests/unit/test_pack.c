@@ -57,6 +57,25 @@ TEST(what_goes_in_comes_out) {
     }
 }
 
+/* Every second row, as heads lie whose halves are interleaved. */
+static void check_apart(qn_dtype t) {
+    static uint8_t QN_ALIGNED(64) got[sizeof packed];
+    const size_t bytes = row_bytes(t, K), panel = qn_panel_bytes(t, K);
+    store_rows(t, K);
+    qn_pack_panels_apart(&(qn_pack_args){t, t, stored + bytes, got, 0, 32, K}, 2 * bytes);
+    for (int n = 0; n < 32; n++)
+        memmove(stored + (size_t)n * bytes, stored + (size_t)(2 * n + 1) * bytes, bytes);
+    qn_pack_panels(&(qn_pack_args){t, t, stored, packed, 0, 32, K});
+    CHECK(memcmp(got, packed, panel) == 0, "%s", qn_dtype_get(t)->name);
+}
+
+TEST(rows_may_lie_apart) {
+    for (size_t i = 0; i < QN_LEN(plain); i++)
+        check_apart(plain[i]);
+    for (size_t i = 0; i < QN_LEN(blocks); i++)
+        check_apart(blocks[i]);
+}
+
 /* The packed matrix of a conversion is the packed matrix of the converted rows. */
 static void check_conversion(qn_dtype from, qn_dtype to) {
     static uint8_t QN_ALIGNED(64) got[sizeof packed];

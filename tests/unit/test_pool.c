@@ -2,6 +2,7 @@
 #include "test.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 
@@ -313,6 +314,25 @@ TEST(zero_threads_means_all_cpus) {
     CHECK(qn_pool_threads(p) >= 1);
     qn_pool_free(p);
     qn_pool_free(NULL);
+}
+
+static void count_cpus(void *arg, int worker) {
+    cpu_set_t set;
+    int *cpus = arg;
+    cpus[worker] = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : -1;
+}
+
+TEST(pinned_workers_have_one_cpu_each) {
+    int cpus[3] = {0}, before[3] = {0};
+    qn_pool *p = open_pool(3);
+    qn_pool_run(p, count_cpus, before);
+    CHECK_OK(qn_pool_pin(p));
+    qn_pool_run(p, count_cpus, cpus);
+    CHECK_INT(cpus[0], before[0], "the caller's thread is left alone");
+    CHECK_INT(cpus[1], 1);
+    CHECK_INT(cpus[2], 1);
+    qn_pool_free(p);
+    CHECK_OK(qn_pool_pin(NULL));
 }
 
 TEST(refuses_impossible_counts) {

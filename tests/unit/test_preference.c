@@ -250,6 +250,42 @@ TEST(a_reference_is_kept_and_checked) {
     made_drop(&r);
 }
 
+/* Weights and examples: above. What is done with the weights, how they multiply, the adapter that a run goes on with:
+ * each makes another key. */
+TEST(a_key_names_what_sums_hang_on) {
+    const make_options o = lesson(QN_OBJECTIVE_SIGMOID);
+    const qn_examples *e = lessons(true);
+    made r = make(&o);
+    qn_config *c = &r.m->cfg;
+    const qn_config own = *c;
+    char key[QN_REFERENCE_KEY], other[QN_REFERENCE_KEY], third[QN_REFERENCE_KEY];
+    CHECK_OK(qn_reference_key(r.m, NULL, e, NULL, key));
+    for (int what = 0; what < 7; what++) {
+        c->norm_eps *= what == 0 ? 2 : 1;
+        c->rope.base *= what == 1 ? 2 : 1;
+        c->rope.scaling = what == 2 ? QN_ROPE_LINEAR : c->rope.scaling;
+        c->rope.factor = what == 2 ? 2 : c->rope.factor;
+        c->window += what == 3 ? 8 : 0;
+        c->kv_heads += what == 4;
+        c->compute = what == 5 ? QN_BF16 : c->compute;
+        c->act = what == 6 ? (qn_act)!c->act : c->act;
+        CHECK_OK(qn_reference_key(r.m, NULL, e, NULL, other));
+        CHECK(strcmp(key, other) != 0, "number %d", what);
+        *c = own;
+    }
+    CHECK_OK(qn_reference_key(r.m, NULL, e, NULL, other));
+    CHECK_STR(other, key);
+    for (uint64_t seed = 1; seed < 3; seed++) {
+        const qn_lora_options lora = {.rank = 2, .alpha = 4, .seed = seed};
+        qn_adapter *a;
+        CHECK_OK(qn_adapter_fresh(&a, r.m, &lora, NULL));
+        CHECK_OK(qn_reference_key(r.m, a, e, NULL, seed == 1 ? other : third));
+        qn_adapter_free(a);
+    }
+    CHECK(strcmp(key, other) != 0 && strcmp(other, third) != 0 && strcmp(key, third) != 0);
+    made_drop(&r);
+}
+
 /* ---- what does not go together ---- */
 
 TEST(chats_and_texts_are_refused) {

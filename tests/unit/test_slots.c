@@ -64,7 +64,7 @@ static void ended(qn_job *j, int rc, const qn_generate_result *r) {
     pthread_mutex_unlock(q->lock);
 }
 
-static const qn_job_listener listener = {heard, ended};
+static const qn_job_listener listener = {.token = heard, .done = ended};
 
 /* A prompt of n tokens: the first `same` of them are alike in all that have the same `kind`. */
 static void ask(asked *q, int64_t n, int64_t same, uint32_t kind, uint32_t salt, int64_t max_new) {

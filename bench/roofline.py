@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""bench/roofline.py — what compare/inference.py measured, under the limits of the machine: a roofline.
+
+    python3 bench/compare/inference.py --model MODEL.gguf --python VENV/bin/python --formats q8_0,q4_0
+    python3 bench/roofline.py build/bench/inference.json --formats q8_0,q4_0 --figure docs/img/roofline.svg
+
+A regime stands at the operations that it needs for each byte of weights and keys that it reads (to the right: more
+tokens share them) and at the operations that it did in a second; the roof above it is bandwidth times that place, or
+the peak of the unit that multiplies (Williams, Waterman, Patterson, "Roofline", CACM 2009). The axes are logarithms.
+Writes the points as text, and the figure by build/release/figure."""
+import argparse
+import json
+import math
+import pathlib
+import statistics
+import subprocess
+import sys
+
+REGIMES = ["decode 64", "decode 64 × 8", "prefill 32", "prefill 512"]      # the same weights for 1, 8, 32, 512 tokens
+
+
+def options():
+    p = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    p.add_argument("json", type=pathlib.Path, help="what compare/inference.py wrote")
+    p.add_argument("--formats", help="only these, with commas between")
+    p.add_argument("--tool", type=pathlib.Path, default=pathlib.Path("build/release/figure"))
+    p.add_argument("--figure", type=pathlib.Path, help="where the figure goes; without it none is drawn")
+    return p.parse_args()
+
+
+def points(result, formats):
+    """(series, regime, operations per byte, G operations per second), the peers' under the names of their own."""
+    for name in formats:
+        for regime in REGIMES:
+            runs = result["formats"][name]["tests"].get(regime)
+            if not runs:
+                continue
+            work = runs["work"]
+            place = 1e9 * work["gops_per_token"] / work["bytes_per_token"]
+            for program in (key for key in runs if key not in ("limit", "work")):
+                speed = statistics.median(runs[program]) * work["gops_per_token"]
+                yield f"{program} {name}".replace("llama-cpp-python", "llama.cpp"), regime, place, speed
+
+
+def roofs(peak, places):
+    """Both roofs over the span of the places, with their corners."""
+    unit = "bf16_gops" if peak["bf16_gops"] else "f32_gops"
+    for name, most in (("int8", peak["int8_gops"]), (unit[:-5], peak[unit])):
+        corner = most / peak["memory_gbytes"]
+        span = sorted({min(places) / 1.5, corner, max(places) * 1.5})
+        yield from ((f"limit, {name}", at, min(most, at * peak["memory_gbytes"])) for at in span)
+
+
+def main():
+    o = options()
+    result = json.loads(o.json.read_text(encoding="utf-8"))
+    found = list(points(result, o.formats.split(",") if o.formats else result["formats"]))
+    if not found:
+        sys.exit(f"roofline.py: {o.json} holds none of {', '.join(REGIMES)}")
+    peak = result["machine"]["peak"]
+    rows = list(roofs(peak, [place for _, _, place, _ in found]))
+    for series, regime, place, speed in found:
+        roof = min(place * peak["memory_gbytes"], peak["int8_gops"])
+        print(f"{series:32} {regime:14} {place:8.1f} operations a byte {speed:8.1f} G operations/s, "
+              f"{100 * speed / roof:.0f} % of bandwidth or int8's peak")
+        rows.append((series, place, speed))
+    if o.figure:
+        text = "".join(f"{math.log2(place):.4f}\t{speed:.4f}\t{series}\n" for series, place, speed in rows)
+        svg = subprocess.run([o.tool, "--log", "Roofline", "operations for a byte read, log₂", "G operations/s"],
+                             input=text, text=True, check=True, stdout=subprocess.PIPE).stdout
+        o.figure.write_text(svg, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
