@@ -6,7 +6,7 @@
 
 /* TILE_BYTES: of the file, so that giving pages back and taking tiles costs little beside packing. PARTS: packing that
  * goes on between runs is done after so many of them. */
-enum { TILE_BYTES = 256 * 1024, PARTS = 32 };
+enum { TILE_BYTES = 256 * 1024, PARTS = 6 };
 
 typedef struct {
     qn_binding b;

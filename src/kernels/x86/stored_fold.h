@@ -10,7 +10,7 @@
 
 #include "kernels/kernels.h"
 
-#include <immintrin.h>
+#include "kernels/x86/intrinsics.h"
 
 QN_INLINE ivec fold_plus(ivec a, ivec b, bool halves) { return halves ? ivec_add16(a, b) : ivec_add(a, b); }
 QN_INLINE ivec fold_two(ivec a, ivec b, bool halves) {

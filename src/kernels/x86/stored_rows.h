@@ -11,7 +11,7 @@
 
 #include "kernels/kernels.h"
 
-#include <immintrin.h>
+#include "kernels/x86/intrinsics.h"
 
 enum { STORED_AHEAD = 8192 };               /* bytes, as where a panel is used once (linear_walk.h) */
 
