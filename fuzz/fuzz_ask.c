@@ -2,15 +2,25 @@
  * A request that is read keeps its bounds, and an error has a message. */
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "serve/ask.h"
 
 enum { V = 257 };
 
+static qn_server s;
+static qn_tok *tok;
+
+/* What is empty begins where its memory ends, and would count as lost. */
+static void drop_server(void) {
+    qn_grammars_free(s.grammars);
+    qn_token_trie_free(s.trie);
+    qn_tok_free(tok);
+}
+
 /* Each byte, and one that ends: what an answer is held to is made for it. */
-static int tokens(qn_server *s) {
-    static qn_tok *tok;
+static int tokens(void) {
     qn_tok_spec spec;
     qn_tok_spec_init(&spec);
     spec.model = QN_TOK_BPE;
@@ -24,13 +34,12 @@ static int tokens(qn_server *s) {
     QN_TRY(qn_tok_spec_token(&spec, 256, QN_STR("</s>"), QN_TOKEN_CONTROL));
     QN_TRY(qn_tok_new(&tok, &spec));
     qn_tok_spec_drop(&spec);
-    QN_TRY(qn_grammars_new(&s->grammars));
-    return qn_token_trie_new(&s->trie, tok, V);
+    QN_TRY(qn_grammars_new(&s.grammars));
+    return qn_token_trie_new(&s.trie, tok, V);
 }
 
 static qn_server *server(void) {
     static const char *const adapters[] = {"a", "b"};
-    static qn_server s;
     static qn_model m;
     if (s.o.model)
         return &s;
@@ -41,7 +50,8 @@ static qn_server *server(void) {
                               .defaults = qn_generate_options_default()};
     pthread_mutex_init(&s.lock, NULL);
     qn_assert(qn_prompter_init(&s.prompter[0], (qn_str){0}, "ChatML", NULL) >= 0);
-    qn_assert(tokens(&s) >= 0);
+    qn_assert(tokens() >= 0);
+    atexit(drop_server);
     s.n_free = 1;
     return &s;
 }
