@@ -1,7 +1,6 @@
 /* fuzz/fuzz_ask.c — any bytes as the body of a chat and of a completion: read, refused by name, or rendered by ChatML.
  * A request that is read keeps its bounds, and an error has a message. */
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,13 +23,8 @@ static int tokens(void) {
     qn_tok_spec spec;
     qn_tok_spec_init(&spec);
     spec.model = QN_TOK_BPE;
-    spec.byte_fallback = true;
     spec.eos = 256;
-    for (int b = 0; b < 256; b++) {
-        char name[8];
-        snprintf(name, sizeof name, "<0x%02X>", (unsigned)b);
-        QN_TRY(qn_tok_spec_token(&spec, b, qn_str_of(name), QN_TOKEN_BYTE));
-    }
+    QN_TRY(qn_tok_spec_bytes(&spec));
     QN_TRY(qn_tok_spec_token(&spec, 256, QN_STR("</s>"), QN_TOKEN_CONTROL));
     QN_TRY(qn_tok_new(&tok, &spec));
     qn_tok_spec_drop(&spec);

@@ -115,12 +115,10 @@ void qn_codes_part(float x[QN_PART][QN_PANEL], qn_dtype t, const uint8_t *panel,
 
 /* ---- the copies ---- */
 
-#define EACH(F) F(Q5_0) F(Q5_1) F(Q2_K) F(Q3_K) F(Q4_K) F(Q5_K) F(Q6_K) F(IQ4_NL) F(IQ4_XS) F(MXFP4)
-
 void qn_codes_get(float *dst, qn_dtype t, const uint8_t *panel, int64_t c, int64_t K) {
     switch (t) {
-#define GET(T) case QN_##T: get(dst, QN_##T, panel, (int)c, K); break;
-    EACH(GET)
+#define GET(T, name) case T: get(dst, T, panel, (int)c, K); break;
+    QN_EACH_CODE(GET)
 #undef GET
     default: qn_assert(!"a dtype of codes");
     }
@@ -128,8 +126,8 @@ void qn_codes_get(float *dst, qn_dtype t, const uint8_t *panel, int64_t c, int64
 
 void qn_codes_open(qn_panel_part *p, qn_dtype t, const uint8_t *panel, int64_t k0) {
     switch (t) {
-#define OPEN(T) case QN_##T: open_part(p, QN_##T, panel, k0); break;
-    EACH(OPEN)
+#define OPEN(T, name) case T: open_part(p, T, panel, k0); break;
+    QN_EACH_CODE(OPEN)
 #undef OPEN
     default: qn_assert(!"a dtype of codes");
     }

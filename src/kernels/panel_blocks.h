@@ -18,6 +18,11 @@
 #include "kernels/kernels.h"
 #include "num/codes.h"
 
+/* F(dtype, name) for each dtype of codes. */
+#define QN_EACH_CODE(F)                                                                                   \
+    F(QN_Q5_0, q5_0) F(QN_Q5_1, q5_1) F(QN_Q2_K, q2_k) F(QN_Q3_K, q3_k) F(QN_Q4_K, q4_k) F(QN_Q5_K, q5_k) \
+    F(QN_Q6_K, q6_k) F(QN_IQ4_NL, iq4_nl) F(QN_IQ4_XS, iq4_xs) F(QN_MXFP4, mxfp4)
+
 enum { QN_PART = 32, QN_GROUP = QN_PANEL * 4 };         /* k's of a part; bytes of a word of every column */
 
 typedef struct {

@@ -133,13 +133,4 @@ static float row_codes(const uint8_t *w, const uint8_t *x, int64_t K, qn_dtype t
 #define CODES(T, name)                                                                                       \
     static float row_##name(const uint8_t *w, const uint8_t *x, int64_t K) { return row_codes(w, x, K, T); } \
     void qn_stored_##name##_scalar(const qn_stored_args *a) { product(a, row_##name); }
-CODES(QN_Q5_0, q5_0)
-CODES(QN_Q5_1, q5_1)
-CODES(QN_Q2_K, q2_k)
-CODES(QN_Q3_K, q3_k)
-CODES(QN_Q4_K, q4_k)
-CODES(QN_Q5_K, q5_k)
-CODES(QN_Q6_K, q6_k)
-CODES(QN_IQ4_NL, iq4_nl)
-CODES(QN_IQ4_XS, iq4_xs)
-CODES(QN_MXFP4, mxfp4)
+QN_EACH_CODE(CODES)

@@ -1,6 +1,8 @@
 /* tok/spec.c — the plain tables of a tokenizer: who reads a file fills them, qn_tok_new checks and compiles them.
  * Strings are copied into chunks that live and die with the spec, so a reader may drop its text at once; only the
  * arrays of a GGUF file, which stays mapped, are borrowed (spec_gguf.c). */
+#include <stdio.h>
+
 #include "tok/tok_internal.h"
 
 #define CHUNK_BYTES 65536
@@ -133,4 +135,17 @@ int32_t qn_tok_spec_find(const qn_tok_spec *s, qn_str text) {
         if (s->vocab[i].type != QN_TOKEN_HOLE && qn_str_eq(s->vocab[i].text, text))
             return (int32_t)i;
     return -1;
+}
+
+int qn_tok_spec_bytes(qn_tok_spec *s) {
+    char text[8];
+    for (int b = 0; b < 256; b++) {
+        int n = snprintf(text, sizeof text, "<0x%02X>", (unsigned)b);
+        qn_str name = {text, (size_t)n};
+        if (qn_tok_spec_find(s, name) >= 0)
+            return qn_fail(QN_EINVAL, "the special token %s is the name of a byte", text);
+        QN_TRY(qn_tok_spec_token(s, (int64_t)s->n_vocab, name, QN_TOKEN_BYTE));
+    }
+    s->byte_fallback = true;
+    return 0;
 }

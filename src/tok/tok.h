@@ -131,6 +131,9 @@ int qn_tok_spec_prefix(qn_tok_spec *s, int64_t id);
 int qn_tok_spec_suffix(qn_tok_spec *s, int64_t id);
 /* The id of an added token or vocabulary entry by its text, −1: none. A walk over the table: for a few look-ups. */
 int32_t qn_tok_spec_find(const qn_tok_spec *s, qn_str text);
+/* A token for each byte, "<0x00>" … "<0xFF>", with the next ids, and byte_fallback set. QN_EINVAL names one that is
+ * there already. */
+int qn_tok_spec_bytes(qn_tok_spec *s);
 
 /* The pipeline of a `tokenizer.ggml.pre` name; QN_EUNSUPPORTED names it and what is nearest. Byte-level BPE only. */
 int qn_tok_spec_pre_name(qn_tok_spec *s, qn_str name);

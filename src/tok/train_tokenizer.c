@@ -6,7 +6,6 @@
  *
  * CHAR is written the way SentencePiece models are, because that is how other programs know characters with a fallback
  * to bytes: '▁' stands for the blank, so a '▁' of the text comes back as a blank. */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "tok/train_internal.h"
@@ -162,19 +161,6 @@ static char_count *count_chars(const qn_words *w, size_t *n) {
     return chars;
 }
 
-static int add_byte_tokens(qn_tok_spec *spec) {
-    char text[8];
-    for (int b = 0; b < 256; b++) {
-        int n = snprintf(text, sizeof text, "<0x%02X>", (unsigned)b);
-        qn_str name = {text, (size_t)n};
-        if (qn_tok_spec_find(spec, name) >= 0)
-            return qn_fail(QN_EINVAL, "the special token %s is the name of a byte", text);
-        QN_TRY(qn_tok_spec_token(spec, (int64_t)spec->n_vocab, name, QN_TOKEN_BYTE));
-    }
-    spec->byte_fallback = true;
-    return 0;
-}
-
 static int char_pipeline(qn_tok_spec *spec) {
     const qn_str mark = QN_STR(SPACE_MARK_TEXT), blank = QN_STR(" ");
     QN_TRY(qn_tok_spec_norm(spec, &(qn_tok_norm){.kind = QN_NORM_REPLACE, .pattern = blank, .content = mark}));
@@ -187,7 +173,7 @@ static int char_pipeline(qn_tok_spec *spec) {
 static int train_chars(qn_tok_spec *spec, const qn_words *w, const qn_tok_train_options *o,
                        qn_tok_train_result *result) {
     size_t n = 0, taken = 0;
-    QN_TRY(o->fallback == QN_FALLBACK_BYTE ? add_byte_tokens(spec) : 0);
+    QN_TRY(o->fallback == QN_FALLBACK_BYTE ? qn_tok_spec_bytes(spec) : 0);
     if (o->vocab <= (int64_t)spec->n_vocab)
         return too_small(o, (int64_t)spec->n_vocab + 1, "the special tokens, the fallback and a character");
     char_count *chars = count_chars(w, &n);

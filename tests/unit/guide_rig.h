@@ -21,12 +21,7 @@ QN_UNUSED static qn_tok *rig_tok(void) {
     qn_tok *tok;
     qn_tok_spec_init(&spec);
     spec.model = QN_TOK_BPE;
-    spec.byte_fallback = true;
-    for (int b = 0; b < 256; b++) {
-        char name[8];
-        snprintf(name, sizeof name, "<0x%02X>", (unsigned)b);
-        CHECK_OK(qn_tok_spec_token(&spec, b, qn_str_of(name), QN_TOKEN_BYTE));
-    }
+    CHECK_OK(qn_tok_spec_bytes(&spec));
     CHECK_OK(qn_tok_spec_token(&spec, RIG_EOS, QN_STR("</s>"), QN_TOKEN_CONTROL));
     for (size_t i = 0; i < QN_LEN(rig_words); i++)
         CHECK_OK(qn_tok_spec_token(&spec, RIG_FIRST + (int64_t)i, qn_str_of(rig_words[i]), QN_TOKEN_NORMAL));

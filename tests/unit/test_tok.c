@@ -250,12 +250,7 @@ static qn_tok *bytes_tokenizer(void) {
     qn_tok *t;
     qn_tok_spec_init(&spec);
     spec.model = QN_TOK_BPE;
-    spec.byte_fallback = true;
-    for (int i = 0; i < 256; i++) {
-        char name[8];
-        snprintf(name, sizeof name, "<0x%02X>", (unsigned)i);
-        CHECK_OK(qn_tok_spec_token(&spec, i, qn_str_of(name), QN_TOKEN_BYTE));
-    }
+    CHECK_OK(qn_tok_spec_bytes(&spec));
     CHECK_OK(qn_tok_spec_token(&spec, 256, QN_STR("<end>"), QN_TOKEN_CONTROL));
     CHECK_OK(qn_tok_spec_decoder(&spec, &(qn_tok_decoder){.kind = QN_DECODE_BYTE_FALLBACK}));
     CHECK_OK(qn_tok_new(&t, &spec));

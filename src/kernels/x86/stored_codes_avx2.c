@@ -87,13 +87,4 @@ QN_INLINE vec sums_codes(const uint8_t *const row[LANES], const uint8_t *x, int6
         return sums_codes(row, x, K, ahead, T);                                                              \
     }                                                                                                        \
     void qn_stored_##name##_avx2(const qn_stored_args *a) { walk_rows(a, sums_##name); }
-CODES(QN_Q5_0, q5_0)
-CODES(QN_Q5_1, q5_1)
-CODES(QN_Q2_K, q2_k)
-CODES(QN_Q3_K, q3_k)
-CODES(QN_Q4_K, q4_k)
-CODES(QN_Q5_K, q5_k)
-CODES(QN_Q6_K, q6_k)
-CODES(QN_IQ4_NL, iq4_nl)
-CODES(QN_IQ4_XS, iq4_xs)
-CODES(QN_MXFP4, mxfp4)
+QN_EACH_CODE(CODES)
