@@ -64,6 +64,8 @@ run "$QUERN" bench kernels --filter rmsnorm --seconds 0.001 --threads 1
 code 0; out_has 'G operations/s'; out_has 'rmsnorm'; out_lacks 'attn'; out_lacks 'qn_linear'
 run "$QUERN" bench kernels --filter 'linear_grad_f32 352' --seconds 0.001 --threads 1
 code 0; out_has '4096 rows, 352 x 128'; out_lacks 'linear_dx'
+run "$QUERN" bench kernels --filter 'xent_grad_f32 0.9 M' --seconds 0.001 --threads 1
+code 0; out_has 'xent_grad_f32'; out_lacks 'linear'
 run "$QUERN" bench kernels --filter nothing-like-it --seconds 0.001
 code 2; err_has 'matches nothing'
 if [ "${QUERN_CPU:-}" != scalar ]; then         # seconds per product
