@@ -114,11 +114,12 @@ static void turn_pairs(const qn_kernels *k, uint32_t *dst, const uint32_t *src, 
 
 /* ---- Wᵀ ---- */
 
-/* What qn_turn_panel_half needs beside the block: the block turned, and its rows as halves. */
-typedef struct { block b, turned; uint16_t row[BLOCK][QN_PANEL]; } half_room;
+/* What qn_turn_panel_half needs: the block, and its lines as halves. */
+typedef struct { block b; uint16_t line[BLOCK][QN_PANEL]; } half_room;
 
 size_t qn_turn_room(void) { return sizeof(half_room); }
 
+/* A line of halves has pairs of columns side by side, which are the words that the panel wants. */
 void qn_turn_panel_half(const qn_kernels *k, void *dst, qn_dtype t, const void *w, int64_t K, int64_t k0, int64_t n0,
                         int64_t n, void *room) {
     const size_t stride = qn_panel_bytes(t, K);
@@ -126,15 +127,15 @@ void qn_turn_panel_half(const qn_kernels *k, void *dst, qn_dtype t, const void *
     const uint8_t *panel = (const uint8_t *)w + (size_t)(n0 / QN_PANEL) * stride;
     half_room *r = room;
     uint32_t *to = dst;
-    for (int64_t i = 0; i < n; i += QN_PANEL, panel += stride) {
-        const int64_t columns = QN_MIN(n - i, QN_PANEL);
+    for (int64_t i = 0; i < n; i += QN_PANEL, panel += stride, to += BLOCK / 2 * QN_PANEL) {
+        const int64_t columns = QN_MIN(n - i, QN_PANEL), pairs = (columns + 1) / 2;
         decode_block(r->b, t, panel, k0, lines);
-        memset(r->turned, 0, lines < BLOCK ? sizeof r->turned : 0);
-        k->turn(r->turned, QN_PANEL, r->b, QN_PANEL, lines, columns);
-        for (int64_t c = 0; c < columns; c++)
-            k->act_pack[QN_ACT_BF16](r->row[c], r->turned[c], BLOCK);
-        for (int64_t c = 0; c < columns; c += 2, to += QN_PANEL)
-            weave(to, r->row[c], c + 1 < columns ? r->row[c + 1] : NULL, QN_PANEL);
+        for (int64_t j = 0; columns % 2 && j < lines; j++)
+            r->b[j][columns] = 0;
+        k->act_pack[QN_ACT_BF16](r->line, r->b[0], lines * QN_PANEL);
+        if (lines < BLOCK)
+            memset(to, 0, (size_t)(pairs * QN_PANEL) * sizeof *to);
+        k->turn(to, QN_PANEL, r->line, QN_PANEL / 2, lines, pairs);
     }
 }
 

@@ -490,7 +490,7 @@ int qn_model_head(const qn_model *m, qn_graph *g, const qn_graph_options *o, qn_
 
 /* Head and cross entropy; with the rows of the one adapter that is trained. */
 static qn_ref loss(build *b, qn_ref x, qn_ref target, qn_ref weight) {
-    qn_token_rows_attr attr = {0};
+    qn_xent_attr attr = {.half = b->o->half_walk};
     qn_dtype dtype;
     const qn_ref w = head_weight(b, &dtype);
     qn_ref in[] = {in_form(b, x, dtype), w, target, weight, x, -1};
@@ -501,10 +501,10 @@ static qn_ref loss(build *b, qn_ref x, qn_ref target, qn_ref weight) {
                                   b->o->adapter[a]->name));
         if (rows < 0)
             continue;
-        attr = tokens_of(b, a);
+        attr.tokens = tokens_of(b, a);
         in[5] = rows;
     }
-    return node(b, &qn_op_xent, "loss", in, attr.n ? 6 : 4, 1, &attr);
+    return node(b, &qn_op_xent, "loss", in, attr.tokens.n ? 6 : 4, 1, &attr);
 }
 
 int qn_model_loss(const qn_model *m, qn_graph *g, const qn_graph_options *o, qn_loss_refs *refs) {

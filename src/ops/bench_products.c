@@ -87,9 +87,12 @@ static void bind_loss(bench *b, int64_t T, int64_t V, char **at) {
 
 static size_t bind(bench *b, const qn_op *op, qn_dtype t, int64_t T, int64_t N, int64_t K, int wants) {
     static const qn_linear_attr plain = {1, 0};
+    static const qn_xent_attr head = {0};
     char *at = b->room;
     b->op = op;
     b->c = (qn_op_ctx){.k = b->k, .attr = &plain, .n_in = 2, .n_out = 1, .din = b->din, .dout = &b->dout};
+    if (op == &qn_op_xent)
+        b->c.attr = &head;
     memset(b->din, 0, sizeof b->din);
     bind_x(b, t, T, K, &at);
     bind_w(b, t, N, K, &at);

@@ -55,6 +55,8 @@ size_t qn_op_panel_scratch(const qn_op_ctx *c, const qn_tensor *w);
  * which adapter of the run it is. */
 typedef struct { const int32_t *id; int64_t n, rows; int adapter; } qn_token_rows_attr;
 int64_t qn_token_row(const qn_token_rows_attr *a, int32_t id);      /* which of them; −1: none */
+/* half: dx through a quantized head is a product of BF16, as QN_LINEAR_HALF says of linear. */
+typedef struct { qn_token_rows_attr tokens; bool half; } qn_xent_attr;
 
 typedef struct { double eps; } qn_rmsnorm_attr, qn_layernorm_attr;
 typedef struct { qn_dtype weight; } qn_act_pack_attr;      /* the packed dtype of the weights that will read it */

@@ -18,7 +18,7 @@
 enum { ROOM_BYTES = 8 << 20, FEW_ROWS = 4, MOST_ROWS = 48 };
 
 static int check_tokens(const qn_op_args *a) {
-    const qn_token_rows_attr *at = a->attr;
+    const qn_token_rows_attr *at = &((const qn_xent_attr *)a->attr)->tokens;
     const qn_shape *w = &a->in[W], *xr = &a->in[XR], *e = &a->in[E];
     int64_t beyond = 0;
     if (a->n_in != E + 1 || a->layout[XR] != QN_LAYOUT_ROWS || a->layout[E] != QN_LAYOUT_PANELS || xr->rank != 2 ||
@@ -126,7 +126,7 @@ static void *prepare(qn_op_ctx *c) {
 
 /* One token in the place of a row of the head, two beyond it. */
 static const int32_t own[] = {3, 40, 41};
-static const qn_token_rows_attr three = {own, 3, 42, 0};
+static const qn_xent_attr three = {{own, 3, 42, 0}, false};
 
 static const qn_op_case cases[] = {
     {.n_in = 4, .in = {{2, {1, 1}}, {2, {2, 1}}, {1, {1}}, {1, {1}}}, .below = {[TARGET] = 2}, .panels = 1 << W},
@@ -141,7 +141,7 @@ static const qn_op_case cases[] = {
 };
 
 const qn_op qn_op_xent = {
-    .name = "xent", .n_in_min = 4, .n_in_max = 6, .attr_size = sizeof(qn_token_rows_attr), .takes_packed = true,
+    .name = "xent", .n_in_min = 4, .n_in_max = 6, .attr_size = sizeof(qn_xent_attr), .takes_packed = true,
     .shape = shape,
     .forward = {{tiles, forward}},
     .backward = {{qn_xent_list_tiles, qn_xent_list}, {qn_xent_gather_tiles, qn_xent_gather},

@@ -15,7 +15,8 @@
  *   round 0   which rows have a slope; those rows of x, and the panels of xᵀ
  *   a round   logits of the chunk      loss and slopes, row by row      groups      dL/dx += dx of the groups, in order
  *
- * g is rounded as the weights ask for: to bf16, or not at all. Through F16 and quantized heads dx alone passes.
+ * g is rounded as the weights ask for: to bf16, or not at all. Through F16 and quantized heads dx alone passes; where
+ * the graph was asked to, through the latter as a product of BF16.
  *
  * Slopes of tokens with rows of their own are taken out of g, to where W has no part in them, and go as plain numbers:
  *
@@ -34,7 +35,10 @@ static int64_t vocabulary(const qn_op_ctx *c) { return c->in[W].dim[0]; }
 static int64_t width(const qn_op_ctx *c) { return qn_xent_width(c); }
 static int64_t tokens(const qn_op_ctx *c) { return qn_xent_tokens(c) ? qn_xent_tokens(c)->n : 0; }
 static int64_t depth_of(const qn_op_ctx *c) { return c->in[W].dim[1]; }
-static qn_dtype dtype_of(const qn_op_ctx *c) { return qn_grad_dtype(c->in[W].dtype); }
+static bool is_half(const qn_op_ctx *c) {
+    return qn_dtype_get(c->in[W].dtype)->block > 1 && ((const qn_xent_attr *)c->attr)->half;
+}
+static qn_dtype dtype_of(const qn_op_ctx *c) { return is_half(c) ? QN_BF16 : qn_grad_dtype(c->in[W].dtype); }
 static qn_act_form form_of(const qn_op_ctx *c) { return qn_act_form_of(dtype_of(c)); }
 static bool wants_x(const qn_op_ctx *c) { return !c->din || c->din[X].data; }
 
@@ -305,8 +309,9 @@ void qn_xent_group(const qn_op_ctx *c, int64_t group, void *scratch) {
     for (int64_t n0 = columns.begin; rows.begin < rows.end && n0 < columns.end; n0 += SLICE) {
         const int64_t n = QN_MIN(SLICE, columns.end - n0);
         for (int64_t p = 0; wants_x(c) && p < qn_panels(depth_of(c)); p++)
-            qn_turn_panel(c->k, w.w + (size_t)p * qn_panel_bytes(dtype_of(c), n), c->in[W].dtype, c->in[W].data,
-                          depth_of(c), p * QN_PANEL, n0, n, w.room);
+            (is_half(c) ? qn_turn_panel_half : qn_turn_panel)(
+                c->k, w.w + (size_t)p * qn_panel_bytes(dtype_of(c), n), c->in[W].dtype, c->in[W].data, depth_of(c),
+                p * QN_PANEL, n0, n, w.room);
         for (int64_t r = 0; r < rows.end - rows.begin; r += BLOCK_ROWS)
             slice_block(c, &s, &w, group, n0 == columns.begin, n0, n, r);
     }

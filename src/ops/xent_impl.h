@@ -25,7 +25,9 @@ QN_INLINE size_t qn_xent_x_bytes(const qn_op_ctx *c) {
 }
 
 /* Tokens with rows of their own, NULL: there are none; and how wide a row of logits is with them. */
-QN_INLINE const qn_token_rows_attr *qn_xent_tokens(const qn_op_ctx *c) { return c->n_in > XR ? c->attr : NULL; }
+QN_INLINE const qn_token_rows_attr *qn_xent_tokens(const qn_op_ctx *c) {
+    return c->n_in > XR ? &((const qn_xent_attr *)c->attr)->tokens : NULL;
+}
 QN_INLINE int64_t qn_xent_width(const qn_op_ctx *c) {
     return c->n_in > XR ? QN_MAX(c->in[W].dim[0], qn_xent_tokens(c)->rows) : c->in[W].dim[0];
 }

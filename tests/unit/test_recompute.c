@@ -141,7 +141,7 @@ static void build(net *t) {
         x = layer_of(t, layer, x, table, p);
     const qn_ref wanted = node(t, 0, &qn_op_rows, "wanted", (qn_ref[]){x, index}, 2, NULL);
     const qn_ref last = node(t, 0, &qn_op_rmsnorm, "last", (qn_ref[]){wanted, p[LAST_NORM]}, 2, &eps);
-    t->out = node(t, 0, &qn_op_xent, "loss", (qn_ref[]){last, p[TABLE], target, weight}, 4, &(qn_token_rows_attr){0});
+    t->out = node(t, 0, &qn_op_xent, "loss", (qn_ref[]){last, p[TABLE], target, weight}, 4, &(qn_xent_attr){0});
     CHECK(t->out >= 0, "%s", qn_error_message());
     qn_graph_keep(t->g, t->out);
     qn_graph_seed(t->g, t->out);

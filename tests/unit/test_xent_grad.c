@@ -13,6 +13,7 @@ typedef struct {
     qn_dtype t;
     int64_t K;
     const qn_kernels *k;
+    qn_xent_attr attr;                  /* half: dx through quantized blocks is a product of BF16 */
     qn_op_ctx c;
     qn_tensor dout, din[4];
     char *panels, *acts;
@@ -34,10 +35,11 @@ static qn_tensor tensor(qn_dtype t, int rank, int64_t a, int64_t b, void *data) 
 }
 
 /* What is added to; rows of x as the products see them: rounded where they are. */
-static void init(head *h, const qn_kernels *k, qn_dtype t, int64_t depth) {
+static void init(head *h, const qn_kernels *k, qn_dtype t, int64_t depth, bool half) {
     const qn_act_form form = qn_act_form_of(t);
     const bool rounds = k->act_pack[form] != NULL;
-    *h = (head){.t = t, .K = depth, .k = k, .c = {.k = k, .n_in = 4, .n_out = 1, .din = h->din, .dout = &h->dout}};
+    *h = (head){.t = t, .K = depth, .k = k, .attr = {.half = half},
+                .c = {.k = k, .attr = &h->attr, .n_in = 4, .n_out = 1, .din = h->din, .dout = &h->dout}};
     h->x = reals(T * depth, 1, 2);
     h->w = reals(V * depth, 2, 1);
     h->dx = reals(T * depth, 3, 1);
@@ -124,7 +126,7 @@ static void slopes(const head *h, int64_t t, double *g) {
 }
 
 /* Slopes are rounded to bf16, or carry the error of float logits. */
-static double share(qn_dtype t) { return t == QN_BF16 ? 0x1p-8 : 3e-5; }
+static double share(const head *h) { return h->t == QN_BF16 || h->attr.half ? 0x1p-8 : 3e-5; }
 
 static void check(head *h) {
     double *g = qn_alloc(QN_MEM_TEST, (size_t)(T * V) * sizeof *g);
@@ -139,7 +141,7 @@ static void check(head *h) {
                 want += g[t * V + v] * (double)h->w[v * h->K + i];
                 reach += fabs(g[t * V + v] * (double)h->w[v * h->K + i]);
             }
-            CHECK_NEAR(h->dx[t * h->K + i], want, share(h->t) * reach + 1e-6, "dx %s %s row %d",
+            CHECK_NEAR(h->dx[t * h->K + i], want, share(h) * reach + 1e-6, "dx %s %s row %d",
                        qn_dtype_get(h->t)->name, qn_isa_name(h->k->isa), (int)t);
         }
     for (int64_t v = 0; v < V && h->din[1].data; v += 3)
@@ -150,7 +152,7 @@ static void check(head *h) {
                     want += g[t * V + v] * (double)h->x[t * h->K + i];
                     reach += fabs(g[t * V + v] * (double)h->x[t * h->K + i]);
                 }
-            CHECK_NEAR(h->dw[v * h->K + i], want, share(h->t) * reach + 1e-5, "dW %s %s row %d",
+            CHECK_NEAR(h->dw[v * h->K + i], want, share(h) * reach + 1e-5, "dW %s %s row %d",
                        qn_dtype_get(h->t)->name, qn_isa_name(h->k->isa), (int)v);
         }
     qn_free(g);
@@ -161,16 +163,19 @@ TEST(gradients_of_a_head_in_every_dtype) {
     static head h;
     for (int isa = 0; isa < QN_ISA_LEVELS; isa++)
         for (size_t t = 0; qn_isa_has((qn_isa)isa) && t < QN_LEN(all); t++) {
-            init(&h, qn_kernels_at((qn_isa)isa), all[t], qn_dtype_get(all[t])->block > 1 ? K : ODD_K);
-            run(&h);
-            check(&h);
-            drop(&h);
+            const bool coded = qn_dtype_get(all[t])->block > 1;
+            for (int half = 0; half <= coded; half++) {
+                init(&h, qn_kernels_at((qn_isa)isa), all[t], coded ? K : ODD_K, half);
+                run(&h);
+                check(&h);
+                drop(&h);
+            }
         }
 }
 
 TEST(without_supervised_rows_nothing_changes) {
     static head h;
-    init(&h, qn_kernels_at(qn_isa_detect()), QN_BF16, K);
+    init(&h, qn_kernels_at(qn_isa_detect()), QN_BF16, K, false);
     memset(h.weight, 0, sizeof h.weight);
     run(&h);
     for (int64_t i = 0; i < T * K; i++)

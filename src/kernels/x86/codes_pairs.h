@@ -21,6 +21,7 @@ enum {
 
 QN_INLINE small small_of(ivec s) { return ivec_xor(ivec_and(s, ivec_set1(0xffff)), ivec_shl(s, 16)); }
 QN_INLINE small small_one(void) { return ivec_set1(0x10001); }
+QN_INLINE ivec code_scaled(ivec code, QN_UNUSED small s) { return code; }
 QN_INLINE offsets offsets_of(small a, small b) {
     const ivec both = ivec_xor(ivec_and(a, ivec_set1(0xffff)), ivec_shl(b, 16));
     return ivec_mul16(both, ivec_set1((int32_t)((uint32_t)(-OFFSET & 0xffff) * 0x10001u)));

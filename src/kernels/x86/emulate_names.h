@@ -61,6 +61,7 @@
 #define _mm512_add_epi32 emulated_add_epi32
 #define _mm512_sub_epi32 emulated_sub_epi32
 #define _mm512_max_epu32 emulated_max_epu32
+#define _mm512_mullo_epi16 emulated_mullo_epi16
 #define _mm512_madd_epi16 emulated_madd_epi16
 #define _mm512_maddubs_epi16 emulated_maddubs_epi16
 #define _mm512_shuffle_epi8 emulated_shuffle_epi8

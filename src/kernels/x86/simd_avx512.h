@@ -44,6 +44,7 @@ QN_INLINE ivec ivec_xor(ivec a, ivec b) { return _mm512_xor_si512(a, b); }
 QN_INLINE ivec ivec_sub(ivec a, ivec b) { return _mm512_sub_epi32(a, b); }
 QN_INLINE ivec ivec_add(ivec a, ivec b) { return _mm512_add_epi32(a, b); }
 QN_INLINE ivec ivec_madd(ivec a, ivec b) { return _mm512_madd_epi16(a, b); }
+QN_INLINE ivec ivec_mul16(ivec a, ivec b) { return _mm512_mullo_epi16(a, b); }
 /* For codes, which have rows where there are dots of four bytes. */
 QN_INLINE ivec ivec_load_i8(const void *p) { return _mm512_cvtepi8_epi32(_mm_loadu_si128(p)); }
 QN_INLINE ivec ivec_load_16(const void *p) { return _mm512_broadcast_i32x4(_mm_loadu_si128(p)); }
