@@ -187,7 +187,7 @@ void qn_rows_panel(void *dst, qn_act_form f, const void *x, size_t ldx, int64_t 
 
 /* ---- dYᵀ ---- */
 
-enum { PAIRS = 16 };                /* so many pairs of rows are woven before their words turn */
+enum { AHEAD = 24, PAIRS = 16 };                /* so many pairs of rows are woven before their words turn */
 
 static void turn_halves(const qn_kernels *k, void *dst, size_t ldd, const uint8_t *x, size_t ldx, int64_t rows,
                         int64_t n) {
@@ -198,6 +198,9 @@ static void turn_halves(const qn_kernels *k, void *dst, size_t ldd, const uint8_
         for (int64_t i = 0; i < lines; i++) {
             const int64_t r = 2 * (p + i);
             const uint8_t *from = x + (size_t)r * ldx;
+            for (int64_t ahead = 0; ahead < 2; ahead++)
+                for (int64_t at = 0; at < n * 2; at += 64)
+                    __builtin_prefetch(from + (size_t)(AHEAD + ahead) * ldx + at);
             weave(woven[i], (const uint16_t *)(const void *)from,
                   r + 1 < rows ? (const uint16_t *)(const void *)(from + ldx) : NULL, n);
         }

@@ -1,25 +1,20 @@
 /* kernels/x86/act_pack_avx512.c — activation rows, the bits of the scalar twins (linear_ref.inc tells the rules). */
 #include "kernels/kernels.h"
 
-#include "kernels/x86/intrinsics.h"
+#include "kernels/x86/v16_avx512.h"
 
-/* Nearest even by integers: vcvtneps2bf16 would flush denormals. 16 values to the lower halves of 16 words. */
-static inline __m512i bf16_of(__m512 x) {
-    const __m512i u = _mm512_castps_si512(x), odd = _mm512_and_si512(_mm512_srli_epi32(u, 16), _mm512_set1_epi32(1));
-    const __m512i half = _mm512_add_epi32(odd, _mm512_set1_epi32(0x7fff));
-    const __m512i rounded = _mm512_srli_epi32(_mm512_add_epi32(u, half), 16);
-    const __m512i quiet = _mm512_or_si512(_mm512_srli_epi32(u, 16), _mm512_set1_epi32(0x40));
-    return _mm512_mask_mov_epi32(rounded, _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q), quiet);
-}
+#include <string.h>
 
 void qn_act_pack_bf16_avx512(void *dst, const qn_real *src, int64_t K) {
-    uint16_t *h = dst;
+    uint16_t *h = dst, last[16];
     const float *x = src;
-    for (int64_t k = 0; k < K; k += 16) {
-        const __mmask16 in = (__mmask16)(K - k >= 16 ? 0xffff : (1u << (K - k)) - 1);
-        const __mmask16 out = (__mmask16)(in | (in << 1 & 0xaaaa));              /* an odd tail takes its zero along */
-        _mm512_mask_cvtepi32_storeu_epi16(h + k, out, bf16_of(_mm512_maskz_loadu_ps(in, x + k)));
-    }
+    int64_t k = 0;
+    for (; k + 16 <= K; k += 16)
+        h16_store(h + k, v16_to_bf16(v16_load(x + k)));
+    if (k == K)
+        return;
+    h16_store(last, v16_to_bf16(v16_load_n(x + k, K - k)));
+    memcpy(h + k, last, (size_t)((K - k + 1) / 2) * sizeof(uint32_t));      /* an odd tail takes its zero along */
 }
 
 void qn_act_pack_q8b32_avx512(void *dst, const qn_real *src, int64_t K) {

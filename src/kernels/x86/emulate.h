@@ -38,12 +38,6 @@ EMU(__m256i, maskz_loadu_epi16)(__mmask16 m, const void *p) {
             h[i] = ((const uint16_t *)p)[i];
     return _mm256_loadu_si256((const void *)h);
 }
-EMU(void, mask_cvtepi32_storeu_epi16)(void *p, __mmask16 m, __m512i a) {
-    const emulated x = {.i = a};
-    for (int i = 0; i < 16; i++)
-        if (m >> i & 1)
-            ((uint16_t *)p)[i] = (uint16_t)x.word[i];
-}
 
 /* ---- floats ---- */
 
@@ -150,8 +144,10 @@ EMU(__m128i, cvtsepi32_epi8)(__m512i a) {
     return _mm_loadu_si128((const void *)b);
 }
 EMU(__m256i, cvtepi32_epi16)(__m512i a) {
+    const emulated x = {.i = a};
     uint16_t h[16];
-    emulated_mask_cvtepi32_storeu_epi16(h, 0xffff, a);
+    for (int i = 0; i < 16; i++)
+        h[i] = (uint16_t)x.word[i];
     return _mm256_loadu_si256((const void *)h);
 }
 
@@ -191,6 +187,12 @@ EMU(__m512, dpbf16_ps)(__m512 sum, __m512bh a, __m512bh b) {
             : [own] "m"(own), [x10] "x"(x1[0]), [x11] "x"(x1[1]), [y10] "x"(y1[0]), [y11] "x"(y1[1]),
               [x00] "x"(x0[0]), [x01] "x"(x0[1]), [y00] "x"(y0[0]), [y01] "x"(y0[1]));
     return s.f;
+}
+
+/* Of half as many lanes. */
+EMU(__m256, dpbf16_half_ps)(__m256 sum, __m256bh a, __m256bh b) {
+    const emulated s = {.f8 = {sum}}, x = {.i8 = {(__m256i)a}}, y = {.i8 = {(__m256i)b}};
+    return ((emulated){.f = emulated_dpbf16_ps(s.f, (__m512bh)x.i, (__m512bh)y.i)}).f8[0];
 }
 
 /* Nearest even; denormals to zero, a NaN cut and made quiet. */

@@ -31,7 +31,6 @@
 #define _mm512_maskz_loadu_ps emulated_maskz_loadu_ps
 #define _mm512_storeu_ps emulated_storeu_ps
 #define _mm512_mask_storeu_ps emulated_mask_storeu_ps
-#define _mm512_mask_cvtepi32_storeu_epi16 emulated_mask_cvtepi32_storeu_epi16
 #define _mm512_set1_ps emulated_set1_ps
 #define _mm512_setr_ps emulated_setr_ps
 #define _mm512_abs_ps emulated_abs_ps
@@ -91,6 +90,7 @@
 #define _mm512_mask_sub_epi8 emulated_mask_sub_epi8
 #define _mm512_dpbusd_epi32 emulated_dpbusd_epi32
 #define _mm512_dpbf16_ps emulated_dpbf16_ps
+#define _mm256_dpbf16_ps emulated_dpbf16_half_ps
 #define _mm512_cvtneps_pbh emulated_cvtneps_pbh
 #define _mm256_maskz_loadu_epi16 emulated_maskz_loadu_epi16
 #define _mm256_dpbusd_avx_epi32 emulated_dpbusd_avx_epi32
