@@ -20,14 +20,14 @@ typedef struct {
     bool *taught; size_t cap;
 } job;
 
-int qn_check_is_examples(const char *const *path, size_t n, bool *is) {
-    qn_example_form form = QN_FORM_NONE;
+int qn_check_is_examples(const char *const *path, size_t n, bool meant, bool *is) {
+    qn_example_sniffed found;
     *is = false;
     for (size_t i = 0; i < n && !*is; i++) {
         if (!qn_is_file(path[i]))
             continue;
-        QN_TRY(qn_example_sniff(path[i], &form));
-        *is = form != QN_FORM_NONE && form != QN_FORM_TEXT;
+        QN_TRY(qn_example_sniff(path[i], &found));
+        *is = found.form == QN_FORM_NONE ? meant && found.objects : found.form != QN_FORM_TEXT;
     }
     return 0;
 }

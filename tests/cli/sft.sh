@@ -39,6 +39,27 @@ err_has 'torn.jsonl: row 4: no JSON'
 run "$QUERN" data check chats.jsonl
 code 2
 err_has '--model is missing'
+# What `train sft` takes is looked at, and what it refuses is refused in the same words.
+{ printf '\357\273\277'; head -n 2 chats.jsonl | sed 's/$/\r/'; } >marked.jsonl
+run "$QUERN" data check --model tiny marked.jsonl --rows 0
+code 0
+out_has 'form          chat messages; the model'
+out_has 'examples      2 out of 2 rows'
+echo '{"Question": "say 1", "Answer": "1 it is"}' >unknown.jsonl
+echo '{"data": [{"prompt": "say 1", "completion": "1 it is"}]}' >nested.json
+for file in unknown.jsonl nested.json; do
+    for ask in 'data check --model' 'train sft --dry-run --context 64 --data'; do
+        run "$QUERN" $ask $([ "$ask" = 'data check --model' ] && echo tiny $file || echo $file tiny)
+        code 5
+        err_has "$file: row 1: none of the forms that are known: messages; conversations; instruction and output;"
+        err_lacks field
+    done
+done
+printf '{\n  "prompt": "say 1",\n  "completion": "1 it is"\n}\n' >pretty.json
+run "$QUERN" data check --model tiny pretty.json
+code 5
+err_has 'pretty.json: begins with '"'{'"' and so is read as JSON lines'
+err_has 'what is expected is one line for each object, or all of them in an array'
 echo '{"text": "another form"}' >>faulty.jsonl
 run "$QUERN" data check --model tiny faulty.jsonl
 code 5
