@@ -11,7 +11,7 @@
 static const char *const form_names[QN_FORMS] = {
     "no form", "chat messages", "ShareGPT conversations", "Alpaca instructions", "prompts with completions",
     "pairs with a prompt", "pairs that share their beginning", "pairs of dialogues in text", "labelled answers",
-    "plain text",
+    "plain text", "pairs of texts that share their beginning",
 };
 static const char *const fault_names[QN_FAULTS] = {
     "no fault", "a message without a known role", "a message without content", "an empty answer",
@@ -25,7 +25,7 @@ const char *qn_example_form_name(qn_example_form f) { return form_names[f]; }
 const char *qn_example_fault_name(qn_example_fault f) { return fault_names[f]; }
 
 bool qn_example_form_is_pair(qn_example_form f) {
-    return f == QN_FORM_PAIRS || f == QN_FORM_PAIRS_SHARED || f == QN_FORM_PAIRS_DIALOGUES;
+    return f == QN_FORM_PAIRS || f == QN_FORM_PAIRS_SHARED || f == QN_FORM_PAIRS_DIALOGUES || f == QN_FORM_PAIRS_TEXTS;
 }
 
 /* ---- members ---- */
@@ -78,7 +78,9 @@ static qn_example_form pair_form(const row *m) {
         return QN_FORM_PAIRS_SHARED;
     if (prompt)
         return QN_FORM_PAIRS;
-    return kind(m, CHOSEN) == '"' ? QN_FORM_PAIRS_DIALOGUES : QN_FORM_NONE;
+    if (kind(m, CHOSEN) != '"')
+        return QN_FORM_NONE;
+    return qn_turns_is_dialogue(m->v[CHOSEN]) ? QN_FORM_PAIRS_DIALOGUES : QN_FORM_PAIRS_TEXTS;
 }
 
 static qn_example_form form_of(const row *m) {
@@ -214,24 +216,73 @@ static size_t shared(const qn_turns *a, const qn_turns *b) {
     return n;
 }
 
+/* ---- texts that begin alike ---- */
+
+static bool in_word(qn_str s, size_t i) {
+    const char c = i < s.n ? s.s[i] : ' ';
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
+static bool within_character(qn_str s, size_t i) { return i < s.n && ((unsigned char)s.s[i] & 0xc0) == 0x80; }
+
+/* Bytes that both begin with: whole characters, and whole words where words are of ASCII, for "blue" and "black" answer
+ * as words, not as "ue" and "ack". */
+static size_t begin_alike(qn_str a, qn_str b) {
+    size_t n = 0;
+    while (n < a.n && n < b.n && a.s[n] == b.s[n])
+        n++;
+    while (n > 0 && (within_character(a, n) || within_character(b, n) ||
+                     (in_word(a, n - 1) && (in_word(a, n) || in_word(b, n)))))
+        n--;
+    return n;
+}
+
+/* The prompt is what they have in common, as TRL has it; equal texts have no answers. */
+static int split_texts(qn_example_row *r, const row *m, qn_turns *prompt, qn_turns *chosen, qn_turns *rejected) {
+    qn_buf text[2] = {{0}};
+    int rc;
+    QN_TRY_OUT(qn_turns_text(m->v[CHOSEN], m->place, &text[0]));
+    QN_TRY_OUT(kind(m, REJECTED) == '"' ? qn_turns_text(m->v[REJECTED], m->place, &text[1])
+                                        : qn_fail(QN_EFORMAT, "%s: \"rejected\" must be a text, as \"chosen\" is",
+                                                  m->place));
+    const qn_str a = qn_buf_view(&text[0]), b = qn_buf_view(&text[1]);
+    const size_t n = begin_alike(a, b);
+    if (qn_str_eq(a, b))
+        fault(r, QN_FAULT_SAME);
+    else if (qn_turns_is_blank((qn_str){a.s, n}))
+        fault(r, QN_FAULT_APART);
+    QN_TRY_OUT(qn_turns_add_words(prompt, (qn_str){a.s, n}, "user", m->place));
+    QN_TRY_OUT(qn_turns_add_words(chosen, (qn_str){a.s + n, a.n - n}, "assistant", m->place));
+    rc = qn_turns_add_words(rejected, (qn_str){b.s + n, b.n - n}, "assistant", m->place);
+out:
+    qn_buf_drop(&text[0]);
+    qn_buf_drop(&text[1]);
+    return rc;
+}
+
 /* ---- forms ---- */
 
+static int add_pair(qn_example_row *r, const row *m, qn_turns *prompt, qn_turns *chosen, qn_turns *rejected) {
+    if (r->form == QN_FORM_PAIRS_TEXTS)
+        return split_texts(r, m, prompt, chosen, rejected);
+    if (r->form == QN_FORM_PAIRS_DIALOGUES) {
+        QN_TRY(qn_turns_add_dialogue(chosen, m->v[CHOSEN], false, m->place));
+        return qn_turns_add_dialogue(rejected, m->v[REJECTED], false, m->place);
+    }
+    QN_TRY(r->form == QN_FORM_PAIRS ? add_prompt(m, prompt) : 0);
+    QN_TRY(add(m, CHOSEN, "assistant", chosen));
+    return add(m, REJECTED, "assistant", rejected);
+}
+
 static int read_pair(qn_example_row *r, const row *m, qn_turns *prompt, qn_turns *chosen, qn_turns *rejected) {
+    const bool prompted = r->form == QN_FORM_PAIRS || r->form == QN_FORM_PAIRS_TEXTS;
     size_t from = 0;
-    if (r->form == QN_FORM_PAIRS) {
-        QN_TRY(add_prompt(m, prompt));
+    QN_TRY(add_pair(r, m, prompt, chosen, rejected));
+    if (prompted) {
         fault(r, prompt->fault);
         if (prompt->n == 0)
             fault(r, QN_FAULT_CONTENT);
-    }
-    if (r->form == QN_FORM_PAIRS_DIALOGUES) {
-        QN_TRY(qn_turns_add_dialogue(chosen, m->v[CHOSEN], false, m->place));
-        QN_TRY(qn_turns_add_dialogue(rejected, m->v[REJECTED], false, m->place));
     } else {
-        QN_TRY(add(m, CHOSEN, "assistant", chosen));
-        QN_TRY(add(m, REJECTED, "assistant", rejected));
-    }
-    if (r->form != QN_FORM_PAIRS) {
         from = shared(chosen, rejected);
         if (from == 0)
             fault(r, QN_FAULT_APART);
@@ -285,7 +336,7 @@ static int read_form(qn_example_row *r, const row *m) {
     int rc;
     for (size_t i = 0; i < QN_LEN(t); i++) {
         t[i].calls_as_text = m->calls_as_text;
-        t[i].trim = is_dialogue(m);
+        t[i].trim = is_dialogue(m) || r->form == QN_FORM_PAIRS_TEXTS;
     }
     if (r->form == QN_FORM_TEXT)
         rc = read_text(r, m);

@@ -7,10 +7,12 @@
  *     pairs              a prompt (any of these), chosen, rejected: text, or messages         → chat, rejected
  *     pairs, shared      chosen, rejected: whole conversations that begin alike               → chat, rejected
  *     pairs, dialogues   the same as text: "\n\nHuman: … \n\nAssistant: …"                    → chat, rejected
+ *     pairs, texts       chosen, rejected: any other texts that begin alike                   → chat, rejected
  *     labels             any of the first four, and label: is the last answer good?           → chat
  *     text               text                                                                 → text
  *
- * A prompt may be such a text, too, whose last heading is that of the answer. `chat` and `rejected` are what
+ * A prompt may be such a dialogue, too, whose last heading is that of the answer. What other texts have in common is the
+ * prompt, but for a word of which it is only the beginning, and the white space behind it is nobody's. `chat` and `rejected` are what
  * qn_chat_messages_parse reads. A row says by its members which form it has. What is
  * wrong with the content of a row, not with its form, is a fault: the caller leaves the row out, counted, or refuses
  * the file. */
@@ -21,7 +23,7 @@
 
 typedef enum {
     QN_FORM_NONE, QN_FORM_MESSAGES, QN_FORM_SHAREGPT, QN_FORM_ALPACA, QN_FORM_COMPLETION, QN_FORM_PAIRS,
-    QN_FORM_PAIRS_SHARED, QN_FORM_PAIRS_DIALOGUES, QN_FORM_LABELS, QN_FORM_TEXT, QN_FORMS
+    QN_FORM_PAIRS_SHARED, QN_FORM_PAIRS_DIALOGUES, QN_FORM_LABELS, QN_FORM_TEXT, QN_FORM_PAIRS_TEXTS, QN_FORMS
 } qn_example_form;
 const char *qn_example_form_name(qn_example_form f);    /* "chat messages", … */
 bool qn_example_form_is_pair(qn_example_form f);

@@ -347,19 +347,6 @@ static int add_object(qn_turns *t, qn_str raw, const char *place) {
     return rc;
 }
 
-static int add_words(qn_turns *t, qn_str words, const char *role, const char *place) {
-    message m = {.content = QN_STR("\"\"")};
-    int rc = qn_buf_puts(&m.role, role);
-    if (rc >= 0)
-        rc = qn_buf_put(&m.text, words.s, words.n);
-    if (rc >= 0 && strcmp(role, "user") == 0 && qn_turns_is_blank(words))
-        fault(t, QN_FAULT_CONTENT);
-    if (rc >= 0)
-        rc = add_message(t, &m, place);
-    message_drop(&m);
-    return rc;
-}
-
 static qn_str trimmed(qn_str s) {
     while (s.n && qn_turns_is_blank((qn_str){s.s, 1})) {
         s.s++;
@@ -368,6 +355,20 @@ static qn_str trimmed(qn_str s) {
     while (s.n && qn_turns_is_blank((qn_str){s.s + s.n - 1, 1}))
         s.n--;
     return s;
+}
+
+int qn_turns_add_words(qn_turns *t, qn_str words, const char *role, const char *place) {
+    message m = {.content = QN_STR("\"\"")};
+    int rc = qn_buf_puts(&m.role, role);
+    words = t->trim ? trimmed(words) : words;
+    if (rc >= 0)
+        rc = qn_buf_put(&m.text, words.s, words.n);
+    if (rc >= 0 && strcmp(role, "user") == 0 && qn_turns_is_blank(words))
+        fault(t, QN_FAULT_CONTENT);
+    if (rc >= 0)
+        rc = add_message(t, &m, place);
+    message_drop(&m);
+    return rc;
 }
 
 /* ---- lists ---- */
@@ -393,7 +394,7 @@ int qn_turns_add(qn_turns *t, qn_str json, const char *role, const char *place) 
                        QN_STR_ARG(json));
     int rc = qn_turns_text(json, place, &text);
     if (rc >= 0)
-        rc = add_words(t, t->trim ? trimmed(qn_buf_view(&text)) : qn_buf_view(&text), role, place);
+        rc = qn_turns_add_words(t, qn_buf_view(&text), role, place);
     qn_buf_drop(&text);
     return rc;
 }
@@ -451,7 +452,7 @@ int qn_turns_add_dialogue(qn_turns *t, qn_str json, bool open, const char *place
         const size_t begin = at + n, end = heading(all, begin, &next_role, &n);
         const qn_str words = trimmed((qn_str){all.s + begin, end - begin});
         if (!(open && n == 0 && words.n == 0 && strcmp(role, "assistant") == 0))
-            QN_TRY_OUT(add_words(t, words, role, place));
+            QN_TRY_OUT(qn_turns_add_words(t, words, role, place));
         role = next_role;
         at = end;
     }
@@ -461,6 +462,18 @@ out:
 }
 
 /* ---- looking ---- */
+
+/* HH-RLHF's; white space in front of the first heading is none of it. */
+bool qn_turns_is_dialogue(qn_str json) {
+    qn_buf text = {0};
+    const char *role;
+    size_t n = 0, at = 0;
+    if (json.n && json.s[0] == '"' && qn_turns_text(json, "", &text) >= 0)
+        at = heading(qn_buf_view(&text), 0, &role, &n);
+    const bool is = n > 0 && qn_turns_is_blank((qn_str){text.s, at});
+    qn_buf_drop(&text);
+    return is;
+}
 
 static bool is_answer(qn_str raw) {
     message m = {0};

@@ -233,6 +233,40 @@ TEST(a_prompt_can_be_a_dialogue) {
     qn_example_row_drop(&row);
 }
 
+/* TRL's implicit prompt as plain text: what both have in common is asked. */
+TEST(texts_that_begin_alike_are_pairs) {
+    static const struct { const char *chosen, *rejected, *prompt, *a, *b; qn_example_fault fault; } cases[] = {
+        {"What colour is the sky? It is blue.", "What colour is the sky? It is red.", "What colour is the sky? It is",
+         "blue.", "red.", QN_FAULT_NONE},
+        {"It is blue", "It is black", "It is", "blue", "black", QN_FAULT_NONE},
+        {"Is it? Yes, it is", "Is it? Yes, it was", "Is it? Yes, it", "is", "was", QN_FAULT_NONE},
+        {"何色？ é", "何色？ è", "何色？", "é", "è", QN_FAULT_NONE},
+        {"blue", "black", "", "blue", "black", QN_FAULT_APART},
+        {" blue", " red", "", "blue", "red", QN_FAULT_APART},
+        {"It is", "It is blue", "It is", "", "blue", QN_FAULT_EMPTY},
+        {"It is", "It is", "It is", "", "", QN_FAULT_SAME},
+    };
+    qn_example_row row = {0};
+    qn_buf json = {0};
+    for (size_t i = 0; i < QN_LEN(cases); i++) {
+        qn_buf_clear(&json);
+        CHECK_OK(qn_buf_printf(&json, "{\"chosen\":\"%s\",\"rejected\":\"%s\"}", cases[i].chosen, cases[i].rejected));
+        CHECK_OK(qn_example_row_read(&row, qn_buf_view(&json), "row", false), "%s", json.s);
+        CHECK_INT(row.form, QN_FORM_PAIRS_TEXTS);
+        CHECK_INT(row.fault, cases[i].fault, "%s", json.s);
+        CHECK_INT(row.prompt, 1);
+        for (int k = 0; k < 2; k++) {
+            qn_buf_clear(&json);
+            CHECK_OK(qn_buf_printf(&json, "{\"messages\":[{\"role\":\"user\",\"content\":\"%s\"},{\"role\":"
+                                   "\"assistant\",\"content\":\"%s\"}]}", cases[i].prompt,
+                                   k ? cases[i].b : cases[i].a));
+            CHECK_STR(k ? row.rejected.s : row.chat.s, json.s);
+        }
+    }
+    qn_buf_drop(&json);
+    qn_example_row_drop(&row);
+}
+
 /* Of several files a row is named with its own; of a template that refuses, what it says. */
 TEST(faults_say_where_and_why) {
     static const char good[] = "{\"prompt\":\"a\",\"completion\":\"b\"}\n"
@@ -284,7 +318,10 @@ TEST(files_that_are_none_say_so) {
         {"html.json", "<html>", "begins with '<'"},
         {"label.json", "[{\"prompt\":\"a\",\"completion\":\"b\",\"label\":7}]", "a label is true or false, not 7"},
         {"word.json", "[{\"messages\":[\"a\"]}]", "a message must be an object"},
-        {"hh.json", "[{\"chosen\":\"a\",\"rejected\":\"b\"}]", "begin with \"\\n\\nHuman:\""},
+        {"hh.json", "[{\"chosen\":\"\\n\\nHuman: a\\n\\nAssistant: b\",\"rejected\":\"b\"}]",
+         "begin with \"\\n\\nHuman:\""},
+        {"apart.json", "[{\"chosen\":\"a b\",\"rejected\":\"b b\"}]",
+         "1 × chosen and rejected have no prompt in common (row 1)"},
         {"number.json",
          "[{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":5}]}]",
          "1 × a message without content (row 1)"},
