@@ -125,12 +125,13 @@ static int count_tail(qn_prompter *p, const qn_tok *tok, const qn_answer_place *
     return 0;
 }
 
-static int teach_turn(qn_prompter *p, const qn_tok *tok, size_t turn, qn_ids *ids, char *taught) {
+/* Its tokens become 1 in `taught`; 0 where all are taught but this. */
+static int teach_turn(qn_prompter *p, const qn_tok *tok, size_t turn, bool taught_too, qn_ids *ids, char *taught) {
     const qn_answer_place *t = &p->turn[turn];
     const size_t from = p->at[3 * turn + 1], to = p->at[3 * turn + 2];
     size_t tail;
     QN_TRY(count_tail(p, tok, t, ids, to, &tail));
-    memset(taught + from, 1, to + tail - from);
+    memset(taught + from, taught_too, to + tail - from);
     return 0;
 }
 
@@ -156,6 +157,8 @@ static const qn_answer_place *turn_of(const qn_prompter *p, size_t message) {
     return NULL;
 }
 
+static bool is_mute(const qn_teach_options *o, size_t message) { return message < o->n_mute && o->mute[message]; }
+
 /* Which answers are taught: is each of them known? The last one of them, −1: there is none. */
 static int check_answers(const qn_prompter *p, const qn_chat_messages *m, const qn_teach_options *o, bool *turnwise,
                          int64_t *last) {
@@ -163,7 +166,7 @@ static int check_answers(const qn_prompter *p, const qn_chat_messages *m, const 
     size_t lost = n;
     *last = -1;
     for (size_t i = o->from; i < n; i++) {
-        if (!qn_str_is(qn_chat_messages_role(m, i), "assistant"))
+        if (!qn_str_is(qn_chat_messages_role(m, i), "assistant") || is_mute(o, i))
             continue;
         *last = (int64_t)i;
         lost = turn_of(p, i) ? lost : QN_MIN(lost, i);
@@ -190,11 +193,12 @@ int qn_prompter_teach(qn_prompter *p, const qn_tok *tok, const qn_chat_messages 
     QN_TRY(qn_buf_reserve(taught, ids->n + 1));
     memset(taught->s, o->teach == QN_TEACH_ALL, ids->n);
     taught->n = ids->n;
-    for (size_t i = 0; i < p->turns && o->teach != QN_TEACH_ALL; i++) {
+    for (size_t i = 0; i < p->turns; i++) {
         const qn_answer_place *t = &p->turn[i];
-        const bool wanted = o->teach == QN_TEACH_LAST ? t->message == (size_t)last : t->message >= o->from;
-        if (wanted && !t->silent)
-            QN_TRY(teach_turn(p, tok, i, ids, taught->s));
+        const bool all = o->teach == QN_TEACH_ALL, mute = is_mute(o, t->message);
+        const bool meant = o->teach == QN_TEACH_LAST ? t->message == (size_t)last : t->message >= o->from && !mute;
+        if (all ? mute : meant && !t->silent)
+            QN_TRY(teach_turn(p, tok, i, !all, ids, taught->s));
     }
     const qn_answer_place *t = turn_of(p, (size_t)last);
     if ((size_t)last + 1 != qn_chat_messages_count(m) || (t && t->silent && o->teach != QN_TEACH_ALL))

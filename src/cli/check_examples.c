@@ -192,7 +192,8 @@ static int put_json(job *j) {
         {"rows", s->rows}, {"examples", s->examples}, {"tokens", s->tokens}, {"taught", s->taught},
         {"longest", s->longest}, {"train", qn_examples_count(j->e, QN_SPLIT_TRAIN)},
         {"validation", qn_examples_count(j->e, QN_SPLIT_VALIDATION)}, {"cut", s->cut}, {"turnwise", s->turnwise},
-        {"calls_written", s->calls_written}, {"tools_lost", s->tools_lost}, {"new_tokens", j->chat.n_added},
+        {"calls_written", s->calls_written}, {"tools_lost", s->tools_lost}, {"rendered", s->rendered.n},
+         {"new_tokens", j->chat.n_added},
         {"context", qn_examples_context(j->e)}, {"packed_rows", j->rows.rows},
     };
     qn_jw_open(w, '{');

@@ -5,6 +5,7 @@
 #include "data/example_row.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "data/example_turns.h"
 
@@ -19,6 +20,7 @@ static const char *const fault_names[QN_FAULTS] = {
     "the chat template cannot render it",
     "the prompt is longer than the context", "longer than the context", "no token that is taught",
     "a member that its form needs is missing", "no JSON",
+    "a call of a tool without a name, or with arguments that are no JSON",
 };
 
 const char *qn_example_form_name(qn_example_form f) { return form_names[f]; }
@@ -83,10 +85,26 @@ static qn_example_form pair_form(const row *m) {
     return qn_turns_is_dialogue(m->v[CHOSEN]) ? QN_FORM_PAIRS_DIALOGUES : QN_FORM_PAIRS_TEXTS;
 }
 
+typedef enum { NO_LABEL, BAD, GOOD } verdict;
+
+/* Numbers and texts that say it too; other texts are names of classes, and no verdict. */
+static verdict verdict_of(qn_str v) {
+    static const struct { const char *text; verdict is; } words[] = {
+        {"true", GOOD}, {"false", BAD}, {"1", GOOD}, {"0", BAD}, {"1.0", GOOD}, {"0.0", BAD}, {"-1", BAD},
+        {"good", GOOD}, {"bad", BAD}, {"desirable", GOOD}, {"undesirable", BAD},
+    };
+    if (v.n > 1 && v.s[0] == '"')
+        v = (qn_str){v.s + 1, v.n - 2};
+    for (size_t i = 0; i < QN_LEN(words); i++)
+        if (v.n == strlen(words[i].text) && strncasecmp(v.s, words[i].text, v.n) == 0)
+            return words[i].is;
+    return NO_LABEL;
+}
+
 static qn_example_form form_of(const row *m) {
     if (has(m, CHOSEN) && has(m, REJECTED))
         return pair_form(m);
-    if (has(m, LABEL) && kind(m, LABEL) != '"' &&
+    if (has(m, LABEL) && (kind(m, LABEL) != '"' || verdict_of(m->v[LABEL])) &&
         (has(m, MESSAGES) || has(m, CONVERSATIONS) || (has(m, PROMPT) && has(m, COMPLETION))))
         return QN_FORM_LABELS;
     if (has(m, MESSAGES))
@@ -206,6 +224,24 @@ static bool same(const qn_turns *a, const qn_turns *b, size_t from) {
     return equal;
 }
 
+/* Which messages say that they are not to be taught: nothing where none does. All of the answers: nothing is left. */
+static int put_mute(qn_example_row *r, const qn_turns *prompt, const qn_turns *answer) {
+    const qn_turns *const part[] = {prompt, answer};
+    bool any = false, left = false;
+    for (size_t k = 0; k < 2; k++)
+        for (size_t i = 0; i < part[k]->n; i++) {
+            const qn_turn_text *m = &part[k]->m[i];
+            any = any || m->mute;
+            left = left || (m->answer && !m->mute && r->mute.n >= r->prompt);
+            QN_TRY(qn_buf_putc(&r->mute, m->mute));
+        }
+    if (!left)
+        fault(r, QN_FAULT_UNTAUGHT);
+    if (!any)
+        qn_buf_clear(&r->mute);
+    return 0;
+}
+
 /* Messages that both begin with, but for the answer that each ends with. */
 static size_t shared(const qn_turns *a, const qn_turns *b) {
     size_t n = 0, most = QN_MIN(a->n, b->n);
@@ -298,9 +334,9 @@ static int read_pair(qn_example_row *r, const row *m, qn_turns *prompt, qn_turns
 
 static int read_label(qn_example_row *r, const row *m) {
     const qn_str v = m->v[LABEL];
-    r->good = qn_str_is(v, "true") || qn_str_is(v, "1") || qn_str_is(v, "1.0");
-    const bool bad = qn_str_is(v, "false") || qn_str_is(v, "0") || qn_str_is(v, "-1") || qn_str_is(v, "0.0");
-    return r->good || bad ? 0 : qn_fail(QN_EFORMAT, "%s: a label is true or false, not %.*s", m->place, QN_STR_ARG(v));
+    const verdict is = verdict_of(v);
+    r->good = is == GOOD;
+    return is ? 0 : qn_fail(QN_EFORMAT, "%s: a label is true or false, not %.*s", m->place, QN_STR_ARG(v));
 }
 
 static int read_chat(qn_example_row *r, const row *m, qn_turns *prompt, qn_turns *answer) {
@@ -319,6 +355,8 @@ static int read_chat(qn_example_row *r, const row *m, qn_turns *prompt, qn_turns
         r->prompt = judged && prompt->n ? prompt->n - 1 : 0;
         check_answers(r, prompt, r->prompt, judged);
     }
+    if (!judged)
+        QN_TRY(put_mute(r, prompt, answer));
     return join(m, prompt, prompt->n, answer, 0, &r->chat);
 }
 
@@ -356,6 +394,7 @@ int qn_example_row_read(qn_example_row *r, qn_str json, const char *place, bool 
     qn_buf_clear(&r->chat);
     qn_buf_clear(&r->rejected);
     qn_buf_clear(&r->text);
+    qn_buf_clear(&r->mute);
     r->fault = QN_FAULT_NONE;
     r->prompt = 0;
     r->good = r->calls = r->whole = false;
@@ -372,5 +411,6 @@ void qn_example_row_drop(qn_example_row *r) {
     qn_buf_drop(&r->chat);
     qn_buf_drop(&r->rejected);
     qn_buf_drop(&r->text);
+    qn_buf_drop(&r->mute);
     *r = (qn_example_row){0};
 }

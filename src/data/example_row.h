@@ -42,6 +42,7 @@ typedef enum {
     QN_FAULT_UNTAUGHT,          /* no token of it is taught */
     QN_FAULT_MEMBER,            /* a member that all other rows have is not there, or null */
     QN_FAULT_JSON,              /* it is no JSON, and such rows are to be left out */
+    QN_FAULT_CALL,              /* a call of a tool names none, or its arguments are no JSON */
     QN_FAULTS
 } qn_example_fault;
 const char *qn_example_fault_name(qn_example_fault f);  /* "a message without a role", … */
@@ -53,6 +54,7 @@ typedef struct {
     qn_buf chat, rejected;      /* {"messages": […], "tools": […]} */
     qn_buf text;
     size_t prompt;              /* messages of the prompt: only what stands behind them is taught */
+    qn_buf mute;                /* a byte for each message of chat, 1: it says that it is not to be taught; may be empty */
     bool good;                  /* labels */
     bool calls;                 /* there are calls of tools in it */
     bool whole;                 /* it is an object of JSON, whatever its form */

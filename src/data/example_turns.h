@@ -8,7 +8,11 @@
 #include "base/json.h"
 #include "data/example_row.h"
 
-typedef struct { qn_buf json; bool answer; } qn_turn_text;      /* answer: the assistant's */
+typedef struct {
+    qn_buf json;
+    bool answer;                    /* it is the assistant's */
+    bool mute;                      /* … and not to be taught: "weight": 0 */
+} qn_turn_text;
 typedef struct {
     qn_turn_text *m; size_t n, cap;
     bool calls_as_text;             /* the caller's: calls are written into the content */

@@ -20,20 +20,23 @@ typedef struct {
     int64_t file, number;
     qn_split split;
     qn_example_form form;               /* of this file; NONE: its first row is to come */
-    int64_t rows;                       /* of this file */
+    bool rendered;                      /* this row: special tokens among its words */
 } job;
 
 /* ---- faults ---- */
 
-static int left_out(job *j, qn_example_fault f) {
-    qn_fault_count *c = &j->e->stats.fault[f];
-    if (j->o->strict)
-        return qn_fail(QN_EINVAL, "%s: %s", j->place, qn_example_fault_name(f));
+static void count_row(const job *j, qn_fault_count *c) {
     if (c->n < QN_FAULT_ROWS) {
         c->row[c->n] = j->number;
         c->file[c->n] = j->file;
     }
     c->n++;
+}
+
+static int left_out(job *j, qn_example_fault f) {
+    if (j->o->strict)
+        return qn_fail(QN_EINVAL, "%s: %s", j->place, qn_example_fault_name(f));
+    count_row(j, &j->e->stats.fault[f]);
     return 0;
 }
 
@@ -62,23 +65,28 @@ static int put_count(qn_buf *out, int64_t n, const char *what) {
     return n ? qn_buf_printf(out, "%s%lld × %s", out->n ? "; " : "", (long long)n, what) : 0;
 }
 
-static int put_fault(qn_buf *out, const qn_examples *e, qn_example_fault f) {
-    const qn_fault_count *c = &e->stats.fault[f];
-    if (c->n == 0)
-        return 0;
-    QN_TRY(put_count(out, c->n, qn_example_fault_name(f)));
+/* "3 × an empty answer (rows 4, 9, 12)" */
+static int put_rows(qn_buf *out, const qn_examples *e, const qn_fault_count *c, const char *what) {
+    QN_TRY(put_count(out, c->n, what));
     for (int64_t i = 0; i < QN_MIN(c->n, QN_FAULT_ROWS); i++) {
         QN_TRY(qn_buf_puts(out, i ? ", " : c->n > 1 ? " (rows " : " (row "));
         QN_TRY(put_row(out, e, c, i));
     }
-    QN_TRY(qn_buf_puts(out, c->n > QN_FAULT_ROWS ? " …)" : ")"));
-    return f == QN_FAULT_TEMPLATE && *e->stats.why ? qn_buf_printf(out, ", the first because of %s", e->stats.why) : 0;
+    return c->n ? qn_buf_puts(out, c->n > QN_FAULT_ROWS ? " …)" : ")") : 0;
+}
+
+static int put_fault(qn_buf *out, const qn_examples *e, qn_example_fault f) {
+    const qn_fault_count *c = &e->stats.fault[f];
+    QN_TRY(put_rows(out, e, c, qn_example_fault_name(f)));
+    return c->n && f == QN_FAULT_TEMPLATE && *e->stats.why ? qn_buf_printf(out, ", the first because of %s", e->stats.why) : 0;
 }
 
 int qn_examples_losses(const qn_examples *e, qn_buf *out) {
     const qn_examples_stats *s = &e->stats;
     for (int f = 1; f < QN_FAULTS; f++)
         QN_TRY(put_fault(out, e, (qn_example_fault)f));
+    QN_TRY(put_rows(out, e, &s->rendered, "a chat template's special tokens among the words: if it was applied already, it "
+                    "is applied twice, so give the bare messages"));
     QN_TRY(put_count(out, s->cut, "cut to the context at the end"));
     QN_TRY(put_count(out, s->turnwise, "taught turn by turn, because the template rewrites the past"));
     QN_TRY(put_count(out, s->calls_written, "calls of tools written as text, because the template knows none"));
@@ -150,7 +158,35 @@ static int keep(job *j, int parts) {
 
 static qn_teach_options teach_of(const job *j, qn_teach what) {
     const bool judged = j->row.form == QN_FORM_LABELS || qn_example_form_is_pair(j->row.form);
-    return (qn_teach_options){judged ? QN_TEACH_ANSWERS : what, j->row.prompt};
+    return (qn_teach_options){judged ? QN_TEACH_ANSWERS : what, j->row.prompt, j->row.mute.s, j->row.mute.n};
+}
+
+/* Does this stand among the words of the conversation that was rendered last? */
+static bool is_said(const qn_chat_output *o, qn_str mark) {
+    for (size_t i = 0; i < o->spans; i++) {
+        const qn_chat_span *s = &o->span[i];
+        if (!s->trusted && memmem(o->text.s + s->begin, s->end - s->begin, mark.s, mark.n))
+            return true;
+    }
+    return false;
+}
+
+/* Special tokens that the template wrote and that are said as well: it looks as if it had been applied before. */
+static bool is_rendered(const job *j, const qn_ids *ids) {
+    enum { MARKS = 8 };
+    int32_t seen[MARKS];
+    int n = 0;
+    for (size_t i = 0; i < ids->n && n < MARKS; i++) {
+        bool known = !qn_tok_is_special(j->tok, ids->v[i]);
+        for (int k = 0; k < n && !known; k++)
+            known = seen[k] == ids->v[i];
+        if (known)
+            continue;
+        const qn_str mark = qn_tok_text(j->tok, seen[n++] = ids->v[i]);
+        if (mark.n && is_said(&j->p->out, mark))
+            return true;
+    }
+    return false;
 }
 
 /* 0, or the code of what the template or the tokenizer had against it. */
@@ -158,7 +194,9 @@ static int teach(job *j, const qn_chat_messages *m, qn_teach what, int side, boo
     const qn_teach_options o = teach_of(j, what);
     qn_ids_clear(&j->ids[side]);
     qn_buf_clear(&j->taught[side]);
-    return qn_prompter_teach(j->p, j->tok, m, &o, &j->ids[side], &j->taught[side], turnwise);
+    QN_TRY(qn_prompter_teach(j->p, j->tok, m, &o, &j->ids[side], &j->taught[side], turnwise));
+    j->rendered = j->rendered || is_rendered(j, &j->ids[side]);
+    return 0;
 }
 
 /* Every answer as the last of a conversation of its own. */
@@ -169,7 +207,7 @@ static int teach_turns(job *j, const char *json, size_t n) {
     QN_TRY(qn_chat_messages_parse(&m, json, n, j->place));
     for (size_t k = qn_chat_messages_count(m); k > j->row.prompt; k--) {
         qn_chat_messages_cut(m, k);
-        if (!qn_str_is(qn_chat_messages_role(m, k - 1), "assistant"))
+        if (!qn_str_is(qn_chat_messages_role(m, k - 1), "assistant") || (k <= j->row.mute.n && j->row.mute.s[k - 1]))
             continue;
         rc = teach(j, m, QN_TEACH_LAST, 0, &turnwise);
         if (rc == QN_ETEMPLATE)
@@ -203,9 +241,12 @@ static int teach_part(job *j, const qn_buf *json, int side) {
 
 static int take_chat(job *j) {
     const bool pair = qn_example_form_is_pair(j->row.form);
+    j->rendered = false;
     int made = teach_part(j, &j->row.chat, 0);
     if (made > 0 && pair)
         made = teach_part(j, &j->row.rejected, 1);
+    if (made >= 0 && j->rendered)
+        count_row(j, &j->e->stats.rendered);
     if (made <= 0)
         return made;
     return keep(j, pair ? 2 : 1);

@@ -61,6 +61,7 @@ typedef struct {
     int64_t longest;                            /* tokens of a part, before it was cut */
     int64_t cut, turnwise;                      /* lost their end; rows taught turn by turn */
     int64_t calls_written, tools_lost;          /* rows: calls as text, tools unsaid: the template knows none */
+    qn_fault_count rendered;                    /* rows with special tokens of the template among their words */
     qn_fault_count fault[QN_FAULTS];
     char why[QN_FAULT_WHY];                     /* what the template said of the first row that it cannot render */
 } qn_examples_stats;

@@ -267,6 +267,115 @@ TEST(texts_that_begin_alike_are_pairs) {
     qn_example_row_drop(&row);
 }
 
+/* Other signals than words: who is right, and what is not to be learned. */
+TEST(labels_may_be_texts) {
+    static const struct { const char *label; qn_example_form form; bool good; } cases[] = {
+        {"\"true\"", QN_FORM_LABELS, true}, {"\"False\"", QN_FORM_LABELS, false}, {"\"1\"", QN_FORM_LABELS, true},
+        {"\"undesirable\"", QN_FORM_LABELS, false}, {"true", QN_FORM_LABELS, true}, {"-1", QN_FORM_LABELS, false},
+        {"\"sports\"", QN_FORM_COMPLETION, false},
+    };
+    qn_example_row row = {0};
+    qn_buf json = {0};
+    for (size_t i = 0; i < QN_LEN(cases); i++) {
+        qn_buf_clear(&json);
+        CHECK_OK(qn_buf_printf(&json, "{\"prompt\":\"a\",\"completion\":\"b\",\"label\":%s}", cases[i].label));
+        CHECK_OK(qn_example_row_read(&row, qn_buf_view(&json), "row", false), "%s", json.s);
+        CHECK_INT(row.form, cases[i].form, "%s", json.s);
+        CHECK_INT(row.good, cases[i].good, "%s", json.s);
+    }
+    qn_buf_drop(&json);
+    qn_example_row_drop(&row);
+}
+
+TEST(answers_of_weight_0_are_not_taught) {
+    static const char rows[] =
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"text\",\"weight\":0},"
+        "{\"role\":\"user\",\"content\":\"b\"},{\"role\":\"assistant\",\"content\":\"byte\",\"weight\":1}]}\n"
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"text\"},"
+        "{\"role\":\"user\",\"content\":\"b\"},{\"role\":\"assistant\",\"content\":\"byte\",\"weight\":0.0}]}\n"
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"text\",\"weight\":0}]}"
+        "\n";
+    const char *path = strdup(qn_test_write("weights.jsonl", rows, sizeof rows - 1));
+    rig r;
+    rig_open(&r, (qn_str){0});
+    for (qn_teach teach = QN_TEACH_ANSWERS; teach <= QN_TEACH_LAST; teach++) {
+        CHECK_OK(rig_read(&r, path, (qn_examples_options){.teach = {.teach = teach}}));
+        CHECK_INT(stats(&r).examples, 2);
+        CHECK_STR(taught(&r, 0, 0), "byte<|im_end|>|");
+        CHECK_STR(taught(&r, 1, 0), "text<|im_end|>|");
+        CHECK_INT(stats(&r).fault[QN_FAULT_UNTAUGHT].row[0], 3);
+    }
+    CHECK_OK(rig_read(&r, path, (qn_examples_options){.teach = {.teach = QN_TEACH_ALL}}));
+    CHECK(!strstr(taught(&r, 0, 0), "text") && strstr(taught(&r, 0, 0), "byte"), "%s", taught(&r, 0, 0));
+    CHECK(strstr(taught(&r, 1, 0), "text") && !strstr(taught(&r, 1, 0), "byte"), "%s", taught(&r, 1, 0));
+    rig_drop(&r);
+    free((char *)(uintptr_t)path);
+}
+
+/* Of a template that writes the past otherwise, too. */
+TEST(answers_of_weight_0_are_not_taught_turn_by_turn) {
+    static const char forgets[] =
+        "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.role == 'assistant' and loop.last %}<think>"
+        "{% endif %}{{ m.content }}<|im_end|>{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n"
+        "{% endif %}";
+    static const char row[] =
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"text\",\"weight\":0},"
+        "{\"role\":\"user\",\"content\":\"b\"},{\"role\":\"assistant\",\"content\":\"byte\"},"
+        "{\"role\":\"user\",\"content\":\"c\"},{\"role\":\"assistant\",\"content\":\"it\"}]}\n";
+    rig r;
+    rig_open(&r, QN_STR(forgets));
+    CHECK_OK(rig_read(&r, qn_test_write("forgets.jsonl", row, sizeof row - 1), (qn_examples_options){0}));
+    CHECK_INT(stats(&r).turnwise, 1);
+    CHECK_INT(stats(&r).examples, 2);
+    CHECK_STR(taught(&r, 0, 0), "<think>it<|im_end|>");
+    CHECK_STR(taught(&r, 1, 0), "<think>byte<|im_end|>");
+    rig_drop(&r);
+}
+
+TEST(calls_that_nobody_could_run_are_left_out) {
+    static const struct { const char *message; qn_example_fault fault; } cases[] = {
+        {"\"content\":null,\"tool_calls\":[{\"function\":{\"name\":\"t\",\"arguments\":\"{}\"}}]", QN_FAULT_NONE},
+        {"\"content\":null,\"tool_calls\":[{\"function\":{\"name\":\"t\",\"arguments\":\"\"}}]", QN_FAULT_NONE},
+        {"\"content\":null,\"tool_calls\":[{\"function\":{\"name\":\"t\"}}]", QN_FAULT_NONE},
+        {"\"content\":null,\"tool_calls\":[{\"function\":{\"arguments\":\"{}\"}}]", QN_FAULT_CALL},
+        {"\"content\":null,\"tool_calls\":[{\"function\":{\"name\":\"\",\"arguments\":{}}}]", QN_FAULT_CALL},
+        {"\"content\":null,\"tool_calls\":[{\"function\":{\"name\":\"t\",\"arguments\":\"{x: 1\"}}]", QN_FAULT_CALL},
+        {"\"content\":null,\"tool_calls\":[{\"name\":\"t\",\"arguments\":7}]", QN_FAULT_CALL},
+    };
+    qn_example_row row = {0};
+    qn_buf json = {0};
+    for (size_t i = 0; i < 2 * QN_LEN(cases); i++) {
+        qn_buf_clear(&json);
+        CHECK_OK(qn_buf_printf(&json, "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",%s}]}",
+                               cases[i / 2].message));
+        CHECK_OK(qn_example_row_read(&row, qn_buf_view(&json), "row", i % 2), "%s", json.s);
+        CHECK_INT(row.fault, cases[i / 2].fault, "%s", json.s);
+    }
+    CHECK_OK(qn_example_row_read(&row, QN_STR("{\"conversations\":[{\"from\":\"human\",\"value\":\"a\"},{\"from\":"
+                                              "\"function_call\",\"value\":\"{\\\"name\\\": \"}]}"), "row", false));
+    CHECK_INT(row.fault, QN_FAULT_CALL, "in the place of words");
+    qn_buf_drop(&json);
+    qn_example_row_drop(&row);
+}
+
+/* What a template wrote already would be wrapped again. */
+TEST(rows_with_marks_of_the_template_are_counted) {
+    static const char rows[] = "{\"prompt\":\"a\",\"completion\":\"b\"}\n"
+                               "{\"prompt\":\"<|im_start|>user\\na<|im_end|>\\n<|im_start|>assistant\\n\","
+                               "\"completion\":\"b\"}\n{\"prompt\":\"a\",\"completion\":\"b<|im_end|>\"}\n";
+    qn_buf said = {0};
+    rig r;
+    rig_open(&r, (qn_str){0});
+    CHECK_OK(rig_read(&r, qn_test_write("marks.jsonl", rows, sizeof rows - 1), (qn_examples_options){0}));
+    CHECK_INT(stats(&r).examples, 3);
+    CHECK_INT(stats(&r).rendered.n, 2);
+    CHECK_OK(qn_examples_losses(r.e, &said));
+    CHECK_CONTAINS(said.s, "2 × a chat template's special tokens among the words");
+    CHECK_CONTAINS(said.s, "give the bare messages (rows 2, 3)");
+    qn_buf_drop(&said);
+    rig_drop(&r);
+}
+
 /* Of several files a row is named with its own; of a template that refuses, what it says. */
 TEST(faults_say_where_and_why) {
     static const char good[] = "{\"prompt\":\"a\",\"completion\":\"b\"}\n"
@@ -401,9 +510,9 @@ TEST(a_template_that_refuses_is_a_fault) {
 TEST(the_last_answer_or_everything_can_be_taught) {
     rig r;
     rig_open(&r, (qn_str){0});
-    CHECK_OK(rig_read(&r, fixture("messages.jsonl"), (qn_examples_options){.teach = {QN_TEACH_LAST, 0}}));
+    CHECK_OK(rig_read(&r, fixture("messages.jsonl"), (qn_examples_options){.teach = {.teach = QN_TEACH_LAST}}));
     CHECK_STR(taught(&r, 1, 0), "trying<|im_end|>|");
-    CHECK_OK(rig_read(&r, fixture("messages.jsonl"), (qn_examples_options){.teach = {QN_TEACH_ALL, 0}}));
+    CHECK_OK(rig_read(&r, fixture("messages.jsonl"), (qn_examples_options){.teach = {.teach = QN_TEACH_ALL}}));
     CHECK_INT(stats(&r).taught, stats(&r).tokens);
     rig_drop(&r);
 }

@@ -50,7 +50,7 @@ static void rig_drop(rig *r) {
 }
 
 static int teach(rig *r, qn_teach what, size_t from) {
-    const qn_teach_options o = {what, from};
+    const qn_teach_options o = {.teach = what, .from = from};
     qn_ids_clear(&r->ids);
     qn_buf_clear(&r->taught);
     return qn_prompter_teach(&r->p, r->tok, r->m, &o, &r->ids, &r->taught, &r->turnwise);
