@@ -161,6 +161,23 @@ static int put_text(job *j) {
     return rc;
 }
 
+/* What was said of such rows, with the first that it was said of. */
+static void put_reasons(const job *j, qn_jw *w, qn_example_fault f) {
+    qn_field_open(w, "reasons", '[');
+    for (int64_t i = 0; i < j->s.reasons; i++) {
+        const qn_fault_reason *r = &j->s.reason[i];
+        if (r->fault != f)
+            continue;
+        qn_jw_open(w, '{');
+        qn_field_str(w, "says", r->text);
+        qn_field_i64(w, "rows", r->n);
+        qn_field_i64(w, "first", r->row);
+        qn_field_i64(w, "in", r->file);
+        qn_jw_close(w);
+    }
+    qn_jw_close(w);
+}
+
 static void put_faults(const job *j, qn_jw *w) {
     qn_jw_key(w, "left_out");
     qn_jw_open(w, '[');
@@ -180,6 +197,7 @@ static void put_faults(const job *j, qn_jw *w) {
         for (int64_t i = 0; i < QN_MIN(c->n, QN_FAULT_ROWS); i++)
             qn_jw_i64(w, c->file[i]);
         qn_jw_close(w);
+        put_reasons(j, w, (qn_example_fault)f);
         qn_jw_close(w);
     }
     qn_jw_close(w);

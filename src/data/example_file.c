@@ -53,6 +53,7 @@ static int read_array(const char *path, const qn_buf *held, qn_example_file_fn *
     int rc, more;
     QN_TRY_OUT(qn_is_file(path) ? qn_json_array_open(&a, path, ROW_MAX)
                                 : qn_json_array_open_memory(&a, held->s, held->n, ROW_MAX));
+    qn_json_array_take_any(a);
     while ((more = qn_json_array_next(a, &raw)) > 0) {
         ++*rows;
         QN_TRY_OUT(fn(arg, raw, *rows, place_of(place, path, *rows)));

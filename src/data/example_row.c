@@ -20,7 +20,8 @@ static const char *const fault_names[QN_FAULTS] = {
     "the chat template cannot render it",
     "the prompt is longer than the context", "longer than the context", "no token that is taught",
     "a member that its form needs is missing", "no JSON",
-    "a call of a tool without a name, or with arguments that are no JSON",
+    "a call of a tool without a name, or with arguments that are no JSON", "a malformed row",
+    "no form, or another than the rows before",
 };
 
 const char *qn_example_form_name(qn_example_form f) { return form_names[f]; }
@@ -54,6 +55,11 @@ static int read_members(row *m, qn_str json) {
     int more, rc = 0;
     qn_json_init(&j, json.s, json.n, m->place);
     j.lone = QN_LONE_REPLACE;
+    if (qn_json_peek(&j) != '{') {
+        rc = qn_fail(QN_EFORMAT, "%s: a row must be an object, not %.*s", m->place, (int)QN_MIN(json.n, (size_t)40),
+                     json.s);
+        goto out;
+    }
     QN_TRY_OUT(qn_json_enter(&j, '{'));
     while ((more = qn_json_key(&j, &key)) > 0) {
         int member = -1;

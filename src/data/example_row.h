@@ -43,6 +43,8 @@ typedef enum {
     QN_FAULT_MEMBER,            /* a member that all other rows have is not there, or null */
     QN_FAULT_JSON,              /* it is no JSON, and such rows are to be left out */
     QN_FAULT_CALL,              /* a call of a tool names none, or its arguments are no JSON */
+    QN_FAULT_MALFORMED,         /* it is no object, or members are not what they must be; such are to be left out */
+    QN_FAULT_FORM,              /* its form is none, or not that of the rows before; such are to be left out */
     QN_FAULTS
 } qn_example_fault;
 const char *qn_example_fault_name(qn_example_fault f);  /* "a message without a role", … */

@@ -40,16 +40,55 @@ static int left_out(job *j, qn_example_fault f) {
     return 0;
 }
 
-/* A template that refuses says why, in the message that is there; that of the first row is kept. */
-static int refused(job *j) {
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+/* The same but for numbers, which are of a row: "message 3", "message 7". */
+static bool say_the_same(const char *a, const char *b) {
+    while (*a && *b) {
+        const char *const from[] = {a, b};
+        while (is_digit(*a))
+            a++;
+        while (is_digit(*b))
+            b++;
+        if ((a > from[0]) != (b > from[1]) || *a != *b)
+            return false;
+        a += *a != 0;
+        b += *b != 0;
+    }
+    return *a == *b;
+}
+
+static void count_reason(job *j, qn_example_fault f, const char *why) {
     qn_examples_stats *s = &j->e->stats;
+    for (int64_t i = 0; i < s->reasons; i++)
+        if (s->reason[i].fault == f && say_the_same(s->reason[i].text, why)) {
+            s->reason[i].n++;
+            return;
+        }
+    if (s->reasons == QN_REASONS) {
+        s->unsaid++;
+        return;
+    }
+    qn_fault_reason *r = &s->reason[s->reasons++];
+    *r = (qn_fault_reason){.fault = f, .n = 1, .row = j->number, .file = j->file};
+    snprintf(r->text, sizeof r->text, "%s", why);
+}
+
+/* Why stands in the message that is there; where the row stands is known without it. */
+static int left_out_because(job *j, qn_example_fault f) {
     char why[QN_FAULT_WHY];
-    snprintf(why, sizeof why, "%s", qn_error_message());
+    const char *said = qn_error_message();
+    const size_t n = strlen(j->place);
+    if (strncmp(said, j->place, n) == 0)
+        said += n + strspn(said + n, ": 0123456789");
+    snprintf(why, sizeof why, "%s", said);
+    const size_t broken = qn_utf8_check(why, strlen(why));      /* what is quoted of a row may end anywhere */
+    if (broken != QN_UTF8_OK)
+        why[broken] = 0;
     if (j->o->strict)
-        return qn_fail(QN_EINVAL, "%s: %s: %s", j->place, qn_example_fault_name(QN_FAULT_TEMPLATE), why);
-    if (s->fault[QN_FAULT_TEMPLATE].n == 0)
-        memcpy(s->why, why, sizeof why);
-    return left_out(j, QN_FAULT_TEMPLATE);
+        return qn_fail(QN_EINVAL, "%s: %s: %s", j->place, qn_example_fault_name(f), why);
+    count_reason(j, f, why);
+    return left_out(j, f);
 }
 
 const char *qn_examples_file(const qn_examples *e, int64_t i) {
@@ -75,16 +114,31 @@ static int put_rows(qn_buf *out, const qn_examples *e, const qn_fault_count *c, 
     return c->n ? qn_buf_puts(out, c->n > QN_FAULT_ROWS ? " …)" : ")") : 0;
 }
 
+/* ": this (row 4) | that (row 9)" */
+static int put_reasons(qn_buf *out, const qn_examples *e, qn_example_fault f) {
+    const qn_examples_stats *s = &e->stats;
+    const char *between = ": ";
+    for (int64_t i = 0; i < s->reasons; i++) {
+        const qn_fault_reason *r = &s->reason[i];
+        if (r->fault != f)
+            continue;
+        const char *file = qn_examples_file(e, r->file);
+        QN_TRY(qn_buf_printf(out, "%s%s (row %s%s%lld)", between, r->text, file, *file ? ":" : "", (long long)r->row));
+        between = " | ";
+    }
+    return 0;
+}
+
 static int put_fault(qn_buf *out, const qn_examples *e, qn_example_fault f) {
-    const qn_fault_count *c = &e->stats.fault[f];
-    QN_TRY(put_rows(out, e, c, qn_example_fault_name(f)));
-    return c->n && f == QN_FAULT_TEMPLATE && *e->stats.why ? qn_buf_printf(out, ", the first because of %s", e->stats.why) : 0;
+    QN_TRY(put_rows(out, e, &e->stats.fault[f], qn_example_fault_name(f)));
+    return put_reasons(out, e, f);
 }
 
 int qn_examples_losses(const qn_examples *e, qn_buf *out) {
     const qn_examples_stats *s = &e->stats;
     for (int f = 1; f < QN_FAULTS; f++)
         QN_TRY(put_fault(out, e, (qn_example_fault)f));
+    QN_TRY(put_count(out, s->unsaid, "of these for yet another reason"));
     QN_TRY(put_rows(out, e, &s->rendered, "a chat template's special tokens among the words: if it was applied already, it "
                     "is applied twice, so give the bare messages"));
     QN_TRY(put_count(out, s->cut, "cut to the context at the end"));
@@ -217,7 +271,7 @@ static int teach_turns(job *j, const char *json, size_t n) {
         any = true;
     }
     j->e->stats.turnwise += any;
-    rc = any ? 0 : refused(j);
+    rc = any ? 0 : left_out_because(j, QN_FAULT_TEMPLATE);
 out:
     qn_chat_messages_free(m);
     return rc;
@@ -233,7 +287,7 @@ static int teach_part(job *j, const qn_buf *json, int side) {
     if (rc == QN_ETEMPLATE && turnwise && !qn_example_form_is_pair(j->row.form) && j->row.form != QN_FORM_LABELS)
         return teach_turns(j, json->s, json->n);
     if (rc == QN_ETEMPLATE)
-        return refused(j);
+        return left_out_because(j, QN_FAULT_TEMPLATE);
     if (rc == QN_EINVAL)
         return left_out(j, QN_FAULT_NO_ANSWER);
     return rc < 0 ? rc : 1;
@@ -282,31 +336,70 @@ out:
 
 /* ---- rows ---- */
 
+/* 1: the row has the form of its file; 0: it is left out. */
 static int check_form(job *j) {
     if (j->form == QN_FORM_NONE)
         j->form = j->row.form;
     if (j->e->stats.form == QN_FORM_NONE)
         j->e->stats.form = j->row.form;
+    const char *own = qn_example_form_name(j->row.form), *before = qn_example_form_name(j->form);
+    if (j->row.form != j->form && j->o->skip_bad) {
+        qn_fail(QN_EFORMAT, "%s in a file of %s", own, before);
+        return left_out_because(j, QN_FAULT_FORM);
+    }
     if (j->row.form != j->form)
-        return qn_fail(QN_EFORMAT, "%s: its form is %s, that of the rows before is %s; one file holds one form",
-                       j->place, qn_example_form_name(j->row.form), qn_example_form_name(j->form));
+        return qn_fail(QN_EFORMAT, "%s: its form is %s, that of the rows before is %s; one file holds one form; "
+                       "--bad-lines skip leaves such rows out", j->place, own, before);
     const qn_example_form first = j->e->stats.form;
     if (qn_example_form_is_pair(first) != qn_example_form_is_pair(j->form) ||
         (first == QN_FORM_LABELS) != (j->form == QN_FORM_LABELS))
         return qn_fail(QN_EFORMAT, "%s: %s beside %s of the first file: these are trained on in different ways",
-                       j->place, qn_example_form_name(j->form), qn_example_form_name(first));
-    return 0;
+                       j->place, before, qn_example_form_name(first));
+    return 1;
 }
 
-/* What becomes of a row that was not read: no JSON, where such are skipped; one of no form at all behind rows that have
- * one lacks a member of it. */
+/* Of a row that was not read: what it would be left out for. NONE: its error is no matter of the row. */
 static qn_example_fault fault_of(const job *j, int rc, qn_str json) {
     if (rc == QN_ENOMEM)
         return QN_FAULT_NONE;
-    if (j->o->skip_bad && !qn_json_is_whole(json))
+    if (!qn_json_is_whole(json))
         return QN_FAULT_JSON;
-    const bool lacks = j->row.whole && j->row.form == QN_FORM_NONE;
-    return lacks && j->form != QN_FORM_NONE ? QN_FAULT_MEMBER : QN_FAULT_NONE;
+    const bool formless = j->row.whole && j->row.form == QN_FORM_NONE;
+    if (!formless)
+        return QN_FAULT_MALFORMED;
+    return j->form == QN_FORM_NONE ? QN_FAULT_FORM : QN_FAULT_MEMBER;
+}
+
+/* A row that could not be read is left out where such are, and the end else; one that has a member less than those
+ * before it is always left out. Where the first row has no form, all others will have none. */
+static int bad_row(job *j, int rc, qn_str json) {
+    char message[1024];
+    snprintf(message, sizeof message, "%s", qn_error_message());
+    const qn_example_fault f = fault_of(j, rc, json);   /* it looks at the row once more, and fails again */
+    if (f == QN_FAULT_NONE || (f == QN_FAULT_FORM && !j->o->skip_bad))
+        return rc;
+    if (f != QN_FAULT_MEMBER && !j->o->skip_bad)
+        return qn_fail(rc, "%s; --bad-lines skip leaves such rows out", message);
+    j->e->stats.rows++;
+    return f == QN_FAULT_MEMBER || f == QN_FAULT_JSON ? left_out(j, f) : left_out_because(j, f);
+}
+
+/* 1: it is there; 0: it is done with, meant or not. */
+static int read_row(job *j, qn_str json) {
+    if (j->number == 0) {                       /* the file is one text */
+        j->row.form = QN_FORM_TEXT;
+        j->row.fault = QN_FAULT_NONE;
+        qn_buf_clear(&j->row.text);
+        return qn_buf_put(&j->row.text, json.s, json.n) < 0 ? QN_ENOMEM : 1;
+    }
+    j->row.whole = false;
+    int rc = j->o->n_where ? qn_example_where_holds(j->o->where, j->o->n_where, json, j->place) : 1;
+    j->e->stats.passed += rc == 0;
+    if (rc == 0)
+        return 0;
+    if (rc > 0)
+        rc = qn_example_row_read(&j->row, json, j->place, !j->p->calls);
+    return rc < 0 ? bad_row(j, rc, json) : 1;
 }
 
 static int take_row(void *arg, qn_str json, int64_t number, const char *place) {
@@ -314,28 +407,13 @@ static int take_row(void *arg, qn_str json, int64_t number, const char *place) {
     qn_examples_stats *s = &j->e->stats;
     j->number = number;
     j->place = place;
-    if (number > 0 && j->o->n_where && (!j->o->skip_bad || qn_json_is_whole(json))) {
-        const int meant = qn_example_where_holds(j->o->where, j->o->n_where, json, place);
-        s->passed += meant == 0;
-        if (meant <= 0)
-            return meant;
-    }
-    if (number > 0) {
-        const int rc = qn_example_row_read(&j->row, json, place, !j->p->calls);
-        const qn_example_fault bad = rc < 0 ? fault_of(j, rc, json) : QN_FAULT_NONE;
-        if (bad) {
-            s->rows++;
-            return left_out(j, bad);
-        }
-        QN_TRY(rc);
-    } else {                                    /* the file is one text */
-        j->row.form = QN_FORM_TEXT;
-        j->row.fault = QN_FAULT_NONE;
-        qn_buf_clear(&j->row.text);
-        QN_TRY(qn_buf_put(&j->row.text, json.s, json.n));
-    }
-    QN_TRY(check_form(j));
+    int rc = read_row(j, json);
+    if (rc <= 0)
+        return rc;
     s->rows++;
+    rc = check_form(j);
+    if (rc <= 0)
+        return rc;
     if (j->o->progress)
         QN_TRY(j->o->progress(j->o->arg, s->rows));
     if (j->row.fault)

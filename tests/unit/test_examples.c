@@ -406,12 +406,81 @@ TEST(faults_say_where_and_why) {
     rig_open(&r, QN_STR(stern));
     const char *rows = qn_test_write("rude.jsonl", rude, sizeof rude - 1);
     CHECK_FAIL(rig_read(&r, rows, (qn_examples_options){0}), QN_EINVAL,
-               "2 × the chat template cannot render it (rows 1, 2), the first because of ");
+               "2 × the chat template cannot render it (rows 1, 2): ");
     CHECK_CONTAINS(qn_error_message(), "a rude word");
     CHECK_FAIL(rig_read(&r, rows, (qn_examples_options){.strict = true}), QN_EINVAL, "row 1: the chat template cannot");
     CHECK_CONTAINS(qn_error_message(), "a rude word");
     rig_drop(&r);
     qn_buf_drop(&said);
+}
+
+/* One row does not end a file where such rows are passed over; where they are not, the error says how. */
+TEST(malformed_rows_can_be_passed_over) {
+    static const char good[] = "{\"instruction\":\"a\",\"output\":\"b\"}";
+    static const struct { const char *row, *said; qn_example_fault fault; } cases[] = {
+        {"{\"instruction\":\"a\",\"output\":5}", "a text, a message or a list of messages is expected, not 5",
+         QN_FAULT_MALFORMED},
+        {"7", "a row must be an object, not 7", QN_FAULT_MALFORMED},
+        {"[1, {}]", "a row must be an object, not [1, {}]", QN_FAULT_MALFORMED},
+        {"null", "a row must be an object, not null", QN_FAULT_MALFORMED},
+        {"{\"prompt\":\"a\",\"chosen\":\"a\",\"rejected\":[\"b\",\"c\"]}", "a message must be an object, not \"b\"",
+         QN_FAULT_MALFORMED},
+        {"{\"messages\":[{\"role\":\"assistant\",\"content\":\"\",\"tool_calls\":5}]}", "expected", QN_FAULT_MALFORMED},
+        {"{\"text\":\"c\"}", "plain text in a file of Alpaca instructions", QN_FAULT_FORM},
+    };
+    qn_buf text = {0}, said = {0};
+    rig r;
+    rig_open(&r, (qn_str){0});
+    for (size_t i = 0; i < 2 * QN_LEN(cases); i++) {
+        const char *row = cases[i / 2].row;
+        qn_buf_clear(&text);
+        qn_buf_clear(&said);
+        CHECK_OK(i % 2 ? qn_buf_printf(&text, "[%s, %s, %s]", good, row, good)
+                       : qn_buf_printf(&text, "%s\n%s\n%s\n", good, row, good));
+        const char *path = qn_test_write(i % 2 ? "bad.json" : "bad.jsonl", text.s, text.n);
+        CHECK_FAIL(rig_read(&r, path, (qn_examples_options){0}), QN_EFORMAT, "row 2", "%s", row);
+        CHECK_CONTAINS(qn_error_message(), "--bad-lines skip leaves such rows out", "%s", row);
+        CHECK_OK(rig_read(&r, path, (qn_examples_options){.skip_bad = true}), "%s", row);
+        CHECK_INT(stats(&r).examples, 2, "%s", row);
+        CHECK_INT(stats(&r).rows, 3, "%s", row);
+        CHECK_INT(stats(&r).fault[cases[i / 2].fault].n, 1, "%s", row);
+        CHECK_INT(stats(&r).fault[cases[i / 2].fault].row[0], 2, "%s", row);
+        CHECK_OK(qn_examples_losses(r.e, &said));
+        CHECK_CONTAINS(said.s, cases[i / 2].said);
+        CHECK_FAIL(rig_read(&r, path, (qn_examples_options){.skip_bad = true, .strict = true}), QN_EINVAL, "row 2");
+    }
+    CHECK_FAIL(rig_read(&r, qn_test_write("formless.jsonl", "{\"a\":1}\n{\"a\":2}\n", 16),
+                        (qn_examples_options){.skip_bad = true}), QN_EINVAL, "none of the forms that are known: messages");
+    qn_buf_drop(&text);
+    qn_buf_drop(&said);
+    rig_drop(&r);
+}
+
+/* What is said of rows is told once each, numbers aside, with the first row that it is said of. */
+TEST(all_reasons_are_told) {
+    static const char stern[] =
+        "{% for m in messages %}{% if m.content in ['no', 'never'] %}{{ raise_exception('the word ' ~ m.content) }}{% endif %}"
+        "{% if m.content.startswith('n ') %}{{ raise_exception('number ' ~ m.content.split(' ')[1]) }}{% endif %}"
+        "<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>{% endfor %}"
+        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+    static const char *const prompt[] = {"a", "no", "never", "no", "n 5", "n 17"};
+    qn_buf text = {0}, said = {0};
+    rig r;
+    for (size_t i = 0; i < QN_LEN(prompt); i++)
+        CHECK_OK(qn_buf_printf(&text, "{\"prompt\":\"%s\",\"completion\":\"b\"}\n", prompt[i]));
+    rig_open(&r, QN_STR(stern));
+    CHECK_OK(rig_read(&r, qn_test_write("reasons.jsonl", text.s, text.n), (qn_examples_options){0}));
+    CHECK_INT(stats(&r).reasons, 3);
+    CHECK_INT(stats(&r).reason[0].n, 2);
+    CHECK_OK(qn_examples_losses(r.e, &said));
+    CHECK_CONTAINS(said.s, "5 × the chat template cannot render it (rows 2, 3, 4, 5, 6): ");
+    CHECK_CONTAINS(said.s, "the word no (row 2) | ");
+    CHECK_CONTAINS(said.s, "the word never (row 3) | ");
+    CHECK_CONTAINS(said.s, "number 5 (row 5)");
+    CHECK(!strstr(said.s, "number 17"), "%s", said.s);
+    qn_buf_drop(&text);
+    qn_buf_drop(&said);
+    rig_drop(&r);
 }
 
 TEST(files_that_are_none_say_so) {
