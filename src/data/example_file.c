@@ -112,8 +112,8 @@ static int check_first_object(const char *path, qn_str text) {
     j.lone = QN_LONE_REPLACE;
     const bool spread = qn_json_raw(&j, &raw) >= 0 && memchr(raw.s, '\n', raw.n);
     qn_json_drop(&j);
-    return !spread ? 0 : qn_fail(QN_EFORMAT, "%s: begins with '{' and so is read as JSON lines, a row in each line, but "
-                                 "its first object runs over several lines; what is expected is one line for each "
+    return !spread ? 0 : qn_fail(QN_EFORMAT, "%s: begins with '{' and so is read as JSON lines, a row in each line, "
+                                 "but its first object runs over several lines; what is expected is one line for each "
                                  "object, or all of them in an array: [{…}, {…}]", path);
 }
 

@@ -11,11 +11,10 @@
  *     labels             any of the first four, and label: is the last answer good?           → chat
  *     text               text                                                                 → text
  *
- * A prompt may be such a dialogue, too, whose last heading is that of the answer. What other texts have in common is the
- * prompt, but for a word of which it is only the beginning, and the white space behind it is nobody's. `chat` and `rejected` are what
- * qn_chat_messages_parse reads. A row says by its members which form it has. What is
- * wrong with the content of a row, not with its form, is a fault: the caller leaves the row out, counted, or refuses
- * the file. */
+ * A prompt may be such a dialogue, too, whose last heading is that of the answer. What other texts have in common is
+ * the prompt, but for a word of which it is only the beginning, and the white space behind it is nobody's. `chat` and
+ * `rejected` are what qn_chat_messages_parse reads. A row says by its members which form it has. What is wrong with the
+ * content of a row, not with its form, is a fault: the caller leaves the row out, counted, or refuses the file. */
 #ifndef QN_DATA_EXAMPLE_ROW_H
 #define QN_DATA_EXAMPLE_ROW_H
 
@@ -56,7 +55,7 @@ typedef struct {
     qn_buf chat, rejected;      /* {"messages": […], "tools": […]} */
     qn_buf text;
     size_t prompt;              /* messages of the prompt: only what stands behind them is taught */
-    qn_buf mute;                /* a byte for each message of chat, 1: it says that it is not to be taught; may be empty */
+    qn_buf mute;                /* a byte for each message of chat, 1: it is not to be taught; empty: none is such */
     bool good;                  /* labels */
     bool calls;                 /* there are calls of tools in it */
     bool whole;                 /* it is an object of JSON, whatever its form */

@@ -139,8 +139,8 @@ int qn_examples_losses(const qn_examples *e, qn_buf *out) {
     for (int f = 1; f < QN_FAULTS; f++)
         QN_TRY(put_fault(out, e, (qn_example_fault)f));
     QN_TRY(put_count(out, s->unsaid, "of these for yet another reason"));
-    QN_TRY(put_rows(out, e, &s->rendered, "a chat template's special tokens among the words: if it was applied already, it "
-                    "is applied twice, so give the bare messages"));
+    QN_TRY(put_rows(out, e, &s->rendered, "a chat template's special tokens among the words: if it was applied "
+                    "already, it is applied twice, so give the bare messages"));
     QN_TRY(put_count(out, s->cut, "cut to the context at the end"));
     QN_TRY(put_count(out, s->turnwise, "taught turn by turn, because the template rewrites the past"));
     QN_TRY(put_count(out, s->calls_written, "calls of tools written as text, because the template knows none"));

@@ -66,7 +66,7 @@ static int reward_words(qn_buf *b, const qn_report_run *run) {
 
 static int length_words(qn_buf *b, const qn_report_run *run) {
     const qn_run_table *t = &run->judged;
-    QN_TRY(put(b, "At the last step chosen answers are ", qn_table_last(t, QN_LENGTH_CHOSEN), 3, " and rejected ones "));
+    QN_TRY(put(b, "At the last step chosen answers are ", qn_table_last(t, QN_LENGTH_CHOSEN), 3, ", rejected ones "));
     return put(b, "", qn_table_last(t, QN_LENGTH_REJECTED), 3, " tokens long, which is worth a look where the two "
                "differ: length is easily learned. ");
 }

@@ -289,12 +289,13 @@ TEST(labels_may_be_texts) {
 
 TEST(answers_of_weight_0_are_not_taught) {
     static const char rows[] =
-        "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"text\",\"weight\":0},"
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},"
+        "{\"role\":\"assistant\",\"content\":\"text\",\"weight\":0},"
         "{\"role\":\"user\",\"content\":\"b\"},{\"role\":\"assistant\",\"content\":\"byte\",\"weight\":1}]}\n"
         "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"text\"},"
         "{\"role\":\"user\",\"content\":\"b\"},{\"role\":\"assistant\",\"content\":\"byte\",\"weight\":0.0}]}\n"
-        "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"text\",\"weight\":0}]}"
-        "\n";
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},"
+        "{\"role\":\"assistant\",\"content\":\"text\",\"weight\":0}]}\n";
     const char *path = strdup(qn_test_write("weights.jsonl", rows, sizeof rows - 1));
     rig r;
     rig_open(&r, (qn_str){0});
@@ -319,7 +320,8 @@ TEST(answers_of_weight_0_are_not_taught_turn_by_turn) {
         "{% endif %}{{ m.content }}<|im_end|>{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n"
         "{% endif %}";
     static const char row[] =
-        "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"text\",\"weight\":0},"
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},"
+        "{\"role\":\"assistant\",\"content\":\"text\",\"weight\":0},"
         "{\"role\":\"user\",\"content\":\"b\"},{\"role\":\"assistant\",\"content\":\"byte\"},"
         "{\"role\":\"user\",\"content\":\"c\"},{\"role\":\"assistant\",\"content\":\"it\"}]}\n";
     rig r;
@@ -346,8 +348,8 @@ TEST(calls_that_nobody_could_run_are_left_out) {
     qn_buf json = {0};
     for (size_t i = 0; i < 2 * QN_LEN(cases); i++) {
         qn_buf_clear(&json);
-        CHECK_OK(qn_buf_printf(&json, "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",%s}]}",
-                               cases[i / 2].message));
+        CHECK_OK(qn_buf_printf(&json, "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},"
+                               "{\"role\":\"assistant\",%s}]}", cases[i / 2].message));
         CHECK_OK(qn_example_row_read(&row, qn_buf_view(&json), "row", i % 2), "%s", json.s);
         CHECK_INT(row.fault, cases[i / 2].fault, "%s", json.s);
     }
@@ -450,7 +452,7 @@ TEST(malformed_rows_can_be_passed_over) {
         CHECK_FAIL(rig_read(&r, path, (qn_examples_options){.skip_bad = true, .strict = true}), QN_EINVAL, "row 2");
     }
     CHECK_FAIL(rig_read(&r, qn_test_write("formless.jsonl", "{\"a\":1}\n{\"a\":2}\n", 16),
-                        (qn_examples_options){.skip_bad = true}), QN_EINVAL, "none of the forms that are known: messages");
+                        (qn_examples_options){.skip_bad = true}), QN_EINVAL, "none of the forms that are known: ");
     qn_buf_drop(&text);
     qn_buf_drop(&said);
     rig_drop(&r);
@@ -459,7 +461,8 @@ TEST(malformed_rows_can_be_passed_over) {
 /* What is said of rows is told once each, numbers aside, with the first row that it is said of. */
 TEST(all_reasons_are_told) {
     static const char stern[] =
-        "{% for m in messages %}{% if m.content in ['no', 'never'] %}{{ raise_exception('the word ' ~ m.content) }}{% endif %}"
+        "{% for m in messages %}"
+        "{% if m.content in ['no', 'never'] %}{{ raise_exception('the word ' ~ m.content) }}{% endif %}"
         "{% if m.content.startswith('n ') %}{{ raise_exception('number ' ~ m.content.split(' ')[1]) }}{% endif %}"
         "<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>{% endfor %}"
         "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";

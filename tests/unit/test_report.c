@@ -514,7 +514,7 @@ TEST(preferences_show_their_margins) {
     make(r, &page, &text);
     static const char *const said[] = {
         "What is preferred", "margin of rewards", "75 % of the pairs right, held out, at the end",
-        "Held out, it went from 0.25 to 0.25.", "are 36 and rejected ones 61 tokens long",
+        "Held out, it went from 0.25 to 0.25.", "are 36, rejected ones 61 tokens long",
         "Chosen answers have become less probable, by 4 nats an answer", "--rpo-alpha", "sigmoid, at step 2",
     };
     for (size_t i = 0; i < QN_LEN(said); i++)
