@@ -211,8 +211,8 @@ static int put_json(job *j) {
         {"longest", s->longest}, {"train", qn_examples_count(j->e, QN_SPLIT_TRAIN)},
         {"validation", qn_examples_count(j->e, QN_SPLIT_VALIDATION)}, {"cut", s->cut}, {"turnwise", s->turnwise},
         {"calls_written", s->calls_written}, {"tools_lost", s->tools_lost}, {"rendered", s->rendered.n},
-         {"new_tokens", j->chat.n_added},
-        {"context", qn_examples_context(j->e)}, {"packed_rows", j->rows.rows},
+        {"leaked", s->leaked}, {"new_tokens", j->chat.n_added}, {"context", qn_examples_context(j->e)},
+        {"packed_rows", j->rows.rows},
     };
     qn_jw_open(w, '{');
     qn_field_str(w, "form", qn_example_form_name(s->form));

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -473,6 +474,30 @@ static void hold_out(qn_examples *e, double share) {
     }
 }
 
+static int by_lot(const void *a, const void *b) {
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Files of the validation split may hold what is trained on: how many of its prompts do. */
+static int count_leaked(qn_examples *e) {
+    size_t n = 0;
+    double *taught = qn_zalloc(QN_MEM_BASE, e->n + 1, sizeof *taught);
+    if (!taught)
+        return QN_ENOMEM;
+    for (size_t i = 0; i < e->n; i++)
+        if (e->item[i].split == QN_SPLIT_TRAIN)
+            taught[n++] = lot(e, &e->item[i]);
+    qsort(taught, n, sizeof *taught, by_lot);
+    for (size_t i = 0; i < e->n; i++) {
+        const double own = lot(e, &e->item[i]);
+        e->stats.leaked += e->item[i].split == QN_SPLIT_VALIDATION &&
+                           bsearch(&own, taught, n, sizeof *taught, by_lot) != NULL;
+    }
+    qn_free(taught);
+    return 0;
+}
+
 /* ---- the whole ---- */
 
 static void take_fingerprint(qn_examples *e) {
@@ -547,6 +572,8 @@ int qn_examples_read(qn_examples **out, qn_prompter *p, const qn_tok *tok, const
     QN_TRY_OUT(j.e->n ? 0 : nothing_left(j.e, o->path[0]));
     if (o->n_held == 0)
         hold_out(j.e, o->validation);
+    else
+        QN_TRY_OUT(count_leaked(j.e));
     QN_TRY_OUT(qn_examples_settle(j.e));
     *out = j.e;
     j.e = NULL;

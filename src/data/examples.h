@@ -63,6 +63,7 @@ typedef struct {
     int64_t rows, examples, tokens, taught;     /* read; what became of them, both splits and parts */
     int64_t longest;                            /* tokens of a part, before it was cut */
     int64_t cut, turnwise;                      /* lost their end; rows taught turn by turn */
+    int64_t leaked;                             /* held out, with a prompt that is trained on, too */
     int64_t calls_written, tools_lost;          /* rows: calls as text, tools unsaid: the template knows none */
     qn_fault_count rendered;                    /* rows with special tokens of the template among their words */
     qn_fault_count fault[QN_FAULTS];

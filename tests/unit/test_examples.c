@@ -626,6 +626,28 @@ TEST(no_prompt_stands_on_both_sides) {
     rig_drop(&r);
 }
 
+/* Files that are named for what is held out may hold what is trained on; prompts are compared, as where lots decide. */
+TEST(prompts_that_leak_are_counted) {
+    static const char held[] = "{\"prompt\":\"try 1\",\"completion\":\"another answer\"}\n"
+                               "{\"prompt\":\"never asked\",\"completion\":\"b\"}\n";
+    char *train = strdup(many("taught.jsonl", 20)), *other = strdup(qn_test_write("held.jsonl", held, sizeof held - 1));
+    const char *path[] = {train}, *held_path[1];
+    qn_examples_options o = {.path = path, .n_paths = 1, .held = held_path, .n_held = 1, .context = 1000};
+    rig r;
+    rig_open(&r, (qn_str){0});
+    for (int itself = 0; itself < 2; itself++) {
+        held_path[0] = itself ? train : other;
+        qn_examples_free(r.e);
+        CHECK_OK(qn_examples_read(&r.e, &r.p, r.tok, &o));
+        CHECK_INT(stats(&r).leaked, itself ? 20 : 1);
+    }
+    CHECK_OK(rig_read(&r, train, (qn_examples_options){.validation = 0.3}));
+    CHECK_INT(stats(&r).leaked, 0);
+    rig_drop(&r);
+    free(train);
+    free(other);
+}
+
 /* Each example stands once in an epoch, whole, alone in its piece, with the targets that are taught. */
 TEST(rows_hold_whole_examples) {
     enum { C = 64 };
