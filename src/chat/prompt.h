@@ -77,6 +77,8 @@ typedef enum { QN_TEACH_ANSWERS, QN_TEACH_LAST, QN_TEACH_ALL } qn_teach;
 typedef struct {
     qn_teach teach;             /* all answers, the last one, every token */
     size_t from;                /* answers in messages before this one are not taught */
+    const char *mute;           /* one byte for each of the first n_mute messages: 1: its answer is not taught */
+    size_t n_mute;
 } qn_teach_options;
 
 /* Puts the ids of a conversation into ids, and into `taught` one byte each (both empty before): 1 for what the

@@ -11,6 +11,7 @@
  * the next. */
 #include <string.h>
 
+#include "base/json.h"
 #include "chat/prompt.h"
 
 /* ---- turns ---- */
@@ -125,12 +126,13 @@ static int count_tail(qn_prompter *p, const qn_tok *tok, const qn_answer_place *
     return 0;
 }
 
-static int teach_turn(qn_prompter *p, const qn_tok *tok, size_t turn, qn_ids *ids, char *taught) {
+/* Its tokens become 1 in `taught`; 0 where all are taught but this. */
+static int teach_turn(qn_prompter *p, const qn_tok *tok, size_t turn, bool taught_too, qn_ids *ids, char *taught) {
     const qn_answer_place *t = &p->turn[turn];
     const size_t from = p->at[3 * turn + 1], to = p->at[3 * turn + 2];
     size_t tail;
     QN_TRY(count_tail(p, tok, t, ids, to, &tail));
-    memset(taught + from, 1, to + tail - from);
+    memset(taught + from, taught_too, to + tail - from);
     return 0;
 }
 
@@ -156,14 +158,46 @@ static const qn_answer_place *turn_of(const qn_prompter *p, size_t message) {
     return NULL;
 }
 
+static bool is_mute(const qn_teach_options *o, size_t message) { return message < o->n_mute && o->mute[message]; }
+
+/* What the prompt for a message ends with and the conversation does not have there; empty where it begins with all of
+ * the prompt, or there is none. It stands in p->upto. */
+static qn_str added_by_prompt(qn_prompter *p, size_t message) {
+    if (message == 0 || beginning(p, message, true, &p->upto) < 0)
+        return QN_STR("");
+    const size_t n = common(&p->out.text, &p->upto.text);
+    return (qn_str){p->upto.text.s + n, p->upto.text.n - n};
+}
+
+/* The answer to a message cannot be told from the rest; where the prompt adds to it, what would help. */
+static int say_lost(qn_prompter *p, size_t message) {
+    enum { SHOWN = 60 };
+    const char *name = p->name.s ? p->name.s : "chat template";
+    const qn_str added = added_by_prompt(p, message);
+    const bool thought = qn_answer_begins_in_thought(&p->form, qn_buf_view(&p->upto.text));
+    qn_buf shown = {0};
+    if (added.n == 0)
+        return qn_fail(QN_ETEMPLATE, "%s: the prompt for message %zu is not how the conversation with its answer "
+                       "begins, so its answer cannot be told from the rest", name, message + 1);
+    int rc = qn_json_quote(&shown, (qn_str){added.s, QN_MIN(added.n, (size_t)SHOWN)});
+    if (rc >= 0)
+        rc = qn_fail(QN_ETEMPLATE, "%s: the prompt for message %zu is not how the conversation with its answer begins: "
+                     "it ends with %s, which stands nowhere in front of the answer. What helps is %sa template that "
+                     "adds nothing there (chat_template.jinja in the model's folder, which `quern convert` makes of a "
+                     "GGUF)", name, message + 1, shown.s,
+                     thought ? "answers with the thoughts which it opens, where the template keeps them, or " : "");
+    qn_buf_drop(&shown);
+    return rc;
+}
+
 /* Which answers are taught: is each of them known? The last one of them, −1: there is none. */
-static int check_answers(const qn_prompter *p, const qn_chat_messages *m, const qn_teach_options *o, bool *turnwise,
+static int check_answers(qn_prompter *p, const qn_chat_messages *m, const qn_teach_options *o, bool *turnwise,
                          int64_t *last) {
     const size_t n = qn_chat_messages_count(m);
     size_t lost = n;
     *last = -1;
     for (size_t i = o->from; i < n; i++) {
-        if (!qn_str_is(qn_chat_messages_role(m, i), "assistant"))
+        if (!qn_str_is(qn_chat_messages_role(m, i), "assistant") || is_mute(o, i))
             continue;
         *last = (int64_t)i;
         lost = turn_of(p, i) ? lost : QN_MIN(lost, i);
@@ -174,8 +208,7 @@ static int check_answers(const qn_prompter *p, const qn_chat_messages *m, const 
     if (lost == n || !wanted || o->teach == QN_TEACH_ALL)
         return 0;
     *turnwise = o->teach == QN_TEACH_ANSWERS;
-    return qn_fail(QN_ETEMPLATE, "%s: the prompt for message %zu is not how the conversation with its answer begins, "
-                   "so its answer cannot be told from the rest", p->name.s ? p->name.s : "chat template", lost + 1);
+    return say_lost(p, lost);
 }
 
 int qn_prompter_teach(qn_prompter *p, const qn_tok *tok, const qn_chat_messages *m, const qn_teach_options *o,
@@ -190,11 +223,12 @@ int qn_prompter_teach(qn_prompter *p, const qn_tok *tok, const qn_chat_messages 
     QN_TRY(qn_buf_reserve(taught, ids->n + 1));
     memset(taught->s, o->teach == QN_TEACH_ALL, ids->n);
     taught->n = ids->n;
-    for (size_t i = 0; i < p->turns && o->teach != QN_TEACH_ALL; i++) {
+    for (size_t i = 0; i < p->turns; i++) {
         const qn_answer_place *t = &p->turn[i];
-        const bool wanted = o->teach == QN_TEACH_LAST ? t->message == (size_t)last : t->message >= o->from;
-        if (wanted && !t->silent)
-            QN_TRY(teach_turn(p, tok, i, ids, taught->s));
+        const bool all = o->teach == QN_TEACH_ALL, mute = is_mute(o, t->message);
+        const bool meant = o->teach == QN_TEACH_LAST ? t->message == (size_t)last : t->message >= o->from && !mute;
+        if (all ? mute : meant && !t->silent)
+            QN_TRY(teach_turn(p, tok, i, !all, ids, taught->s));
     }
     const qn_answer_place *t = turn_of(p, (size_t)last);
     if ((size_t)last + 1 != qn_chat_messages_count(m) || (t && t->silent && o->teach != QN_TEACH_ALL))

@@ -20,14 +20,14 @@ typedef struct {
     bool *taught; size_t cap;
 } job;
 
-int qn_check_is_examples(const char *const *path, size_t n, bool *is) {
-    qn_example_form form = QN_FORM_NONE;
+int qn_check_is_examples(const char *const *path, size_t n, bool meant, bool *is) {
+    qn_example_sniffed found;
     *is = false;
     for (size_t i = 0; i < n && !*is; i++) {
         if (!qn_is_file(path[i]))
             continue;
-        QN_TRY(qn_example_sniff(path[i], &form));
-        *is = form != QN_FORM_NONE && form != QN_FORM_TEXT;
+        QN_TRY(qn_example_sniff(path[i], &found));
+        *is = found.form == QN_FORM_NONE ? meant && found.objects : found.form != QN_FORM_TEXT;
     }
     return 0;
 }
@@ -161,6 +161,23 @@ static int put_text(job *j) {
     return rc;
 }
 
+/* What was said of such rows, with the first that it was said of. */
+static void put_reasons(const job *j, qn_jw *w, qn_example_fault f) {
+    qn_field_open(w, "reasons", '[');
+    for (int64_t i = 0; i < j->s.reasons; i++) {
+        const qn_fault_reason *r = &j->s.reason[i];
+        if (r->fault != f)
+            continue;
+        qn_jw_open(w, '{');
+        qn_field_str(w, "says", r->text);
+        qn_field_i64(w, "rows", r->n);
+        qn_field_i64(w, "first", r->row);
+        qn_field_i64(w, "in", r->file);
+        qn_jw_close(w);
+    }
+    qn_jw_close(w);
+}
+
 static void put_faults(const job *j, qn_jw *w) {
     qn_jw_key(w, "left_out");
     qn_jw_open(w, '[');
@@ -180,6 +197,7 @@ static void put_faults(const job *j, qn_jw *w) {
         for (int64_t i = 0; i < QN_MIN(c->n, QN_FAULT_ROWS); i++)
             qn_jw_i64(w, c->file[i]);
         qn_jw_close(w);
+        put_reasons(j, w, (qn_example_fault)f);
         qn_jw_close(w);
     }
     qn_jw_close(w);
@@ -192,8 +210,9 @@ static int put_json(job *j) {
         {"rows", s->rows}, {"examples", s->examples}, {"tokens", s->tokens}, {"taught", s->taught},
         {"longest", s->longest}, {"train", qn_examples_count(j->e, QN_SPLIT_TRAIN)},
         {"validation", qn_examples_count(j->e, QN_SPLIT_VALIDATION)}, {"cut", s->cut}, {"turnwise", s->turnwise},
-        {"calls_written", s->calls_written}, {"tools_lost", s->tools_lost}, {"new_tokens", j->chat.n_added},
-        {"context", qn_examples_context(j->e)}, {"packed_rows", j->rows.rows},
+        {"calls_written", s->calls_written}, {"tools_lost", s->tools_lost}, {"rendered", s->rendered.n},
+        {"leaked", s->leaked}, {"new_tokens", j->chat.n_added}, {"context", qn_examples_context(j->e)},
+        {"packed_rows", j->rows.rows},
     };
     qn_jw_open(w, '{');
     qn_field_str(w, "form", qn_example_form_name(s->form));

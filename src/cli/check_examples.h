@@ -4,8 +4,9 @@
 
 #include "cli/cli.h"
 
-/* Are these files of examples? A prepared folder, a text, and JSON lines of texts are not. */
-int qn_check_is_examples(const char *const *path, size_t n, bool *is);
+/* Are these files of examples? A prepared folder, a text, and JSON lines of texts are not. meant: somebody says so, and
+ * JSON of no form that is known is one, too, for qn_check_examples to refuse. */
+int qn_check_is_examples(const char *const *path, size_t n, bool meant, bool *is);
 /* `model` names the template and the tokenizer. */
 int qn_check_examples(qn_cli *c, const char *const *path, size_t n, const char *model, bool color);
 

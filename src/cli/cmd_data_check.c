@@ -358,7 +358,7 @@ static int run(qn_cli *c) {
     bool tuned = false;
     j.color = color == 1 || (color == 0 && isatty(c->out_fd) == 1 && !qn_cli_json(c));
     if (!qn_cli_given(c, "field"))
-        QN_TRY(qn_check_is_examples(c->arg, qn_cli_args(c), &tuned));
+        QN_TRY(qn_check_is_examples(c->arg, qn_cli_args(c), qn_cli_given(c, "model"), &tuned));
     if (tuned)
         return qn_check_examples(c, c->arg, qn_cli_args(c), tokenizer_option(c), j.color);
     QN_TRY_OUT(open_data(&j));

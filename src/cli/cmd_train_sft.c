@@ -34,8 +34,18 @@ static int recipe(qn_training *t) {
     return 0;
 }
 
+/* Of answers that are judged the good ones are imitated, and the others are not used at all. */
+static int say_used(const qn_training *t) {
+    const qn_example_form form = qn_examples_form(t->examples);
+    if (qn_example_form_is_pair(form))
+        qn_log(QN_LOG_INFO, "pairs   only the chosen answers are taught; `quern train dpo` learns from both");
+    if (form == QN_FORM_LABELS)
+        qn_log(QN_LOG_INFO, "labels  only the good answers are taught; `quern train dpo --loss kto` learns from all");
+    return 0;
+}
+
 static int start(qn_training *t) {
-    const qn_tuning how = {.recipe = recipe, .teach = (qn_teach)qn_cli_enum(t->c, "teach")};
+    const qn_tuning how = {.recipe = recipe, .examples = say_used, .teach = (qn_teach)qn_cli_enum(t->c, "teach")};
     return qn_tuning_start(t, &how);
 }
 

@@ -16,7 +16,8 @@
     QN_OPT_STRING("", "separator", NULL, "LINE", "a line of text files that stands between documents: '<|endoftext|>'")
 
 #define QN_OPT_BAD_LINES                                                                                               \
-    QN_OPT_ENUM("", "bad-lines", "refuse", "refuse|skip", "what becomes of lines of JSON lines that are not JSON")
+    QN_OPT_ENUM("", "bad-lines", "refuse", "refuse|skip", "what becomes of lines that are not JSON, and of "           \
+                "malformed examples")
 
 #define QN_OPTS_DATA                                                                                                   \
     QN_OPT_STRING("", "validation", "0.01", "SHARE", "keep this share of the tokens for validation: 0.01, or 1%"),    \

@@ -49,6 +49,10 @@ static int say(const qn_examples *e, const qn_chat_model *chat) {
         qn_log(QN_LOG_INFO, "where   %lld other rows are not meant and left aside", (long long)s.passed);
     if (chat->n_added)
         qn_log(QN_LOG_INFO, "tokens  %d are new: <|im_start|>, <|im_end|>", chat->n_added);
+    if (s.leaked)
+        qn_log(QN_LOG_WARN, "held    %lld of %lld examples that are held out have a prompt that is trained on, too: "
+               "their loss says little of what is new; --held should name other examples", (long long)s.leaked,
+               (long long)qn_examples_count(e, QN_SPLIT_VALIDATION));
     const int rc = qn_examples_losses(e, &lost);
     if (rc >= 0 && lost.n)
         qn_log(QN_LOG_WARN, "of %lld rows: %s", (long long)s.rows, lost.s);

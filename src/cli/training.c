@@ -198,6 +198,7 @@ static double peak_memory(qn_training *t) {
 static void add_work(qn_training_work *to, const qn_training_work *w) {
     to->seconds += w->seconds;
     to->tokens += w->tokens;
+    to->read += w->read;
     to->flops += w->flops;
     to->judged += w->judged;
 }
@@ -210,22 +211,31 @@ static qn_training_work last_work(const qn_training *t) {
     return sum;
 }
 
-static double speed_of(const qn_training_work *w) { return w->seconds > 0 ? w->tokens / w->seconds : 0; }
+const char *qn_training_speed_text(const qn_training *t, const qn_training_work *w, char out[64]) {
+    const double seconds = w->seconds > 0 ? w->seconds : INFINITY;
+    if (t->examples)
+        snprintf(out, 64, "%.0f tokens/s, %.0f of them taught", w->read / seconds, w->tokens / seconds);
+    else
+        snprintf(out, 64, "%.0f tokens/s", w->tokens / seconds);
+    return out;
+}
 
 /* What stands behind the bar: the last step, the last evaluation where there was one, and how fast steps were. */
 static void put_note(qn_training *t, qn_training_work w) {
     const double share = w.seconds > 0 ? w.flops / w.seconds * 1e-9 / qn_training_peak(t) : 0;
-    char eval[48] = "", judged[64];
+    char eval[48] = "", judged[64], speed[64];
     if (t->measured.tokens)
         snprintf(eval, sizeof eval, ", eval %.4f", t->measured.loss);
     qn_judged_text(&t->last.judged, judged);
-    qn_progress_note(&t->bar, "loss %.4f%s%s%s, %.0f tokens/s, %.0f %% of peak, %.0f MB", t->last.loss,
-                     *judged ? ", " : "", judged, eval, speed_of(&w), 100 * share, peak_memory(t));
+    qn_progress_note(&t->bar, "loss %.4f%s%s%s, %s, %.0f %% of peak, %.0f MB", t->last.loss,
+                     *judged ? ", " : "", judged, eval, qn_training_speed_text(t, &w, speed), 100 * share,
+                     peak_memory(t));
 }
 
 static int on_step(void *arg, const qn_step_report *r) {
     qn_training *t = arg;
-    const qn_training_work w = {r->seconds, (double)r->tokens, (double)r->flops, (double)r->judged.n};
+    const qn_training_work w = {.seconds = r->seconds, .tokens = (double)r->tokens, .read = (double)r->read,
+                                .flops = (double)r->flops, .judged = (double)r->judged.n};
     t->last = *r;
     t->recent[r->step % (int64_t)QN_LEN(t->recent)] = w;
     add_work(&t->work, &w);

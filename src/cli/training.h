@@ -27,8 +27,9 @@ enum { QN_TRAINING_RECENT = 16 };               /* steps that the speed on the w
 enum { QN_TRAINING_SAMPLE = 64 };               /* tokens of a sample */
 enum { QN_TRAINING_BITS_SEQUENCES = 2 };        /* that bits by kind and tasks are scored with side by side */
 
-/* Of steps: what lies between is not in it. judged: pairs, or labelled answers. */
-typedef struct { double seconds, tokens, flops, judged; } qn_training_work;
+/* Of steps: what lies between is not in it. tokens: those that are taught; read: all; judged: pairs, or labelled
+ * answers. */
+typedef struct { double seconds, tokens, read, flops, judged; } qn_training_work;
 
 /* Seconds that went into what comes between steps. */
 typedef struct { double measuring, sampling, saving; } qn_training_spent;
@@ -150,6 +151,8 @@ int qn_training_plan_json(qn_training *t);
 /* Of this machine, as the recipe multiplies: 1e9 a second. Measured when it is first asked for: what is refused, or
  * over already, does not wait for it. */
 double qn_training_peak(qn_training *t);
+/* "412 tokens/s"; of examples, which are not taught whole, "412 tokens/s, 97 of them taught". */
+const char *qn_training_speed_text(const qn_training *t, const qn_training_work *w, char out[64]);
 /* Bytes that a run takes once it is built; `all` is their sum (training_memory.c draws them). */
 typedef struct { int64_t reserved, passing, program, data, all; } qn_training_memory;
 qn_training_memory qn_training_memory_get(const qn_training *t);

@@ -9,8 +9,6 @@
 
 #define SHARE_FROM 5.0              /* seconds: of less, some per cent say nothing */
 
-static double speed_of(const qn_training_work *w) { return w->seconds > 0 ? w->tokens / w->seconds : 0; }
-
 double qn_training_taken(const qn_training *t) { return t->before + (qn_now() - t->start); }
 
 /* Where it went: of a run that no other process had a part in. */
@@ -66,7 +64,8 @@ static int put_json(qn_training *t, qn_run_end end) {
     }
     qn_field_i64(w, "best_step", s->best_step);
     qn_field_i64(w, "tokens", s->tokens);
-    qn_field_f64(w, "tokens_per_second", t->work.seconds > 0 ? speed_of(&t->work) : NAN);
+    qn_field_f64(w, "tokens_per_second", t->work.seconds > 0 ? t->work.tokens / t->work.seconds : NAN);
+    qn_field_f64(w, "read_per_second", t->work.seconds > 0 ? t->work.read / t->work.seconds : NAN);
     qn_field_i64(w, "skipped", s->skipped);
     qn_field_f64(w, "seconds", qn_now() - t->start);
     qn_field_f64(w, "seconds_steps", t->work.seconds);
@@ -83,16 +82,16 @@ static int put_json(qn_training *t, qn_run_end end) {
 /* "16 steps, 30720 tokens in 0:01, 41200 tokens/s, 12 MB at most"; of a run that was taken up, what this time took. */
 static int put_work(const qn_training *t, qn_buf *b) {
     const qn_train_state *s = qn_trainer_state(t->trainer);
-    char text[32], tokens[32];
+    char text[64], tokens[32];
     qn_clock_text(qn_now() - t->start, text);
-    QN_TRY(qn_buf_printf(b, "%lld step%s, %s tokens", (long long)s->step, qn_plural(s->step),
-                         qn_count_text((double)s->tokens, tokens)));
+    QN_TRY(qn_buf_printf(b, "%lld step%s, %s tokens%s", (long long)s->step, qn_plural(s->step),
+                         qn_count_text((double)s->tokens, tokens), t->examples ? " taught" : ""));
     if (t->began_at == 0)
         QN_TRY(qn_buf_printf(b, " in %s", text));
     else if (s->step > t->began_at)
         QN_TRY(qn_buf_printf(b, ", the last %lld now in %s", (long long)(s->step - t->began_at), text));
     if (t->work.seconds > 0)
-        QN_TRY(qn_buf_printf(b, ", %.0f tokens/s", speed_of(&t->work)));
+        QN_TRY(qn_buf_printf(b, ", %s", qn_training_speed_text(t, &t->work, text)));
     const bool pairs = qn_objective_get(t->recipe.objective.kind)->from == QN_LEARNS_PAIRS;
     if (t->work.judged > 0)
         QN_TRY(qn_buf_printf(b, ", %.2f %s/s", t->work.judged / t->work.seconds, pairs ? "pairs" : "answers"));
@@ -111,8 +110,8 @@ static int put_end(qn_training *t, qn_run_end end, qn_buf *b) {
     QN_TRY(put_work(t, b));
     if (!isnan(s->best_loss))
         QN_TRY(qn_buf_printf(b, "; best validation loss %.4f at step %lld", s->best_loss, (long long)s->best_step));
-    if (t->measured.judged.n)
-        QN_TRY(qn_buf_printf(b, "; at the end %s", qn_judged_text(&t->measured.judged, text)));
+    if (*qn_judged_text(&t->measured.judged, text))
+        QN_TRY(qn_buf_printf(b, "; at the end %s", text));
     QN_TRY(qn_buf_puts(b, end == QN_RUN_EARLY ? "; ended early, because it no longer got better" : ""));
     if (end == QN_RUN_DONE && qn_trainer_state(t->trainer)->step > t->began_at)
         QN_TRY(put_promise(t, b));

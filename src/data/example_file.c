@@ -53,6 +53,7 @@ static int read_array(const char *path, const qn_buf *held, qn_example_file_fn *
     int rc, more;
     QN_TRY_OUT(qn_is_file(path) ? qn_json_array_open(&a, path, ROW_MAX)
                                 : qn_json_array_open_memory(&a, held->s, held->n, ROW_MAX));
+    qn_json_array_take_any(a);
     while ((more = qn_json_array_next(a, &raw)) > 0) {
         ++*rows;
         QN_TRY_OUT(fn(arg, raw, *rows, place_of(place, path, *rows)));
@@ -88,8 +89,7 @@ static bool is_text(const char *path) {
 }
 
 /* What stands behind a byte order mark and white space. */
-static qn_str inside(const qn_buf *held) {
-    qn_str text = qn_buf_view(held);
+static qn_str inside(qn_str text) {
     if (qn_str_starts(text, "\xef\xbb\xbf"))
         text = (qn_str){text.s + 3, text.n - 3};
     while (text.n && qn_is_json_space(text.s[0]))
@@ -100,8 +100,21 @@ static qn_str inside(const qn_buf *held) {
 /* The words themselves keep the white space in front of them. */
 static int read_text(const char *path, const qn_buf *held, qn_example_file_fn *fn, void *arg, int64_t *rows) {
     const size_t mark = qn_str_starts(qn_buf_view(held), "\xef\xbb\xbf") ? 3 : 0;
-    *rows = inside(held).n > 0;
+    *rows = inside(qn_buf_view(held)).n > 0;
     return *rows ? fn(arg, (qn_str){held->s + mark, held->n - mark}, 0, path) : 0;
+}
+
+/* One object that runs over several lines, as editors write it, is no JSON lines. */
+static int check_first_object(const char *path, qn_str text) {
+    qn_json j;
+    qn_str raw;
+    qn_json_init(&j, text.s, text.n, "");
+    j.lone = QN_LONE_REPLACE;
+    const bool spread = qn_json_raw(&j, &raw) >= 0 && memchr(raw.s, '\n', raw.n);
+    qn_json_drop(&j);
+    return !spread ? 0 : qn_fail(QN_EFORMAT, "%s: begins with '{' and so is read as JSON lines, a row in each line, "
+                                 "but its first object runs over several lines; what is expected is one line for each "
+                                 "object, or all of them in an array: [{…}, {…}]", path);
 }
 
 int qn_example_file(const char *path, qn_example_file_fn *fn, void *arg) {
@@ -109,14 +122,14 @@ int qn_example_file(const char *path, qn_example_file_fn *fn, void *arg) {
     int64_t rows = 0;
     int rc;
     QN_TRY_OUT(is_text(path) || !qn_is_file(path) ? read_all(path, &held) : read_beginning(path, CHUNK, &held));
-    const qn_str text = inside(&held);
+    const qn_str text = inside(qn_buf_view(&held));
     const char first = text.n ? text.s[0] : 0;
     if (is_text(path))
         rc = read_text(path, &held, fn, arg, &rows);
     else if (first == '[')
         rc = read_array(path, &held, fn, arg, &rows);
     else if (first == '{')
-        rc = read_lines(path, &held, fn, arg, &rows);
+        rc = check_first_object(path, text) < 0 ? QN_EFORMAT : read_lines(path, &held, fn, arg, &rows);
     else if (first)
         rc = qn_fail(QN_EFORMAT, "%s: examples are a JSON array, JSON lines, or text named .txt; this begins with "
                      "'%c'", path, first < ' ' || first > '~' ? '?' : first);
@@ -129,27 +142,28 @@ out:
 
 /* ---- a look at the first row ---- */
 
-static void look(qn_str text, qn_example_form *form) {
+static void look(qn_str text, qn_example_sniffed *found) {
     qn_example_row row = {0};
     qn_json j;
     qn_str raw;
+    text = inside(text);
     qn_json_init(&j, text.s, text.n, "");
     j.lone = QN_LONE_REPLACE;
     const int what = qn_json_peek(&j);
-    bool there = what == '{' || (what == '[' && qn_json_enter(&j, '[') >= 0 && qn_json_item(&j) > 0);
-    there = there && qn_json_raw(&j, &raw) >= 0 && raw.n > 0 && raw.s[0] == '{';
-    if (there)
+    const bool there = what == '{' || (what == '[' && qn_json_enter(&j, '[') >= 0 && qn_json_item(&j) > 0);
+    found->objects = there && qn_json_peek(&j) == '{';
+    if (found->objects && qn_json_raw(&j, &raw) >= 0)
         qn_example_row_read(&row, raw, "", false);
-    *form = row.form;
+    found->form = row.form;
     qn_json_drop(&j);
     qn_example_row_drop(&row);
 }
 
-int qn_example_sniff(const char *path, qn_example_form *form) {
+int qn_example_sniff(const char *path, qn_example_sniffed *found) {
     enum { LOOK = 4 << 20 };
     qn_byte_stream *b;
     size_t got;
-    *form = QN_FORM_NONE;
+    *found = (qn_example_sniffed){0};
     if (is_text(path) || qn_is_dir(path) || strcmp(path, "-") == 0)
         return 0;
     char *head = qn_alloc(QN_MEM_FORMAT, LOOK);
@@ -161,7 +175,7 @@ int qn_example_sniff(const char *path, qn_example_form *form) {
         qn_byte_stream_close(b);
     }
     if (rc >= 0)
-        look((qn_str){head, got}, form);
+        look((qn_str){head, got}, found);
     qn_free(head);
     return rc < 0 ? rc : 0;
 }

@@ -15,7 +15,11 @@ typedef struct { qn_str member, value; } qn_example_where;
 /* Do all n of them hold for the row? 1, 0; QN_EFORMAT: it is no JSON. */
 int qn_example_where_holds(const qn_example_where *w, size_t n, qn_str json, const char *place);
 
-/* What form its first row has, out of its first megabytes: QN_FORM_NONE where it is text, or nothing that is known. */
-int qn_example_sniff(const char *path, qn_example_form *form);
+/* What a file is, by its first megabytes. */
+typedef struct {
+    qn_example_form form;               /* of its first row; QN_FORM_NONE where it is text, or nothing that is known */
+    bool objects;                       /* lines of JSON objects, or an array of them, whatever these are */
+} qn_example_sniffed;
+int qn_example_sniff(const char *path, qn_example_sniffed *found);
 
 #endif

@@ -5,13 +5,14 @@
 #include "data/example_row.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "data/example_turns.h"
 
 static const char *const form_names[QN_FORMS] = {
     "no form", "chat messages", "ShareGPT conversations", "Alpaca instructions", "prompts with completions",
     "pairs with a prompt", "pairs that share their beginning", "pairs of dialogues in text", "labelled answers",
-    "plain text",
+    "plain text", "pairs of texts that share their beginning",
 };
 static const char *const fault_names[QN_FAULTS] = {
     "no fault", "a message without a known role", "a message without content", "an empty answer",
@@ -19,13 +20,15 @@ static const char *const fault_names[QN_FAULTS] = {
     "the chat template cannot render it",
     "the prompt is longer than the context", "longer than the context", "no token that is taught",
     "a member that its form needs is missing", "no JSON",
+    "a call of a tool without a name, or with arguments that are no JSON", "a malformed row",
+    "no form, or another than the rows before",
 };
 
 const char *qn_example_form_name(qn_example_form f) { return form_names[f]; }
 const char *qn_example_fault_name(qn_example_fault f) { return fault_names[f]; }
 
 bool qn_example_form_is_pair(qn_example_form f) {
-    return f == QN_FORM_PAIRS || f == QN_FORM_PAIRS_SHARED || f == QN_FORM_PAIRS_DIALOGUES;
+    return f == QN_FORM_PAIRS || f == QN_FORM_PAIRS_SHARED || f == QN_FORM_PAIRS_DIALOGUES || f == QN_FORM_PAIRS_TEXTS;
 }
 
 /* ---- members ---- */
@@ -52,6 +55,11 @@ static int read_members(row *m, qn_str json) {
     int more, rc = 0;
     qn_json_init(&j, json.s, json.n, m->place);
     j.lone = QN_LONE_REPLACE;
+    if (qn_json_peek(&j) != '{') {
+        rc = qn_fail(QN_EFORMAT, "%s: a row must be an object, not %.*s", m->place, (int)QN_MIN(json.n, (size_t)40),
+                     json.s);
+        goto out;
+    }
     QN_TRY_OUT(qn_json_enter(&j, '{'));
     while ((more = qn_json_key(&j, &key)) > 0) {
         int member = -1;
@@ -78,13 +86,31 @@ static qn_example_form pair_form(const row *m) {
         return QN_FORM_PAIRS_SHARED;
     if (prompt)
         return QN_FORM_PAIRS;
-    return kind(m, CHOSEN) == '"' ? QN_FORM_PAIRS_DIALOGUES : QN_FORM_NONE;
+    if (kind(m, CHOSEN) != '"')
+        return QN_FORM_NONE;
+    return qn_turns_is_dialogue(m->v[CHOSEN]) ? QN_FORM_PAIRS_DIALOGUES : QN_FORM_PAIRS_TEXTS;
+}
+
+typedef enum { NO_LABEL, BAD, GOOD } verdict;
+
+/* Numbers and texts that say it too; other texts are names of classes, and no verdict. */
+static verdict verdict_of(qn_str v) {
+    static const struct { const char *text; verdict is; } words[] = {
+        {"true", GOOD}, {"false", BAD}, {"1", GOOD}, {"0", BAD}, {"1.0", GOOD}, {"0.0", BAD}, {"-1", BAD},
+        {"good", GOOD}, {"bad", BAD}, {"desirable", GOOD}, {"undesirable", BAD},
+    };
+    if (v.n > 1 && v.s[0] == '"')
+        v = (qn_str){v.s + 1, v.n - 2};
+    for (size_t i = 0; i < QN_LEN(words); i++)
+        if (v.n == strlen(words[i].text) && strncasecmp(v.s, words[i].text, v.n) == 0)
+            return words[i].is;
+    return NO_LABEL;
 }
 
 static qn_example_form form_of(const row *m) {
     if (has(m, CHOSEN) && has(m, REJECTED))
         return pair_form(m);
-    if (has(m, LABEL) && kind(m, LABEL) != '"' &&
+    if (has(m, LABEL) && (kind(m, LABEL) != '"' || verdict_of(m->v[LABEL])) &&
         (has(m, MESSAGES) || has(m, CONVERSATIONS) || (has(m, PROMPT) && has(m, COMPLETION))))
         return QN_FORM_LABELS;
     if (has(m, MESSAGES))
@@ -204,6 +230,24 @@ static bool same(const qn_turns *a, const qn_turns *b, size_t from) {
     return equal;
 }
 
+/* Which messages say that they are not to be taught: nothing where none does. All of the answers: nothing is left. */
+static int put_mute(qn_example_row *r, const qn_turns *prompt, const qn_turns *answer) {
+    const qn_turns *const part[] = {prompt, answer};
+    bool any = false, left = false;
+    for (size_t k = 0; k < 2; k++)
+        for (size_t i = 0; i < part[k]->n; i++) {
+            const qn_turn_text *m = &part[k]->m[i];
+            any = any || m->mute;
+            left = left || (m->answer && !m->mute && r->mute.n >= r->prompt);
+            QN_TRY(qn_buf_putc(&r->mute, m->mute));
+        }
+    if (!left)
+        fault(r, QN_FAULT_UNTAUGHT);
+    if (!any)
+        qn_buf_clear(&r->mute);
+    return 0;
+}
+
 /* Messages that both begin with, but for the answer that each ends with. */
 static size_t shared(const qn_turns *a, const qn_turns *b) {
     size_t n = 0, most = QN_MIN(a->n, b->n);
@@ -214,24 +258,73 @@ static size_t shared(const qn_turns *a, const qn_turns *b) {
     return n;
 }
 
+/* ---- texts that begin alike ---- */
+
+static bool in_word(qn_str s, size_t i) {
+    const char c = i < s.n ? s.s[i] : ' ';
+    return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
+static bool within_character(qn_str s, size_t i) { return i < s.n && ((unsigned char)s.s[i] & 0xc0) == 0x80; }
+
+/* Bytes that both begin with: whole characters, and whole words where words are of ASCII, for "blue" and "black" answer
+ * as words, not as "ue" and "ack". */
+static size_t begin_alike(qn_str a, qn_str b) {
+    size_t n = 0;
+    while (n < a.n && n < b.n && a.s[n] == b.s[n])
+        n++;
+    while (n > 0 && (within_character(a, n) || within_character(b, n) ||
+                     (in_word(a, n - 1) && (in_word(a, n) || in_word(b, n)))))
+        n--;
+    return n;
+}
+
+/* The prompt is what they have in common, as TRL has it; equal texts have no answers. */
+static int split_texts(qn_example_row *r, const row *m, qn_turns *prompt, qn_turns *chosen, qn_turns *rejected) {
+    qn_buf text[2] = {{0}};
+    int rc;
+    QN_TRY_OUT(qn_turns_text(m->v[CHOSEN], m->place, &text[0]));
+    QN_TRY_OUT(kind(m, REJECTED) == '"' ? qn_turns_text(m->v[REJECTED], m->place, &text[1])
+                                        : qn_fail(QN_EFORMAT, "%s: \"rejected\" must be a text, as \"chosen\" is",
+                                                  m->place));
+    const qn_str a = qn_buf_view(&text[0]), b = qn_buf_view(&text[1]);
+    const size_t n = begin_alike(a, b);
+    if (qn_str_eq(a, b))
+        fault(r, QN_FAULT_SAME);
+    else if (qn_turns_is_blank((qn_str){a.s, n}))
+        fault(r, QN_FAULT_APART);
+    QN_TRY_OUT(qn_turns_add_words(prompt, (qn_str){a.s, n}, "user", m->place));
+    QN_TRY_OUT(qn_turns_add_words(chosen, (qn_str){a.s + n, a.n - n}, "assistant", m->place));
+    rc = qn_turns_add_words(rejected, (qn_str){b.s + n, b.n - n}, "assistant", m->place);
+out:
+    qn_buf_drop(&text[0]);
+    qn_buf_drop(&text[1]);
+    return rc;
+}
+
 /* ---- forms ---- */
 
+static int add_pair(qn_example_row *r, const row *m, qn_turns *prompt, qn_turns *chosen, qn_turns *rejected) {
+    if (r->form == QN_FORM_PAIRS_TEXTS)
+        return split_texts(r, m, prompt, chosen, rejected);
+    if (r->form == QN_FORM_PAIRS_DIALOGUES) {
+        QN_TRY(qn_turns_add_dialogue(chosen, m->v[CHOSEN], false, m->place));
+        return qn_turns_add_dialogue(rejected, m->v[REJECTED], false, m->place);
+    }
+    QN_TRY(r->form == QN_FORM_PAIRS ? add_prompt(m, prompt) : 0);
+    QN_TRY(add(m, CHOSEN, "assistant", chosen));
+    return add(m, REJECTED, "assistant", rejected);
+}
+
 static int read_pair(qn_example_row *r, const row *m, qn_turns *prompt, qn_turns *chosen, qn_turns *rejected) {
+    const bool prompted = r->form == QN_FORM_PAIRS || r->form == QN_FORM_PAIRS_TEXTS;
     size_t from = 0;
-    if (r->form == QN_FORM_PAIRS) {
-        QN_TRY(add_prompt(m, prompt));
+    QN_TRY(add_pair(r, m, prompt, chosen, rejected));
+    if (prompted) {
         fault(r, prompt->fault);
         if (prompt->n == 0)
             fault(r, QN_FAULT_CONTENT);
-    }
-    if (r->form == QN_FORM_PAIRS_DIALOGUES) {
-        QN_TRY(qn_turns_add_dialogue(chosen, m->v[CHOSEN], false, m->place));
-        QN_TRY(qn_turns_add_dialogue(rejected, m->v[REJECTED], false, m->place));
     } else {
-        QN_TRY(add(m, CHOSEN, "assistant", chosen));
-        QN_TRY(add(m, REJECTED, "assistant", rejected));
-    }
-    if (r->form != QN_FORM_PAIRS) {
         from = shared(chosen, rejected);
         if (from == 0)
             fault(r, QN_FAULT_APART);
@@ -247,9 +340,9 @@ static int read_pair(qn_example_row *r, const row *m, qn_turns *prompt, qn_turns
 
 static int read_label(qn_example_row *r, const row *m) {
     const qn_str v = m->v[LABEL];
-    r->good = qn_str_is(v, "true") || qn_str_is(v, "1") || qn_str_is(v, "1.0");
-    const bool bad = qn_str_is(v, "false") || qn_str_is(v, "0") || qn_str_is(v, "-1") || qn_str_is(v, "0.0");
-    return r->good || bad ? 0 : qn_fail(QN_EFORMAT, "%s: a label is true or false, not %.*s", m->place, QN_STR_ARG(v));
+    const verdict is = verdict_of(v);
+    r->good = is == GOOD;
+    return is ? 0 : qn_fail(QN_EFORMAT, "%s: a label is true or false, not %.*s", m->place, QN_STR_ARG(v));
 }
 
 static int read_chat(qn_example_row *r, const row *m, qn_turns *prompt, qn_turns *answer) {
@@ -268,6 +361,8 @@ static int read_chat(qn_example_row *r, const row *m, qn_turns *prompt, qn_turns
         r->prompt = judged && prompt->n ? prompt->n - 1 : 0;
         check_answers(r, prompt, r->prompt, judged);
     }
+    if (!judged)
+        QN_TRY(put_mute(r, prompt, answer));
     return join(m, prompt, prompt->n, answer, 0, &r->chat);
 }
 
@@ -285,7 +380,7 @@ static int read_form(qn_example_row *r, const row *m) {
     int rc;
     for (size_t i = 0; i < QN_LEN(t); i++) {
         t[i].calls_as_text = m->calls_as_text;
-        t[i].trim = is_dialogue(m);
+        t[i].trim = is_dialogue(m) || r->form == QN_FORM_PAIRS_TEXTS;
     }
     if (r->form == QN_FORM_TEXT)
         rc = read_text(r, m);
@@ -305,6 +400,7 @@ int qn_example_row_read(qn_example_row *r, qn_str json, const char *place, bool 
     qn_buf_clear(&r->chat);
     qn_buf_clear(&r->rejected);
     qn_buf_clear(&r->text);
+    qn_buf_clear(&r->mute);
     r->fault = QN_FAULT_NONE;
     r->prompt = 0;
     r->good = r->calls = r->whole = false;
@@ -321,5 +417,6 @@ void qn_example_row_drop(qn_example_row *r) {
     qn_buf_drop(&r->chat);
     qn_buf_drop(&r->rejected);
     qn_buf_drop(&r->text);
+    qn_buf_drop(&r->mute);
     *r = (qn_example_row){0};
 }

@@ -7,13 +7,14 @@
  *     pairs              a prompt (any of these), chosen, rejected: text, or messages         → chat, rejected
  *     pairs, shared      chosen, rejected: whole conversations that begin alike               → chat, rejected
  *     pairs, dialogues   the same as text: "\n\nHuman: … \n\nAssistant: …"                    → chat, rejected
+ *     pairs, texts       chosen, rejected: any other texts that begin alike                   → chat, rejected
  *     labels             any of the first four, and label: is the last answer good?           → chat
  *     text               text                                                                 → text
  *
- * A prompt may be such a text, too, whose last heading is that of the answer. `chat` and `rejected` are what
- * qn_chat_messages_parse reads. A row says by its members which form it has. What is
- * wrong with the content of a row, not with its form, is a fault: the caller leaves the row out, counted, or refuses
- * the file. */
+ * A prompt may be such a dialogue, too, whose last heading is that of the answer. What other texts have in common is
+ * the prompt, but for a word of which it is only the beginning, and the white space behind it is nobody's. `chat` and
+ * `rejected` are what qn_chat_messages_parse reads. A row says by its members which form it has. What is wrong with the
+ * content of a row, not with its form, is a fault: the caller leaves the row out, counted, or refuses the file. */
 #ifndef QN_DATA_EXAMPLE_ROW_H
 #define QN_DATA_EXAMPLE_ROW_H
 
@@ -21,7 +22,7 @@
 
 typedef enum {
     QN_FORM_NONE, QN_FORM_MESSAGES, QN_FORM_SHAREGPT, QN_FORM_ALPACA, QN_FORM_COMPLETION, QN_FORM_PAIRS,
-    QN_FORM_PAIRS_SHARED, QN_FORM_PAIRS_DIALOGUES, QN_FORM_LABELS, QN_FORM_TEXT, QN_FORMS
+    QN_FORM_PAIRS_SHARED, QN_FORM_PAIRS_DIALOGUES, QN_FORM_LABELS, QN_FORM_TEXT, QN_FORM_PAIRS_TEXTS, QN_FORMS
 } qn_example_form;
 const char *qn_example_form_name(qn_example_form f);    /* "chat messages", … */
 bool qn_example_form_is_pair(qn_example_form f);
@@ -40,6 +41,9 @@ typedef enum {
     QN_FAULT_UNTAUGHT,          /* no token of it is taught */
     QN_FAULT_MEMBER,            /* a member that all other rows have is not there, or null */
     QN_FAULT_JSON,              /* it is no JSON, and such rows are to be left out */
+    QN_FAULT_CALL,              /* a call of a tool names none, or its arguments are no JSON */
+    QN_FAULT_MALFORMED,         /* it is no object, or members are not what they must be; such are to be left out */
+    QN_FAULT_FORM,              /* its form is none, or not that of the rows before; such are to be left out */
     QN_FAULTS
 } qn_example_fault;
 const char *qn_example_fault_name(qn_example_fault f);  /* "a message without a role", … */
@@ -51,6 +55,7 @@ typedef struct {
     qn_buf chat, rejected;      /* {"messages": […], "tools": […]} */
     qn_buf text;
     size_t prompt;              /* messages of the prompt: only what stands behind them is taught */
+    qn_buf mute;                /* a byte for each message of chat, 1: it is not to be taught; empty: none is such */
     bool good;                  /* labels */
     bool calls;                 /* there are calls of tools in it */
     bool whole;                 /* it is an object of JSON, whatever its form */

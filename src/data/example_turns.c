@@ -115,30 +115,34 @@ static int read_call(call *c, qn_json *j) {
     return more;
 }
 
-static int parse_call(call *c, qn_str raw, const char *place) {
+typedef struct { qn_jw *w; qn_buf *text; const char *place; qn_turns *t; } calls;
+
+/* One that nobody could run, for it names no function or its arguments are no JSON, is a fault of its conversation. */
+static int parse_call(call *c, qn_str raw, const calls *k) {
     qn_json j;
-    open_json(&j, raw, place);
+    open_json(&j, raw, k->place);
     int rc = read_call(c, &j);
     qn_json_drop(&j);
     QN_TRY(rc);
     if (c->arguments.n && c->arguments.s[0] == '"') {
-        QN_TRY(qn_turns_text(c->arguments, place, &c->unquoted));
-        if (is_json(qn_buf_view(&c->unquoted)))
-            c->arguments = qn_buf_view(&c->unquoted);
+        QN_TRY(qn_turns_text(c->arguments, k->place, &c->unquoted));
+        c->arguments = qn_buf_view(&c->unquoted);
     }
-    if (c->arguments.n == 0)
+    if (qn_turns_is_blank(c->arguments) || qn_str_is(c->arguments, "null"))
         c->arguments = QN_STR("{}");
+    if (c->name.n == 0 || !is_json(c->arguments)) {
+        fault(k->t, QN_FAULT_CALL);
+        c->arguments = QN_STR("{}");
+    }
     return 0;
 }
-
-typedef struct { qn_jw *w; qn_buf *text; const char *place; } calls;
 
 /* As an element of tool_calls. */
 static int put_call(void *arg, qn_str raw) {
     const calls *k = arg;
     call c = {0};
     int rc;
-    QN_TRY_OUT(parse_call(&c, raw, k->place));
+    QN_TRY_OUT(parse_call(&c, raw, k));
     qn_jw_open(k->w, '{');
     if (c.id.n) {
         qn_jw_key(k->w, "id");
@@ -164,7 +168,7 @@ static int write_call(void *arg, qn_str raw) {
     const calls *k = arg;
     call c = {0};
     int rc;
-    QN_TRY_OUT(parse_call(&c, raw, k->place));
+    QN_TRY_OUT(parse_call(&c, raw, k));
     QN_TRY_OUT(qn_buf_puts(k->text, k->text->n ? "\n<tool_call>\n{\"name\": " : "<tool_call>\n{\"name\": "));
     QN_TRY_OUT(qn_json_quote(k->text, qn_buf_view(&c.name)));
     QN_TRY_OUT(qn_buf_puts(k->text, ", \"arguments\": "));
@@ -185,6 +189,7 @@ typedef struct {
     qn_buf role, text;
     qn_str content, calls;      /* as they stand; n = 0: not there */
     qn_buf others;              /* members that are the template's business, as they stand, a comma behind each */
+    bool mute;
 } message;
 
 static void message_drop(message *m) {
@@ -193,12 +198,19 @@ static void message_drop(message *m) {
     qn_buf_drop(&m->others);
 }
 
+static bool is_zero(qn_str raw) {
+    double v;
+    return qn_str_is(raw, "false") || (qn_parse_f64(raw, &v) && v == 0);
+}
+
 static int keep_member(message *m, qn_json *j, qn_str key) {
+    const bool weight = qn_str_is(key, "weight");
     qn_str raw;
     qn_buf name = {0};
     int rc = qn_json_quote(&name, key);         /* the key is gone when the value was read */
     if (rc >= 0)
         rc = qn_json_raw(j, &raw);
+    m->mute = m->mute || (rc >= 0 && weight && is_zero(raw));
     if (rc >= 0)
         rc = qn_buf_printf(&m->others, "%s:", name.s);
     if (rc >= 0)
@@ -240,7 +252,7 @@ static int write_message(qn_turns *t, const message *m, const char *role, bool a
     QN_TRY(QN_GROW(QN_MEM_BASE, t->m, t->cap, t->n + 1));
     qn_turn_text *to = &t->m[t->n++];
     qn_jw w;
-    *to = (qn_turn_text){.answer = answer};
+    *to = (qn_turn_text){.answer = answer, .mute = m->mute};
     qn_jw_init(&w, &to->json, 0);
     qn_jw_open(&w, '{');
     qn_jw_key(&w, "role");
@@ -251,7 +263,7 @@ static int write_message(qn_turns *t, const message *m, const char *role, bool a
     else
         qn_jw_str(&w, qn_buf_view(&m->text));
     if (m->calls.n) {
-        calls k = {.w = &w, .place = place};
+        calls k = {.w = &w, .place = place, .t = t};
         qn_jw_key(&w, "tool_calls");
         qn_jw_open(&w, '[');
         QN_TRY(each_call(m->calls, put_call, &k));
@@ -311,6 +323,8 @@ static int add_message(qn_turns *t, message *m, const char *place) {
         fault(t, QN_FAULT_ROLE);
     if (w == CALL && m->calls.n == 0 && is_json(qn_buf_view(&m->text)))
         out.calls = qn_buf_view(&m->text);      /* the call stands in the place of the words */
+    else if (w == CALL && m->calls.n == 0 && m->text.n && (m->text.s[0] == '{' || m->text.s[0] == '['))
+        fault(t, QN_FAULT_CALL);
     if (qn_str_is(m->calls, "null") || qn_str_is(m->calls, "[]"))
         out.calls.n = 0;
     const bool called = out.calls.n > 0, answer = w == ASSISTANT || w == CALL;
@@ -326,7 +340,7 @@ static int add_message(qn_turns *t, message *m, const char *place) {
         fault(t, QN_FAULT_EMPTY);
     qn_buf own = {0};
     if (called && t->calls_as_text) {
-        calls k = {.text = &own, .place = place};
+        calls k = {.text = &own, .place = place, .t = t};
         QN_TRY_OUT(qn_buf_put(&own, out.text.s ? out.text.s : "", out.text.n));
         QN_TRY_OUT(each_call(out.calls, write_call, &k));
         out.text = own;
@@ -347,19 +361,6 @@ static int add_object(qn_turns *t, qn_str raw, const char *place) {
     return rc;
 }
 
-static int add_words(qn_turns *t, qn_str words, const char *role, const char *place) {
-    message m = {.content = QN_STR("\"\"")};
-    int rc = qn_buf_puts(&m.role, role);
-    if (rc >= 0)
-        rc = qn_buf_put(&m.text, words.s, words.n);
-    if (rc >= 0 && strcmp(role, "user") == 0 && qn_turns_is_blank(words))
-        fault(t, QN_FAULT_CONTENT);
-    if (rc >= 0)
-        rc = add_message(t, &m, place);
-    message_drop(&m);
-    return rc;
-}
-
 static qn_str trimmed(qn_str s) {
     while (s.n && qn_turns_is_blank((qn_str){s.s, 1})) {
         s.s++;
@@ -368,6 +369,20 @@ static qn_str trimmed(qn_str s) {
     while (s.n && qn_turns_is_blank((qn_str){s.s + s.n - 1, 1}))
         s.n--;
     return s;
+}
+
+int qn_turns_add_words(qn_turns *t, qn_str words, const char *role, const char *place) {
+    message m = {.content = QN_STR("\"\"")};
+    int rc = qn_buf_puts(&m.role, role);
+    words = t->trim ? trimmed(words) : words;
+    if (rc >= 0)
+        rc = qn_buf_put(&m.text, words.s, words.n);
+    if (rc >= 0 && strcmp(role, "user") == 0 && qn_turns_is_blank(words))
+        fault(t, QN_FAULT_CONTENT);
+    if (rc >= 0)
+        rc = add_message(t, &m, place);
+    message_drop(&m);
+    return rc;
 }
 
 /* ---- lists ---- */
@@ -393,7 +408,7 @@ int qn_turns_add(qn_turns *t, qn_str json, const char *role, const char *place) 
                        QN_STR_ARG(json));
     int rc = qn_turns_text(json, place, &text);
     if (rc >= 0)
-        rc = add_words(t, t->trim ? trimmed(qn_buf_view(&text)) : qn_buf_view(&text), role, place);
+        rc = qn_turns_add_words(t, qn_buf_view(&text), role, place);
     qn_buf_drop(&text);
     return rc;
 }
@@ -451,7 +466,7 @@ int qn_turns_add_dialogue(qn_turns *t, qn_str json, bool open, const char *place
         const size_t begin = at + n, end = heading(all, begin, &next_role, &n);
         const qn_str words = trimmed((qn_str){all.s + begin, end - begin});
         if (!(open && n == 0 && words.n == 0 && strcmp(role, "assistant") == 0))
-            QN_TRY_OUT(add_words(t, words, role, place));
+            QN_TRY_OUT(qn_turns_add_words(t, words, role, place));
         role = next_role;
         at = end;
     }
@@ -461,6 +476,18 @@ out:
 }
 
 /* ---- looking ---- */
+
+/* HH-RLHF's; white space in front of the first heading is none of it. */
+bool qn_turns_is_dialogue(qn_str json) {
+    qn_buf text = {0};
+    const char *role;
+    size_t n = 0, at = 0;
+    if (json.n && json.s[0] == '"' && qn_turns_text(json, "", &text) >= 0)
+        at = heading(qn_buf_view(&text), 0, &role, &n);
+    const bool is = n > 0 && qn_turns_is_blank((qn_str){text.s, at});
+    qn_buf_drop(&text);
+    return is;
+}
 
 static bool is_answer(qn_str raw) {
     message m = {0};

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/json.h"
@@ -20,33 +21,75 @@ typedef struct {
     int64_t file, number;
     qn_split split;
     qn_example_form form;               /* of this file; NONE: its first row is to come */
-    int64_t rows;                       /* of this file */
+    bool rendered;                      /* this row: special tokens among its words */
 } job;
 
 /* ---- faults ---- */
 
-static int left_out(job *j, qn_example_fault f) {
-    qn_fault_count *c = &j->e->stats.fault[f];
-    if (j->o->strict)
-        return qn_fail(QN_EINVAL, "%s: %s", j->place, qn_example_fault_name(f));
+static void count_row(const job *j, qn_fault_count *c) {
     if (c->n < QN_FAULT_ROWS) {
         c->row[c->n] = j->number;
         c->file[c->n] = j->file;
     }
     c->n++;
+}
+
+static int left_out(job *j, qn_example_fault f) {
+    if (j->o->strict)
+        return qn_fail(QN_EINVAL, "%s: %s", j->place, qn_example_fault_name(f));
+    count_row(j, &j->e->stats.fault[f]);
     return 0;
 }
 
-/* A template that refuses says why, in the message that is there; that of the first row is kept. */
-static int refused(job *j) {
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+/* The same but for numbers, which are of a row: "message 3", "message 7". */
+static bool say_the_same(const char *a, const char *b) {
+    while (*a && *b) {
+        const char *const from[] = {a, b};
+        while (is_digit(*a))
+            a++;
+        while (is_digit(*b))
+            b++;
+        if ((a > from[0]) != (b > from[1]) || *a != *b)
+            return false;
+        a += *a != 0;
+        b += *b != 0;
+    }
+    return *a == *b;
+}
+
+static void count_reason(job *j, qn_example_fault f, const char *why) {
     qn_examples_stats *s = &j->e->stats;
+    for (int64_t i = 0; i < s->reasons; i++)
+        if (s->reason[i].fault == f && say_the_same(s->reason[i].text, why)) {
+            s->reason[i].n++;
+            return;
+        }
+    if (s->reasons == QN_REASONS) {
+        s->unsaid++;
+        return;
+    }
+    qn_fault_reason *r = &s->reason[s->reasons++];
+    *r = (qn_fault_reason){.fault = f, .n = 1, .row = j->number, .file = j->file};
+    snprintf(r->text, sizeof r->text, "%s", why);
+}
+
+/* Why stands in the message that is there; where the row stands is known without it. */
+static int left_out_because(job *j, qn_example_fault f) {
     char why[QN_FAULT_WHY];
-    snprintf(why, sizeof why, "%s", qn_error_message());
+    const char *said = qn_error_message();
+    const size_t n = strlen(j->place);
+    if (strncmp(said, j->place, n) == 0)
+        said += n + strspn(said + n, ": 0123456789");
+    snprintf(why, sizeof why, "%s", said);
+    const size_t broken = qn_utf8_check(why, strlen(why));      /* what is quoted of a row may end anywhere */
+    if (broken != QN_UTF8_OK)
+        why[broken] = 0;
     if (j->o->strict)
-        return qn_fail(QN_EINVAL, "%s: %s: %s", j->place, qn_example_fault_name(QN_FAULT_TEMPLATE), why);
-    if (s->fault[QN_FAULT_TEMPLATE].n == 0)
-        memcpy(s->why, why, sizeof why);
-    return left_out(j, QN_FAULT_TEMPLATE);
+        return qn_fail(QN_EINVAL, "%s: %s: %s", j->place, qn_example_fault_name(f), why);
+    count_reason(j, f, why);
+    return left_out(j, f);
 }
 
 const char *qn_examples_file(const qn_examples *e, int64_t i) {
@@ -62,23 +105,43 @@ static int put_count(qn_buf *out, int64_t n, const char *what) {
     return n ? qn_buf_printf(out, "%s%lld × %s", out->n ? "; " : "", (long long)n, what) : 0;
 }
 
-static int put_fault(qn_buf *out, const qn_examples *e, qn_example_fault f) {
-    const qn_fault_count *c = &e->stats.fault[f];
-    if (c->n == 0)
-        return 0;
-    QN_TRY(put_count(out, c->n, qn_example_fault_name(f)));
+/* "3 × an empty answer (rows 4, 9, 12)" */
+static int put_rows(qn_buf *out, const qn_examples *e, const qn_fault_count *c, const char *what) {
+    QN_TRY(put_count(out, c->n, what));
     for (int64_t i = 0; i < QN_MIN(c->n, QN_FAULT_ROWS); i++) {
         QN_TRY(qn_buf_puts(out, i ? ", " : c->n > 1 ? " (rows " : " (row "));
         QN_TRY(put_row(out, e, c, i));
     }
-    QN_TRY(qn_buf_puts(out, c->n > QN_FAULT_ROWS ? " …)" : ")"));
-    return f == QN_FAULT_TEMPLATE && *e->stats.why ? qn_buf_printf(out, ", the first because of %s", e->stats.why) : 0;
+    return c->n ? qn_buf_puts(out, c->n > QN_FAULT_ROWS ? " …)" : ")") : 0;
+}
+
+/* ": this (row 4) | that (row 9)" */
+static int put_reasons(qn_buf *out, const qn_examples *e, qn_example_fault f) {
+    const qn_examples_stats *s = &e->stats;
+    const char *between = ": ";
+    for (int64_t i = 0; i < s->reasons; i++) {
+        const qn_fault_reason *r = &s->reason[i];
+        if (r->fault != f)
+            continue;
+        const char *file = qn_examples_file(e, r->file);
+        QN_TRY(qn_buf_printf(out, "%s%s (row %s%s%lld)", between, r->text, file, *file ? ":" : "", (long long)r->row));
+        between = " | ";
+    }
+    return 0;
+}
+
+static int put_fault(qn_buf *out, const qn_examples *e, qn_example_fault f) {
+    QN_TRY(put_rows(out, e, &e->stats.fault[f], qn_example_fault_name(f)));
+    return put_reasons(out, e, f);
 }
 
 int qn_examples_losses(const qn_examples *e, qn_buf *out) {
     const qn_examples_stats *s = &e->stats;
     for (int f = 1; f < QN_FAULTS; f++)
         QN_TRY(put_fault(out, e, (qn_example_fault)f));
+    QN_TRY(put_count(out, s->unsaid, "of these for yet another reason"));
+    QN_TRY(put_rows(out, e, &s->rendered, "a chat template's special tokens among the words: if it was applied "
+                    "already, it is applied twice, so give the bare messages"));
     QN_TRY(put_count(out, s->cut, "cut to the context at the end"));
     QN_TRY(put_count(out, s->turnwise, "taught turn by turn, because the template rewrites the past"));
     QN_TRY(put_count(out, s->calls_written, "calls of tools written as text, because the template knows none"));
@@ -150,7 +213,35 @@ static int keep(job *j, int parts) {
 
 static qn_teach_options teach_of(const job *j, qn_teach what) {
     const bool judged = j->row.form == QN_FORM_LABELS || qn_example_form_is_pair(j->row.form);
-    return (qn_teach_options){judged ? QN_TEACH_ANSWERS : what, j->row.prompt};
+    return (qn_teach_options){judged ? QN_TEACH_ANSWERS : what, j->row.prompt, j->row.mute.s, j->row.mute.n};
+}
+
+/* Does this stand among the words of the conversation that was rendered last? */
+static bool is_said(const qn_chat_output *o, qn_str mark) {
+    for (size_t i = 0; i < o->spans; i++) {
+        const qn_chat_span *s = &o->span[i];
+        if (!s->trusted && memmem(o->text.s + s->begin, s->end - s->begin, mark.s, mark.n))
+            return true;
+    }
+    return false;
+}
+
+/* Special tokens that the template wrote and that are said as well: it looks as if it had been applied before. */
+static bool is_rendered(const job *j, const qn_ids *ids) {
+    enum { MARKS = 8 };
+    int32_t seen[MARKS];
+    int n = 0;
+    for (size_t i = 0; i < ids->n && n < MARKS; i++) {
+        bool known = !qn_tok_is_special(j->tok, ids->v[i]);
+        for (int k = 0; k < n && !known; k++)
+            known = seen[k] == ids->v[i];
+        if (known)
+            continue;
+        const qn_str mark = qn_tok_text(j->tok, seen[n++] = ids->v[i]);
+        if (mark.n && is_said(&j->p->out, mark))
+            return true;
+    }
+    return false;
 }
 
 /* 0, or the code of what the template or the tokenizer had against it. */
@@ -158,7 +249,9 @@ static int teach(job *j, const qn_chat_messages *m, qn_teach what, int side, boo
     const qn_teach_options o = teach_of(j, what);
     qn_ids_clear(&j->ids[side]);
     qn_buf_clear(&j->taught[side]);
-    return qn_prompter_teach(j->p, j->tok, m, &o, &j->ids[side], &j->taught[side], turnwise);
+    QN_TRY(qn_prompter_teach(j->p, j->tok, m, &o, &j->ids[side], &j->taught[side], turnwise));
+    j->rendered = j->rendered || is_rendered(j, &j->ids[side]);
+    return 0;
 }
 
 /* Every answer as the last of a conversation of its own. */
@@ -169,7 +262,7 @@ static int teach_turns(job *j, const char *json, size_t n) {
     QN_TRY(qn_chat_messages_parse(&m, json, n, j->place));
     for (size_t k = qn_chat_messages_count(m); k > j->row.prompt; k--) {
         qn_chat_messages_cut(m, k);
-        if (!qn_str_is(qn_chat_messages_role(m, k - 1), "assistant"))
+        if (!qn_str_is(qn_chat_messages_role(m, k - 1), "assistant") || (k <= j->row.mute.n && j->row.mute.s[k - 1]))
             continue;
         rc = teach(j, m, QN_TEACH_LAST, 0, &turnwise);
         if (rc == QN_ETEMPLATE)
@@ -179,7 +272,7 @@ static int teach_turns(job *j, const char *json, size_t n) {
         any = true;
     }
     j->e->stats.turnwise += any;
-    rc = any ? 0 : refused(j);
+    rc = any ? 0 : left_out_because(j, QN_FAULT_TEMPLATE);
 out:
     qn_chat_messages_free(m);
     return rc;
@@ -195,7 +288,7 @@ static int teach_part(job *j, const qn_buf *json, int side) {
     if (rc == QN_ETEMPLATE && turnwise && !qn_example_form_is_pair(j->row.form) && j->row.form != QN_FORM_LABELS)
         return teach_turns(j, json->s, json->n);
     if (rc == QN_ETEMPLATE)
-        return refused(j);
+        return left_out_because(j, QN_FAULT_TEMPLATE);
     if (rc == QN_EINVAL)
         return left_out(j, QN_FAULT_NO_ANSWER);
     return rc < 0 ? rc : 1;
@@ -203,9 +296,12 @@ static int teach_part(job *j, const qn_buf *json, int side) {
 
 static int take_chat(job *j) {
     const bool pair = qn_example_form_is_pair(j->row.form);
+    j->rendered = false;
     int made = teach_part(j, &j->row.chat, 0);
     if (made > 0 && pair)
         made = teach_part(j, &j->row.rejected, 1);
+    if (made >= 0 && j->rendered)
+        count_row(j, &j->e->stats.rendered);
     if (made <= 0)
         return made;
     return keep(j, pair ? 2 : 1);
@@ -241,31 +337,70 @@ out:
 
 /* ---- rows ---- */
 
+/* 1: the row has the form of its file; 0: it is left out. */
 static int check_form(job *j) {
     if (j->form == QN_FORM_NONE)
         j->form = j->row.form;
     if (j->e->stats.form == QN_FORM_NONE)
         j->e->stats.form = j->row.form;
+    const char *own = qn_example_form_name(j->row.form), *before = qn_example_form_name(j->form);
+    if (j->row.form != j->form && j->o->skip_bad) {
+        qn_fail(QN_EFORMAT, "%s in a file of %s", own, before);
+        return left_out_because(j, QN_FAULT_FORM);
+    }
     if (j->row.form != j->form)
-        return qn_fail(QN_EFORMAT, "%s: its form is %s, that of the rows before is %s; one file holds one form",
-                       j->place, qn_example_form_name(j->row.form), qn_example_form_name(j->form));
+        return qn_fail(QN_EFORMAT, "%s: its form is %s, that of the rows before is %s; one file holds one form; "
+                       "--bad-lines skip leaves such rows out", j->place, own, before);
     const qn_example_form first = j->e->stats.form;
     if (qn_example_form_is_pair(first) != qn_example_form_is_pair(j->form) ||
         (first == QN_FORM_LABELS) != (j->form == QN_FORM_LABELS))
         return qn_fail(QN_EFORMAT, "%s: %s beside %s of the first file: these are trained on in different ways",
-                       j->place, qn_example_form_name(j->form), qn_example_form_name(first));
-    return 0;
+                       j->place, before, qn_example_form_name(first));
+    return 1;
 }
 
-/* What becomes of a row that was not read: no JSON, where such are skipped; one of no form at all behind rows that have
- * one lacks a member of it. */
+/* Of a row that was not read: what it would be left out for. NONE: its error is no matter of the row. */
 static qn_example_fault fault_of(const job *j, int rc, qn_str json) {
     if (rc == QN_ENOMEM)
         return QN_FAULT_NONE;
-    if (j->o->skip_bad && !qn_json_is_whole(json))
+    if (!qn_json_is_whole(json))
         return QN_FAULT_JSON;
-    const bool lacks = j->row.whole && j->row.form == QN_FORM_NONE;
-    return lacks && j->form != QN_FORM_NONE ? QN_FAULT_MEMBER : QN_FAULT_NONE;
+    const bool formless = j->row.whole && j->row.form == QN_FORM_NONE;
+    if (!formless)
+        return QN_FAULT_MALFORMED;
+    return j->form == QN_FORM_NONE ? QN_FAULT_FORM : QN_FAULT_MEMBER;
+}
+
+/* A row that could not be read is left out where such are, and the end else; one that has a member less than those
+ * before it is always left out. Where the first row has no form, all others will have none. */
+static int bad_row(job *j, int rc, qn_str json) {
+    char message[1024];
+    snprintf(message, sizeof message, "%s", qn_error_message());
+    const qn_example_fault f = fault_of(j, rc, json);   /* it looks at the row once more, and fails again */
+    if (f == QN_FAULT_NONE || (f == QN_FAULT_FORM && !j->o->skip_bad))
+        return rc;
+    if (f != QN_FAULT_MEMBER && !j->o->skip_bad)
+        return qn_fail(rc, "%s; --bad-lines skip leaves such rows out", message);
+    j->e->stats.rows++;
+    return f == QN_FAULT_MEMBER || f == QN_FAULT_JSON ? left_out(j, f) : left_out_because(j, f);
+}
+
+/* 1: it is there; 0: it is done with, meant or not. */
+static int read_row(job *j, qn_str json) {
+    if (j->number == 0) {                       /* the file is one text */
+        j->row.form = QN_FORM_TEXT;
+        j->row.fault = QN_FAULT_NONE;
+        qn_buf_clear(&j->row.text);
+        return qn_buf_put(&j->row.text, json.s, json.n) < 0 ? QN_ENOMEM : 1;
+    }
+    j->row.whole = false;
+    int rc = j->o->n_where ? qn_example_where_holds(j->o->where, j->o->n_where, json, j->place) : 1;
+    j->e->stats.passed += rc == 0;
+    if (rc == 0)
+        return 0;
+    if (rc > 0)
+        rc = qn_example_row_read(&j->row, json, j->place, !j->p->calls);
+    return rc < 0 ? bad_row(j, rc, json) : 1;
 }
 
 static int take_row(void *arg, qn_str json, int64_t number, const char *place) {
@@ -273,28 +408,13 @@ static int take_row(void *arg, qn_str json, int64_t number, const char *place) {
     qn_examples_stats *s = &j->e->stats;
     j->number = number;
     j->place = place;
-    if (number > 0 && j->o->n_where && (!j->o->skip_bad || qn_json_is_whole(json))) {
-        const int meant = qn_example_where_holds(j->o->where, j->o->n_where, json, place);
-        s->passed += meant == 0;
-        if (meant <= 0)
-            return meant;
-    }
-    if (number > 0) {
-        const int rc = qn_example_row_read(&j->row, json, place, !j->p->calls);
-        const qn_example_fault bad = rc < 0 ? fault_of(j, rc, json) : QN_FAULT_NONE;
-        if (bad) {
-            s->rows++;
-            return left_out(j, bad);
-        }
-        QN_TRY(rc);
-    } else {                                    /* the file is one text */
-        j->row.form = QN_FORM_TEXT;
-        j->row.fault = QN_FAULT_NONE;
-        qn_buf_clear(&j->row.text);
-        QN_TRY(qn_buf_put(&j->row.text, json.s, json.n));
-    }
-    QN_TRY(check_form(j));
+    int rc = read_row(j, json);
+    if (rc <= 0)
+        return rc;
     s->rows++;
+    rc = check_form(j);
+    if (rc <= 0)
+        return rc;
     if (j->o->progress)
         QN_TRY(j->o->progress(j->o->arg, s->rows));
     if (j->row.fault)
@@ -352,6 +472,30 @@ static void hold_out(qn_examples *e, double share) {
         const double l = lot(e, &e->item[i]);
         e->item[i].split = (l < share || l == least) && l != most ? QN_SPLIT_VALIDATION : QN_SPLIT_TRAIN;
     }
+}
+
+static int by_lot(const void *a, const void *b) {
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Files of the validation split may hold what is trained on: how many of its prompts do. */
+static int count_leaked(qn_examples *e) {
+    size_t n = 0;
+    double *taught = qn_zalloc(QN_MEM_BASE, e->n + 1, sizeof *taught);
+    if (!taught)
+        return QN_ENOMEM;
+    for (size_t i = 0; i < e->n; i++)
+        if (e->item[i].split == QN_SPLIT_TRAIN)
+            taught[n++] = lot(e, &e->item[i]);
+    qsort(taught, n, sizeof *taught, by_lot);
+    for (size_t i = 0; i < e->n; i++) {
+        const double own = lot(e, &e->item[i]);
+        e->stats.leaked += e->item[i].split == QN_SPLIT_VALIDATION &&
+                           bsearch(&own, taught, n, sizeof *taught, by_lot) != NULL;
+    }
+    qn_free(taught);
+    return 0;
 }
 
 /* ---- the whole ---- */
@@ -428,6 +572,8 @@ int qn_examples_read(qn_examples **out, qn_prompter *p, const qn_tok *tok, const
     QN_TRY_OUT(j.e->n ? 0 : nothing_left(j.e, o->path[0]));
     if (o->n_held == 0)
         hold_out(j.e, o->validation);
+    else
+        QN_TRY_OUT(count_leaked(j.e));
     QN_TRY_OUT(qn_examples_settle(j.e));
     *out = j.e;
     j.e = NULL;

@@ -31,7 +31,8 @@ typedef struct {
     qn_teach_options teach;                     /* `from` is not looked at */
     qn_long too_long;
     bool strict;                                /* the first fault is an error */
-    bool skip_bad;                              /* a row that is no JSON is a fault, not the end */
+    bool skip_bad;                              /* a row that is no JSON, malformed, or of another form is a fault, not
+                                                 * the end */
     int (*progress)(void *arg, int64_t rows);   /* <0 ends the work; NULL is fine */
     void *arg;
 } qn_examples_options;
@@ -53,16 +54,22 @@ typedef struct {
 enum { QN_FAULT_ROWS = 5 };
 /* How many, and where the first of them stand. */
 typedef struct { int64_t n, row[QN_FAULT_ROWS], file[QN_FAULT_ROWS]; } qn_fault_count;
-enum { QN_FAULT_WHY = 240 };
+enum { QN_FAULT_WHY = 480, QN_REASONS = 6 };
+/* What was said of rows with that fault, and of which first. */
+typedef struct { qn_example_fault fault; int64_t n, row, file; char text[QN_FAULT_WHY]; } qn_fault_reason;
 typedef struct {
     qn_example_form form;                       /* of the first file */
     int64_t passed;                             /* rows that are not meant: not among the others */
     int64_t rows, examples, tokens, taught;     /* read; what became of them, both splits and parts */
     int64_t longest;                            /* tokens of a part, before it was cut */
     int64_t cut, turnwise;                      /* lost their end; rows taught turn by turn */
+    int64_t leaked;                             /* held out, with a prompt that is trained on, too */
     int64_t calls_written, tools_lost;          /* rows: calls as text, tools unsaid: the template knows none */
+    qn_fault_count rendered;                    /* rows with special tokens of the template among their words */
     qn_fault_count fault[QN_FAULTS];
-    char why[QN_FAULT_WHY];                     /* what the template said of the first row that it cannot render */
+    qn_fault_reason reason[QN_REASONS];         /* … where the fault alone does not say it: the first that differ in
+                                                 * more than numbers */
+    int64_t reasons, unsaid;                    /* how many of them; rows with yet another */
 } qn_examples_stats;
 
 typedef struct qn_examples qn_examples;

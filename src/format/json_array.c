@@ -18,6 +18,7 @@ struct qn_json_array {
     const char *at, *end;       /* what is left of them, or of the memory */
     int64_t offset, item;       /* of `at` and of the last item, in the text */
     bool begun, further;        /* "[" was read; an item was given */
+    bool any;                   /* items may be numbers, words, arrays */
 };
 
 static int new_reader(qn_json_array **out, const char *name, size_t item_max) {
@@ -65,6 +66,7 @@ void qn_json_array_close(qn_json_array *r) {
 }
 
 int64_t qn_json_array_at(const qn_json_array *r) { return r->item; }
+void qn_json_array_take_any(qn_json_array *r) { r->any = true; }
 bool qn_json_array_begun(const qn_json_array *r) { return r->begun; }
 
 /* ---- bytes ---- */
@@ -188,27 +190,52 @@ static bool ends_with(scan *s, char c) {
     return !s->string && s->depth <= 0;
 }
 
-int qn_json_array_next(qn_json_array *r, qn_str *item) {
+/* One more chunk for an item of which n bytes were seen. */
+static int read_on(qn_json_array *r, size_t n) {
+    if (n >= r->item_max)
+        return qn_fail(QN_ELIMIT, "%s: byte %lld: an item of more than %zu bytes", r->name, (long long)r->offset,
+                       r->item_max);
+    const int bytes = fill(r);
+    return bytes < 0 ? bytes : bytes > 0 ? 0 : cut_off(r);
+}
+
+static int give(qn_json_array *r, size_t n, qn_str *item) {
+    *item = (qn_str){r->at, n};
+    pass(r, n);
+    r->further = true;
+    return 1;
+}
+
+static bool parts(char c) { return c == ',' || c == ']' || qn_is_json_space(c); }
+
+/* A number or a word: it ends before what parts it from the next. */
+static int take_word(qn_json_array *r, qn_str *item) {
+    for (size_t n = 0;;) {
+        while (n < left(r) && n < r->item_max && !parts(r->at[n]))
+            n++;
+        if (n < left(r) && n < r->item_max)
+            return give(r, n, item);
+        QN_TRY(read_on(r, n));
+    }
+}
+
+static int take_item(qn_json_array *r, qn_str *item) {
     scan s = {0};
+    for (size_t n = 0;;) {
+        while (n < left(r) && n < r->item_max)
+            if (ends_with(&s, r->at[n++]))
+                return give(r, n, item);
+        QN_TRY(read_on(r, n));
+    }
+}
+
+int qn_json_array_next(qn_json_array *r, qn_str *item) {
     const int more = next_begin(r);
     if (more <= 0)
         return more;
-    if (*r->at != '"' && *r->at != '{')
-        return wrong(r, "a text or an object as the next item");
+    const char c = *r->at;
     r->item = r->offset;
-    for (size_t n = 0;;) {
-        while (n < left(r) && n < r->item_max)
-            if (ends_with(&s, r->at[n++])) {
-                *item = (qn_str){r->at, n};
-                pass(r, n);
-                r->further = true;
-                return 1;
-            }
-        if (n == r->item_max)
-            return qn_fail(QN_ELIMIT, "%s: byte %lld: an item of more than %zu bytes", r->name, (long long)r->offset,
-                           r->item_max);
-        const int bytes = fill(r);
-        if (bytes <= 0)
-            return bytes < 0 ? bytes : cut_off(r);
-    }
+    if (c == '"' || c == '{' || (r->any && c == '['))
+        return take_item(r, item);
+    return r->any && !parts(c) ? take_word(r, item) : wrong(r, "a text or an object as the next item");
 }

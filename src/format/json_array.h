@@ -21,6 +21,8 @@ void qn_json_array_close(qn_json_array *r);                     /* NULL is fine 
 /* 1 and the bytes of the next item, good until the next call; 0 where the array is closed and nothing but white space
  * follows; <0 error. */
 int qn_json_array_next(qn_json_array *r, qn_str *item);
+/* From now on any value is an item, for the caller to judge. */
+void qn_json_array_take_any(qn_json_array *r);
 int64_t qn_json_array_at(const qn_json_array *r);               /* where the last item begins */
 bool qn_json_array_begun(const qn_json_array *r);               /* "[" was read: it is an array, right or wrong */
 

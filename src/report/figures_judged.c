@@ -1,6 +1,6 @@
 /* report/figures_judged.c — figures of a run that learned from preferences: by how much chosen answers are rewarded
- * above rejected ones, how often, and what became of the probability of either. Of several runs, overlaid, the first
- * curve of each figure is drawn, in one colour each. */
+ * above rejected ones, how often, what became of the probability of either, and how long they are. Of several runs that
+ * have such figures the first curve of each is drawn, in one colour each; the words are about the first of them. */
 #include <math.h>
 
 #include "report/report_impl.h"
@@ -61,9 +61,12 @@ static int reward_words(qn_buf *b, const qn_report_run *run) {
     const qn_run_table *t = &run->judged;
     QN_TRY(put(b, "At the last step chosen answers have ", qn_table_last(t, QN_REWARD_CHOSEN), 3, ", rejected ones "));
     QN_TRY(qn_put_number(b, qn_table_last(t, QN_REWARD_REJECTED), 3));
-    if (!has(run, QN_LENGTH_CHOSEN) || !has(run, QN_LENGTH_REJECTED))
-        return qn_buf_puts(b, ". ");
-    QN_TRY(put(b, "; they are ", qn_table_last(t, QN_LENGTH_CHOSEN), 3, " and "));
+    return qn_buf_puts(b, ". ");
+}
+
+static int length_words(qn_buf *b, const qn_report_run *run) {
+    const qn_run_table *t = &run->judged;
+    QN_TRY(put(b, "At the last step chosen answers are ", qn_table_last(t, QN_LENGTH_CHOSEN), 3, ", rejected ones "));
     return put(b, "", qn_table_last(t, QN_LENGTH_REJECTED), 3, " tokens long, which is worth a look where the two "
                "differ: length is easily learned. ");
 }
@@ -76,7 +79,9 @@ static int moved_words(qn_buf *b, const qn_report_run *run) {
     if (moved < 0)
         QN_TRY(qn_buf_puts(b, ": what is trained is a difference, which grows while both fall; an anchor (--rpo-alpha) "
                            "holds them"));
-    return qn_buf_puts(b, ". ");
+    return qn_buf_puts(b, ". Drawn is the mean of ln p less the reference's over given answers; the KL divergence is a "
+                       "mean over what the model itself writes, and is no figure of these: `quern eval hhh` "
+                       "measures it. ");
 }
 
 static int kl_words(qn_buf *b, const qn_report_run *run) {
@@ -93,23 +98,42 @@ static int add_one(qn_curves *c, const qn_report_run *run, const figure *f) {
     return held ? qn_curves_measured(c, &run->judged, f->held, "held out", 2) : 0;
 }
 
+/* The first of the runs that have the figure, and how many have it; NULL: none. */
+static const qn_report_run *first_with(const qn_report *r, const figure *f, size_t *n) {
+    const qn_report_run *first = NULL;
+    *n = 0;
+    for (size_t i = 0; i < QN_MIN(r->n, (size_t)QN_RUNS_DRAWN); i++)
+        if (has(&r->run[i], f->curve[0].column)) {
+            first = first ? first : &r->run[i];
+            ++*n;
+        }
+    return first;
+}
+
 static int add_all(qn_curves *c, const qn_report *r, const figure *f) {
-    if (r->n == 1)
-        return add_one(c, &r->run[0], f);
+    size_t n;
+    const qn_report_run *first = first_with(r, f, &n);
+    if (n == 1)
+        return add_one(c, first, f);
     for (size_t i = 0; i < QN_MIN(r->n, (size_t)QN_RUNS_DRAWN); i++)
         if (has(&r->run[i], f->curve[0].column))
             QN_TRY(qn_curves_medians(c, &r->run[i].judged, f->curve[0].column, r->run[i].name, (int)i, QN_LINE));
     return 0;
 }
 
+/* Nothing where no run has it. */
 static int show(const qn_report *r, qn_sink *s, const figure *f) {
     qn_curves c = {.median = NAN};
     qn_buf words = {0};
+    size_t n;
+    const qn_report_run *first = first_with(r, f, &n);
     int rc;
+    if (!first)
+        return 0;
     QN_TRY_OUT(add_all(&c, r, f));
     if (r->n > 1)
-        QN_TRY_OUT(qn_buf_printf(&words, "%s: ", r->run[0].name));
-    QN_TRY_OUT(f->words(&words, &r->run[0]));
+        QN_TRY_OUT(qn_buf_printf(&words, "%s: ", first->name));
+    QN_TRY_OUT(f->words(&words, first));
     const qn_lines p = {.title = f->title, .x_name = "step", .y_name = f->y_name, .series = c.series, .n = c.n,
                         .zero = f->zero};
     rc = qn_show_lines(s, &p, false, &words);
@@ -125,12 +149,13 @@ int qn_figures_judged(const qn_report *r, qn_sink *s) {
         {"Right", "share of pairs", {{QN_ACCURACY, "training"}}, QN_EVAL_ACCURACY, true, right_words},
         {"Rewards", "reward", {{QN_REWARD_CHOSEN, "chosen"}, {QN_REWARD_REJECTED, "rejected"}}, -1, false,
          reward_words},
-        {"Since the beginning", "nats an answer", {{QN_MOVED_CHOSEN, "chosen"}, {QN_MOVED_REJECTED, "rejected"}}, -1,
-         false, moved_words},
+        {"Lengths", "tokens of an answer", {{QN_LENGTH_CHOSEN, "chosen"}, {QN_LENGTH_REJECTED, "rejected"}}, -1, true,
+         length_words},
+        {"Log-ratio to the reference", "nats an answer", {{QN_MOVED_CHOSEN, "chosen"},
+         {QN_MOVED_REJECTED, "rejected"}}, -1, false, moved_words},
         {"Divergence", "nats an answer", {{QN_KL, "training"}}, -1, true, kl_words},
     };
     for (size_t i = 0; i < QN_LEN(all); i++)
-        if (has(&r->run[0], all[i].curve[0].column))
-            QN_TRY(show(r, s, &all[i]));
+        QN_TRY(show(r, s, &all[i]));
     return 0;
 }

@@ -6,6 +6,7 @@
  *
  * One run shows both; of several, overlaid, each has its medians and its validation loss, in one colour. */
 #include <math.h>
+#include <string.h>
 #include <stdio.h>
 
 #include "report/report_impl.h"
@@ -156,10 +157,24 @@ static int one_run_words(qn_buf *b, const qn_report_run *run, const qn_curves *c
     return 0;
 }
 
+/* What a run's loss is, where answers are judged; "" of imitation. */
+static const char *objective_of(const qn_report_run *run) { return run->judged.n ? run->loss_type : ""; }
+
+static bool one_objective(const qn_report *r) {
+    for (size_t i = 1; i < r->n; i++)
+        if (strcmp(objective_of(&r->run[i]), objective_of(&r->run[0])) != 0)
+            return false;
+    return true;
+}
+
 /* The lowest of all runs: in bits per byte where all have them, which compare across tokenizers; nats per token do not
  * where vocabularies differ. */
 static int several_words(qn_buf *b, const qn_report *r) {
     static const char dots[] = "Dots are validation, faint curves training loss, as medians. ";
+    if (!one_objective(r)) {
+        QN_TRY(qn_buf_puts(b, "The runs have other objectives, so their losses do not compare. "));
+        return qn_buf_puts(b, dots);
+    }
     const qn_report_run *best = NULL;
     bool bits = true, alike = true;
     double least = INFINITY;
@@ -190,8 +205,6 @@ static int several_words(qn_buf *b, const qn_report *r) {
     return qn_buf_puts(b, dots);
 }
 
-static bool judged(const qn_report_run *run) { return run->judged.n > 0; }
-
 int qn_figure_loss(const qn_report *r, qn_sink *s) {
     qn_curves c = {.median = NAN};
     qn_buf words = {0};
@@ -210,7 +223,8 @@ int qn_figure_loss(const qn_report *r, qn_sink *s) {
         marks = resumed_at(&r->run[0], at);
         QN_TRY_OUT(resumed_words(&words, at, marks));
     }
-    const char *unit = judged(&r->run[0]) ? r->run[0].loss_type : "nats per token";
+    const char *own = objective_of(&r->run[0]);
+    const char *unit = !one_objective(r) ? "of each objective" : *own ? own : "nats per token";
     const qn_lines p = {.title = "Loss", .x_name = "step", .y_name = unit, .series = c.series, .n = c.n,
                         .mark = at, .n_marks = marks};
     rc = qn_show_lines(s, &p, true, &words);

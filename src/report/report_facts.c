@@ -272,7 +272,8 @@ static int tile_speed(const qn_report_run *run, qn_report_tile tile[QN_TILES], s
     if (speed.n) {
         qn_report_tile *t = tile_new(tile, n, "tokens a second");
         tile_number(t, speed.median, 3, "");
-        QN_TRY(qn_buf_puts(&t->note, "median"));
+        const bool all = strcmp(run->what, "train pretrain") == 0;
+        QN_TRY(qn_buf_puts(&t->note, all ? "median" : "median, of those that are taught"));
     }
     if (flops.n && run->peak > 0) {
         qn_report_tile *t = tile_new(tile, n, "share of peak");

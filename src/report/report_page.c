@@ -164,10 +164,17 @@ static bool any_tasks(const qn_report *r) {
     return false;
 }
 
+static bool any_judged(const qn_report *r) {
+    for (size_t i = 0; i < r->n; i++)
+        if (r->run[i].judged.n)
+            return true;
+    return false;
+}
+
 static int put_figures(const qn_report *r, qn_sink *s) {
     QN_TRY(qn_show_heading(s, "Learning"));
     QN_TRY(qn_figure_loss(r, s));
-    if (r->run[0].judged.n) {
+    if (any_judged(r)) {
         QN_TRY(qn_show_heading(s, "What is preferred"));
         QN_TRY(qn_show_grid(s, true));
         QN_TRY(qn_figures_judged(r, s));

@@ -54,6 +54,7 @@ dpo --data good.jsonl --loss kto --steps 1 --sample-every 0 --out one
 code 0
 err_has 'validation loss'
 err_lacks 'nan'
+out_lacks 'at the end'
 { cat good.jsonl; grep false labels.jsonl | head -n 10; } >rare.jsonl
 dpo --data rare.jsonl --loss kto --validation 0 --dry-run
 code 0

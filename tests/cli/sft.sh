@@ -39,6 +39,27 @@ err_has 'torn.jsonl: row 4: no JSON'
 run "$QUERN" data check chats.jsonl
 code 2
 err_has '--model is missing'
+# What `train sft` takes is looked at, and what it refuses is refused in the same words.
+{ printf '\357\273\277'; head -n 2 chats.jsonl | sed 's/$/\r/'; } >marked.jsonl
+run "$QUERN" data check --model tiny marked.jsonl --rows 0
+code 0
+out_has 'form          chat messages; the model'
+out_has 'examples      2 out of 2 rows'
+echo '{"Question": "say 1", "Answer": "1 it is"}' >unknown.jsonl
+echo '{"data": [{"prompt": "say 1", "completion": "1 it is"}]}' >nested.json
+for file in unknown.jsonl nested.json; do
+    for ask in 'data check --model' 'train sft --dry-run --context 64 --data'; do
+        run "$QUERN" $ask $([ "$ask" = 'data check --model' ] && echo tiny $file || echo $file tiny)
+        code 5
+        err_has "$file: row 1: none of the forms that are known: messages; conversations; instruction and output;"
+        err_lacks field
+    done
+done
+printf '{\n  "prompt": "say 1",\n  "completion": "1 it is"\n}\n' >pretty.json
+run "$QUERN" data check --model tiny pretty.json
+code 5
+err_has 'pretty.json: begins with '"'{'"' and so is read as JSON lines'
+err_has 'what is expected is one line for each object, or all of them in an array'
 echo '{"text": "another form"}' >>faulty.jsonl
 run "$QUERN" data check --model tiny faulty.jsonl
 code 5
@@ -94,10 +115,24 @@ err_has '2.0 epochs'
 run ls
 out_lacks run
 
+# Of pairs the chosen answers are taught, and that is said. What is held out and trained on is told from what is new.
+pairs
+bare tiny --data pairs.jsonl --context 64 --dry-run
+code 0
+err_has 'only the chosen answers are taught; `quern train dpo` learns from both'
+sft tiny --held chats.jsonl --dry-run
+code 0
+err_has '40 of 40 examples that are held out have a prompt that is trained on, too'
+echo '{"messages": [{"role": "user", "content": "another"}, {"role": "assistant", "content": "a"}]}' >other.jsonl
+sft tiny --held other.jsonl --dry-run
+code 0
+err_lacks 'held    '
+
 # A run to its end answers and stops; its template and tokenizer go with it.
 sft tiny --out run --epochs 3 --lr 1e-2 --neftune 5 --json
 code 0
 out_has '"state": "done"'
+out_has '"read_per_second": '
 err_has 'validation loss'
 err_has 'writes: '
 run ls run/last
@@ -133,8 +168,9 @@ run cmp cut/last/model.safetensors whole/last/model.safetensors
 code 0
 
 # Passes of any size, and shards, make the same batch.
-run "$QUERN" train sft tiny $plan --micro-batch 1 --out ones --quiet
+run "$QUERN" train sft tiny $plan --micro-batch 1 --out ones
 code 0
+verdict "$(holds grep -Eq '[0-9] tokens/s, [0-9]+ of them taught' "$scratch/out")" 'both speeds'
 
 # Tasks on the way: asked at each evaluation, of the model as it is, and no bit of it is another for that. A resume goes
 # on with them, or without those that are gone.

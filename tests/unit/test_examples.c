@@ -233,6 +233,151 @@ TEST(a_prompt_can_be_a_dialogue) {
     qn_example_row_drop(&row);
 }
 
+/* TRL's implicit prompt as plain text: what both have in common is asked. */
+TEST(texts_that_begin_alike_are_pairs) {
+    static const struct { const char *chosen, *rejected, *prompt, *a, *b; qn_example_fault fault; } cases[] = {
+        {"What colour is the sky? It is blue.", "What colour is the sky? It is red.", "What colour is the sky? It is",
+         "blue.", "red.", QN_FAULT_NONE},
+        {"It is blue", "It is black", "It is", "blue", "black", QN_FAULT_NONE},
+        {"Is it? Yes, it is", "Is it? Yes, it was", "Is it? Yes, it", "is", "was", QN_FAULT_NONE},
+        {"何色？ é", "何色？ è", "何色？", "é", "è", QN_FAULT_NONE},
+        {"blue", "black", "", "blue", "black", QN_FAULT_APART},
+        {" blue", " red", "", "blue", "red", QN_FAULT_APART},
+        {"It is", "It is blue", "It is", "", "blue", QN_FAULT_EMPTY},
+        {"It is", "It is", "It is", "", "", QN_FAULT_SAME},
+    };
+    qn_example_row row = {0};
+    qn_buf json = {0};
+    for (size_t i = 0; i < QN_LEN(cases); i++) {
+        qn_buf_clear(&json);
+        CHECK_OK(qn_buf_printf(&json, "{\"chosen\":\"%s\",\"rejected\":\"%s\"}", cases[i].chosen, cases[i].rejected));
+        CHECK_OK(qn_example_row_read(&row, qn_buf_view(&json), "row", false), "%s", json.s);
+        CHECK_INT(row.form, QN_FORM_PAIRS_TEXTS);
+        CHECK_INT(row.fault, cases[i].fault, "%s", json.s);
+        CHECK_INT(row.prompt, 1);
+        for (int k = 0; k < 2; k++) {
+            qn_buf_clear(&json);
+            CHECK_OK(qn_buf_printf(&json, "{\"messages\":[{\"role\":\"user\",\"content\":\"%s\"},{\"role\":"
+                                   "\"assistant\",\"content\":\"%s\"}]}", cases[i].prompt,
+                                   k ? cases[i].b : cases[i].a));
+            CHECK_STR(k ? row.rejected.s : row.chat.s, json.s);
+        }
+    }
+    qn_buf_drop(&json);
+    qn_example_row_drop(&row);
+}
+
+/* Other signals than words: who is right, and what is not to be learned. */
+TEST(labels_may_be_texts) {
+    static const struct { const char *label; qn_example_form form; bool good; } cases[] = {
+        {"\"true\"", QN_FORM_LABELS, true}, {"\"False\"", QN_FORM_LABELS, false}, {"\"1\"", QN_FORM_LABELS, true},
+        {"\"undesirable\"", QN_FORM_LABELS, false}, {"true", QN_FORM_LABELS, true}, {"-1", QN_FORM_LABELS, false},
+        {"\"sports\"", QN_FORM_COMPLETION, false},
+    };
+    qn_example_row row = {0};
+    qn_buf json = {0};
+    for (size_t i = 0; i < QN_LEN(cases); i++) {
+        qn_buf_clear(&json);
+        CHECK_OK(qn_buf_printf(&json, "{\"prompt\":\"a\",\"completion\":\"b\",\"label\":%s}", cases[i].label));
+        CHECK_OK(qn_example_row_read(&row, qn_buf_view(&json), "row", false), "%s", json.s);
+        CHECK_INT(row.form, cases[i].form, "%s", json.s);
+        CHECK_INT(row.good, cases[i].good, "%s", json.s);
+    }
+    qn_buf_drop(&json);
+    qn_example_row_drop(&row);
+}
+
+TEST(answers_of_weight_0_are_not_taught) {
+    static const char rows[] =
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},"
+        "{\"role\":\"assistant\",\"content\":\"text\",\"weight\":0},"
+        "{\"role\":\"user\",\"content\":\"b\"},{\"role\":\"assistant\",\"content\":\"byte\",\"weight\":1}]}\n"
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":\"text\"},"
+        "{\"role\":\"user\",\"content\":\"b\"},{\"role\":\"assistant\",\"content\":\"byte\",\"weight\":0.0}]}\n"
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},"
+        "{\"role\":\"assistant\",\"content\":\"text\",\"weight\":0}]}\n";
+    const char *path = strdup(qn_test_write("weights.jsonl", rows, sizeof rows - 1));
+    rig r;
+    rig_open(&r, (qn_str){0});
+    for (qn_teach teach = QN_TEACH_ANSWERS; teach <= QN_TEACH_LAST; teach++) {
+        CHECK_OK(rig_read(&r, path, (qn_examples_options){.teach = {.teach = teach}}));
+        CHECK_INT(stats(&r).examples, 2);
+        CHECK_STR(taught(&r, 0, 0), "byte<|im_end|>|");
+        CHECK_STR(taught(&r, 1, 0), "text<|im_end|>|");
+        CHECK_INT(stats(&r).fault[QN_FAULT_UNTAUGHT].row[0], 3);
+    }
+    CHECK_OK(rig_read(&r, path, (qn_examples_options){.teach = {.teach = QN_TEACH_ALL}}));
+    CHECK(!strstr(taught(&r, 0, 0), "text") && strstr(taught(&r, 0, 0), "byte"), "%s", taught(&r, 0, 0));
+    CHECK(strstr(taught(&r, 1, 0), "text") && !strstr(taught(&r, 1, 0), "byte"), "%s", taught(&r, 1, 0));
+    rig_drop(&r);
+    free((char *)(uintptr_t)path);
+}
+
+/* Of a template that writes the past otherwise, too. */
+TEST(answers_of_weight_0_are_not_taught_turn_by_turn) {
+    static const char forgets[] =
+        "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.role == 'assistant' and loop.last %}<think>"
+        "{% endif %}{{ m.content }}<|im_end|>{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n"
+        "{% endif %}";
+    static const char row[] =
+        "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},"
+        "{\"role\":\"assistant\",\"content\":\"text\",\"weight\":0},"
+        "{\"role\":\"user\",\"content\":\"b\"},{\"role\":\"assistant\",\"content\":\"byte\"},"
+        "{\"role\":\"user\",\"content\":\"c\"},{\"role\":\"assistant\",\"content\":\"it\"}]}\n";
+    rig r;
+    rig_open(&r, QN_STR(forgets));
+    CHECK_OK(rig_read(&r, qn_test_write("forgets.jsonl", row, sizeof row - 1), (qn_examples_options){0}));
+    CHECK_INT(stats(&r).turnwise, 1);
+    CHECK_INT(stats(&r).examples, 2);
+    CHECK_STR(taught(&r, 0, 0), "<think>it<|im_end|>");
+    CHECK_STR(taught(&r, 1, 0), "<think>byte<|im_end|>");
+    rig_drop(&r);
+}
+
+TEST(calls_that_nobody_could_run_are_left_out) {
+    static const struct { const char *message; qn_example_fault fault; } cases[] = {
+        {"\"content\":null,\"tool_calls\":[{\"function\":{\"name\":\"t\",\"arguments\":\"{}\"}}]", QN_FAULT_NONE},
+        {"\"content\":null,\"tool_calls\":[{\"function\":{\"name\":\"t\",\"arguments\":\"\"}}]", QN_FAULT_NONE},
+        {"\"content\":null,\"tool_calls\":[{\"function\":{\"name\":\"t\"}}]", QN_FAULT_NONE},
+        {"\"content\":null,\"tool_calls\":[{\"function\":{\"arguments\":\"{}\"}}]", QN_FAULT_CALL},
+        {"\"content\":null,\"tool_calls\":[{\"function\":{\"name\":\"\",\"arguments\":{}}}]", QN_FAULT_CALL},
+        {"\"content\":null,\"tool_calls\":[{\"function\":{\"name\":\"t\",\"arguments\":\"{x: 1\"}}]", QN_FAULT_CALL},
+        {"\"content\":null,\"tool_calls\":[{\"name\":\"t\",\"arguments\":7}]", QN_FAULT_CALL},
+    };
+    qn_example_row row = {0};
+    qn_buf json = {0};
+    for (size_t i = 0; i < 2 * QN_LEN(cases); i++) {
+        qn_buf_clear(&json);
+        CHECK_OK(qn_buf_printf(&json, "{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},"
+                               "{\"role\":\"assistant\",%s}]}", cases[i / 2].message));
+        CHECK_OK(qn_example_row_read(&row, qn_buf_view(&json), "row", i % 2), "%s", json.s);
+        CHECK_INT(row.fault, cases[i / 2].fault, "%s", json.s);
+    }
+    CHECK_OK(qn_example_row_read(&row, QN_STR("{\"conversations\":[{\"from\":\"human\",\"value\":\"a\"},{\"from\":"
+                                              "\"function_call\",\"value\":\"{\\\"name\\\": \"}]}"), "row", false));
+    CHECK_INT(row.fault, QN_FAULT_CALL, "in the place of words");
+    qn_buf_drop(&json);
+    qn_example_row_drop(&row);
+}
+
+/* What a template wrote already would be wrapped again. */
+TEST(rows_with_marks_of_the_template_are_counted) {
+    static const char rows[] = "{\"prompt\":\"a\",\"completion\":\"b\"}\n"
+                               "{\"prompt\":\"<|im_start|>user\\na<|im_end|>\\n<|im_start|>assistant\\n\","
+                               "\"completion\":\"b\"}\n{\"prompt\":\"a\",\"completion\":\"b<|im_end|>\"}\n";
+    qn_buf said = {0};
+    rig r;
+    rig_open(&r, (qn_str){0});
+    CHECK_OK(rig_read(&r, qn_test_write("marks.jsonl", rows, sizeof rows - 1), (qn_examples_options){0}));
+    CHECK_INT(stats(&r).examples, 3);
+    CHECK_INT(stats(&r).rendered.n, 2);
+    CHECK_OK(qn_examples_losses(r.e, &said));
+    CHECK_CONTAINS(said.s, "2 × a chat template's special tokens among the words");
+    CHECK_CONTAINS(said.s, "give the bare messages (rows 2, 3)");
+    qn_buf_drop(&said);
+    rig_drop(&r);
+}
+
 /* Of several files a row is named with its own; of a template that refuses, what it says. */
 TEST(faults_say_where_and_why) {
     static const char good[] = "{\"prompt\":\"a\",\"completion\":\"b\"}\n"
@@ -263,12 +408,82 @@ TEST(faults_say_where_and_why) {
     rig_open(&r, QN_STR(stern));
     const char *rows = qn_test_write("rude.jsonl", rude, sizeof rude - 1);
     CHECK_FAIL(rig_read(&r, rows, (qn_examples_options){0}), QN_EINVAL,
-               "2 × the chat template cannot render it (rows 1, 2), the first because of ");
+               "2 × the chat template cannot render it (rows 1, 2): ");
     CHECK_CONTAINS(qn_error_message(), "a rude word");
     CHECK_FAIL(rig_read(&r, rows, (qn_examples_options){.strict = true}), QN_EINVAL, "row 1: the chat template cannot");
     CHECK_CONTAINS(qn_error_message(), "a rude word");
     rig_drop(&r);
     qn_buf_drop(&said);
+}
+
+/* One row does not end a file where such rows are passed over; where they are not, the error says how. */
+TEST(malformed_rows_can_be_passed_over) {
+    static const char good[] = "{\"instruction\":\"a\",\"output\":\"b\"}";
+    static const struct { const char *row, *said; qn_example_fault fault; } cases[] = {
+        {"{\"instruction\":\"a\",\"output\":5}", "a text, a message or a list of messages is expected, not 5",
+         QN_FAULT_MALFORMED},
+        {"7", "a row must be an object, not 7", QN_FAULT_MALFORMED},
+        {"[1, {}]", "a row must be an object, not [1, {}]", QN_FAULT_MALFORMED},
+        {"null", "a row must be an object, not null", QN_FAULT_MALFORMED},
+        {"{\"prompt\":\"a\",\"chosen\":\"a\",\"rejected\":[\"b\",\"c\"]}", "a message must be an object, not \"b\"",
+         QN_FAULT_MALFORMED},
+        {"{\"messages\":[{\"role\":\"assistant\",\"content\":\"\",\"tool_calls\":5}]}", "expected", QN_FAULT_MALFORMED},
+        {"{\"text\":\"c\"}", "plain text in a file of Alpaca instructions", QN_FAULT_FORM},
+    };
+    qn_buf text = {0}, said = {0};
+    rig r;
+    rig_open(&r, (qn_str){0});
+    for (size_t i = 0; i < 2 * QN_LEN(cases); i++) {
+        const char *row = cases[i / 2].row;
+        qn_buf_clear(&text);
+        qn_buf_clear(&said);
+        CHECK_OK(i % 2 ? qn_buf_printf(&text, "[%s, %s, %s]", good, row, good)
+                       : qn_buf_printf(&text, "%s\n%s\n%s\n", good, row, good));
+        const char *path = qn_test_write(i % 2 ? "bad.json" : "bad.jsonl", text.s, text.n);
+        CHECK_FAIL(rig_read(&r, path, (qn_examples_options){0}), QN_EFORMAT, "row 2", "%s", row);
+        CHECK_CONTAINS(qn_error_message(), "--bad-lines skip leaves such rows out", "%s", row);
+        CHECK_OK(rig_read(&r, path, (qn_examples_options){.skip_bad = true}), "%s", row);
+        CHECK_INT(stats(&r).examples, 2, "%s", row);
+        CHECK_INT(stats(&r).rows, 3, "%s", row);
+        CHECK_INT(stats(&r).fault[cases[i / 2].fault].n, 1, "%s", row);
+        CHECK_INT(stats(&r).fault[cases[i / 2].fault].row[0], 2, "%s", row);
+        CHECK_OK(qn_examples_losses(r.e, &said));
+        CHECK_CONTAINS(said.s, cases[i / 2].said);
+        CHECK_FAIL(rig_read(&r, path, (qn_examples_options){.skip_bad = true, .strict = true}), QN_EINVAL, "row 2");
+    }
+    CHECK_FAIL(rig_read(&r, qn_test_write("formless.jsonl", "{\"a\":1}\n{\"a\":2}\n", 16),
+                        (qn_examples_options){.skip_bad = true}), QN_EINVAL, "none of the forms that are known: ");
+    qn_buf_drop(&text);
+    qn_buf_drop(&said);
+    rig_drop(&r);
+}
+
+/* What is said of rows is told once each, numbers aside, with the first row that it is said of. */
+TEST(all_reasons_are_told) {
+    static const char stern[] =
+        "{% for m in messages %}"
+        "{% if m.content in ['no', 'never'] %}{{ raise_exception('the word ' ~ m.content) }}{% endif %}"
+        "{% if m.content.startswith('n ') %}{{ raise_exception('number ' ~ m.content.split(' ')[1]) }}{% endif %}"
+        "<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>{% endfor %}"
+        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
+    static const char *const prompt[] = {"a", "no", "never", "no", "n 5", "n 17"};
+    qn_buf text = {0}, said = {0};
+    rig r;
+    for (size_t i = 0; i < QN_LEN(prompt); i++)
+        CHECK_OK(qn_buf_printf(&text, "{\"prompt\":\"%s\",\"completion\":\"b\"}\n", prompt[i]));
+    rig_open(&r, QN_STR(stern));
+    CHECK_OK(rig_read(&r, qn_test_write("reasons.jsonl", text.s, text.n), (qn_examples_options){0}));
+    CHECK_INT(stats(&r).reasons, 3);
+    CHECK_INT(stats(&r).reason[0].n, 2);
+    CHECK_OK(qn_examples_losses(r.e, &said));
+    CHECK_CONTAINS(said.s, "5 × the chat template cannot render it (rows 2, 3, 4, 5, 6): ");
+    CHECK_CONTAINS(said.s, "the word no (row 2) | ");
+    CHECK_CONTAINS(said.s, "the word never (row 3) | ");
+    CHECK_CONTAINS(said.s, "number 5 (row 5)");
+    CHECK(!strstr(said.s, "number 17"), "%s", said.s);
+    qn_buf_drop(&text);
+    qn_buf_drop(&said);
+    rig_drop(&r);
 }
 
 TEST(files_that_are_none_say_so) {
@@ -284,7 +499,10 @@ TEST(files_that_are_none_say_so) {
         {"html.json", "<html>", "begins with '<'"},
         {"label.json", "[{\"prompt\":\"a\",\"completion\":\"b\",\"label\":7}]", "a label is true or false, not 7"},
         {"word.json", "[{\"messages\":[\"a\"]}]", "a message must be an object"},
-        {"hh.json", "[{\"chosen\":\"a\",\"rejected\":\"b\"}]", "begin with \"\\n\\nHuman:\""},
+        {"hh.json", "[{\"chosen\":\"\\n\\nHuman: a\\n\\nAssistant: b\",\"rejected\":\"b\"}]",
+         "begin with \"\\n\\nHuman:\""},
+        {"apart.json", "[{\"chosen\":\"a b\",\"rejected\":\"b b\"}]",
+         "1 × chosen and rejected have no prompt in common (row 1)"},
         {"number.json",
          "[{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":5}]}]",
          "1 × a message without content (row 1)"},
@@ -364,9 +582,9 @@ TEST(a_template_that_refuses_is_a_fault) {
 TEST(the_last_answer_or_everything_can_be_taught) {
     rig r;
     rig_open(&r, (qn_str){0});
-    CHECK_OK(rig_read(&r, fixture("messages.jsonl"), (qn_examples_options){.teach = {QN_TEACH_LAST, 0}}));
+    CHECK_OK(rig_read(&r, fixture("messages.jsonl"), (qn_examples_options){.teach = {.teach = QN_TEACH_LAST}}));
     CHECK_STR(taught(&r, 1, 0), "trying<|im_end|>|");
-    CHECK_OK(rig_read(&r, fixture("messages.jsonl"), (qn_examples_options){.teach = {QN_TEACH_ALL, 0}}));
+    CHECK_OK(rig_read(&r, fixture("messages.jsonl"), (qn_examples_options){.teach = {.teach = QN_TEACH_ALL}}));
     CHECK_INT(stats(&r).taught, stats(&r).tokens);
     rig_drop(&r);
 }
@@ -406,6 +624,28 @@ TEST(no_prompt_stands_on_both_sides) {
     CHECK_OK(rig_read(&r, many("few.jsonl", 4), (qn_examples_options){.validation = 0.01}));
     CHECK_INT(qn_examples_count(r.e, QN_SPLIT_VALIDATION), 1);
     rig_drop(&r);
+}
+
+/* Files that are named for what is held out may hold what is trained on; prompts are compared, as where lots decide. */
+TEST(prompts_that_leak_are_counted) {
+    static const char held[] = "{\"prompt\":\"try 1\",\"completion\":\"another answer\"}\n"
+                               "{\"prompt\":\"never asked\",\"completion\":\"b\"}\n";
+    char *train = strdup(many("taught.jsonl", 20)), *other = strdup(qn_test_write("held.jsonl", held, sizeof held - 1));
+    const char *path[] = {train}, *held_path[1];
+    qn_examples_options o = {.path = path, .n_paths = 1, .held = held_path, .n_held = 1, .context = 1000};
+    rig r;
+    rig_open(&r, (qn_str){0});
+    for (int itself = 0; itself < 2; itself++) {
+        held_path[0] = itself ? train : other;
+        qn_examples_free(r.e);
+        CHECK_OK(qn_examples_read(&r.e, &r.p, r.tok, &o));
+        CHECK_INT(stats(&r).leaked, itself ? 20 : 1);
+    }
+    CHECK_OK(rig_read(&r, train, (qn_examples_options){.validation = 0.3}));
+    CHECK_INT(stats(&r).leaked, 0);
+    rig_drop(&r);
+    free(train);
+    free(other);
 }
 
 /* Each example stands once in an epoch, whole, alone in its piece, with the targets that are taught. */

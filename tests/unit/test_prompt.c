@@ -50,7 +50,7 @@ static void rig_drop(rig *r) {
 }
 
 static int teach(rig *r, qn_teach what, size_t from) {
-    const qn_teach_options o = {what, from};
+    const qn_teach_options o = {.teach = what, .from = from};
     qn_ids_clear(&r->ids);
     qn_buf_clear(&r->taught);
     return qn_prompter_teach(&r->p, r->tok, r->m, &o, &r->ids, &r->taught, &r->turnwise);
@@ -153,6 +153,32 @@ TEST(a_past_that_is_rewritten_is_refused) {
     rig_drop(&r);
     rig_open(&r, QN_STR(forgets), "[{\"role\":\"assistant\",\"content\":\"b\"}]");
     CHECK_FAIL(teach(&r, QN_TEACH_ANSWERS, 0), QN_ETEMPLATE, "message 1");
+    rig_drop(&r);
+}
+
+/* A prompt that opens thoughts which the data do not have: what it adds is said, and what would help. */
+TEST(a_prompt_that_adds_to_the_message_says_so) {
+    static const char opens[] =
+        "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}"
+        "{% if add_generation_prompt %}<|assistant|><think>\n{% endif %}";
+    static const char adds[] =
+        "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}"
+        "{% if add_generation_prompt %}<|assistant|>Well: {% endif %}";
+    rig r;
+    rig_open(&r, QN_STR(opens), TWO);
+    CHECK_FAIL(teach(&r, QN_TEACH_ANSWERS, 0), QN_ETEMPLATE, "the prompt for message 2 is not how");
+    CHECK_CONTAINS(qn_error_message(), "it ends with \"<think>\\n\"");
+    CHECK_CONTAINS(qn_error_message(), "What helps is answers with the thoughts which it opens");
+    CHECK_CONTAINS(qn_error_message(), "chat_template.jinja");
+    rig_drop(&r);
+    rig_open(&r, QN_STR(opens), "[{\"role\":\"user\",\"content\":\"a\"},"
+                                "{\"role\":\"assistant\",\"content\":\"<think>\\nb\\n</think>c\"}]");
+    CHECK_OK(teach(&r, QN_TEACH_ANSWERS, 0));
+    CHECK_STR(taught_text(&r), "b\n</think>c<|end|>");
+    rig_drop(&r);
+    rig_open(&r, QN_STR(adds), TWO);
+    CHECK_FAIL(teach(&r, QN_TEACH_ANSWERS, 0), QN_ETEMPLATE, "it ends with \"Well: \"");
+    CHECK_CONTAINS(qn_error_message(), "What helps is a template that adds nothing there");
     rig_drop(&r);
 }
 

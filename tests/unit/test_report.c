@@ -514,12 +514,14 @@ TEST(preferences_show_their_margins) {
     make(r, &page, &text);
     static const char *const said[] = {
         "What is preferred", "margin of rewards", "75 % of the pairs right, held out, at the end",
-        "Held out, it went from 0.25 to 0.25.", "they are 36 and 61 tokens long",
+        "Held out, it went from 0.25 to 0.25.", "are 36, rejected ones 61 tokens long",
         "Chosen answers have become less probable, by 4 nats an answer", "--rpo-alpha", "sigmoid, at step 2",
     };
     for (size_t i = 0; i < QN_LEN(said); i++)
         CHECK_CONTAINS(page.s, said[i]);
-    CHECK(!strstr(page.s, "Divergence"), "KTO's alone");
+    CHECK(!strstr(page.s, "<h3>Divergence"), "KTO's alone");
+    CHECK_CONTAINS(page.s, "<h3>Lengths</h3>");
+    CHECK_CONTAINS(page.s, "<h3>Log-ratio to the reference</h3>");
     CHECK_CONTAINS(text.s, "less probable");
     qn_buf json = {0};
     qn_jw w;
@@ -535,6 +537,26 @@ TEST(preferences_show_their_margins) {
     make(r, &page, &text);
     CHECK_CONTAINS(page.s, "What is preferred");
     qn_report_free(r);
+    qn_buf_drop(&page);
+    qn_buf_drop(&text);
+}
+
+/* A run that imitates, then one over pairs that goes on with it: the order in which they are named is no matter. */
+TEST(preferences_of_any_run_are_shown) {
+    static const char *const said[] = {
+        "<h2>What is preferred</h2>", "<h3>Margin</h3>", "<h3>Right</h3>", "<h3>Rewards</h3>", "<h3>Lengths</h3>",
+        "<h3>Log-ratio to the reference</h3>", "dpo: Held out, it went from 0.25 to 0.25.",
+        "dpo: At the last step chosen answers are 36", "The runs have other objectives",
+    };
+    qn_buf page = {0}, text = {0};
+    make_and_free(report_of(full_run("sft"), judged_run("dpo")), &page, &text);
+    for (size_t i = 0; i < QN_LEN(said); i++)
+        CHECK_CONTAINS(page.s, said[i]);
+    CHECK_CONTAINS(text.s, "dpo: At the last step chosen answers have");
+    CHECK_CONTAINS(text.s, "Margin");
+    CHECK(!strstr(page.s, "The lowest validation loss"), "of two objectives there is no lowest loss");
+    make_and_free(report_of(full_run("imitates-a"), full_run("imitates-b")), &page, &text);
+    CHECK(!strstr(page.s, "What is preferred"));
     qn_buf_drop(&page);
     qn_buf_drop(&text);
 }
