@@ -49,7 +49,9 @@ static const char notes[] =
     "must be one; all but the numbers is MODEL's: form, dtypes, tokenizer, template.\n"
     "A matrix keeps its dtype without --dtype: a quantized one is quantized anew. --verify then says what that loses:\n"
     "MODEL as F32 with its adapters beside OUT as F32, by the limits of `quern verify` for that dtype; where nothing\n"
-    "was rounded logits may be off by 1/10000 of their spread on average. ties and dare have nothing at run time that\n"
+    "was rounded logits may be off by 1/10000 of their spread on average. A small change may drown in the rounding:\n"
+    "what the adapters do is measured as KL to MODEL without them, and half of it must be kept, which is to say that\n"
+    "OUT is at most half as far from the sum as MODEL is. ties and dare have nothing at run time that\n"
     "they should equal, nor have whole models: the figures say how far from the sum, or from MODEL, OUT is. Exit code\n"
     "13: beyond the limits.\n"
     "JSON: file, format, architecture, method, adapters or models and base, changed (weights), dtype, tensors,\n"
@@ -193,6 +195,17 @@ static int merge(job *j) {
 
 /* ---- what came of it, beside what it was made of ---- */
 
+/* Where rounding was too much, what rounds less. Q8_0 is anew for the weights of other blocks, too. */
+static int name_way_out(const job *j, int rc) {
+    const bool blocks = qn_dtype_get(j->r.dtype)->block > 1;
+    const char *finer = blocks ? ", bf16 little" : "";
+    const char *q8 = blocks && j->r.dtype != QN_Q8_0 ? ", q8_0 perhaps enough less" : "";
+    if (rc != QN_EDIFFER || j->r.rounded == 0)
+        return rc;
+    return qn_fail(rc, "%s. --dtype f32 rounds nothing%s%s; the adapter beside MODEL (--adapter) loses nothing",
+                   qn_error_message(), finer, q8);
+}
+
 /* A merge without rounding has a limit of its own, which grows with the logits. */
 static int check_share(const qn_verify_result *r) {
     if (r->mean_delta <= SHARE_MOST * r->spread)
@@ -223,7 +236,7 @@ static int verify(job *j, qn_jw *w) {
         rc = qn_verify_job_put_text(&v);
     }
     if (rc >= 0)
-        rc = qn_verify_verdict(&v.r);
+        rc = name_way_out(j, qn_verify_verdict(&v.r));
     if (rc >= 0 && same && !rounded)
         rc = check_share(&v.r);
     qn_verify_job_drop(&v);
@@ -289,8 +302,9 @@ static int put_text(job *j) {
                              (long long)j->r.changed, qn_cli_str(j->c, "method"),
                              j->r.rounded ? "" : "; no number was rounded"));
     if (j->r.rounded)
-        QN_TRY(qn_out_printf(j->c, "%lld of %lld matrices were rounded\n", (long long)j->r.rounded,
-                             (long long)j->r.matrices));
+        QN_TRY(qn_out_printf(j->c, "%lld of %lld matrices were rounded%s\n", (long long)j->r.rounded,
+                             (long long)j->r.matrices, qn_cli_flag(j->c, "verify") || j->n_whole
+                                 ? "" : ": a small change may drown in that; --verify measures what is kept of it"));
     return qn_cli_flag(j->c, "verify") ? verify(j, NULL) : 0;
 }
 

@@ -63,6 +63,30 @@ for dtype in q8_0 q4_0; do
 done
 run "$QUERN" merge "$M" "$S/adapter" --out "$S/half.gguf" --dtype f16 --verify
 code 0; out_has 'matrices were rounded'; out_has 'within the limits'
+
+# A faint change beside a large weight of the same block drowns, however small it was: what is kept of it is said, is
+# refused where it is less than half, and the way out holds.
+run "$QUERN" merge "$S/q4_0.gguf" "$S/second:0.03" --out "$S/drowned.gguf"
+code 0; out_has 'a small change may drown in that; --verify measures what is kept of it'
+run "$QUERN" merge "$S/q4_0.gguf" "$S/second:0.03" --out "$S/drowned.gguf" --force --verify
+code 13; out_has 'of what the adapters do: KL from A is'; out_has 'merge: BEYOND the limits'; out_lacks 'may drown'
+err_has 'share kept of what the adapters do'; err_has 'at least 0.5'; err_lacks 'mean KL'
+err_has '--dtype f32 rounds nothing, bf16 little, q8_0 perhaps enough less; the adapter beside MODEL (--adapter)'
+run "$QUERN" merge "$S/q4_0.gguf" "$S/second:0.03" --out "$S/drowned.gguf" --force --verify --json
+code 13; out_has '"adapter_effect": {'; out_has '"kl_without": '
+out_has '"figure": "share kept of what the adapters do"'
+for way in 'f32 0.03' 'q8_0 0.3'; do
+    run "$QUERN" merge "$S/q4_0.gguf" "$S/second:${way#* }" --out "$S/kept.gguf" --dtype ${way% *} --force --verify
+    code 0; out_has '% of what the adapters do: KL from A is'; out_has 'merge: within the limits'
+done
+run "$QUERN" merge "$M" "$S/adapter:0" --out "$S/nothing.gguf" --dtype q4_0 --verify
+code 0; out_has 'kept            the adapters do nothing to these texts'
+few='--weights f32 --tokens 300'
+run "$QUERN" verify "$S/q4_0.gguf" --adapter "$S/second:0.03" "$S/drowned.gguf" $few --expect any --min-kept 1
+code 13; err_has 'share kept of what the adapters do'
+run "$QUERN" verify "$S/q4_0.gguf" --adapter "$S/second:0.03" "$S/q4_0.gguf" $few --expect any
+code 0; out_has 'nothing of what the adapters do'
+
 run "$QUERN" verify "$S/tiny" --adapter "$S/adapter" "$S/merged" --weights f32 --tokens 300
 code 0; out_has 'adapter'; out_has 'merge: within the limits'
 run "$QUERN" verify "$M" "$M" --adapter "$S/adapter" --tokens 100 --json
