@@ -11,7 +11,8 @@
  *   adapter_token_file.c  rows of tokens, read and written
  *
  * Rows of B (and magnitudes) are in memory as in Hugging Face's files; those of Q and K lie in GGUF as the weight's do.
- * Which weights have pairs is told by the tensors, not by target_modules. Where files keep several weights in one
+ * Which weights have pairs is told by the tensors; a target_modules that says otherwise is refused, since PEFT follows
+ * that (adapter_targets.c). Where files keep several weights in one
  * tensor (arch.h: joints) they keep one pair for all of them:
  *
  *     read        q, k, v: A each, and their rows of B; columns of B that are zero there are left out

@@ -28,6 +28,23 @@ run "$QUERN" convert "$S/alone" "$S/b.gguf" --model "$M"
 code 4; err_has 'alone: no such file'
 verdict "$(holds test ! -e "$S/b.gguf")" 'nothing left behind'
 
+# What the configuration says of modules must be what the tensors are for.
+aim() {         # target_modules
+    rm -rf "$S/aimed" && cp -rL "$S/adapter" "$S/aimed"
+    printf '{"peft_type": "LORA", "r": 1, "lora_alpha": 1, "target_modules": %s}' "$1" >"$S/aimed/adapter_config.json"
+    run "$QUERN" generate "$M" --adapter "$S/aimed" -p abc -n 30
+}
+aim '["gate_proj", "up_proj", "down_proj"]'
+code 0; out_is 'yz'; err_lacks target_modules
+aim '["gate_proj", "up_proj", "down_proj", "q_proj"]'
+code 0; out_is 'yz'
+err_has 'aimed/adapter_config.json: target_modules names modules that have no tensors beside it, 1 of them, the first'
+err_has 'the first is model.layers.0.self_attn.q_proj; nothing is added there'
+aim '".*\\.(gate|up)_proj"'
+code 5; out_is ''
+err_has 'aimed/adapter_config.json: target_modules leaves out the module model.layers.0.mlp.down_proj, but tensor'
+err_has 'Put the module into target_modules, or take its tensors out'
+
 # ---- merge: with the adapter c is taken for x ----
 
 answers() {     # MODEL, its answer to abc
