@@ -122,8 +122,7 @@ static int take_words(job *j, const char *path, int64_t V) {
     return qn_adapter_words(&j->words, j->part[j->n - 1].a, path, V);
 }
 
-/* tok: of the model; NULL: it has none. */
-static int open_adapter(job *j, const char *word, const qn_arch *arch, const qn_config *c, const qn_tok *tok) {
+static int open_adapter(job *j, const char *word, const qn_source *s, const qn_arch *arch, const qn_config *c) {
     char *path;
     double scale;
     QN_TRY(qn_adapter_word(word, &path, &scale));
@@ -131,7 +130,7 @@ static int open_adapter(job *j, const char *word, const qn_arch *arch, const qn_
     if (rc >= 0) {
         const qn_adapter *a = j->adapter[j->n];
         j->part[j->n++] = (qn_merge_part){a, scale};
-        rc = tok ? qn_adapter_check_words(a, path, tok, j->model) : 0;
+        rc = qn_adapter_check_source(a, path, s);
         if (rc >= 0 && a->n_tokens && scale != 0)
             rc = take_words(j, path, c->V);
     }
@@ -142,19 +141,13 @@ static int open_adapter(job *j, const char *word, const qn_arch *arch, const qn_
 static int open_adapters(job *j) {
     const qn_arch *arch;
     qn_source *s;
-    qn_tok *tok = NULL;
     qn_config c;
     QN_TRY(qn_source_open(&s, j->model));
     int rc = qn_source_config(s, &arch, &c);
     if (rc >= 0 && j->c->n_args - 1 > QN_ADAPTERS)
         rc = qn_fail(QN_EUSAGE, "merge: %zu adapters; at most %d are possible", j->c->n_args - 1, QN_ADAPTERS);
-    if (rc >= 0)
-        rc = qn_source_tokenizer(s, &tok);
-    if (rc == QN_ENOTFOUND)
-        rc = 0;
     for (size_t i = 1; i < j->c->n_args && rc >= 0; i++)
-        rc = open_adapter(j, qn_cli_arg(j->c, i), arch, &c, tok);
-    qn_tok_free(tok);
+        rc = open_adapter(j, qn_cli_arg(j->c, i), s, arch, &c);
     qn_source_close(s);
     return rc;
 }

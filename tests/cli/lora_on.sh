@@ -121,6 +121,11 @@ err_has 'alien: belongs to a model with another tokenizer'
 run "$QUERN" merge tiny.gguf alien --out alien.gguf
 code 2
 err_has 'alien: belongs to a model with another tokenizer'
+run "$QUERN" convert alien other.gguf --model tiny.gguf
+code 2
+err_has 'alien: belongs to a model with another tokenizer than tiny.gguf: id 0 '
+run ls
+out_lacks other.gguf
 run "$QUERN" train sft tiny --data chats.jsonl --context 64 --steps 2 --lr 1e-2 --sample-every 0 --out moved --quiet
 code 0
 run "$QUERN" generate moved/last --adapter sft/best -p a --tokens 1
