@@ -131,6 +131,22 @@ code 0
 run "$QUERN" generate moved/last --adapter sft/best -p a --tokens 1
 code 0
 err_has 'sft/best: was trained on another model than this one'
+
+# One that somebody else made says of no model what it belongs to; what goes on with it does.
+run "$QUERN" train sft tiny.gguf --adapter "$S/adapter" --data chats.jsonl --context 64 --steps 2 --lr 1e-3 \
+    --sample-every 0 --out foreign --quiet
+code 0
+run grep -aq quern.base "$S/adapter/adapter_model.safetensors"
+code 1
+for model in tiny.gguf tiny; do
+    run "$QUERN" generate $model --adapter foreign/best -p a --tokens 1
+    code 0
+    err_lacks 'another model'
+done
+run "$QUERN" generate moved/last --adapter foreign/best -p a --tokens 1
+code 0
+err_has 'foreign/best: was trained on another model than this one'
+
 run "$QUERN" convert sft/best sft.gguf --model tiny.gguf
 code 0
 for adapter in sft/best sft.gguf "$S/adapter"; do
