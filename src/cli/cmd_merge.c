@@ -96,7 +96,7 @@ static int kind_of_parts(qn_cli *c, bool *whole) {
         bool is;
         QN_TRY(is_whole(qn_cli_arg(c, i), &is));
         if (i > 1 && is != *whole)
-            return qn_fail(QN_EUSAGE, "merge: %s is %s, %s is %s; merge one kind after the other", qn_cli_arg(c, i),
+            return qn_fail(QN_EUSAGE, "%s is %s, %s is %s; merge one kind after the other", qn_cli_arg(c, i),
                            is ? "a whole model" : "none", qn_cli_arg(c, i - 1), is ? "none" : "a whole model");
         *whole = is;
     }
@@ -106,7 +106,7 @@ static int kind_of_parts(qn_cli *c, bool *whole) {
 static int name_models(job *j) {
     j->base = qn_cli_str(j->c, "base");
     if (j->c->n_args > QN_ADAPTERS)
-        return qn_fail(QN_EUSAGE, "merge: %zu models; at most %d are possible", j->c->n_args, QN_ADAPTERS);
+        return qn_fail(QN_EUSAGE, "%zu models; at most %d are possible", j->c->n_args, QN_ADAPTERS);
     for (; j->n_whole < j->c->n_args; j->n_whole++) {
         qn_merge_model *m = &j->whole[j->n_whole];
         QN_TRY(qn_adapter_word(qn_cli_arg(j->c, j->n_whole), &j->path[j->n_whole], &m->weight));
@@ -145,7 +145,7 @@ static int open_adapters(job *j) {
     QN_TRY(qn_source_open(&s, j->model));
     int rc = qn_source_config(s, &arch, &c);
     if (rc >= 0 && j->c->n_args - 1 > QN_ADAPTERS)
-        rc = qn_fail(QN_EUSAGE, "merge: %zu adapters; at most %d are possible", j->c->n_args - 1, QN_ADAPTERS);
+        rc = qn_fail(QN_EUSAGE, "%zu adapters; at most %d are possible", j->c->n_args - 1, QN_ADAPTERS);
     for (size_t i = 1; i < j->c->n_args && rc >= 0; i++)
         rc = open_adapter(j, qn_cli_arg(j->c, i), s, arch, &c);
     qn_source_close(s);

@@ -138,7 +138,7 @@ code 2; err_has 'the same'
 run "$QUERN" merge "$M" "$S/adapter" --out "$S/x.gguf" --density 0.5
 code 2; err_has '--density belongs to --method ties or dare'
 run "$QUERN" merge "$M" "$S/adapter" --out "$S/x.gguf" --method ties --density 0
-code 2; err_has 'the density is 0'
+code 2; err_has 'quern merge: the density is 0'
 run "$QUERN" merge "$M" "$S/nothing:0.5" --out "$S/x.gguf"
 code 4; err_has 'nothing: no such file'
 run "$QUERN" merge "$M" "$S/adapter" --base "$M" --out "$S/x.gguf"
@@ -172,7 +172,7 @@ answers "$S/near" 'defghijklmnopqrstuvwxyz'
 run "$QUERN" merge "$S/tiny" "$S/late" "$S/adapter" --out "$S/x.gguf"
 code 2; err_has 'is a whole model; merge one kind after the other'
 run "$QUERN" merge "$S/tiny" "$S/late" --method dare --out "$S/x.gguf"
-code 2; err_has 'name the model that all come from'
+code 2; err_has 'quern merge: ties and dare look at what training changed: name the model that all come from'
 run "$QUERN" merge "$S/tiny" "$S/late:-1" --out "$S/x.gguf"
 code 2; err_has 'the weights sum to 0'
 run "$QUERN" merge "$S/tiny" "$S/late" --out "$S/late" --force

@@ -77,6 +77,16 @@ code 0
 run cmp cut/last/adapter_model.safetensors whole/last/adapter_model.safetensors
 code 0
 
+# The model that it sits on may lie elsewhere.
+mv tiny.gguf away.gguf
+run "$QUERN" train resume cut --quiet
+code 4
+err_has 'tiny.gguf: the model that this run'\''s adapter sits on is not there'
+err_has 'with --from'
+run "$QUERN" train resume cut --from away.gguf --quiet
+code 0
+mv away.gguf tiny.gguf
+
 # What it began with is watched, and its numbers stand once in a checkpoint.
 run grep -ac 'trained.blk.0' cut/last/training_state.safetensors
 code 1
