@@ -60,6 +60,10 @@ answers "$S/merged.gguf" 'yz'
 run "$QUERN" merge "$S/tiny" "$S/a.gguf" --out "$S/merged" --dtype f32 --verify
 code 0; out_has 'no number was rounded'; out_has 'merge'
 answers "$S/merged" 'yz'
+run "$QUERN" merge "$S/tiny" "$S/a.gguf" --out "$S/merged" --dtype f32 --force --verify --json
+code 0
+limit=$(grep -A2 'greatest difference' "$scratch/out" | grep '"at_most": 0')
+verdict "$(holds test -z "$limit")" 'the mean is judged, not the worst logit'
 run "$QUERN" merge "$S/tiny" "$S/adapter:0" --out "$S/same" --dtype f32
 code 0
 answers "$S/same" 'defghijklmnopqrstuvwxyz'
