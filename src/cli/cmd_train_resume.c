@@ -237,6 +237,9 @@ static int open_all(qn_training *t, manifest *m, const char *data) {
         qn_buf_clear(&m->from);
         QN_TRY(qn_buf_put(&m->from, elsewhere.s, elsewhere.n));
     }
+    if (m->from.n && t->recipe.lora.rank > 0 && !qn_is_file(m->from.s) && !qn_is_dir(m->from.s))
+        return qn_fail(QN_ENOTFOUND, "%s: the model that this run's adapter sits on is not there; name it "
+                       "with --from", m->from.s);
     QN_TRY(keep(&t->from, &m->from));
     t->n_added = m->n_added;
     memcpy(t->added, m->added, sizeof t->added);

@@ -21,6 +21,7 @@ static const qn_opt opts[] = {
     QN_OPT_FLOAT("", "min-top1", NULL, 0, 100, "limit: positions with the same likeliest token, in %"),
     QN_OPT_FLOAT("", "max-ppl", NULL, 0, QN_NO_LIMIT, "limit: how far B's perplexity is off A's, in %"),
     QN_OPT_FLOAT("", "max-lost", NULL, 0, 100, "limit: what recall may lose on a task, in points"),
+    QN_OPT_FLOAT("", "min-kept", NULL, 0, 100, "limit: what B keeps of what A's adapters do, in %"),
     QN_OPTS_MODEL,
     QN_OPT_ENUM("", "kv", NULL, QN_KV_CHOICES, "store keys and values like this; without it what is fastest here"),
     QN_OPT_JSON,
@@ -41,7 +42,9 @@ static const char notes[] =
     "exact asks for the same bits; merge and convert for what another order of sums, or rounding to 16 bits, changes; "
     "quantize for a mean KL of 0.05, 90 % of likeliest tokens, 5 % of perplexity; any for nothing "
     "(docs/EVALUATION.md has the table). A limit on the command line takes the place of the relation's own.\n"
-    "--adapter belongs to the model that it stands behind; on A alone it expects merge, on B any.\n"
+    "--adapter belongs to the model that it stands behind; on A alone it expects merge, on B any. On A alone, what it "
+    "does is measured, too: of that B keeps 1 - KL(A||B) / KL(A||A without it), half at least where numbers were "
+    "rounded.\n"
     "Beyond a limit the exit code is 13; so it is for tokenizers that differ, whose first difference is named. Where "
     "numbers are the same but are stored otherwise, --weights f32 compares the numbers and not their products.\n"
     "The same two models give the same digits on every run; the fingerprint is that of the tokens that were fed.";
@@ -114,6 +117,7 @@ static void take_limits(const qn_cli *c, qn_verify_limits *l) {
     take(c, "min-top1", 100, &l->top1);
     take(c, "max-ppl", 100, &l->ppl);
     take(c, "max-lost", 100, &l->facts);
+    take(c, "min-kept", 100, &l->kept);
 }
 
 static int put_json(qn_cli *c, job *j) {

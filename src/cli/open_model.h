@@ -64,12 +64,6 @@ int qn_adapter_word(const char *word, char **path, double *scale);
 int qn_open_adapter(qn_opened *m, const char *word);
 /* Where tokenizer and template come from: the model, or an adapter that brings tokens of its own. */
 const qn_source *qn_opened_words(const qn_opened *m);
-/* The tokenizer beside an adapter with rows of tokens for a model of V rows, to be closed; NULL: none is there, and the
- * model knows all of them. QN_ENOTFOUND: it does not. */
-int qn_adapter_words(qn_source **out, const qn_adapter *a, const char *path, int64_t V);
-/* Does the tokenizer beside an adapter, if there is one, mean by an id what the model's does (`model` names that)? But
- * for tokens that the adapter has rows of, and ids that only one of them has. QN_EINVAL names the first other id. */
-int qn_adapter_check_words(const qn_adapter *a, const char *path, const qn_tok *tok, const char *model);
 /* A model among several: its path, as it stands on the command line, and its adapters as --adapter names them. */
 typedef struct { const char *path, *adapter[QN_ADAPTERS]; size_t n_adapters; } qn_model_word;
 /* Each --adapter to the model that it stands behind; to the only one, wherever it stands. QN_EUSAGE: it stands in front

@@ -44,8 +44,10 @@ static int make_fresh(qn_training *t) {
     return qn_adapter_fresh(&t->adapter, t->model, &lora, t->pool);
 }
 
+/* Whoever made it, from here on it belongs to this model; where it named another one, that was said. */
 static int read_begun(qn_training *t) {
     QN_TRY(qn_adapter_read(&t->adapter, t->begun, t->model));
+    qn_model_pedigree(t->model, t->adapter->pedigree);
     qn_adapter_fingerprint(t->adapter, t->begun_print);
     return 0;
 }

@@ -21,7 +21,7 @@ static int open_session(qn_verify_job *j, qn_opened *m) {
 }
 
 static int open_side(qn_verify_job *j, const qn_model_word *w, qn_opened *m, qn_verify_side *s) {
-    QN_TRY(qn_open_word(j->c, w, j->weights, m == &j->b ? &j->a : NULL, m));
+    QN_TRY(qn_open_word(j->c, w, j->weights, m == &j->a ? NULL : &j->a, m));
     QN_TRY(open_session(j, m));
     *s = (qn_verify_side){.name = w->path, .session = m->session, .tok = m->tok};
     const int found = qn_source_chat_template(qn_opened_words(m), &s->chat_template);
@@ -37,17 +37,23 @@ static int on_tokens(void *arg, int64_t done, int64_t total) {
 }
 
 int qn_verify_job_run(qn_verify_job *j, const char *a, const char *b) {
-    qn_verify_side x, y;
+    const qn_model_word alone = {.path = a};
+    qn_verify_side x, y, bare;
     j->word[0].path = a;
     j->word[1].path = b;
     QN_TRY(open_side(j, &j->word[0], &j->a, &x));
     QN_TRY(open_side(j, &j->word[1], &j->b, &y));
+    if (j->word[0].n_adapters > 0 && j->word[1].n_adapters == 0) {
+        QN_TRY(open_side(j, &alone, &j->bare, &bare));
+        j->o.bare = &bare;
+    }
     if (j->detect)
         j->o.relation = qn_verify_detect(j->a.model, j->b.model);
     j->o.progress = on_tokens;
     j->o.arg = j;
     qn_progress_init(&j->bar, j->c, "setting side by side", 0, "tokens");
     const int rc = qn_verify_run(&x, &y, &j->o, &j->r);
+    j->o.bare = NULL;
     qn_progress_drop(&j->bar);
     return rc;
 }
@@ -76,7 +82,8 @@ int qn_verify_job_put_text(qn_verify_job *j) {
 
 void qn_verify_job_drop(qn_verify_job *j) {
     qn_verify_drop(&j->r);
-    qn_opened_drop(&j->b);                  /* it may have A's weights */
+    qn_opened_drop(&j->bare);               /* it has A's weights, and B may */
+    qn_opened_drop(&j->b);
     qn_opened_drop(&j->a);
 }
 

@@ -21,7 +21,7 @@ typedef struct {
     qn_model_word word[2];          /* of A and B: their adapters (open_model.h); the run sets the paths */
     qn_verify_options o;
     /* filled by the run */
-    qn_opened a, b;
+    qn_opened a, b, bare;           /* bare: A without its adapters, where B has none: what they do is measured, too */
     qn_verify_result r;
     qn_progress bar;
 } qn_verify_job;

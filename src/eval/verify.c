@@ -19,7 +19,7 @@ typedef struct {
     qn_row_pairs pairs;
     double *kl; size_t n_kl, kl_cap;        /* of each row of a text */
     double delta, spread, nll_a, nll_b;     /* sums */
-    int64_t at_span;
+    int64_t at_span, fed;
     int32_t next[2];                /* the likeliest of A, of B */
 } verify;
 
@@ -82,18 +82,64 @@ static int in_side(const qn_verify_side *s, int rc) {
     return rc < 0 && rc != QN_ECANCEL && rc != QN_ENOMEM ? qn_fail_in(rc, "%s", s->name) : rc;
 }
 
+static int tell_progress(verify *v) {
+    const int64_t total = (int64_t)v->ids.ids.n + (v->o->bare ? v->r->tokens : 0);
+    v->fed += span_of(v)->n;
+    return v->o->progress ? v->o->progress(v->o->arg, v->fed, total) : 0;
+}
+
 static int feed_all(verify *v) {
-    int64_t done = 0;
     for (v->at_span = 0; v->at_span < (int64_t)v->ids.n; v->at_span++) {
         const qn_verify_span *s = span_of(v);
         const int rc = qn_row_pairs_feed(&v->pairs, v->ids.ids.v + s->begin, s->n, 0, on_rows, v);
         QN_TRY(in_side(v->pairs.failed ? v->b : v->a, rc));
-        done += s->n;
-        if (v->o->progress)
-            QN_TRY(v->o->progress(v->o->arg, done, (int64_t)v->ids.ids.n));
+        QN_TRY(tell_progress(v));
     }
     return 0;
 }
+
+/* ---- what A's adapters do ---- */
+
+typedef struct { qn_row_pairs pairs; double kl; int64_t rows; } yardstick;
+
+static int on_bare_rows(void *arg, QN_UNUSED int64_t position, const float *a, const float *bare) {
+    yardstick *y = arg;
+    const qn_row_pair x = qn_row_pair_of(a, bare, y->pairs.V);
+    y->kl += x.numbers ? x.kl : 0;
+    y->rows += x.numbers;
+    return 0;
+}
+
+/* Not so where an adapter brings tokens and a text has them. */
+static bool bare_knows_all(const verify *v) {
+    for (int64_t i = 0; i < v->r->tokens; i++)
+        if (v->ids.ids.v[i] >= qn_session_vocabulary(v->o->bare->session))
+            return false;
+    return true;
+}
+
+/* The texts again: they stand before the ids that are drawn. */
+static int measure_effect(verify *v) {
+    yardstick y = {0};
+    int rc;
+    if (!v->o->bare || !bare_knows_all(v))
+        return 0;
+    QN_TRY_OUT(qn_row_pairs_init(&y.pairs, v->a->session, v->o->bare->session));
+    for (v->at_span = 0; v->at_span < (int64_t)v->ids.n && span_of(v)->text; v->at_span++) {
+        const qn_verify_span *s = span_of(v);
+        rc = qn_row_pairs_feed(&y.pairs, v->ids.ids.v + s->begin, s->n, 0, on_bare_rows, &y);
+        QN_TRY_OUT(in_side(y.pairs.failed ? v->o->bare : v->a, rc));
+        QN_TRY_OUT(tell_progress(v));
+    }
+    v->r->effect = y.kl / (double)y.rows;
+out:
+    qn_row_pairs_drop(&y.pairs);
+    return rc;
+}
+
+double qn_verify_kept(const qn_verify_result *r) { return r->effect > 0 ? 1 - r->kl_mean / r->effect : NAN; }
+
+/* ---- summed up ---- */
 
 static int ascending(const void *a, const void *b) {
     const double x = *(const double *)a, y = *(const double *)b;
@@ -254,6 +300,7 @@ static void change_limits(qn_verify_limits *l, const qn_verify_limits *asked) {
     change_one(&l->top1, asked->top1);
     change_one(&l->ppl, asked->ppl);
     change_one(&l->facts, asked->facts);
+    change_one(&l->kept, asked->kept);
 }
 
 static int start(verify *v) {
@@ -271,6 +318,7 @@ static int run_all(verify *v) {
     QN_TRY(qn_verify_ids_make(&v->ids, v->a, v->b, v->o, v->r));
     QN_TRY(start(v));
     QN_TRY(feed_all(v));
+    QN_TRY(measure_effect(v));
     QN_TRY(sum_up(v));
     QN_TRY(continue_all(v));
     QN_TRY(run_tasks(v));
@@ -282,7 +330,7 @@ int qn_verify_run(const qn_verify_side *a, const qn_verify_side *b, const qn_ver
     verify v = {.a = a, .b = b, .o = o, .r = r};
     const double begin = qn_now();
     *r = (qn_verify_result){.a = a->name, .b = b->name, .relation = o->relation, .worst_sequence = -1,
-                            .worst_position = -1};
+                            .worst_position = -1, .effect = NAN};
     const int rc = run_all(&v);
     qn_verify_ids_drop(&v.ids);
     qn_row_pairs_drop(&v.pairs);

@@ -46,13 +46,14 @@ typedef struct {
     double top1;                /* least share of positions with the same likeliest token */
     double ppl;                 /* |ppl B / ppl A − 1| */
     double facts;               /* share of a task's items that B may lose */
+    double kept;                /* least share that B keeps of what A's adapters do (qn_verify_kept) */
 } qn_verify_limits;
 
 /* The coarsest dtype of a model's matrices: blocks before 16 bits before F32. */
 qn_dtype qn_verify_coarsest(const qn_model *m);
 /* The documented defaults (docs/EVALUATION.md), by the coarsest dtype of each model. */
 qn_verify_limits qn_verify_limits_of(qn_verify_relation r, qn_dtype a, qn_dtype b);
-#define QN_VERIFY_NO_LIMITS ((qn_verify_limits){false, NAN, NAN, NAN, NAN, NAN})
+#define QN_VERIFY_NO_LIMITS ((qn_verify_limits){false, NAN, NAN, NAN, NAN, NAN, NAN})
 /* What two models look like: EXACT where their identities are one, QUANTIZE where one has blocks, else CONVERT. */
 qn_verify_relation qn_verify_detect(const qn_model *a, const qn_model *b);
 
@@ -76,6 +77,8 @@ typedef struct {
     int64_t tokens;                     /* most of the texts; 0: 2048. Texts that are built in share them */
     int64_t drawn;                      /* sequences of drawn ids, 32 each; 0: 8; −1: none */
     uint64_t seed;                      /* of the draws, and of the intervals of tasks */
+    const qn_verify_side *bare;         /* A without its adapters, a third session: what they do is the yardstick of
+                                         * what B lost; NULL: nothing is measured by it */
     const qn_task *const *tasks; int64_t n_tasks;
     int64_t task_limit;                 /* items of each, spread evenly; 0: all */
     qn_verify_progress_fn *progress; void *arg;
@@ -116,6 +119,7 @@ typedef struct {
     int64_t worst_sequence, worst_position;     /* −1: nothing differs */
     qn_buf worst_text;                  /* what stands before it, its end */
     double top1;                        /* NaN: no rows */
+    double effect;                      /* mean KL(A‖A without its adapters); NaN: was not measured */
     int64_t scored, bytes;              /* tokens with a next one, bytes of those */
     double ppl_a, ppl_b, ppl_ratio, bits_a, bits_b;     /* bits per byte */
     /* greedy continuations */
@@ -133,6 +137,9 @@ typedef struct {
  * sessions and tasks give. Logits that are no numbers are no error: they are counted, and fail the verdict. */
 int qn_verify_run(const qn_verify_side *a, const qn_verify_side *b, const qn_verify_options *o, qn_verify_result *r);
 void qn_verify_drop(qn_verify_result *r);
+/* What B keeps of what A's adapters do to the texts: 1 − KL(A‖B) / KL(A‖A without them). 1: all of it; 0: B is as far
+ * from A as if it had none of it, below 0: farther. NaN: not measured, or they do nothing. */
+double qn_verify_kept(const qn_verify_result *r);
 /* 0, or QN_EDIFFER: the message names each figure that is beyond its limit. */
 int qn_verify_verdict(const qn_verify_result *r);
 

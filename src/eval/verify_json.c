@@ -69,6 +69,16 @@ static void put_texts(const qn_verify_result *r, qn_jw *w) {
     qn_jw_close(w);
 }
 
+/* Where A has adapters and B has none; kept is null where they do nothing. */
+static void put_kept(const qn_verify_result *r, qn_jw *w) {
+    if (isnan(r->effect))
+        return;
+    qn_field_open(w, "adapter_effect", '{');
+    qn_field_f64(w, "kl_without", r->effect);
+    qn_field_f64(w, "kept", qn_verify_kept(r));
+    qn_jw_close(w);
+}
+
 static void put_facts(const qn_verify_result *r, qn_jw *w) {
     qn_field_open(w, "facts", '[');
     for (int64_t i = 0; i < r->facts; i++) {
@@ -111,6 +121,7 @@ void qn_verify_json(const qn_verify_result *r, qn_jw *w) {
     put_fed(r, w);
     put_logits(r, w);
     put_texts(r, w);
+    put_kept(r, w);
     put_facts(r, w);
     put_checks(r, w);
     qn_field_f64(w, "seconds", r->seconds);

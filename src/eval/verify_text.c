@@ -46,6 +46,21 @@ static int put_texts(const qn_verify_result *r, qn_buf *out) {
                          (long long)r->prompts, (long long)r->length, (long long)r->shared_least, r->shared_mean);
 }
 
+/* What was lost beside what there was to lose. */
+static int put_kept(const qn_verify_result *r, qn_buf *out) {
+    const double kept = qn_verify_kept(r);
+    if (isnan(r->effect))
+        return 0;
+    if (isnan(kept))
+        return qn_buf_puts(out, "kept            the adapters do nothing to these texts\n");
+    QN_TRY(qn_buf_puts(out, "kept            "));
+    if (kept > 0)
+        QN_TRY(qn_buf_printf(out, "%.1f %% of what the adapters do", 100 * kept));
+    else
+        QN_TRY(qn_buf_puts(out, "nothing of what the adapters do"));
+    return qn_buf_printf(out, ": KL from A is %.3g to B, %.3g to A without them\n", r->kl_mean, r->effect);
+}
+
 static int put_facts(const qn_verify_result *r, qn_buf *out) {
     for (int64_t i = 0; i < r->facts; i++) {
         const qn_verify_fact *f = &r->fact[i];
@@ -59,6 +74,7 @@ static int put_facts(const qn_verify_result *r, qn_buf *out) {
 int qn_verify_put_text(const qn_verify_result *r, qn_buf *out) {
     QN_TRY(put_logits(r, out));
     QN_TRY(put_texts(r, out));
+    QN_TRY(put_kept(r, out));
     QN_TRY(put_facts(r, out));
     QN_TRY(qn_buf_printf(out, "fed             %s, %lld tokens, and %lld drawn by seed %llu; fingerprint %016llx; "
                          "%.1f s\n", r->own_text ? "the text that was given" : "texts that are built in",

@@ -276,6 +276,7 @@ static int convert(const char *in, const char *out, const char *model, bool to_g
     QN_TRY_OUT(open_base(in, model, &base, &s));
     QN_TRY_OUT(qn_source_config(s, &arch, &c));
     QN_TRY_OUT(qn_adapter_open(&a, in, arch, &c));
+    QN_TRY_OUT(qn_adapter_check_source(a, in, s));
     const char *named = base.n ? base.s : model;
     if (a->n_tokens && !to_gguf)
         QN_TRY_OUT(copy_words(in, out));

@@ -8,10 +8,11 @@
  *   adapter_file.c    which of them a path is              adapter_peft.c   PEFT's configuration, read and written
  *   adapter_pairs.c   tensors into pairs, all checked      adapter_gguf.c   GGUF's keys, read and written
  *   adapter_group.c   pairs into tensors                   adapter_numbers.c   and back, where pairs are known
- *   adapter_token_file.c  rows of tokens, read and written
+ *   adapter_token_file.c  rows of tokens, read and written   adapter_words.c   the tokenizer beside it
  *
  * Rows of B (and magnitudes) are in memory as in Hugging Face's files; those of Q and K lie in GGUF as the weight's do.
- * Which weights have pairs is told by the tensors, not by target_modules. Where files keep several weights in one
+ * Which weights have pairs is told by the tensors; a target_modules that says otherwise is refused, since PEFT follows
+ * that (adapter_targets.c). Where files keep several weights in one
  * tensor (arch.h: joints) they keep one pair for all of them:
  *
  *     read        q, k, v: A each, and their rows of B; columns of B that are zero there are left out
@@ -44,6 +45,15 @@ int qn_adapter_form_of(const char *path, qn_buf *where);
 /* The base that the files name; 1 found, 0 they name none. */
 int qn_adapter_base(const char *path, qn_buf *base);
 
+/* The tokenizer beside an adapter with rows of tokens for a model of V rows, to be closed; NULL: none is there, and the
+ * model knows all of them. QN_ENOTFOUND: it does not. */
+int qn_adapter_words(qn_source **out, const qn_adapter *a, const char *path, int64_t V);
+/* Does the tokenizer beside an adapter, if there is one, mean by an id what the model's does (`model` names that)? But
+ * for tokens that the adapter has rows of, and ids that only one of them has. QN_EINVAL names the first other id. */
+int qn_adapter_check_words(const qn_adapter *a, const char *path, const qn_tok *tok, const char *model);
+/* The same for a model of which nothing is read yet; one without a tokenizer has nothing to say. */
+int qn_adapter_check_source(const qn_adapter *a, const char *path, const qn_source *model);
+
 /* Writes; `base` names the model for readers (NULL: nobody knows). Nothing stands under its name before all of it is
  * written; adapter_config.json comes last. The directory is made where there is none. QN_EUNSUPPORTED: DoRA as GGUF,
  * which has no magnitudes, rows of tokens as GGUF, and DoRA on a part of a joint tensor; QN_EIO, QN_ENOMEM. */
@@ -55,7 +65,7 @@ int qn_adapter_load(qn_adapter *a, const qn_config *c, const char *dir);
 
 /* From one form to the other, or to the same: `out` ends in .gguf or names a directory. `model` is any form of the
  * model that it belongs to, or NULL: the base that the adapter names, if that is here. QN_EINVAL: both are the same, or
- * out exists (without force). */
+ * out exists (without force), or the model's tokenizer is another one than that beside the adapter. */
 typedef struct {
     bool is_gguf, dora;             /* what was written */
     const char *arch;               /* static */

@@ -29,6 +29,25 @@ int qn_adapter_gguf_said(qn_adapter_said *said, const qn_meta *m, const qn_arch 
 /* What a pattern of adapter_config.json says of a module ("model.layers.0.self_attn.q_proj"); 1 found, 0 nothing. */
 int qn_adapter_pattern(const qn_meta *config, const char *table, qn_str module, double *out);
 
+/* The modules that adapter_config.json asks for (adapter_targets.c). UNSAID: nothing is said of them. */
+typedef enum { QN_MODULES_UNSAID, QN_MODULES_ALL, QN_MODULES_LIST, QN_MODULES_PATTERN } qn_modules_form;
+typedef struct {
+    qn_modules_form form;
+    qn_meta_array list;
+    struct qn_regex *regex;
+    struct qn_regex_work *work;
+} qn_adapter_modules;
+typedef struct {
+    qn_adapter_modules target, exclude;
+    int64_t *layer;                     /* [n_layers] that layers_to_transform lists; 0: it does not */
+    size_t n_layers;
+} qn_adapter_targets;
+/* Borrows the configuration; NULL asks for nothing. Drop it in any case. */
+int qn_adapter_targets_read(qn_adapter_targets *t, const qn_meta *config);
+void qn_adapter_targets_drop(qn_adapter_targets *t);
+/* Does PEFT put a pair there? Where nothing is said, yes. *by: the member that says no. */
+int qn_adapter_targets_has(const qn_adapter_targets *t, qn_str module, int64_t layer, const char **by);
+
 /* All pairs of the file as an adapter called `name`. */
 int qn_adapter_pairs(qn_adapter **out, const qn_adapter_said *said, const char *name, const qn_arch *arch,
                      const qn_config *c);

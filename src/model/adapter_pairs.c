@@ -24,6 +24,7 @@ typedef struct {
     const qn_arch *arch;
     const qn_config *c;
     const char *name;
+    qn_adapter_targets targets;
     bool *used;                         /* [tensors of the file] */
     entry *e;                           /* [n] */
     size_t n, cap;
@@ -141,6 +142,77 @@ static int check_leftovers(const reading *r) {
     if (r->n == 0)
         return qn_fail(QN_EFORMAT, "%s: holds no tensors", r->said->path);
     return 0;
+}
+
+/* ---- what the configuration asks for ---- */
+
+/* The module of a tensor as the file has it: some directories leave the family's prefix out. */
+static int module_in_file(const entry *e, qn_str *module) {
+    for (int i = 0; i < QN_LORA_TENSORS; i++) {
+        if (!e->t[i])
+            continue;
+        const qn_str name = e->t[i]->name;
+        const char *end = memmem(name.s, name.n, ".lora_", strlen(".lora_"));
+        const size_t prefix = strlen(QN_PEFT_PREFIX);
+        *module = (qn_str){name.s + prefix, (size_t)(end - name.s) - prefix};
+        return i;
+    }
+    return -1;
+}
+
+/* PEFT would leave the pair out, so that one adapter meant two things. */
+static int check_targeted(const reading *r, const entry *e) {
+    const char *by;
+    qn_str module;
+    const int which = module_in_file(e, &module);
+    const int has = qn_adapter_targets_has(&r->targets, module, e->layer, &by);
+    if (has != 0)
+        return has;
+    return qn_fail(QN_EFORMAT, "%s: %s leaves out the module %.*s, but tensor %.*s is there; PEFT would pass over it. "
+                   "Put the module into %s, or take its tensors out of adapter_model.safetensors",
+                   qn_meta_name(r->said->config), by, QN_STR_ARG(module), QN_STR_ARG(e->t[which]->name), by);
+}
+
+/* What the configuration asks for and the file has not: PEFT begins it anew, which adds nothing. */
+static int count_missing(const reading *r, int64_t *n, qn_buf *first) {
+    qn_buf module = {0};
+    size_t at = 0;
+    int rc = 0;
+    for (int64_t layer = 0; layer < r->c->layers; layer++)
+        for (size_t i = 0; i < r->arch->n_params; i++) {
+            const qn_param *p = &r->arch->params[i], *part[4];
+            const char *by;
+            if (!(p->flags & QN_LORA) || !qn_param_per_layer(p) || !qn_adapter_parts(r->arch, p, part) || part[0] != p)
+                continue;
+            if (at < r->n && r->e[at].layer == layer && r->e[at].part[0] == p) {
+                at++;
+                continue;
+            }
+            QN_TRY_OUT(qn_adapter_module(r->arch, p, false, layer, &module));
+            QN_TRY_OUT(qn_adapter_targets_has(&r->targets, qn_buf_view(&module), layer, &by));
+            if (rc > 0 && ++*n == 1)
+                QN_TRY_OUT(qn_buf_puts(first, module.s));
+        }
+    rc = 0;
+out:
+    qn_buf_drop(&module);
+    return rc;
+}
+
+static int check_targets(reading *r) {
+    qn_buf first = {0};
+    int64_t missing = 0;
+    QN_TRY(qn_adapter_targets_read(&r->targets, r->said->config));
+    if (r->targets.target.form == QN_MODULES_UNSAID && r->targets.exclude.form == QN_MODULES_UNSAID)
+        return 0;
+    for (size_t i = 0; i < r->n; i++)
+        QN_TRY(check_targeted(r, &r->e[i]));
+    const int rc = r->targets.target.form == QN_MODULES_UNSAID ? 0 : count_missing(r, &missing, &first);
+    if (rc >= 0 && missing > 0)
+        qn_log(QN_LOG_WARN, "%s: target_modules names modules that have no tensors beside it, %lld of them, the first "
+               "is %s; nothing is added there", qn_meta_name(r->said->config), (long long)missing, first.s);
+    qn_buf_drop(&first);
+    return rc;
 }
 
 /* ---- checked ---- */
@@ -382,6 +454,7 @@ static int read_pairs(reading *r) {
     QN_TRY(find_all(r));
     QN_TRY(qn_adapter_tokens_read(r->said, NULL, r->arch, r->c, r->used));
     QN_TRY(check_leftovers(r));
+    QN_TRY(check_targets(r));
     QN_TRY(check_all(r));
     QN_TRY(list_all(r));
     for (size_t i = 0; i < r->n; i++)
@@ -399,6 +472,7 @@ int qn_adapter_pairs(qn_adapter **out, const qn_adapter_said *said, const char *
                      const qn_config *c) {
     reading r = {.said = said, .arch = arch, .c = c, .name = name};
     const int rc = read_pairs(&r);
+    qn_adapter_targets_drop(&r.targets);
     qn_free(r.used);
     qn_free(r.e);
     qn_free(r.lora);

@@ -175,7 +175,7 @@ int qn_merge_check(const qn_merge_options *o) {
     const bool dense = o->method == QN_MERGE_LINEAR || o->method == QN_MERGE_SLERP;
     if (dense || (o->density > 0 && o->density <= 1))
         return 0;
-    return qn_fail(QN_EINVAL, "merge: the density is %g; expected a share above 0, 1 at most", o->density);
+    return qn_fail(QN_EINVAL, "the density is %g; expected a share above 0, 1 at most", o->density);
 }
 
 /* One tokenizer, and a row for each of its tokens. */
@@ -196,13 +196,13 @@ static int check_tokens(const qn_merge_part *part, size_t n, int64_t V) {
 
 static int check(const qn_merge_part *part, size_t n, const qn_merge_options *o) {
     if (n == 0 || n > QN_ADAPTERS)
-        return qn_fail(QN_EINVAL, "merge: %zu adapters; expected 1 to %d", n, QN_ADAPTERS);
+        return qn_fail(QN_EINVAL, "%zu adapters; expected 1 to %d", n, QN_ADAPTERS);
     if (o->method == QN_MERGE_SLERP)
-        return qn_fail(QN_EINVAL, "merge: slerp goes between two whole models; adapters have linear, ties, dare");
+        return qn_fail(QN_EINVAL, "slerp goes between two whole models; adapters have linear, ties, dare");
     QN_TRY(qn_merge_check(o));
     for (size_t i = 0; i < n; i++)
         if (!isfinite(part[i].scale))
-            return qn_fail(QN_EINVAL, "merge: the weight of %s is no number", part[i].a->name);
+            return qn_fail(QN_EINVAL, "the weight of %s is no number", part[i].a->name);
     return 0;
 }
 

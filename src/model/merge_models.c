@@ -239,12 +239,12 @@ static bool wants(void *arg, const qn_param *p, int64_t layer) {
 static int check(size_t n, const char *base, const qn_merge_options *o) {
     const bool differences = o->method == QN_MERGE_TIES || o->method == QN_MERGE_DARE;
     if (n < 2 || n > QN_ADAPTERS)
-        return qn_fail(QN_EINVAL, "merge: %zu models; expected 2 to %d", n, QN_ADAPTERS);
+        return qn_fail(QN_EINVAL, "%zu models; expected 2 to %d", n, QN_ADAPTERS);
     if (differences && !base)
-        return qn_fail(QN_EINVAL, "merge: ties and dare look at what training changed: name the model that all come "
+        return qn_fail(QN_EINVAL, "ties and dare look at what training changed: name the model that all come "
                        "from as the base");
     if (o->method == QN_MERGE_SLERP && (n != 2 || base))
-        return qn_fail(QN_EINVAL, "merge: slerp goes between two models, without a base");
+        return qn_fail(QN_EINVAL, "slerp goes between two models, without a base");
     return qn_merge_check(o);
 }
 
@@ -254,15 +254,15 @@ int qn_merge_shares(const qn_merge_model *model, size_t n, const char *base, con
     QN_TRY(check(n, base, o));
     for (size_t i = 0; i < n; i++) {
         if (!isfinite(model[i].weight))
-            return qn_fail(QN_EINVAL, "merge: the weight of %s is no number", model[i].path);
+            return qn_fail(QN_EINVAL, "the weight of %s is no number", model[i].path);
         if (o->method == QN_MERGE_SLERP && model[i].weight < 0)
-            return qn_fail(QN_EINVAL, "merge: the weight of %s is %g; slerp goes between models, not beyond them",
+            return qn_fail(QN_EINVAL, "the weight of %s is %g; slerp goes between models, not beyond them",
                            model[i].path, model[i].weight);
         sum += model[i].weight;
         size += fabs(model[i].weight);
     }
     if (!base && !(fabs(sum) > 1e-8 * size))
-        return qn_fail(QN_EINVAL, "merge: the weights sum to %g: there is no mean of that; beside a base (--base) they "
+        return qn_fail(QN_EINVAL, "the weights sum to %g: there is no mean of that; beside a base (--base) they "
                        "need not sum to anything", sum);
     for (size_t i = 0; i < n; i++)
         share[i] = base ? model[i].weight : model[i].weight / sum;

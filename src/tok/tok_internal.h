@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <string.h>
 
+#include "tok/regex.h"
 #include "tok/tok.h"
 
 /* ---- bytelevel.c ---- */
@@ -33,17 +34,6 @@ bool qn_char_is_word(uint32_t c);                                       /* \w: A
 bool qn_char_is_mark(uint32_t c);                                       /* M* */
 bool qn_char_is_accent(uint32_t c);                                     /* Mn */
 bool qn_char_is_control(uint32_t c);                                    /* Cc, Cf, Co, without \t, \n, \r */
-
-/* ---- regex.c ---- */
-typedef struct qn_regex qn_regex;
-typedef struct qn_regex_work qn_regex_work;                             /* match data and JIT stack: one per thread */
-int qn_regex_new(qn_regex **out, qn_str pattern);                       /* QN_EUNSUPPORTED says what is not known */
-void qn_regex_free(qn_regex *re);
-int qn_regex_work_new(qn_regex_work **out);
-void qn_regex_work_free(qn_regex_work *w);
-/* The first match in s (valid UTF-8) from offset `from`, at a character's border: 1 and its range, 0, or <0. */
-int qn_regex_find(const qn_regex *re, qn_regex_work *w, const char *s, size_t n, size_t from, size_t *begin,
-                  size_t *end);
 
 /* ---- added.c ---- */
 typedef struct qn_added qn_added;                                       /* a matcher over added tokens */

@@ -28,6 +28,23 @@ run "$QUERN" convert "$S/alone" "$S/b.gguf" --model "$M"
 code 4; err_has 'alone: no such file'
 verdict "$(holds test ! -e "$S/b.gguf")" 'nothing left behind'
 
+# What the configuration says of modules must be what the tensors are for.
+aim() {         # target_modules
+    rm -rf "$S/aimed" && cp -rL "$S/adapter" "$S/aimed"
+    printf '{"peft_type": "LORA", "r": 1, "lora_alpha": 1, "target_modules": %s}' "$1" >"$S/aimed/adapter_config.json"
+    run "$QUERN" generate "$M" --adapter "$S/aimed" -p abc -n 30
+}
+aim '["gate_proj", "up_proj", "down_proj"]'
+code 0; out_is 'yz'; err_lacks target_modules
+aim '["gate_proj", "up_proj", "down_proj", "q_proj"]'
+code 0; out_is 'yz'
+err_has 'aimed/adapter_config.json: target_modules names modules that have no tensors beside it, 1 of them, the first'
+err_has 'the first is model.layers.0.self_attn.q_proj; nothing is added there'
+aim '".*\\.(gate|up)_proj"'
+code 5; out_is ''
+err_has 'aimed/adapter_config.json: target_modules leaves out the module model.layers.0.mlp.down_proj, but tensor'
+err_has 'Put the module into target_modules, or take its tensors out'
+
 # ---- merge: with the adapter c is taken for x ----
 
 answers() {     # MODEL, its answer to abc
@@ -43,6 +60,10 @@ answers "$S/merged.gguf" 'yz'
 run "$QUERN" merge "$S/tiny" "$S/a.gguf" --out "$S/merged" --dtype f32 --verify
 code 0; out_has 'no number was rounded'; out_has 'merge'
 answers "$S/merged" 'yz'
+run "$QUERN" merge "$S/tiny" "$S/a.gguf" --out "$S/merged" --dtype f32 --force --verify --json
+code 0
+limit=$(grep -A2 'greatest difference' "$scratch/out" | grep '"at_most": 0')
+verdict "$(holds test -z "$limit")" 'the mean is judged, not the worst logit'
 run "$QUERN" merge "$S/tiny" "$S/adapter:0" --out "$S/same" --dtype f32
 code 0
 answers "$S/same" 'defghijklmnopqrstuvwxyz'
@@ -63,6 +84,30 @@ for dtype in q8_0 q4_0; do
 done
 run "$QUERN" merge "$M" "$S/adapter" --out "$S/half.gguf" --dtype f16 --verify
 code 0; out_has 'matrices were rounded'; out_has 'within the limits'
+
+# A faint change beside a large weight of the same block drowns, however small it was: what is kept of it is said, is
+# refused where it is less than half, and the way out holds.
+run "$QUERN" merge "$S/q4_0.gguf" "$S/second:0.03" --out "$S/drowned.gguf"
+code 0; out_has 'a small change may drown in that; --verify measures what is kept of it'
+run "$QUERN" merge "$S/q4_0.gguf" "$S/second:0.03" --out "$S/drowned.gguf" --force --verify
+code 13; out_has 'of what the adapters do: KL from A is'; out_has 'merge: BEYOND the limits'; out_lacks 'may drown'
+err_has 'share kept of what the adapters do'; err_has 'at least 0.5'; err_lacks 'mean KL'
+err_has '--dtype f32 rounds nothing, bf16 little, q8_0 perhaps enough less; the adapter beside MODEL (--adapter)'
+run "$QUERN" merge "$S/q4_0.gguf" "$S/second:0.03" --out "$S/drowned.gguf" --force --verify --json
+code 13; out_has '"adapter_effect": {'; out_has '"kl_without": '
+out_has '"figure": "share kept of what the adapters do"'
+for way in 'f32 0.03' 'q8_0 0.3'; do
+    run "$QUERN" merge "$S/q4_0.gguf" "$S/second:${way#* }" --out "$S/kept.gguf" --dtype ${way% *} --force --verify
+    code 0; out_has '% of what the adapters do: KL from A is'; out_has 'merge: within the limits'
+done
+run "$QUERN" merge "$M" "$S/adapter:0" --out "$S/nothing.gguf" --dtype q4_0 --verify
+code 0; out_has 'kept            the adapters do nothing to these texts'
+few='--weights f32 --tokens 300'
+run "$QUERN" verify "$S/q4_0.gguf" --adapter "$S/second:0.03" "$S/drowned.gguf" $few --expect any --min-kept 1
+code 13; err_has 'share kept of what the adapters do'
+run "$QUERN" verify "$S/q4_0.gguf" --adapter "$S/second:0.03" "$S/q4_0.gguf" $few --expect any
+code 0; out_has 'nothing of what the adapters do'
+
 run "$QUERN" verify "$S/tiny" --adapter "$S/adapter" "$S/merged" --weights f32 --tokens 300
 code 0; out_has 'adapter'; out_has 'merge: within the limits'
 run "$QUERN" verify "$M" "$M" --adapter "$S/adapter" --tokens 100 --json
@@ -97,7 +142,7 @@ code 2; err_has 'the same'
 run "$QUERN" merge "$M" "$S/adapter" --out "$S/x.gguf" --density 0.5
 code 2; err_has '--density belongs to --method ties or dare'
 run "$QUERN" merge "$M" "$S/adapter" --out "$S/x.gguf" --method ties --density 0
-code 2; err_has 'the density is 0'
+code 2; err_has 'quern merge: the density is 0'
 run "$QUERN" merge "$M" "$S/nothing:0.5" --out "$S/x.gguf"
 code 4; err_has 'nothing: no such file'
 run "$QUERN" merge "$M" "$S/adapter" --base "$M" --out "$S/x.gguf"
@@ -131,7 +176,7 @@ answers "$S/near" 'defghijklmnopqrstuvwxyz'
 run "$QUERN" merge "$S/tiny" "$S/late" "$S/adapter" --out "$S/x.gguf"
 code 2; err_has 'is a whole model; merge one kind after the other'
 run "$QUERN" merge "$S/tiny" "$S/late" --method dare --out "$S/x.gguf"
-code 2; err_has 'name the model that all come from'
+code 2; err_has 'quern merge: ties and dare look at what training changed: name the model that all come from'
 run "$QUERN" merge "$S/tiny" "$S/late:-1" --out "$S/x.gguf"
 code 2; err_has 'the weights sum to 0'
 run "$QUERN" merge "$S/tiny" "$S/late" --out "$S/late" --force

@@ -77,6 +77,16 @@ code 0
 run cmp cut/last/adapter_model.safetensors whole/last/adapter_model.safetensors
 code 0
 
+# The model that it sits on may lie elsewhere.
+mv tiny.gguf away.gguf
+run "$QUERN" train resume cut --quiet
+code 4
+err_has 'tiny.gguf: the model that this run'\''s adapter sits on is not there'
+err_has 'with --from'
+run "$QUERN" train resume cut --from away.gguf --quiet
+code 0
+mv away.gguf tiny.gguf
+
 # What it began with is watched, and its numbers stand once in a checkpoint.
 run grep -ac 'trained.blk.0' cut/last/training_state.safetensors
 code 1
@@ -121,11 +131,32 @@ err_has 'alien: belongs to a model with another tokenizer'
 run "$QUERN" merge tiny.gguf alien --out alien.gguf
 code 2
 err_has 'alien: belongs to a model with another tokenizer'
+run "$QUERN" convert alien other.gguf --model tiny.gguf
+code 2
+err_has 'alien: belongs to a model with another tokenizer than tiny.gguf: id 0 '
+run ls
+out_lacks other.gguf
 run "$QUERN" train sft tiny --data chats.jsonl --context 64 --steps 2 --lr 1e-2 --sample-every 0 --out moved --quiet
 code 0
 run "$QUERN" generate moved/last --adapter sft/best -p a --tokens 1
 code 0
 err_has 'sft/best: was trained on another model than this one'
+
+# One that somebody else made says of no model what it belongs to; what goes on with it does.
+run "$QUERN" train sft tiny.gguf --adapter "$S/adapter" --data chats.jsonl --context 64 --steps 2 --lr 1e-3 \
+    --sample-every 0 --out foreign --quiet
+code 0
+run grep -aq quern.base "$S/adapter/adapter_model.safetensors"
+code 1
+for model in tiny.gguf tiny; do
+    run "$QUERN" generate $model --adapter foreign/best -p a --tokens 1
+    code 0
+    err_lacks 'another model'
+done
+run "$QUERN" generate moved/last --adapter foreign/best -p a --tokens 1
+code 0
+err_has 'foreign/best: was trained on another model than this one'
+
 run "$QUERN" convert sft/best sft.gguf --model tiny.gguf
 code 0
 for adapter in sft/best sft.gguf "$S/adapter"; do

@@ -10,8 +10,9 @@
  *
  * What is written:  tiny.gguf, tiny/ (the same as a Hugging Face directory), bos.gguf (adds BOS, has no chat template);
  * bert/, an encoder, which writes nothing (tiny_bert.h); adapter/, with which c is taken for x ("abc" is continued by
- * "yz"); and for errors alien.gguf (unknown architecture), unread.gguf (a type that is not supported), extra.gguf (more
- * tokens than rows), missing.gguf (a tensor less), swapped.gguf (y and z have changed places in the vocabulary). */
+ * "yz"); second/, the same by a second unit, whose weight stands beside that of the first one in its block; and for
+ * errors alien.gguf (unknown architecture), unread.gguf (a type that is not supported), extra.gguf (more tokens than
+ * rows), missing.gguf (a tensor less), swapped.gguf (y and z have changed places in the vocabulary). */
 #include <sys/stat.h>
 
 #include "base/file.h"
@@ -298,7 +299,7 @@ static void write_directory(const char *folder) {
     test_st_drop(&s);
 }
 
-/* ---- an adapter: the first unit of the feed-forward layer hears c and says x ------------------------------------- */
+/* ---- adapters: a unit of the feed-forward layer hears c and says x ----------------------------------------------- */
 
 static void one_pair(test_st *s, const char *module, int64_t rows, int64_t in, int64_t columns, int64_t out) {
     float *a = qn_zalloc(QN_MEM_TEST, (size_t)columns, sizeof *a), *b = qn_zalloc(QN_MEM_TEST, (size_t)rows, sizeof *b);
@@ -313,16 +314,16 @@ static void one_pair(test_st *s, const char *module, int64_t rows, int64_t in, i
     qn_free(b);
 }
 
-static void write_adapter(const char *folder) {
+static void write_adapter(const char *folder, const char *name, int64_t unit) {
     static const char config[] = "{\"peft_type\": \"LORA\", \"r\": 1, \"lora_alpha\": 1, \"base_model_name_or_path\": "
                                  "\"its/base\"}\n";
     qn_buf path = {0};
     test_st s = {0};
-    TEST_MUST(qn_path_join(&path, folder, "adapter"));
+    TEST_MUST(qn_path_join(&path, folder, name));
     mkdir(path.s, 0700);
-    one_pair(&s, "gate_proj", F, BYTE0 + 'c', D, 0);
-    one_pair(&s, "up_proj", F, BYTE0 + 'c', D, 0);
-    one_pair(&s, "down_proj", D, 0, F, BYTE0 + 'x');
+    one_pair(&s, "gate_proj", F, BYTE0 + 'c', D, unit);
+    one_pair(&s, "up_proj", F, BYTE0 + 'c', D, unit);
+    one_pair(&s, "down_proj", D, unit, F, BYTE0 + 'x');
     qn_buf bytes = test_st_bytes(&s);
     write_file(path.s, "adapter_model.safetensors", bytes.s, bytes.n);
     write_file(path.s, "adapter_config.json", config, sizeof config - 1);
@@ -346,7 +347,8 @@ int main(int argc, char **argv) {
     for (size_t i = 0; i < QN_LEN(files); i++)
         write_gguf(argv[1], &files[i]);
     write_directory(argv[1]);
-    write_adapter(argv[1]);
+    write_adapter(argv[1], "adapter", 0);
+    write_adapter(argv[1], "second", 1);
     write_bert(argv[1]);
     return 0;
 }

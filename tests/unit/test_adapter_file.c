@@ -420,8 +420,51 @@ TEST(scales_as_peft_has_them) {
     CHECK_NEAR(scale_said(m, "\"r\": 4, \"lora_alpha\": 8, \"alpha_pattern\": {\"model\\\\.layers\\\\.0\\\\.self_attn"
                              "\\\\.q_proj\": 12}"), 3, 0);
     CHECK_NEAR(scale_said(m, "\"r\": 4, \"lora_alpha\": 8.5, \"bias\": \"none\", \"modules_to_save\": null, "
-                             "\"target_modules\": [\"v_proj\"], \"loftq_config\": {}, \"layer_replication\": null, "
+                             "\"target_modules\": [\"q_proj\"], \"loftq_config\": {}, \"layer_replication\": null, "
                              "\"init_lora_weights\": \"gaussian\""), 2.125, 0);
+    qn_model_free(m);
+}
+
+/* PEFT applies pairs to the modules that are named; what else lies there is a contradiction. */
+TEST(targets_are_found_as_peft_finds_them) {
+    static const char *const fine[] = {
+        "[\"q_proj\"]", "[\"v_proj\", \"self_attn.q_proj\"]", "[\"model.layers.0.self_attn.q_proj\"]", "\"all-linear\"",
+        "\"All-Linear\"", "\".*\\\\.(q|v)_proj\"", "null",
+        "\"(?:.*?(?:layers).*?(?:self_attn|mlp).*?(?:q_proj|v_proj).*?)\"",
+        "\"model\\\\.layers\\\\.\\\\d+\\\\.self_attn\\\\.q_proj$\"", "[\"q_proj\"], \"layers_to_transform\": [3, 0]",
+        "[\"q_proj\"], \"layers_to_transform\": 0", "[\"q_proj\"], \"layers_to_transform\": null",
+        "[\"q_proj\"], \"layers_to_transform\": []",
+        "[\"model.layers.0.self_attn.q_proj\"], \"layers_to_transform\": 1",
+        "[\"q_proj\"], \"exclude_modules\": [\"k_proj\", \"proj\"]", "\".*(\"",
+    };
+    static const struct { const char *targets, *by; } bad[] = {
+        {"[\"v_proj\"]", "target_modules"}, {"[\"proj\"]", "target_modules"}, {"[]", "target_modules"},
+        {"[\"layers.0.self_attn.q_proj.x\"]", "target_modules"}, {"[\"\"]", "target_modules"},
+        {"\"q_proj\"", "target_modules"}, {"\".*\\\\.(k|v)_proj\"", "target_modules"},
+        {"\"model.*\\\\.q_pro\"", "target_modules"},
+        {"[\"q_proj\"], \"layers_to_transform\": [1]", "layers_to_transform"},
+        {"[\"q_proj\"], \"layers_to_transform\": 1", "layers_to_transform"},
+        {"[\"q_proj\"], \"exclude_modules\": [\"self_attn.q_proj\"]", "exclude_modules"},
+        {"\"all-linear\", \"exclude_modules\": \".*q_proj\"", "exclude_modules"},
+    };
+    qn_model *m = model_of(false);
+    char config[256], want[128];
+    qn_adapter *a;
+    for (size_t i = 0; i < QN_LEN(fine); i++) {
+        snprintf(config, sizeof config, "\"r\": 4, \"lora_alpha\": 8, \"target_modules\": %s", fine[i]);
+        CHECK_NEAR(scale_said(m, config), 2, 0, "%s", fine[i]);
+    }
+    for (size_t i = 0; i < QN_LEN(bad); i++) {
+        peft_spec s = ONE_PAIR;
+        snprintf(config, sizeof config, "\"r\": 4, \"lora_alpha\": 8, \"target_modules\": %s", bad[i].targets);
+        snprintf(want, sizeof want, "adapter_config.json: %s leaves out the module model.layers.0.self_attn.q_proj",
+                 bad[i].by);
+        s.config = config;
+        CHECK_FAIL(qn_adapter_read(&a, put_peft(&s), m), QN_EFORMAT, want);
+    }
+    peft_spec s = ONE_PAIR;
+    s.config = "\"r\": 4, \"lora_alpha\": 8, \"target_modules\": 7";
+    CHECK_FAIL(qn_adapter_read(&a, put_peft(&s), m), QN_EFORMAT, "target_modules");
     qn_model_free(m);
 }
 

@@ -160,6 +160,43 @@ TEST(a_statement_can_be_made_again) {
     side_drop(&b);
 }
 
+/* ---- a yardstick: what was lost beside what there was to lose ---- */
+
+static int run_beside(const side *a, const side *b, const side *bare, qn_verify_result *r) {
+    const qn_verify_side z = {.name = "bare.gguf", .session = bare->s, .tok = bare->tok};
+    return run(a, b, &(qn_verify_options){.relation = QN_VERIFY_MERGE, .bare = &z}, r);
+}
+
+TEST(what_is_kept_is_measured_by_what_there_was) {
+    side a = side_of(TINY, false, 128), near = side_of(of_dtype(QN_Q8_0), false, 128);
+    side far = side_of(of_dtype(QN_Q4_0), false, 128), same = side_of(TINY, false, 128);
+    qn_verify_result plain, r;
+    CHECK_OK(run(&a, &far, &(qn_verify_options){.relation = QN_VERIFY_ANY}, &plain));
+    CHECK(isnan(plain.effect) && isnan(qn_verify_kept(&plain)));
+    CHECK_OK(run_beside(&a, &near, &far, &r));
+    CHECK(r.effect == plain.kl_mean && r.effect > 0);
+    CHECK_NEAR(qn_verify_kept(&r), 1 - r.kl_mean / plain.kl_mean, 1e-15);
+    CHECK(qn_verify_kept(&r) > 0.5 && r.kl_mean > 0);
+    CHECK_OK(qn_verify_verdict(&r), "KL %g of %g", r.kl_mean, r.effect);
+    qn_verify_drop(&r);
+    /* A smaller effect and the same loss: all of it is gone, though that is within all other limits. */
+    CHECK_OK(run_beside(&a, &near, &near, &r));
+    CHECK(qn_verify_kept(&r) == 0);
+    CHECK_FAIL(qn_verify_verdict(&r), QN_EDIFFER, "share kept of what the adapters do 0, at least 0.5");
+    CHECK_INT(r.failed, 1);
+    qn_verify_drop(&r);
+    /* Nothing was there to lose. */
+    CHECK_OK(run_beside(&a, &near, &same, &r));
+    CHECK(r.effect == 0 && isnan(qn_verify_kept(&r)));
+    CHECK_OK(qn_verify_verdict(&r));
+    qn_verify_drop(&r);
+    qn_verify_drop(&plain);
+    side_drop(&a);
+    side_drop(&near);
+    side_drop(&far);
+    side_drop(&same);
+}
+
 /* ---- limits ---- */
 
 TEST(limits_follow_the_relation_and_the_coarser_dtype) {
@@ -169,6 +206,8 @@ TEST(limits_follow_the_relation_and_the_coarser_dtype) {
     CHECK(isnan(qn_verify_limits_of(QN_VERIFY_MERGE, QN_F32, QN_BF16).delta));
     CHECK(qn_verify_limits_of(QN_VERIFY_CONVERT, QN_F32, QN_F16).kl == 0.005);
     CHECK(qn_verify_limits_of(QN_VERIFY_MERGE, QN_Q4_1, QN_F32).kl == 0.05);
+    CHECK(qn_verify_limits_of(QN_VERIFY_MERGE, QN_Q4_1, QN_F32).kept == 0.5);
+    CHECK(isnan(qn_verify_limits_of(QN_VERIFY_MERGE, QN_F32, QN_F32).kept));
     CHECK(qn_verify_limits_of(QN_VERIFY_QUANTIZE, QN_F32, QN_Q8_0).top1 == 0.9);
     CHECK(isnan(qn_verify_limits_of(QN_VERIFY_ANY, QN_F32, QN_F32).kl));
     side a = side_of(TINY, false, 64), b = side_of(of_dtype(QN_Q8_0), false, 64);
