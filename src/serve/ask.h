@@ -38,7 +38,7 @@ typedef struct {
     qn_ask_tool *tool_list;         size_t n_tools, cap_tools;      /* none where tool_choice is "none" */
     qn_str *tool_names;             /* [n_tools] */
     qn_ask_format format;
-    const char *format_by;          /* the member that said so */
+    char format_by[64];             /* the member that said so */
     qn_buf grammar, schema_text;    /* grammar: or pattern; schema_text: what `schema` points to, if it was a string */
     qn_logit_bias *bias;            size_t n_bias, cap_bias;
 } qn_ask;

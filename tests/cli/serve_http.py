@@ -342,12 +342,37 @@ def forms(s):
     for more, param in ((dict(response_format=dict(type="json_schema", json_schema=dict(schema=dict(type="what")))),
                          "response_format"), (dict(grammar="root ::= nothing"), "grammar"),
                         (dict(guided_regex="("), "guided_regex"), (dict(guided_choice=[]), "guided_choice"),
-                        (dict(guided_choice="x"), "guided_choice"), (dict(guided_json=dict(type=1)), "json_schema"),
+                        (dict(guided_choice="x"), "guided_choice"), (dict(guided_json=dict(type=1)), "guided_json"),
+                        (dict(structured_outputs=dict(regex="(")), "structured_outputs.regex"),
                         (dict(tools=[{}]), "tools"), (dict(tools=[dict(function=dict(name=""))]), "tools"),
                         (dict(tools=WEATHER, tool_choice=dict(function=dict(name="wether"))), "tool_choice"),
                         (dict(tools=WEATHER, tool_choice="maybe"), "tool_choice")):
         status, told = s.json("/v1/chat/completions", chat("hi", **more))
         check(status == 400 and told["error"]["param"] == param, f"400 for {param}", more, status, told)
+
+
+def one_form(s):
+    """Two members that each hold the answer to something are refused, both by name; what says nothing is no second."""
+    grammar, schema, form = 'root ::= "a"', dict(type="object"), dict(type="json_object")
+    for more, names in ((dict(response_format=form, grammar=grammar), ("response_format", "grammar")),
+                        (dict(grammar=grammar, response_format=form), ("grammar", "response_format")),
+                        (dict(guided_regex="a", guided_choice=["a"]), ("guided_regex", "guided_choice")),
+                        (dict(json_schema=schema, guided_json=schema), ("json_schema", "guided_json")),
+                        (dict(structured_outputs=dict(choice=["a"], json=schema)),
+                         ("structured_outputs.choice", "structured_outputs.json")),
+                        (dict(structured_outputs=dict(choice=["a"]), grammar=grammar),
+                         ("structured_outputs.choice", "grammar")),
+                        (dict(tools=WEATHER, tool_choice="required", grammar=grammar), ("grammar", "tool_choice"))):
+        status, told = s.json("/v1/chat/completions", chat("hi", **more))
+        check(status == 400 and told["error"]["param"] == names[1] and
+              all(n in told["error"]["message"] for n in names), f"{names} at once", more, status, told)
+    text = dict(type="text")
+    for more in (dict(grammar=grammar, response_format=text), dict(response_format=text, grammar=grammar),
+                 dict(grammar=grammar, guided_grammar=None, guided_json=None, guided_regex=None, json_schema=None),
+                 dict(grammar=grammar, structured_outputs=dict(json=None)), dict(grammar="", guided_grammar=grammar),
+                 dict(grammar=grammar, tools=WEATHER, tool_choice="none")):
+        status, told = s.json("/v1/chat/completions", chat("hi", **more))
+        check(status == 200 and told["choices"][0]["message"]["content"] == "a", "one form", more, status, told)
 
 
 # As pydantic writes models within models, and two tools that call different things by the same name.
@@ -778,7 +803,7 @@ def thousand(s):
 
 def main():
     s = Server("tiny.gguf", "--temp", "0", "--max-body", "1M")
-    for part in (plain, chats, streams, completions, wrong, forms, same_as_generate, wires):
+    for part in (plain, chats, streams, completions, wrong, forms, one_form, same_as_generate, wires):
         part(s)
     log = s.said()
     check(s.stop(signal.SIGINT) == 0, "Ctrl-C ends it in order")
