@@ -693,10 +693,43 @@ def embeddings():
                         (dict(input=["a"] * 3000), "input")):
         status, told = s.json("/v1/embeddings", body)
         check(status == 400 and told["error"]["param"] == param, f"400 for {param}", str(body)[:80], status, told)
+    cut_embeddings(s)
     for path in ("/v1/chat/completions", "/apply-template"):
         check(s.json(path, chat("hi"))[0] == 400, f"no {path} with an encoder")
     check(s.json("/v1/completions", dict(prompt="a"))[0] == 400, "no completions with an encoder")
     check(s.stop() == 0, "ends")
+
+
+def cut_embeddings(s):
+    """Texts that are too long are cut where that is asked for, and it is told; else the error says how to ask."""
+    text, bert = "the brook " * 500, os.path.join(FOLDER, "bert")
+    status, told = s.json("/v1/embeddings", dict(input=["hello", text]))
+    said = re.search(r"text 2 has (\d+) tokens; this model reads (\d+) at once", told["error"]["message"])
+    check(status == 400 and said and told["error"]["code"] == "context_length_exceeded" and
+          '"truncate": true' in told["error"]["message"] and "--" not in told["error"]["message"], "too long", told)
+    had, most = int(said[1]), int(said[2])
+    want = quern("embed", bert, "-p", text, "--truncate", "--json")
+    ids = s.json("/tokenize", dict(content=text, add_special=True))[1]["tokens"]
+    for more in (dict(truncate=True), dict(truncate_prompt_tokens=-1), dict(truncate_prompt_tokens=most),
+                 dict(truncate=True, truncation_direction="Right", input=["hello", text]),
+                 dict(truncate=True, input=[ids])):
+        status, told = s.json("/v1/embeddings", dict(dict(input=text), **more))
+        one = told["data"][-1] if status == 200 else {}
+        check(near(one.get("embedding", []), want["embedding"]) and one["truncated_from"] == had and
+              told["usage"]["truncated_tokens"] == had - most, "cut as embed --truncate cuts", str(more)[:80],
+              status, str(told)[:300])
+    status, told = s.json("/v1/embeddings", dict(input=["the brook " * 3, "hello"], truncate_prompt_tokens=5))
+    short = quern("embed", bert, "-p", "the brook " * 3, "--truncate", "--max-tokens", "5", "--json")
+    check(status == 200 and near(told["data"][0]["embedding"], short["embedding"]) and
+          "truncated_from" in told["data"][0], "cut to five", status, str(told)[-300:])
+    told = s.json("/v1/embeddings", dict(input="hello", truncate=True))[1]
+    check(told["usage"]["truncated_tokens"] == 0 and "truncated_from" not in told["data"][0], "nothing to cut", told)
+    for more, param in ((dict(truncate_prompt_tokens=most + 1), "truncate_prompt_tokens"),
+                        (dict(truncate_prompt_tokens=2), "truncate_prompt_tokens"),
+                        (dict(truncate_prompt_tokens=0), "truncate_prompt_tokens"), (dict(truncate="END"), "truncate"),
+                        (dict(truncation_direction="Left"), "truncation_direction"), (dict(input=[ids]), "input")):
+        status, told = s.json("/v1/embeddings", dict(dict(input=text), **more))
+        check(status == 400 and told["error"]["param"] == param, f"400 for {param}", str(more)[:80], status, told)
 
 
 def adapters():
