@@ -577,6 +577,38 @@ def wires(s):
     check(s.ask("/health")[0] == 200, "and it still stands")
 
 
+def head_alone(s, *lines, path="/v1/completions", method="POST"):
+    """What is said to a request of which only the head has come: status, headers, the error's message."""
+    with s.connect(5) as c:
+        c.sendall("\r\n".join([f"{method} {path} HTTP/1.1", *lines, "", ""]).encode())
+        try:
+            status, headers, text = answer(c)
+        except OSError as e:
+            return 0, {}, str(e)
+    try:
+        return status, headers, json.loads(text)["error"]["message"]
+    except (ValueError, KeyError):
+        return status, headers, text
+
+
+def framing(s):
+    """Heads that a proxy might read otherwise are refused, at once, and the connection ends."""
+    host = "Host: localhost"
+    for lines, word in (([host, "Host: evil.example"], "more than one Host"), ([host, host], "more than one Host"),
+                        ([], "no Host"), (["Host: localhost:99999"], "65535"), (["Host: localhost:80x"], "65535"),
+                        (["Host: [::1"], "Host"), (["Host: [::1]x"], "Host"),
+                        ([host, "Content-Length: 4", "Transfer-Encoding: chunked"], "said twice"),
+                        ([host, "Content-Length: 4", "Content-Length: 5"], "more than one Content-Length"),
+                        ([host, "Transfer-Encoding: gzip, chunked"], "expected chunked")):
+        status, headers, said = head_alone(s, *lines)
+        check(status == 400 and word in said and headers.get("x-request-id") and
+              headers.get("connection") == "close", f"400: {word}", lines, status, headers, said)
+    status, _, said = head_alone(s, host, "Host: evil.example", path="/health", method="GET")
+    check(status == 400 and "more than one Host" in said, "of a GET, too", status, said)
+    for line in ("Host: localhost:", "Host: localhost:65535", "Host: [::1]"):
+        check(s.ask("/health", headers=[line])[0] == 200, f"{line} is fine")
+
+
 # ---- long answers --------------------------------------------------------------------------------------------------
 
 LONG = dict(prompt="a", ignore_eos=True, max_tokens=-1)
@@ -836,7 +868,7 @@ def thousand(s):
 
 def main():
     s = Server("tiny.gguf", "--temp", "0", "--max-body", "1M")
-    for part in (plain, chats, streams, completions, wrong, forms, one_form, same_as_generate, wires):
+    for part in (plain, chats, streams, completions, wrong, forms, one_form, same_as_generate, wires, framing):
         part(s)
     log = s.said()
     check(s.stop(signal.SIGINT) == 0, "Ctrl-C ends it in order")
