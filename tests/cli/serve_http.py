@@ -607,6 +607,10 @@ def framing(s):
     check(status == 400 and "more than one Host" in said, "of a GET, too", status, said)
     for line in ("Host: localhost:", "Host: localhost:65535", "Host: [::1]"):
         check(s.ask("/health", headers=[line])[0] == 200, f"{line} is fine")
+    # What is no HTTP to libmicrohttpd it answers itself, with a page (docs/SERVING.md says so).
+    for lines, want in (([host, "Content-Length: -1"], 400), ([host, "X: " + "x" * 100000], 431)):
+        status, headers, _ = head_alone(s, *lines)
+        check(status == want, f"{want} by libmicrohttpd", status, headers)
 
 
 # ---- long answers --------------------------------------------------------------------------------------------------
