@@ -302,10 +302,10 @@ static int64_t length_of(qn_exchange *x) {
     return text && qn_parse_i64(qn_str_of(text), &n) ? n : -1;
 }
 
-/* Whose body has no certain end is told so before it comes, and so is who has far too much to wait for. */
+/* Who may not ask at all is told so before the body comes, and so is who has far too much to wait for. */
 static bool is_told_at_once(qn_exchange *x, int64_t length) {
     const bool comes = length > 0 || header(x, MHD_HTTP_HEADER_TRANSFER_ENCODING);
-    return length > DRAINED * x->server->o.body || (comes && x->status == 400);
+    return length > DRAINED * x->server->o.body || (comes && x->status >= 400 && x->status <= 403);
 }
 
 static enum MHD_Result first_sight(qn_server *s, struct MHD_Connection *c, const char *path, const char *method,

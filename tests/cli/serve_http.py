@@ -511,6 +511,12 @@ def gates(s):
         check(status == 401 and told["error"]["type"] == "authentication_error", "401", headers, told)
     for headers in (key, ["authorization: bearer right-key-1"], ["X-API-Key: right-key-2"]):
         check(s.ask("/v1/models", headers=headers)[0] == 200, "a right key", headers)
+    for path, lines, want in (("/v1/chat/completions", ["Content-Length: 1000"], 401),
+                              ("/v1/chat/completions", ["Content-Length: 1000", "Authorization: Bearer wrong"], 401),
+                              ("/tokenize", ["Transfer-Encoding: chunked"], 401),
+                              ("/v1/completions", ["Content-Length: 1000", "Origin: https://evil.example"], 403)):
+        status, _, said = head_alone(s, "Host: localhost", *lines, path=path)
+        check(status == want, f"{want} before the body comes", lines, status, said)
     for host, want in (("evil.example", 403), ("evil.example:80", 403), ("127.0.0.1.evil.example", 403),
                        ("localhost", 200), (f"127.0.0.1:{s.port}", 200), ("[::1]:80", 200), ("mill.local", 200),
                        ("x" * 400, 403)):
