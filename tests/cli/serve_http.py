@@ -228,6 +228,19 @@ def streams(s):
     check("".join(tokens) == "ABCDEFGH", "logprobs in a stream", tokens)
     text = s.ask("/v1/completions", dict(prompt="1", stream=True, max_tokens=5))[2]
     check("".join(e["choices"][0]["text"] for e in events(text)[:-1]) == "\U0001f600", "whole characters", text)
+    for n in (1, 2, 3):                                 # a character that the limit cuts: its tokens, and no text
+        ask = dict(prompt="1", max_tokens=n, logprobs=1)
+        told = s.json("/v1/completions", ask)[1]
+        choice = told["choices"][0]
+        check(choice["text"] == "" and choice["finish_reason"] == "length" and len(choice["logprobs"]["tokens"]) == n
+              and told["usage"]["completion_tokens"] == n, "half a character", told)
+        got = [e["choices"][0] for e in events(s.ask("/v1/completions", dict(ask, stream=True))[2])[:-1]]
+        check("".join(c["text"] for c in got) == "" and got[-1]["finish_reason"] == "length" and
+              sum(len(c["logprobs"]["tokens"]) for c in got if c["logprobs"]) == n, "half a character streamed", got)
+    ask = chat("hi", max_tokens=2, logit_bias={str(3 + 0xf0): 100})
+    told = s.json("/v1/chat/completions", ask)[1]["choices"][0]["message"]["content"]
+    got = [e["choices"][0]["delta"] for e in events(s.ask("/v1/chat/completions", dict(ask, stream=True))[2])[:-1]]
+    check(told == "".join(d.get("content", "") for d in got) == "\ufffd", "what is no character is shown", told, got)
 
 
 def completions(s):
