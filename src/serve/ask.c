@@ -83,6 +83,7 @@ static int read_stream_options(qn_exchange *x, qn_json *j, qn_ask *a) {
     qn_str key;
     int more;
     (void)x;
+    a->stream_options = true;
     QN_TRY(qn_json_enter(j, '{'));
     while ((more = qn_json_key(j, &key)) > 0)
         QN_TRY(qn_str_is(key, "include_usage") ? qn_json_bool(j, &a->usage) : qn_json_skip(j));
@@ -444,9 +445,25 @@ static int one_member(qn_exchange *x, qn_json *j, qn_str key, void *arg) {
     return qn_json_skip(j);
 }
 
+enum { MEMBERS = 256 };             /* of one body */
+
+/* Of two members with one name a client means one, and readers differ in which. */
+static int is_new(qn_exchange *x, qn_json *j, qn_str key, uint64_t *seen, size_t *n) {
+    const uint64_t hash = qn_hash_bytes(key.s, key.n, 0);
+    for (size_t i = 0; i < *n; i++)
+        if (seen[i] == hash)
+            return qn_json_fail(j, QN_EFORMAT, "\"%s\" is there twice", x->param_text);
+    if (*n == MEMBERS)
+        return qn_json_fail(j, QN_ELIMIT, "more than %d members", MEMBERS);
+    seen[(*n)++] = hash;
+    return 0;
+}
+
 int qn_ask_members(qn_exchange *x, int (*one)(qn_exchange *x, qn_json *j, qn_str key, void *arg), void *arg) {
     qn_json j;
     qn_str key;
+    uint64_t seen[MEMBERS];
+    size_t n = 0;
     int more, rc = 0;
     qn_json_init(&j, x->body.s ? x->body.s : "", x->body.n, "request");
     j.lone = QN_LONE_REPLACE;                           /* half an emoji in a client's string is no reason to refuse */
@@ -454,6 +471,7 @@ int qn_ask_members(qn_exchange *x, int (*one)(qn_exchange *x, qn_json *j, qn_str
     while ((more = qn_json_key(&j, &key)) > 0) {
         snprintf(x->param_text, sizeof x->param_text, "%.*s", (int)QN_MIN(key.n, sizeof x->param_text - 1), key.s);
         x->param = x->param_text;
+        QN_TRY_OUT(is_new(x, &j, key, seen, &n));
         QN_TRY_OUT(qn_json_peek(&j) == 'n' ? qn_json_null(&j) : one(x, &j, key, arg));
         x->param = NULL;
     }
@@ -497,6 +515,27 @@ static void adapter_by_name(qn_exchange *x, qn_ask *a) {
         }
 }
 
+/* Members that mean something only beside, or only without, another one. */
+static int check_together(qn_exchange *x, const qn_ask *a) {
+    x->param = "best_of";
+    if (a->best_of > a->n)
+        return qn_fail(QN_EUNSUPPORTED, "best_of above n is not supported: ask for n answers and choose among them");
+    x->param = "top_logprobs";
+    if (a->top > 0 && !a->o.logprobs)
+        return qn_fail(QN_EINVAL, "top_logprobs says how many, and no \"logprobs\" asks for any");
+    x->param = "stream_options";
+    if (a->stream_options && !a->stream)
+        return qn_fail(QN_EINVAL, "stream_options are those of a stream, and no \"stream\": true asks for one");
+    x->param = "tool_choice";
+    if (a->choice >= QN_TOOLS_REQUIRED && !a->tools.s)
+        return qn_fail(QN_EINVAL, "tool_choice wants a call, and there are no tools");
+    if (a->choice >= QN_TOOLS_REQUIRED && a->format != QN_FORMAT_TEXT)
+        return qn_fail(QN_EINVAL, "tool_choice holds the answer to a call, and %s to another form; leave one of them "
+                       "out", a->format_by);
+    x->param = NULL;
+    return 0;
+}
+
 int qn_ask_read(qn_exchange *x, qn_ask *a, bool chat) {
     a->o = x->server->o.defaults;
     a->n = 1;
@@ -507,16 +546,7 @@ int qn_ask_read(qn_exchange *x, qn_ask *a, bool chat) {
         return missing(x, "messages", "an array of {\"role\", \"content\"}");
     if (!chat && !a->prompt.s)
         return missing(x, "prompt", "a text, or token ids");
-    x->param = "best_of";
-    if (a->best_of > a->n)
-        return qn_fail(QN_EUNSUPPORTED, "best_of above n is not supported: ask for n answers and choose among them");
-    x->param = "tool_choice";
-    if (a->choice >= QN_TOOLS_REQUIRED && !a->tools.s)
-        return qn_fail(QN_EINVAL, "tool_choice wants a call, and there are no tools");
-    if (a->choice >= QN_TOOLS_REQUIRED && a->format != QN_FORMAT_TEXT)
-        return qn_fail(QN_EINVAL, "tool_choice holds the answer to a call, and %s to another form; leave one of them "
-                       "out", a->format_by);
-    x->param = NULL;
+    QN_TRY(check_together(x, a));
     a->o.n_top = a->o.logprobs ? a->top : 0;
     if (a->n_bias > 0) {
         a->o.sampler.bias = a->bias;

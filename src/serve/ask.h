@@ -23,7 +23,7 @@ typedef struct { qn_buf name; qn_str parameters; } qn_ask_tool;
 typedef struct {
     qn_generate_options o;
     bool chat;                      /* else a plain completion */
-    bool stream, usage, seeded, echo, parse_special;
+    bool stream, stream_options, usage, seeded, echo, parse_special;    /* stream_options: said */
     bool parallel;                  /* parallel_tool_calls: said, and true */
     int64_t n, best_of, top;        /* top: alternatives wanted */
     qn_str *stop;                   /* what o.stop points to */

@@ -298,6 +298,13 @@ def wrong(s):
         (chat("hi", tool_choice="required"), "tool_choice", "no tools"), (chat("hi", tools={}), "tools", "array"),
         (chat("hi", lora=[dict(id=3)]), "lora", "no such adapter"), (chat("x" * 600), "messages", "619 tokens"),
         (chat("hi", temperature=float("nan")), "temperature", ""),
+        (chat("hi", top_logprobs=2), "top_logprobs", '"logprobs"'),
+        (chat("hi", top_logprobs=2, logprobs=False), "top_logprobs", '"logprobs"'),
+        (chat("hi", stream_options=dict(include_usage=True)), "stream_options", '"stream"'),
+        (chat("hi", grammar="root ::= "), "grammar", "grammar:1:10: the rule"),
+        ('{"messages": [], "n": 1, "n": 2}', "n", 'request:1:26: "n" is there twice'),
+        ('{"x": null, "\\u0078": 1}', "x", '"x" is there twice'),
+        (json.dumps({f"m{i}": 0 for i in range(300)}), "m256", "more than 256"),
     ]
     for body, param, message in cases:
         if isinstance(body, dict):
@@ -316,7 +323,7 @@ def wrong(s):
                        ("/tokenize", dict(content=7)), ("/detokenize", dict(tokens="x")), ("/detokenize", {}),
                        ("/detokenize", dict(tokens=[1e9])), ("/apply-template", {}),
                        ("/v1/embeddings", dict(input="a")),
-                       ("/v1/embeddings", {})):
+                       ("/v1/embeddings", {}), ("/tokenize", '{"content": "a", "content": "b"}')):
         status, told = s.json(path, body)
         check(status == 400 and told["error"]["message"], f"{path}: 400", body, status, told)
 
