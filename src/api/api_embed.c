@@ -46,7 +46,7 @@ static int open_all(quern_embedder *e, const qn_source *s, qn_pool *pool, const 
     if (qn_tok_size(e->tok) > e->model->cfg.V)
         return qn_fail(QN_EFORMAT, "%s: the tokenizer has %d ids, the weights only %lld rows", qn_source_path(s),
                        qn_tok_size(e->tok), (long long)e->model->cfg.V);
-    const qn_embed_options in = {.truncate = o->truncate != 0, .kv = -1};
+    const qn_embed_options in = {.truncate = o->truncate != 0, .cut_by = "options.truncate", .kv = -1};
     return qn_embedder_new(&e->embedder, e->model, e->tok, &as, qn_api_kernels(), pool, &in);
 }
 

@@ -71,7 +71,8 @@ static int open(embedding *x) {
     QN_TRY(qn_open_model_as(c, qn_cli_arg(c, 0), dtype, &x->m));
     QN_TRY(how(c, &x->m, &as));
     const qn_embed_options o = {
-        .truncate = qn_cli_flag(c, "truncate"), .parse_special = qn_cli_flag(c, "parse-special"),
+        .truncate = qn_cli_flag(c, "truncate"), .cut_by = "--truncate",
+        .parse_special = qn_cli_flag(c, "parse-special"),
         .kv = kv ? qn_dtype_from_name(qn_str_of(kv)) : -1, .cancel = &qn_cancel_flag,
     };
     QN_TRY(qn_embedder_new(&x->e, x->m.model, x->m.tok, &as, x->m.kernels, x->m.pool, &o));

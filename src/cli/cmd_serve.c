@@ -120,7 +120,7 @@ static int open_model(service *v) {
         as.pooling = (qn_pooling)qn_cli_enum(c, "pooling");
     if (as.pooling == QN_POOL_UNSAID)
         return 0;
-    const qn_embed_options o = {.kv = -1};
+    const qn_embed_options o = {.cut_by = "\"truncate\": true", .kv = -1};
     return qn_embedder_new(&v->embedder, v->m.model, v->m.tok, &as, v->m.kernels, v->m.pool, &o);
 }
 

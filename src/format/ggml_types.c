@@ -51,8 +51,12 @@ bool qn_ggml_type_block(uint32_t id, int *elements, int *bytes) {
 
 const char *qn_ggml_type_hint(uint32_t id) {
     if (id == 4 || id == 5 || (id >= 31 && id <= 33) || (id >= 36 && id <= 38))
-        return "a type that ggml has removed; convert the model again";
+        return "a type that ggml has removed";
     if (id == 133 || (id >= 137 && id <= 158) || (id >= 200 && id <= 399))
-        return "a type of ik_llama.cpp only; use a file made by llama.cpp";
-    return "no type that is known; the file is damaged or newer than this program";
+        return "a type of ik_llama.cpp only";
+    return "no type that is known (the file is damaged, or newer than this program)";
+}
+
+const char *qn_ggml_type_advice(void) {
+    return "make a Q4_K_M or Q8_0 of the original with llama-quantize, or take another file of this model";
 }

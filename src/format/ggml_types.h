@@ -8,7 +8,9 @@
 
 /* Elements and bytes per block; false for a number that no current ggml type has. */
 bool qn_ggml_type_block(uint32_t id, int *elements, int *bytes);
-/* What to tell the user about a number without block: "removed from ggml …", "a type of ik_llama.cpp …". */
+/* What a number without block is, for messages: "removed from ggml …", "a type of ik_llama.cpp …". */
 const char *qn_ggml_type_hint(uint32_t id);
+/* What to do about weights that cannot be computed with, for messages. */
+const char *qn_ggml_type_advice(void);
 
 #endif

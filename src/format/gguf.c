@@ -259,8 +259,8 @@ static int measure(const reader *r, const entry *e, qn_tensor_info *t) {
     int elements, bytes;
     int64_t total = 1;
     if (!qn_ggml_type_block(e->type, &elements, &bytes))
-        return qn_fail(QN_EUNSUPPORTED, "%s: tensor \"%.*s\" has type number %u: %s", r->name, QN_STR_ARG(e->name),
-                       e->type, qn_ggml_type_hint(e->type));
+        return qn_fail(QN_EUNSUPPORTED, "%s: tensor \"%.*s\" has type number %u, %s: %s", r->name,
+                       QN_STR_ARG(e->name), e->type, qn_ggml_type_hint(e->type), qn_ggml_type_advice());
     const char *type = qn_ggml_type_name((int)e->type);
     *t = (qn_tensor_info){.name = e->name, .type = type ? type : "unknown", .dtype = qn_dtype_from_ggml((int)e->type),
                           .rank = (int)e->rank, .map = r->map, .dims = {1, 1, 1, 1, 1, 1, 1, 1}};

@@ -9,6 +9,7 @@
 #include "format/safetensors.h"
 
 #include "format/cursor.h"
+#include "format/ggml_types.h"
 #include "format/safetensors_file.h"
 #include "num/num.h"
 
@@ -50,8 +51,8 @@ static int read_dtype(reader *r, qn_tensor_info *t, int *bits) {
         *bits = dtypes[i].bits;
         return 0;
     }
-    return qn_json_fail(&r->j, QN_EUNSUPPORTED, "tensor \"%.*s\": dtype \"%.*s\" is not known", QN_STR_ARG(t->name),
-                        QN_STR_ARG(name));
+    return qn_json_fail(&r->j, QN_EUNSUPPORTED, "tensor \"%.*s\": dtype \"%.*s\" is not known: %s", QN_STR_ARG(t->name),
+                        QN_STR_ARG(name), qn_ggml_type_advice());
 }
 
 static int read_shape(reader *r, qn_tensor_info *t) {

@@ -1,6 +1,7 @@
 /* format/tensors.c — the table of tensors behind tensors.h. */
 #include "format/tensors.h"
 
+#include "format/ggml_types.h"
 #include "num/num.h"
 
 #include <stdlib.h>
@@ -109,8 +110,8 @@ int qn_tensor_need(const qn_tensor_file *f, const char *name, const qn_tensor_in
 int qn_tensor_need_dtype(const qn_tensor_file *f, const qn_tensor_info *t) {
     if (t->dtype >= 0)
         return 0;
-    return qn_fail(QN_EUNSUPPORTED, "%s: tensor \"%.*s\" has type %s, which quern cannot compute with; supported are "
-                   "%s", f->name, QN_STR_ARG(t->name), t->type, qn_dtypes_supported());
+    return qn_fail(QN_EUNSUPPORTED, "%s: tensor \"%.*s\" has type %s, which quern cannot compute with (it can with "
+                   "%s): %s", f->name, QN_STR_ARG(t->name), t->type, qn_dtypes_supported(), qn_ggml_type_advice());
 }
 
 int64_t qn_tensor_elements(const qn_tensor_info *t) {

@@ -6,7 +6,8 @@
  *     \n \r \t \\ \" \[ \] \xHH \uHHHH \UHHHHHHHH     # a comment ends with its line
  *
  * More than llama.cpp takes: an underscore in a name, a | at the beginning of a line. Less: two rules of one name, of
- * which it would forget the first; tokens by number (<[1000]>), which belong to one model. */
+ * which it would forget the first; a rule behind whose ::= nothing stands; tokens by number (<[1000]>), which belong to
+ * one model. */
 #include "guide/automaton.h"
 
 #include <stdarg.h>
@@ -356,7 +357,11 @@ static int read_rule(reader *r) {
     if (r->t.rule[rule].body >= 0)
         return fail_at(r, QN_EFORMAT, start, "a second rule \"%.*s\"", QN_STR_ARG(name));
     skip_space(r, true);
+    const char *first = r->at;
     QN_TRY(read_alternatives(r, false, &body));
+    if (r->at == first)
+        return FAIL(r, "the rule \"%.*s\" says nothing: a text, a class or a name is expected, found %s (an empty text "
+                    "is \"\")", QN_STR_ARG(name), found(r, what));
     if (r->at < r->end && *r->at != '\n' && *r->at != '\r')
         return FAIL(r, "something else is expected than %s", found(r, what));
     r->t.rule[rule].body = body;

@@ -140,20 +140,23 @@ typedef struct {
     const qn_embedder *e;
     const qn_str *texts;
     unsigned flags;
+    int64_t most;               /* to which texts are cut; 0: none is */
     qn_ids *ids;                /* [workers] */
     struct place { int worker, rc; size_t at; int64_t n, had; } *place;     /* [texts] */
 } tokenizing;
 
-/* Cuts the ids from `at` on to the limit; what stands behind the text stays. */
-static int64_t cut(const qn_embedder *e, qn_ids *ids, size_t at) {
+int64_t qn_embedder_cut(const qn_embedder *e, int64_t most, qn_ids *ids, size_t at) {
     size_t behind;
     const int32_t *suffix = qn_tok_suffix(e->tok, &behind);
-    const size_t limit = (size_t)e->as.max_tokens;
-    if (ids->n - at > limit) {
-        ids->n = at + limit;
+    const size_t n = ids->n - at, limit = (size_t)most;
+    if (n <= limit)
+        return (int64_t)n;
+    const bool ends = behind > 0 && behind <= limit &&
+                      memcmp(ids->v + ids->n - behind, suffix, behind * sizeof *suffix) == 0;
+    ids->n = at + limit;
+    if (ends)
         memcpy(ids->v + ids->n - behind, suffix, behind * sizeof *suffix);
-    }
-    return (int64_t)(ids->n - at);
+    return most;
 }
 
 static void tokenize(void *arg, int64_t i, int worker) {
@@ -163,7 +166,17 @@ static void tokenize(void *arg, int64_t i, int worker) {
     *p = (struct place){.worker = worker, .at = ids->n};
     p->rc = qn_tok_encode(z->e->tok, z->texts[i].s, z->texts[i].n, z->flags, ids);
     p->had = (int64_t)(ids->n - p->at);
-    p->n = z->e->o.truncate ? cut(z->e, ids, p->at) : p->had;
+    p->n = z->most > 0 ? qn_embedder_cut(z->e, z->most, ids, p->at) : p->had;
+}
+
+int qn_embedder_check(const qn_embedder *e, int64_t n, int64_t number) {
+    if (n == 0)
+        return qn_fail(QN_EINVAL, "text %lld has no tokens: there is nothing to read", (long long)number);
+    if (n <= e->as.max_tokens)
+        return 0;
+    return qn_fail(QN_ECONTEXT, "text %lld has %lld tokens; this model reads %lld at once. Divide it, or let it be cut "
+                   "(%s)", (long long)number, (long long)n, (long long)e->as.max_tokens,
+                   e->o.cut_by ? e->o.cut_by : "truncate");
 }
 
 /* The message of another thread is gone: said again here. */
@@ -174,12 +187,7 @@ static int say(const tokenizing *z, int64_t i, int64_t number) {
     qn_ids_drop(&ids);
     if (p->rc < 0)
         return qn_fail_in(rc < 0 ? rc : p->rc, "text %lld", (long long)(number + i));
-    if (p->n == 0)
-        return qn_fail(QN_EINVAL, "text %lld has no tokens: there is nothing to read", (long long)(number + i));
-    if (p->n <= z->e->as.max_tokens)
-        return 0;
-    return qn_fail(QN_ECONTEXT, "text %lld has %lld tokens; this model reads %lld at once. Divide it, or let it be cut "
-                   "(--truncate)", (long long)(number + i), (long long)p->n, (long long)z->e->as.max_tokens);
+    return qn_embedder_check(z->e, p->n, number + i);
 }
 
 static int embed(qn_embedder *e, tokenizing *z, int64_t n, int64_t number, float *out, qn_embedded *told) {
@@ -200,11 +208,12 @@ static int embed(qn_embedder *e, tokenizing *z, int64_t n, int64_t number, float
     return rc;
 }
 
-int qn_embed(qn_embedder *e, const qn_str *texts, int64_t n, int64_t number, float *out, qn_embedded *told) {
+int qn_embed_cut(qn_embedder *e, const qn_str *texts, int64_t n, int64_t number, int64_t most, float *out,
+                 qn_embedded *told) {
     const int workers = qn_pool_threads(e->pool);
     if (n == 0)
         return 0;
-    tokenizing z = {.e = e, .texts = texts,
+    tokenizing z = {.e = e, .texts = texts, .most = most,
                     .flags = QN_TOK_ADD_SPECIAL | (e->o.parse_special ? QN_TOK_PARSE_SPECIAL : 0u)};
     z.ids = qn_zalloc(QN_MEM_SESSION, (size_t)workers, sizeof *z.ids);
     z.place = qn_alloc(QN_MEM_SESSION, (size_t)n * sizeof *z.place);
@@ -214,4 +223,8 @@ int qn_embed(qn_embedder *e, const qn_str *texts, int64_t n, int64_t number, flo
     qn_free(z.ids);
     qn_free(z.place);
     return rc;
+}
+
+int qn_embed(qn_embedder *e, const qn_str *texts, int64_t n, int64_t number, float *out, qn_embedded *told) {
+    return qn_embed_cut(e, texts, n, number, e->o.truncate ? e->as.max_tokens : 0, out, told);
 }

@@ -112,12 +112,19 @@ int qn_reply_take(qn_reply *a, const qn_sampled *t) {
     return ended ? ended : qn_reply_full(a);
 }
 
+/* The rest of a character that was begun would have come with the next token: it is left out. Behind an answer that the
+ * model ended nothing would have come, and what is no character is shown as such. */
+static bool is_cut(const qn_reply *a) {
+    return a->reason == QN_STOP_LENGTH || a->reason == QN_STOP_CONTEXT || a->reason == QN_STOP_CALLER;
+}
+
 int qn_reply_end(qn_reply *a) {
     size_t ready;
     if (a->reason == QN_STOP_STRING || a->silent)
         return 0;
     qn_buf_clear(&a->text);
-    QN_TRY(qn_detok_flush(&a->detok, &a->text));
+    if (!is_cut(a))
+        QN_TRY(qn_detok_flush(&a->detok, &a->text));
     const int stopped = qn_stopper_push(&a->stopper, qn_buf_view(&a->text), &ready);
     if (stopped < 0)
         return stopped;

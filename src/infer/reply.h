@@ -50,7 +50,8 @@ int qn_reply_sample(qn_reply *a, const float *logits, qn_sampled *t);
 bool qn_reply_full(const qn_reply *a);
 /* The token becomes part of the answer. 1: it was the last, and the reason is set. */
 int qn_reply_take(qn_reply *a, const qn_sampled *t);
-/* The end: gives out what was held back in case it became a stop string. */
+/* The end: gives out what was held back in case it became a stop string. Bytes that begin a character, and no more of
+ * it, are left out where the answer was cut, and become U+FFFD where the model ended it. */
 int qn_reply_end(qn_reply *a);
 
 #endif

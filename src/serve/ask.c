@@ -83,6 +83,7 @@ static int read_stream_options(qn_exchange *x, qn_json *j, qn_ask *a) {
     qn_str key;
     int more;
     (void)x;
+    a->stream_options = true;
     QN_TRY(qn_json_enter(j, '{'));
     while ((more = qn_json_key(j, &key)) > 0)
         QN_TRY(qn_str_is(key, "include_usage") ? qn_json_bool(j, &a->usage) : qn_json_skip(j));
@@ -164,75 +165,84 @@ static int read_tool_choice(qn_exchange *x, qn_json *j, qn_ask *a) {
 }
 
 /* {"name", "strict", "schema"} around it, as OpenAI has it. */
-static int read_named_schema(qn_json *j, qn_ask *a) {
+static int read_named_schema(qn_json *j, qn_str *schema) {
     qn_str key;
     int more;
     QN_TRY(qn_json_enter(j, '{'));
     while ((more = qn_json_key(j, &key)) > 0)
-        QN_TRY(qn_str_is(key, "schema") ? qn_json_raw(j, &a->schema) : qn_json_skip(j));
+        QN_TRY(qn_str_is(key, "schema") ? qn_json_raw(j, schema) : qn_json_skip(j));
     return more;
+}
+
+/* The member that is being read says what the answer is held to: one may, and none wins over another silently. */
+static int hold(qn_exchange *x, qn_json *j, qn_ask *a, qn_ask_format format) {
+    if (a->format != QN_FORMAT_TEXT)
+        return qn_json_fail(j, QN_EINVAL, "%s and %s each say what the answer is held to; leave one of them out",
+                            a->format_by, x->param);
+    a->format = format;
+    snprintf(a->format_by, sizeof a->format_by, "%s", x->param);
+    return 0;
 }
 
 static int read_response_format(qn_exchange *x, qn_json *j, qn_ask *a) {
     static const char *const words[] = {"text", "json_object", "json_schema"};
-    qn_str key;
+    qn_str key, schema = {0};
     int more, which = -1;
-    (void)x;
-    a->schema = (qn_str){0};
     QN_TRY(qn_json_enter(j, '{'));
     while ((more = qn_json_key(j, &key)) > 0) {
         if (qn_str_is(key, "type"))
             QN_TRY(read_word(j, words, QN_LEN(words), &which));
         else if (qn_str_is(key, "json_schema"))
-            QN_TRY(read_named_schema(j, a));
+            QN_TRY(read_named_schema(j, &schema));
         else
-            QN_TRY(qn_str_is(key, "schema") ? qn_json_raw(j, &a->schema) : qn_json_skip(j));
+            QN_TRY(qn_str_is(key, "schema") ? qn_json_raw(j, &schema) : qn_json_skip(j));
     }
     QN_TRY(more);
     if (which < 0)
         return qn_json_fail(j, QN_EINVAL, "response_format wants a \"type\": text, json_object or json_schema");
-    if (which == 2 && !a->schema.s)
+    if (which == 2 && !schema.s)
         return qn_json_fail(j, QN_EINVAL, "response_format of type json_schema wants \"json_schema\": {\"schema\": …}");
-    a->format = which == 1 && a->schema.s ? QN_FORMAT_SCHEMA : (qn_ask_format)which;
-    a->format_by = "response_format";
+    if (which == 0)
+        return 0;
+    QN_TRY(hold(x, j, a, schema.s ? QN_FORMAT_SCHEMA : QN_FORMAT_OBJECT));
+    a->schema = schema;
     return 0;
 }
 
 /* llama.cpp's and vLLM's: a schema, as JSON or as a text that holds it. */
 static int read_schema(qn_exchange *x, qn_json *j, qn_ask *a) {
-    (void)x;
-    a->format = QN_FORMAT_SCHEMA;
-    a->format_by = "json_schema";
+    QN_TRY(hold(x, j, a, QN_FORMAT_SCHEMA));
     if (qn_json_peek(j) != '"')
         return qn_json_raw(j, &a->schema);
-    qn_buf_clear(&a->schema_text);
     QN_TRY(qn_json_string(j, &a->schema_text));
     a->schema = qn_buf_view(&a->schema_text);
     return 0;
 }
 
+/* An empty one is none. */
 static int read_grammar(qn_exchange *x, qn_json *j, qn_ask *a) {
-    (void)x;
-    qn_buf_clear(&a->grammar);
-    QN_TRY(qn_json_string(j, &a->grammar));
-    a->format = a->grammar.n > 0 ? QN_FORMAT_GRAMMAR : a->format;
-    a->format_by = "grammar";
-    return 0;
+    qn_buf text = {0};
+    int rc;
+    QN_TRY_OUT(qn_json_string(j, &text));
+    if (text.n > 0) {
+        QN_TRY_OUT(hold(x, j, a, QN_FORMAT_GRAMMAR));
+        rc = qn_buf_put(&a->grammar, text.s, text.n);
+    }
+out:
+    qn_buf_drop(&text);
+    return rc;
 }
 
 static int read_regex(qn_exchange *x, qn_json *j, qn_ask *a) {
-    QN_TRY(read_grammar(x, j, a));
-    a->format = QN_FORMAT_PATTERN;
-    a->format_by = "guided_regex";
-    return 0;
+    QN_TRY(hold(x, j, a, QN_FORMAT_PATTERN));
+    return qn_json_string(j, &a->grammar);
 }
 
 /* ["yes", "no"]: one of these, as a grammar. */
 static int read_choice(qn_exchange *x, qn_json *j, qn_ask *a) {
     qn_buf text = {0};
     int more, rc = 0;
-    (void)x;
-    qn_buf_clear(&a->grammar);
+    QN_TRY_OUT(hold(x, j, a, QN_FORMAT_GRAMMAR));
     QN_TRY_OUT(qn_buf_puts(&a->grammar, "root ::="));
     QN_TRY_OUT(qn_json_enter(j, '['));
     for (const char *or = " \""; (more = qn_json_item(j)) > 0; or = " | \"") {
@@ -249,8 +259,6 @@ static int read_choice(qn_exchange *x, qn_json *j, qn_ask *a) {
     QN_TRY_OUT(more);
     if (qn_str_ends(qn_buf_view(&a->grammar), "::="))
         QN_TRY_OUT(qn_json_fail(j, QN_EINVAL, "there is nothing to choose from"));
-    a->format = QN_FORMAT_GRAMMAR;
-    a->format_by = "guided_choice";
 out:
     qn_buf_drop(&text);
     return rc;
@@ -258,15 +266,21 @@ out:
 
 /* vLLM's newer spelling of the four. */
 static int read_structured(qn_exchange *x, qn_json *j, qn_ask *a) {
+    static const struct { const char *key, *param; read_fn *read; } forms[] = {
+        {"json", "structured_outputs.json", read_schema}, {"regex", "structured_outputs.regex", read_regex},
+        {"choice", "structured_outputs.choice", read_choice}, {"grammar", "structured_outputs.grammar", read_grammar},
+    };
     qn_str key;
     int more;
     QN_TRY(qn_json_enter(j, '{'));
     while ((more = qn_json_key(j, &key)) > 0) {
-        read_fn *read = qn_str_is(key, "json") ? read_schema : qn_str_is(key, "regex") ? read_regex :
-                        qn_str_is(key, "choice") ? read_choice : qn_str_is(key, "grammar") ? read_grammar : NULL;
-        QN_TRY(read && qn_json_peek(j) != 'n' ? read(x, j, a) : qn_json_skip(j));
+        size_t i = 0;
+        while (i < QN_LEN(forms) && !qn_str_is(key, forms[i].key))
+            i++;
+        if (i < QN_LEN(forms))
+            x->param = forms[i].param;
+        QN_TRY(i < QN_LEN(forms) && qn_json_peek(j) != 'n' ? forms[i].read(x, j, a) : qn_json_skip(j));
     }
-    a->format_by = "structured_outputs";
     return more;
 }
 
@@ -431,9 +445,25 @@ static int one_member(qn_exchange *x, qn_json *j, qn_str key, void *arg) {
     return qn_json_skip(j);
 }
 
+enum { MEMBERS = 256 };             /* of one body */
+
+/* Of two members with one name a client means one, and readers differ in which. */
+static int is_new(qn_exchange *x, qn_json *j, qn_str key, uint64_t *seen, size_t *n) {
+    const uint64_t hash = qn_hash_bytes(key.s, key.n, 0);
+    for (size_t i = 0; i < *n; i++)
+        if (seen[i] == hash)
+            return qn_json_fail(j, QN_EFORMAT, "\"%s\" is there twice", x->param_text);
+    if (*n == MEMBERS)
+        return qn_json_fail(j, QN_ELIMIT, "more than %d members", MEMBERS);
+    seen[(*n)++] = hash;
+    return 0;
+}
+
 int qn_ask_members(qn_exchange *x, int (*one)(qn_exchange *x, qn_json *j, qn_str key, void *arg), void *arg) {
     qn_json j;
     qn_str key;
+    uint64_t seen[MEMBERS];
+    size_t n = 0;
     int more, rc = 0;
     qn_json_init(&j, x->body.s ? x->body.s : "", x->body.n, "request");
     j.lone = QN_LONE_REPLACE;                           /* half an emoji in a client's string is no reason to refuse */
@@ -441,6 +471,7 @@ int qn_ask_members(qn_exchange *x, int (*one)(qn_exchange *x, qn_json *j, qn_str
     while ((more = qn_json_key(&j, &key)) > 0) {
         snprintf(x->param_text, sizeof x->param_text, "%.*s", (int)QN_MIN(key.n, sizeof x->param_text - 1), key.s);
         x->param = x->param_text;
+        QN_TRY_OUT(is_new(x, &j, key, seen, &n));
         QN_TRY_OUT(qn_json_peek(&j) == 'n' ? qn_json_null(&j) : one(x, &j, key, arg));
         x->param = NULL;
     }
@@ -484,6 +515,27 @@ static void adapter_by_name(qn_exchange *x, qn_ask *a) {
         }
 }
 
+/* Members that mean something only beside, or only without, another one. */
+static int check_together(qn_exchange *x, const qn_ask *a) {
+    x->param = "best_of";
+    if (a->best_of > a->n)
+        return qn_fail(QN_EUNSUPPORTED, "best_of above n is not supported: ask for n answers and choose among them");
+    x->param = "top_logprobs";
+    if (a->top > 0 && !a->o.logprobs)
+        return qn_fail(QN_EINVAL, "top_logprobs says how many, and no \"logprobs\" asks for any");
+    x->param = "stream_options";
+    if (a->stream_options && !a->stream)
+        return qn_fail(QN_EINVAL, "stream_options are those of a stream, and no \"stream\": true asks for one");
+    x->param = "tool_choice";
+    if (a->choice >= QN_TOOLS_REQUIRED && !a->tools.s)
+        return qn_fail(QN_EINVAL, "tool_choice wants a call, and there are no tools");
+    if (a->choice >= QN_TOOLS_REQUIRED && a->format != QN_FORMAT_TEXT)
+        return qn_fail(QN_EINVAL, "tool_choice holds the answer to a call, and %s to another form; leave one of them "
+                       "out", a->format_by);
+    x->param = NULL;
+    return 0;
+}
+
 int qn_ask_read(qn_exchange *x, qn_ask *a, bool chat) {
     a->o = x->server->o.defaults;
     a->n = 1;
@@ -494,13 +546,7 @@ int qn_ask_read(qn_exchange *x, qn_ask *a, bool chat) {
         return missing(x, "messages", "an array of {\"role\", \"content\"}");
     if (!chat && !a->prompt.s)
         return missing(x, "prompt", "a text, or token ids");
-    x->param = "best_of";
-    if (a->best_of > a->n)
-        return qn_fail(QN_EUNSUPPORTED, "best_of above n is not supported: ask for n answers and choose among them");
-    x->param = "tool_choice";
-    if (a->choice >= QN_TOOLS_REQUIRED && !a->tools.s)
-        return qn_fail(QN_EINVAL, "tool_choice wants a call, and there are no tools");
-    x->param = NULL;
+    QN_TRY(check_together(x, a));
     a->o.n_top = a->o.logprobs ? a->top : 0;
     if (a->n_bias > 0) {
         a->o.sampler.bias = a->bias;

@@ -23,7 +23,7 @@ typedef struct { qn_buf name; qn_str parameters; } qn_ask_tool;
 typedef struct {
     qn_generate_options o;
     bool chat;                      /* else a plain completion */
-    bool stream, usage, seeded, echo, parse_special;
+    bool stream, stream_options, usage, seeded, echo, parse_special;    /* stream_options: said */
     bool parallel;                  /* parallel_tool_calls: said, and true */
     int64_t n, best_of, top;        /* top: alternatives wanted */
     qn_str *stop;                   /* what o.stop points to */
@@ -38,7 +38,7 @@ typedef struct {
     qn_ask_tool *tool_list;         size_t n_tools, cap_tools;      /* none where tool_choice is "none" */
     qn_str *tool_names;             /* [n_tools] */
     qn_ask_format format;
-    const char *format_by;          /* the member that said so */
+    char format_by[64];             /* the member that said so */
     qn_buf grammar, schema_text;    /* grammar: or pattern; schema_text: what `schema` points to, if it was a string */
     qn_logit_bias *bias;            size_t n_bias, cap_bias;
 } qn_ask;

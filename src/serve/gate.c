@@ -18,6 +18,21 @@ static bool host_of(const char *text, char out[256]) {
     return true;
 }
 
+bool qn_gate_host_is_whole(const char *host) {
+    const bool bracket = host[0] == '[';
+    const char *behind = host + strcspn(host, bracket ? "]" : ":"), *end = host + strlen(host);
+    int64_t port = 0;
+    if (bracket && *behind == ']')
+        behind++;
+    else if (bracket)
+        return false;
+    if (*behind == '\0' || (behind[0] == ':' && behind + 1 == end))
+        return true;
+    const size_t digits = strspn(behind + 1, "0123456789");
+    return behind[0] == ':' && behind + 1 + digits == end && qn_parse_i64((qn_str){behind + 1, digits}, &port) &&
+           port <= 65535;
+}
+
 static bool is_address(const char *host) {
     unsigned char address[sizeof(struct in6_addr)];
     return inet_pton(AF_INET, host, address) == 1 || inet_pton(AF_INET6, host, address) == 1;

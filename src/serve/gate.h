@@ -11,6 +11,8 @@
 
 #include "serve/serve.h"
 
+/* Is it a name or an address, and behind it nothing or a port that can be one? */
+bool qn_gate_host_is_whole(const char *host);
 bool qn_gate_host(const qn_server_options *o, const char *host);            /* NULL (HTTP/1.0): fine */
 /* 2: a page of another server that was allowed, which must be told so; 1: fine; 0: not allowed. */
 int qn_gate_origin(const qn_server_options *o, const char *origin, const char *host);

@@ -10,6 +10,7 @@
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -180,7 +181,7 @@ static int socket_of(qn_exchange *x) {
 
 static enum MHD_Result answer(qn_exchange *x) {
     x->handled = true;
-    if (x->too_long) {
+    if (x->too_long && x->status == 200) {
         char message[128];
         snprintf(message, sizeof message, "the body is longer than the %lld bytes that this server takes",
                  (long long)x->server->o.body);
@@ -222,12 +223,52 @@ static enum MHD_Result send_options(qn_exchange *x) {
     return queue(x, r);
 }
 
+typedef struct { int hosts, lengths, encodings; bool chunked; } framing;
+
+static enum MHD_Result count_header(void *arg, enum MHD_ValueKind kind, const char *name, const char *value) {
+    framing *f = arg;
+    (void)kind;
+    f->hosts += strcasecmp(name, MHD_HTTP_HEADER_HOST) == 0;
+    f->lengths += strcasecmp(name, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0;
+    if (strcasecmp(name, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0) {
+        f->encodings++;
+        f->chunked = value && strcasecmp(value, "chunked") == 0;
+    }
+    return MHD_YES;
+}
+
+/* What a proxy in front could read otherwise than we do: whose request it is, and where it ends (RFC 9112, 3.2, 6.3).
+ * NULL: nothing. libmicrohttpd takes all of it, or, told to be strict, answers some with pages of its own. */
+static const char *misframed(qn_exchange *x, const char *version, const char *host) {
+    framing f = {0};
+    qn_http.get_connection_values(x->connection, MHD_HEADER_KIND, count_header, &f);
+    if (f.hosts > 1)
+        return "more than one Host header";
+    if (f.hosts == 0 && strcmp(version, MHD_HTTP_VERSION_1_0) != 0)
+        return "no Host header, which HTTP/1.1 wants";
+    if (host && !qn_gate_host_is_whole(host))
+        return "the Host header is no name or address with a port of at most 65535 behind it, or none";
+    if (f.lengths > 1)
+        return "more than one Content-Length header";
+    if (f.encodings > 0 && f.lengths > 0)
+        return "Content-Length and Transfer-Encoding at once: where the body ends is said twice";
+    if (f.encodings > 1 || (f.encodings > 0 && !f.chunked))
+        return "Transfer-Encoding is none that this server knows; expected chunked";
+    return NULL;
+}
+
 /* Who asks, and for what, before any of the body is looked at: status stays 200, or out is the error. */
-static void judge(qn_exchange *x, const char *method, const char *path) {
+static void judge(qn_exchange *x, const char *version, const char *method, const char *path) {
     const qn_server_options *o = &x->server->o;
     const char *allow = NULL, *host = header(x, "Host");
     int status = 0;
     char message[256];
+    const char *wrong = misframed(x, version, host);
+    if (wrong) {
+        x->stay = false;                                /* what follows on this connection may be anything */
+        qn_exchange_error(x, 400, "bad_framing", wrong);
+        return;
+    }
     if (!qn_gate_host(o, host)) {
         qn_exchange_error(x, 403, "host", "the name in the Host header is none of this server's; start it with "
                           "--allow-host NAME if it is");
@@ -261,8 +302,14 @@ static int64_t length_of(qn_exchange *x) {
     return text && qn_parse_i64(qn_str_of(text), &n) ? n : -1;
 }
 
+/* Who may not ask at all is told so before the body comes, and so is who has far too much to wait for. */
+static bool is_told_at_once(qn_exchange *x, int64_t length) {
+    const bool comes = length > 0 || header(x, MHD_HTTP_HEADER_TRANSFER_ENCODING);
+    return length > DRAINED * x->server->o.body || (comes && x->status >= 400 && x->status <= 403);
+}
+
 static enum MHD_Result first_sight(qn_server *s, struct MHD_Connection *c, const char *path, const char *method,
-                                   void **slot) {
+                                   const char *version, void **slot) {
     qn_exchange *x = qn_exchange_new(s);
     if (!x)
         return MHD_NO;
@@ -271,21 +318,20 @@ static enum MHD_Result first_sight(qn_server *s, struct MHD_Connection *c, const
     snprintf(x->path, sizeof x->path, "%s", path);
     for (char *p = x->path; *p; p++)                    /* it goes into the log of somebody's terminal */
         *p = *p >= ' ' && *p < 127 ? *p : '?';
-    judge(x, method, path);
+    judge(x, version, method, path);
     const int64_t n = length_of(x);
     x->too_long = n > s->o.body;
-    if (n <= DRAINED * s->o.body)
+    if (!is_told_at_once(x, n))
         return MHD_YES;
-    x->stay = false;                                    /* far too much to wait for: it is told at once */
+    x->stay = false;
     return answer(x);
 }
 
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *c, const char *path, const char *method,
                                   const char *version, const char *data, size_t *n, void **slot) {
     qn_exchange *x = *slot;
-    (void)version;
     if (!x)
-        return first_sight(arg, c, path, method, slot);
+        return first_sight(arg, c, path, method, version, slot);
     if (*n > 0) {
         const size_t most = (size_t)x->server->o.body, had = x->body.n;
         x->too_long = x->too_long || had + *n > most;

@@ -5,8 +5,8 @@
 
 typedef struct {
     qn_str input;
-    bool base64;
-    int64_t dimensions;             /* 0: all */
+    bool base64, truncate;
+    int64_t dimensions, cut;        /* 0: all; truncate_prompt_tokens, 0: not said */
     qn_str *text;                   /* [n] within `texts` */
     qn_buf texts;
     qn_ids *ids;                    /* [n], or NULL */
@@ -32,15 +32,44 @@ static void drop(void *ask) {
 
 /* ---- the request ---- */
 
+/* vLLM's way to have texts cut: to so many tokens, or, −1, to what is read at once. */
+static int read_cut(qn_exchange *x, qn_json *j, embedding *e) {
+    const int64_t most = x->server->o.embedder ? qn_embedder_max_tokens(x->server->o.embedder) : INT64_MAX;
+    const int64_t around = (int64_t)qn_tok_around(x->server->o.tok);
+    QN_TRY(qn_json_i64(j, &e->cut));
+    if (e->cut == -1)
+        e->cut = most;
+    if (e->cut > around && e->cut <= most)
+        return 0;
+    return qn_json_fail(j, QN_EINVAL, "truncate_prompt_tokens is %lld; expected %lld to %lld (%lld of them stand "
+                        "around a text), or -1: as much as this model reads at once", (long long)e->cut,
+                        (long long)around + 1, (long long)most, (long long)around);
+}
+
+/* Texts are cut at their end; another part of them would be another vector. */
+static int read_side(qn_json *j) {
+    qn_buf side = {0};
+    int rc = qn_json_string(j, &side);
+    if (rc >= 0 && !qn_str_is(qn_buf_view(&side), "right") && !qn_str_is(qn_buf_view(&side), "Right"))
+        rc = qn_json_fail(j, QN_EUNSUPPORTED, "texts are cut at their end only: \"right\" is expected");
+    qn_buf_drop(&side);
+    return rc;
+}
+
 static int member(qn_exchange *x, qn_json *j, qn_str key, void *arg) {
     embedding *e = arg;
     qn_buf form = {0};
     int rc;
-    (void)x;
     if (qn_str_is(key, "input"))
         return qn_json_raw(j, &e->input);
     if (qn_str_is(key, "dimensions"))
         return qn_json_i64(j, &e->dimensions);
+    if (qn_str_is(key, "truncate"))
+        return qn_json_bool(j, &e->truncate);
+    if (qn_str_is(key, "truncate_prompt_tokens"))
+        return read_cut(x, j, e);
+    if (qn_str_is(key, "truncation_direction") || qn_str_is(key, "truncation_side"))
+        return read_side(j);
     if (!qn_str_is(key, "encoding_format"))
         return qn_json_skip(j);
     rc = qn_json_string(j, &form);
@@ -91,11 +120,20 @@ out:
 static int read_ids(qn_exchange *x, embedding *e) {
     QN_TRY(qn_ask_prompts(x, e->input, QN_TOK_ADD_SPECIAL, QN_ASK_TEXTS, &e->ids, &e->n_ids));
     e->n = e->n_ids;
-    e->view = qn_alloc(QN_MEM_SERVE, e->n * sizeof *e->view);
-    if (!e->view)
-        return QN_ENOMEM;
-    for (size_t i = 0; i < e->n; i++)
-        e->view[i] = (qn_token_text){e->ids[i].v, (int64_t)e->ids[i].n};
+    e->view = qn_zalloc(QN_MEM_SERVE, e->n, sizeof *e->view);
+    return e->view ? 0 : QN_ENOMEM;
+}
+
+/* Ids are cut and checked here, texts when they are read. */
+static int settle_ids(qn_exchange *x, embedding *e) {
+    const qn_embedder *m = x->server->o.embedder;
+    for (size_t i = 0; i < e->n_ids; i++) {
+        qn_ids *ids = &e->ids[i];
+        const int64_t had = (int64_t)ids->n, n = e->job.cut > 0 ? qn_embedder_cut(m, e->job.cut, ids, 0) : had;
+        QN_TRY(qn_embedder_check(m, n, (int64_t)i + 1));
+        e->view[i] = (qn_token_text){ids->v, n};
+        e->told[i] = (qn_embedded){n, had};
+    }
     return 0;
 }
 
@@ -130,6 +168,7 @@ static int put_vector(qn_jw *w, const embedding *e, const float *v) {
 
 static int write_answer(qn_exchange *x, const embedding *e) {
     const int64_t width = qn_embedder_width(x->server->o.embedder);
+    int64_t cut = 0;
     qn_jw w;
     qn_exchange_json(x, &w);
     qn_jw_open(&w, '{');
@@ -141,6 +180,9 @@ static int write_answer(qn_exchange *x, const embedding *e) {
         qn_field_i64(&w, "index", (int64_t)i);
         qn_jw_key(&w, "embedding");
         QN_TRY(put_vector(&w, e, e->vectors + (int64_t)i * width));
+        if (e->told[i].had > e->told[i].tokens)
+            qn_field_i64(&w, "truncated_from", e->told[i].had);
+        cut += e->told[i].had - e->told[i].tokens;
         qn_jw_close(&w);
     }
     qn_jw_close(&w);
@@ -148,6 +190,8 @@ static int write_answer(qn_exchange *x, const embedding *e) {
     qn_field_open(&w, "usage", '{');
     qn_field_i64(&w, "prompt_tokens", x->prompt_tokens);
     qn_field_i64(&w, "total_tokens", x->prompt_tokens);
+    if (e->job.cut > 0)
+        qn_field_i64(&w, "truncated_tokens", cut);
     qn_jw_close(&w);
     qn_jw_close(&w);
     return qn_jw_end(&w);
@@ -190,6 +234,14 @@ static int make_room(qn_exchange *x, embedding *e) {
     return e->vectors && e->told ? 0 : QN_ENOMEM;
 }
 
+/* With a model that makes vectors. */
+static int settle(qn_exchange *x, embedding *e) {
+    QN_TRY(make_room(x, e));
+    x->param = "input";
+    e->job.cut = e->truncate && e->cut == 0 ? qn_embedder_max_tokens(x->server->o.embedder) : e->cut;
+    return settle_ids(x, e);
+}
+
 int qn_route_embeddings(qn_exchange *x) {
     embedding *e = qn_zalloc(QN_MEM_SERVE, 1, sizeof *e);
     if (!e)
@@ -206,7 +258,7 @@ int qn_route_embeddings(qn_exchange *x) {
     e->job = (qn_embed_job){.texts = e->view ? NULL : e->text, .ids = e->view, .n = (int64_t)e->n, .done = on_done,
                             .arg = x};
     if (x->server->o.embedder)
-        QN_TRY(make_room(x, e));
+        QN_TRY(settle(x, e));
     e->job.vectors = e->vectors;
     e->job.told = e->told;
     x->param = NULL;

@@ -85,11 +85,9 @@ static int embed_some(qn_scheduler *s, qn_embed_job *j) {
     if (atomic_load_explicit(&j->cancel, memory_order_relaxed))
         return qn_fail(QN_ECANCEL, "cancelled");
     if (j->texts)
-        QN_TRY(qn_embed(s->embedder, j->texts + j->at, n, j->at + 1, to, j->told + j->at));
+        QN_TRY(qn_embed_cut(s->embedder, j->texts + j->at, n, j->at + 1, j->cut, to, j->told + j->at));
     else
         QN_TRY(qn_embed_ids(s->embedder, j->ids + j->at, n, to));
-    for (int64_t i = j->at; i < j->at + n && j->ids; i++)
-        j->told[i] = (qn_embedded){j->ids[i].n, j->ids[i].n};
     j->at += n;
     return 0;
 }

@@ -18,10 +18,10 @@ typedef struct qn_scheduler qn_scheduler;
 typedef struct qn_embed_job qn_embed_job;
 struct qn_embed_job {
     const qn_str *texts;
-    const qn_token_text *ids;
-    int64_t n;
+    const qn_token_text *ids;       /* each as long as is read */
+    int64_t n, cut;                 /* cut: the tokens to which texts are cut; 0: one that is too long is an error */
     float *vectors;                 /* [n, width] */
-    qn_embedded *told;              /* [n]; of ids, their number */
+    qn_embedded *told;              /* [n] of texts; of ids it stays as it is */
     void (*done)(qn_embed_job *j, int rc);
     void *arg;
     atomic_bool cancel;

@@ -7,6 +7,7 @@
  *   scan.c          the commonest pre-tokenizers by hand, with regex.c as their judge
  *   parallel.c      one long text on many threads
  *   normalize_bert.c  BERT's normalizer     wordpiece.c   the longest pieces first, where the model is WordPiece
+ *   bert_classes.c    signs, accents and controls as BERT's components know them, Unicode 8's
  *   regex.c         PCRE2 with JIT and limits; translates the dialect of Hugging Face patterns
  *   bytelevel.c     GPT-2's alphabet: 256 bytes spelled as printable characters
  *   pretok_names.c  `tokenizer.ggml.pre` names → pre-tokenizer pipelines

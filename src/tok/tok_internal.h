@@ -29,11 +29,15 @@ void qn_idmap_get_many(const qn_idmap *m, const qn_str *text, size_t n, int32_t 
 /* ---- unicode.c: character classes as Hugging Face's components use them ---- */
 bool qn_char_is_space(uint32_t c);                                      /* White_Space */
 bool qn_char_is_number(uint32_t c);                                     /* N* */
-bool qn_char_is_punctuation(uint32_t c);                                /* ASCII punctuation, P* */
+bool qn_char_is_punctuation(uint32_t c);                                /* ASCII punctuation, P* of Unicode 8 */
 bool qn_char_is_word(uint32_t c);                                       /* \w: Alphabetic, M*, Nd, Pc, joiners */
 bool qn_char_is_mark(uint32_t c);                                       /* M* */
-bool qn_char_is_accent(uint32_t c);                                     /* Mn */
-bool qn_char_is_control(uint32_t c);                                    /* Cc, Cf, Co, without \t, \n, \r */
+bool qn_char_is_accent(uint32_t c);                                     /* Mn of Unicode 8 */
+bool qn_char_is_control(uint32_t c);                                    /* Cc, Cf, Co of it, without \t, \n, \r */
+
+/* ---- bert_classes.c: what BERT's components take a character beyond ASCII for ---- */
+typedef enum { QN_BERT_NONE, QN_BERT_SIGN, QN_BERT_ACCENT, QN_BERT_CONTROL } qn_bert_class;
+qn_bert_class qn_bert_class_of(uint32_t c);
 
 /* ---- added.c ---- */
 typedef struct qn_added qn_added;                                       /* a matcher over added tokens */

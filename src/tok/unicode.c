@@ -48,8 +48,7 @@ bool qn_char_is_number(uint32_t c) {
 bool qn_char_is_punctuation(uint32_t c) {
     if (c < 128)
         return ascii[c] & PUNCT;
-    utf8proc_category_t k = category(c);
-    return k >= UTF8PROC_CATEGORY_PC && k <= UTF8PROC_CATEGORY_PO;
+    return qn_bert_class_of(c) == QN_BERT_SIGN;
 }
 
 bool qn_char_is_mark(uint32_t c) {
@@ -57,13 +56,12 @@ bool qn_char_is_mark(uint32_t c) {
     return k >= UTF8PROC_CATEGORY_MN && k <= UTF8PROC_CATEGORY_ME;
 }
 
-bool qn_char_is_accent(uint32_t c) { return c >= 0x300 && category(c) == UTF8PROC_CATEGORY_MN; }
+bool qn_char_is_accent(uint32_t c) { return c >= 0x300 && qn_bert_class_of(c) == QN_BERT_ACCENT; }
 
 bool qn_char_is_control(uint32_t c) {
     if (c < 128)
         return (c < ' ' && c != '\t' && c != '\n' && c != '\r') || c == 0x7f;
-    utf8proc_category_t k = category(c);
-    return k == UTF8PROC_CATEGORY_CC || k == UTF8PROC_CATEGORY_CF || k == UTF8PROC_CATEGORY_CO;
+    return qn_bert_class_of(c) == QN_BERT_CONTROL;
 }
 
 bool qn_char_is_word(uint32_t c) {

@@ -64,7 +64,7 @@ code 4; err_has 'nothing'
 run "$QUERN" convert "$S/alien.gguf" "$S/x"
 code 6; err_has 'not known here'
 run "$QUERN" convert "$S/unread.gguf" "$S/x"
-code 6; err_has 'IQ2_XXS'
+code 6; err_has 'IQ2_XXS'; err_has 'make a Q4_K_M or Q8_0 of the original with llama-quantize'
 run "$QUERN" convert "$S/missing.gguf" "$S/x"
 code 4; err_has 'tensor'
 run "$QUERN" convert "$S/extra.gguf" "$S/extra"

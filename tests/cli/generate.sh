@@ -38,13 +38,17 @@ code 8; out_is ''; err_has '6 tokens'; err_has 'ask for a longer context'
 run "$QUERN" generate "$M" -p abc --echo -n 1
 code 0; out_is 'abcd'
 
-# Characters of several tokens come whole; at the very end an incomplete one is marked.
+# Characters of several tokens come whole; one that the limit cuts is left out of the text, and its tokens count.
 run "$QUERN" generate "$M" -p 0 -q
 code 0; out_is 'é'
 run "$QUERN" generate "$M" -p 1 -q
 code 0; out_is '😀'
 run "$QUERN" generate "$M" -p 1 -n 2 -q
-code 0; out_is '�'
+code 0; out_is ''
+run "$QUERN" generate "$M" -p 1 -n 3 --json
+code 0; out_has '"text": ""'; out_has '"new_tokens": 3'
+run "$QUERN" generate "$M" -p 1 --ctx 3 -n -1 -q
+code 0; out_is ''
 
 # Special tokens in a prompt are text unless asked for: behind <|im_end|> itself the model says "a".
 run "$QUERN" generate "$M" -p 'abc<|im_start|>' -n 1 --json

@@ -37,6 +37,7 @@ run "$QUERN" info "$S/alien.gguf"
 code 0; out_has 'architecture    alien'; out_has 'cannot be run'; out_has 'BPE, 261 tokens'; out_has '12 tensors'
 run "$QUERN" info "$S/unread.gguf"
 code 0; out_has 'IQ2_XXS 12.4 % (not supported)'; out_has 'cannot be run'; out_has 'blk.0.ffn_down.weight'
+out_has 'make a Q4_K_M or Q8_0 of the original with llama-quantize'
 run "$QUERN" info "$S/unread.gguf" --json
 code 0; out_has '"supported": false'
 

@@ -228,6 +228,19 @@ def streams(s):
     check("".join(tokens) == "ABCDEFGH", "logprobs in a stream", tokens)
     text = s.ask("/v1/completions", dict(prompt="1", stream=True, max_tokens=5))[2]
     check("".join(e["choices"][0]["text"] for e in events(text)[:-1]) == "\U0001f600", "whole characters", text)
+    for n in (1, 2, 3):                                 # a character that the limit cuts: its tokens, and no text
+        ask = dict(prompt="1", max_tokens=n, logprobs=1)
+        told = s.json("/v1/completions", ask)[1]
+        choice = told["choices"][0]
+        check(choice["text"] == "" and choice["finish_reason"] == "length" and len(choice["logprobs"]["tokens"]) == n
+              and told["usage"]["completion_tokens"] == n, "half a character", told)
+        got = [e["choices"][0] for e in events(s.ask("/v1/completions", dict(ask, stream=True))[2])[:-1]]
+        check("".join(c["text"] for c in got) == "" and got[-1]["finish_reason"] == "length" and
+              sum(len(c["logprobs"]["tokens"]) for c in got if c["logprobs"]) == n, "half a character streamed", got)
+    ask = chat("hi", max_tokens=2, logit_bias={str(3 + 0xf0): 100})
+    told = s.json("/v1/chat/completions", ask)[1]["choices"][0]["message"]["content"]
+    got = [e["choices"][0]["delta"] for e in events(s.ask("/v1/chat/completions", dict(ask, stream=True))[2])[:-1]]
+    check(told == "".join(d.get("content", "") for d in got) == "\ufffd", "what is no character is shown", told, got)
 
 
 def completions(s):
@@ -285,6 +298,13 @@ def wrong(s):
         (chat("hi", tool_choice="required"), "tool_choice", "no tools"), (chat("hi", tools={}), "tools", "array"),
         (chat("hi", lora=[dict(id=3)]), "lora", "no such adapter"), (chat("x" * 600), "messages", "619 tokens"),
         (chat("hi", temperature=float("nan")), "temperature", ""),
+        (chat("hi", top_logprobs=2), "top_logprobs", '"logprobs"'),
+        (chat("hi", top_logprobs=2, logprobs=False), "top_logprobs", '"logprobs"'),
+        (chat("hi", stream_options=dict(include_usage=True)), "stream_options", '"stream"'),
+        (chat("hi", grammar="root ::= "), "grammar", "grammar:1:10: the rule"),
+        ('{"messages": [], "n": 1, "n": 2}', "n", 'request:1:26: "n" is there twice'),
+        ('{"x": null, "\\u0078": 1}', "x", '"x" is there twice'),
+        (json.dumps({f"m{i}": 0 for i in range(300)}), "m256", "more than 256"),
     ]
     for body, param, message in cases:
         if isinstance(body, dict):
@@ -303,7 +323,7 @@ def wrong(s):
                        ("/tokenize", dict(content=7)), ("/detokenize", dict(tokens="x")), ("/detokenize", {}),
                        ("/detokenize", dict(tokens=[1e9])), ("/apply-template", {}),
                        ("/v1/embeddings", dict(input="a")),
-                       ("/v1/embeddings", {})):
+                       ("/v1/embeddings", {}), ("/tokenize", '{"content": "a", "content": "b"}')):
         status, told = s.json(path, body)
         check(status == 400 and told["error"]["message"], f"{path}: 400", body, status, told)
 
@@ -342,12 +362,37 @@ def forms(s):
     for more, param in ((dict(response_format=dict(type="json_schema", json_schema=dict(schema=dict(type="what")))),
                          "response_format"), (dict(grammar="root ::= nothing"), "grammar"),
                         (dict(guided_regex="("), "guided_regex"), (dict(guided_choice=[]), "guided_choice"),
-                        (dict(guided_choice="x"), "guided_choice"), (dict(guided_json=dict(type=1)), "json_schema"),
+                        (dict(guided_choice="x"), "guided_choice"), (dict(guided_json=dict(type=1)), "guided_json"),
+                        (dict(structured_outputs=dict(regex="(")), "structured_outputs.regex"),
                         (dict(tools=[{}]), "tools"), (dict(tools=[dict(function=dict(name=""))]), "tools"),
                         (dict(tools=WEATHER, tool_choice=dict(function=dict(name="wether"))), "tool_choice"),
                         (dict(tools=WEATHER, tool_choice="maybe"), "tool_choice")):
         status, told = s.json("/v1/chat/completions", chat("hi", **more))
         check(status == 400 and told["error"]["param"] == param, f"400 for {param}", more, status, told)
+
+
+def one_form(s):
+    """Two members that each hold the answer to something are refused, both by name; what says nothing is no second."""
+    grammar, schema, form = 'root ::= "a"', dict(type="object"), dict(type="json_object")
+    for more, names in ((dict(response_format=form, grammar=grammar), ("response_format", "grammar")),
+                        (dict(grammar=grammar, response_format=form), ("grammar", "response_format")),
+                        (dict(guided_regex="a", guided_choice=["a"]), ("guided_regex", "guided_choice")),
+                        (dict(json_schema=schema, guided_json=schema), ("json_schema", "guided_json")),
+                        (dict(structured_outputs=dict(choice=["a"], json=schema)),
+                         ("structured_outputs.choice", "structured_outputs.json")),
+                        (dict(structured_outputs=dict(choice=["a"]), grammar=grammar),
+                         ("structured_outputs.choice", "grammar")),
+                        (dict(tools=WEATHER, tool_choice="required", grammar=grammar), ("grammar", "tool_choice"))):
+        status, told = s.json("/v1/chat/completions", chat("hi", **more))
+        check(status == 400 and told["error"]["param"] == names[1] and
+              all(n in told["error"]["message"] for n in names), f"{names} at once", more, status, told)
+    text = dict(type="text")
+    for more in (dict(grammar=grammar, response_format=text), dict(response_format=text, grammar=grammar),
+                 dict(grammar=grammar, guided_grammar=None, guided_json=None, guided_regex=None, json_schema=None),
+                 dict(grammar=grammar, structured_outputs=dict(json=None)), dict(grammar="", guided_grammar=grammar),
+                 dict(grammar=grammar, tools=WEATHER, tool_choice="none")):
+        status, told = s.json("/v1/chat/completions", chat("hi", **more))
+        check(status == 200 and told["choices"][0]["message"]["content"] == "a", "one form", more, status, told)
 
 
 # As pydantic writes models within models, and two tools that call different things by the same name.
@@ -486,6 +531,12 @@ def gates(s):
         check(status == 401 and told["error"]["type"] == "authentication_error", "401", headers, told)
     for headers in (key, ["authorization: bearer right-key-1"], ["X-API-Key: right-key-2"]):
         check(s.ask("/v1/models", headers=headers)[0] == 200, "a right key", headers)
+    for path, lines, want in (("/v1/chat/completions", ["Content-Length: 1000"], 401),
+                              ("/v1/chat/completions", ["Content-Length: 1000", "Authorization: Bearer wrong"], 401),
+                              ("/tokenize", ["Transfer-Encoding: chunked"], 401),
+                              ("/v1/completions", ["Content-Length: 1000", "Origin: https://evil.example"], 403)):
+        status, _, said = head_alone(s, "Host: localhost", *lines, path=path)
+        check(status == want, f"{want} before the body comes", lines, status, said)
     for host, want in (("evil.example", 403), ("evil.example:80", 403), ("127.0.0.1.evil.example", 403),
                        ("localhost", 200), (f"127.0.0.1:{s.port}", 200), ("[::1]:80", 200), ("mill.local", 200),
                        ("x" * 400, 403)):
@@ -550,6 +601,42 @@ def wires(s):
             except OSError:
                 pass
     check(s.ask("/health")[0] == 200, "and it still stands")
+
+
+def head_alone(s, *lines, path="/v1/completions", method="POST"):
+    """What is said to a request of which only the head has come: status, headers, the error's message."""
+    with s.connect(5) as c:
+        c.sendall("\r\n".join([f"{method} {path} HTTP/1.1", *lines, "", ""]).encode())
+        try:
+            status, headers, text = answer(c)
+        except OSError as e:
+            return 0, {}, str(e)
+    try:
+        return status, headers, json.loads(text)["error"]["message"]
+    except (ValueError, KeyError):
+        return status, headers, text
+
+
+def framing(s):
+    """Heads that a proxy might read otherwise are refused, at once, and the connection ends."""
+    host = "Host: localhost"
+    for lines, word in (([host, "Host: evil.example"], "more than one Host"), ([host, host], "more than one Host"),
+                        ([], "no Host"), (["Host: localhost:99999"], "65535"), (["Host: localhost:80x"], "65535"),
+                        (["Host: [::1"], "Host"), (["Host: [::1]x"], "Host"),
+                        ([host, "Content-Length: 4", "Transfer-Encoding: chunked"], "said twice"),
+                        ([host, "Content-Length: 4", "Content-Length: 5"], "more than one Content-Length"),
+                        ([host, "Transfer-Encoding: gzip, chunked"], "expected chunked")):
+        status, headers, said = head_alone(s, *lines)
+        check(status == 400 and word in said and headers.get("x-request-id") and
+              headers.get("connection") == "close", f"400: {word}", lines, status, headers, said)
+    status, _, said = head_alone(s, host, "Host: evil.example", path="/health", method="GET")
+    check(status == 400 and "more than one Host" in said, "of a GET, too", status, said)
+    for line in ("Host: localhost:", "Host: localhost:65535", "Host: [::1]"):
+        check(s.ask("/health", headers=[line])[0] == 200, f"{line} is fine")
+    # What is no HTTP to libmicrohttpd it answers itself, with a page (docs/SERVING.md says so).
+    for lines, want in (([host, "Content-Length: -1"], 400), ([host, "X: " + "x" * 100000], 431)):
+        status, headers, _ = head_alone(s, *lines)
+        check(status == want, f"{want} by libmicrohttpd", status, headers)
 
 
 # ---- long answers --------------------------------------------------------------------------------------------------
@@ -668,10 +755,43 @@ def embeddings():
                         (dict(input=["a"] * 3000), "input")):
         status, told = s.json("/v1/embeddings", body)
         check(status == 400 and told["error"]["param"] == param, f"400 for {param}", str(body)[:80], status, told)
+    cut_embeddings(s)
     for path in ("/v1/chat/completions", "/apply-template"):
         check(s.json(path, chat("hi"))[0] == 400, f"no {path} with an encoder")
     check(s.json("/v1/completions", dict(prompt="a"))[0] == 400, "no completions with an encoder")
     check(s.stop() == 0, "ends")
+
+
+def cut_embeddings(s):
+    """Texts that are too long are cut where that is asked for, and it is told; else the error says how to ask."""
+    text, bert = "the brook " * 500, os.path.join(FOLDER, "bert")
+    status, told = s.json("/v1/embeddings", dict(input=["hello", text]))
+    said = re.search(r"text 2 has (\d+) tokens; this model reads (\d+) at once", told["error"]["message"])
+    check(status == 400 and said and told["error"]["code"] == "context_length_exceeded" and
+          '"truncate": true' in told["error"]["message"] and "--" not in told["error"]["message"], "too long", told)
+    had, most = int(said[1]), int(said[2])
+    want = quern("embed", bert, "-p", text, "--truncate", "--json")
+    ids = s.json("/tokenize", dict(content=text, add_special=True))[1]["tokens"]
+    for more in (dict(truncate=True), dict(truncate_prompt_tokens=-1), dict(truncate_prompt_tokens=most),
+                 dict(truncate=True, truncation_direction="Right", input=["hello", text]),
+                 dict(truncate=True, input=[ids])):
+        status, told = s.json("/v1/embeddings", dict(dict(input=text), **more))
+        one = told["data"][-1] if status == 200 else {}
+        check(near(one.get("embedding", []), want["embedding"]) and one["truncated_from"] == had and
+              told["usage"]["truncated_tokens"] == had - most, "cut as embed --truncate cuts", str(more)[:80],
+              status, str(told)[:300])
+    status, told = s.json("/v1/embeddings", dict(input=["the brook " * 3, "hello"], truncate_prompt_tokens=5))
+    short = quern("embed", bert, "-p", "the brook " * 3, "--truncate", "--max-tokens", "5", "--json")
+    check(status == 200 and near(told["data"][0]["embedding"], short["embedding"]) and
+          "truncated_from" in told["data"][0], "cut to five", status, str(told)[-300:])
+    told = s.json("/v1/embeddings", dict(input="hello", truncate=True))[1]
+    check(told["usage"]["truncated_tokens"] == 0 and "truncated_from" not in told["data"][0], "nothing to cut", told)
+    for more, param in ((dict(truncate_prompt_tokens=most + 1), "truncate_prompt_tokens"),
+                        (dict(truncate_prompt_tokens=2), "truncate_prompt_tokens"),
+                        (dict(truncate_prompt_tokens=0), "truncate_prompt_tokens"), (dict(truncate="END"), "truncate"),
+                        (dict(truncation_direction="Left"), "truncation_direction"), (dict(input=[ids]), "input")):
+        status, told = s.json("/v1/embeddings", dict(dict(input=text), **more))
+        check(status == 400 and told["error"]["param"] == param, f"400 for {param}", str(more)[:80], status, told)
 
 
 def adapters():
@@ -778,7 +898,7 @@ def thousand(s):
 
 def main():
     s = Server("tiny.gguf", "--temp", "0", "--max-body", "1M")
-    for part in (plain, chats, streams, completions, wrong, forms, same_as_generate, wires):
+    for part in (plain, chats, streams, completions, wrong, forms, one_form, same_as_generate, wires, framing):
         part(s)
     log = s.said()
     check(s.stop(signal.SIGINT) == 0, "Ctrl-C ends it in order")

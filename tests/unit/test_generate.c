@@ -27,9 +27,15 @@ static void by_hand(desk *d, int32_t *id, int n) {
     }
 }
 
+/* A character that the limit cut is not in the text. */
 static void check_text(const desk *d, const answer *a, const int32_t *id, int n, unsigned flags) {
     qn_buf text = {0};
-    CHECK_OK(qn_tok_decode(d->tok, id, (size_t)n, flags, &text));
+    qn_detok t;
+    qn_detok_init(&t, d->tok, flags);
+    for (int i = 0; i < n; i++)
+        CHECK_OK(qn_detok_push(&t, id[i], &text));
+    if (a->r.reason != QN_STOP_LENGTH)
+        CHECK_OK(qn_detok_flush(&t, &text));
     CHECK_VIEW(qn_buf_view(&text), a->text);
     qn_buf_drop(&text);
 }

@@ -203,6 +203,8 @@ TEST(refuses_bad_tensors) {
     refused(&g, QN_EUNSUPPORTED, "removed");
     test_gguf_raw(&g, "w", 139, 1, DIMS(256), zeros, 34);
     refused(&g, QN_EUNSUPPORTED, "ik_llama.cpp");
+    test_gguf_raw(&g, "w", 139, 1, DIMS(256), zeros, 34);
+    refused(&g, QN_EUNSUPPORTED, qn_ggml_type_advice());
     test_gguf_raw(&g, "w", 0xffffffff, 1, DIMS(256), zeros, 34);
     refused(&g, QN_EUNSUPPORTED, "4294967295");
     test_gguf_entry(&g, "w", 0, 1, DIMS(4), 8);
@@ -248,6 +250,7 @@ TEST(opens_what_it_cannot_compute_and_says_so_on_use) {
     CHECK_FAIL(qn_tensor_need_dtype(f, t), QN_EUNSUPPORTED, "blk.0.ffn_down.weight");
     CHECK_CONTAINS(qn_error_message(), "IQ2_XXS");
     CHECK_CONTAINS(qn_error_message(), "Q8_0");
+    CHECK_CONTAINS(qn_error_message(), qn_ggml_type_advice());
     CHECK_OK(qn_tensor_need_dtype(f, qn_tensor_at(f, 1)));
     qn_gguf_close(g);
     qn_buf_drop(&b);

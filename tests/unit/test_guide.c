@@ -240,6 +240,11 @@ TEST(memory_is_bounded_by_forgetting) {
 static const struct { const char *grammar; int code; const char *says; } bad[] = {
     {"", QN_EFORMAT, "no rule \"root\""},
     {"x ::= \"a\"", QN_EFORMAT, "no rule \"root\""},
+    {"root ::=", QN_EFORMAT, "g.gbnf:1:9: the rule \"root\" says nothing"},
+    {"root ::= ", QN_EFORMAT, "g.gbnf:1:10: the rule \"root\" says nothing"},
+    {"root ::= a\na ::= # b\n", QN_EFORMAT, "g.gbnf:3:1: the rule \"a\" says nothing"},
+    {"root ::= )", QN_EFORMAT, "g.gbnf:1:10: the rule \"root\" says nothing: a text, a class or a name is expected, "
+     "found ')'"},
     {"root ::= x", QN_EFORMAT, "g.gbnf:1:10: there is no rule \"x\""},
     {"root ::= \"a", QN_EFORMAT, "g.gbnf:1:10: a text that begins here is not ended"},
     {"root ::= [a-", QN_EFORMAT, "behind '-'"},

@@ -214,6 +214,60 @@ TEST(says_what_is_wrong) {
     }
 }
 
+/* Planes 0 to 2 and 14, each code point between two letters. With these four tokens a word is [UNK], so that the ids
+ * say whether it went, stands apart, or is of the word. */
+TEST(bert_takes_every_character_for_what_hugging_face_does) {
+    static const char json[] =
+        "{\"model\": {\"type\": \"WordPiece\", \"unk_token\": \"[UNK]\", \"continuing_subword_prefix\": \"##\", "
+        "\"max_input_chars_per_word\": 100, \"vocab\": {\"[UNK]\": 0, \"a\": 1, \"b\": 2, \"ab\": 3}}, "
+        "\"normalizer\": {\"type\": \"BertNormalizer\", \"clean_text\": true, \"handle_chinese_chars\": true, "
+        "\"strip_accents\": null, \"lowercase\": true}, \"pre_tokenizer\": {\"type\": \"BertPreTokenizer\"}}";
+    qn_buf file = {0}, keys = {0}, text = {0}, hex = {0};
+    qn_ids ids = {0};
+    qn_tok_spec spec;
+    qn_tok *tok;
+    qn_json j;
+    object top;
+    int64_t block;
+    uint32_t blocks = 0;
+    CHECK_OK(qn_tokenizer_json_parse(json, sizeof json - 1, "t.json", &spec));
+    CHECK_OK(qn_tok_new(&tok, &spec));
+    qn_tok_spec_drop(&spec);
+    CHECK_OK(qn_buf_reserve(&keys, 4096));
+    CHECK_OK(qn_read_file(&file, qn_test_fixture("tok_bert_classes.json"), 65536));
+    read_object(qn_buf_view(&file), &top, &keys);
+    CHECK(qn_parse_i64(*find(&top, "block"), &block));
+    const qn_str list = *find(&top, "ids");
+    qn_json_init(&j, list.s, list.n, "ids");
+    CHECK_OK(qn_json_enter(&j, '['));
+    for (; qn_json_item(&j) > 0; blocks++) {
+        const uint32_t first = (blocks < 0x30 ? blocks : blocks + 0xe0 - 0x30) * (uint32_t)block;
+        uint64_t h = TOK_HASH_START;
+        qn_buf_clear(&hex);
+        CHECK_OK(qn_json_string(&j, &hex));
+        for (uint32_t c = QN_MAX(first, 1); c < first + (uint32_t)block; c++) {
+            if (c >= 0xd800 && c < 0xe000)
+                continue;
+            qn_buf_clear(&text);
+            qn_ids_clear(&ids);
+            CHECK_OK(qn_buf_putc(&text, 'a'));
+            CHECK_OK(qn_buf_utf8(&text, c));
+            CHECK_OK(qn_buf_putc(&text, 'b'));
+            CHECK_OK(qn_tok_encode(tok, text.s, text.n, QN_TOK_PLAIN, &ids));
+            h = tok_hash_ids(h, &ids);
+        }
+        CHECK(h == strtoull(hex.s, NULL, 16), "U+%X and what follows it", first);
+    }
+    CHECK_INT(blocks, 0x30 + 0x10);
+    qn_json_drop(&j);
+    qn_tok_free(tok);
+    qn_ids_drop(&ids);
+    qn_buf_drop(&file);
+    qn_buf_drop(&keys);
+    qn_buf_drop(&text);
+    qn_buf_drop(&hex);
+}
+
 TEST(truncated_files_are_errors) {
     static const char doc[] = DOC("\"added_tokens\": [{\"id\": 3, \"content\": \"<x>\", \"special\": true}]");
     for (size_t n = 0; n + 1 < sizeof doc; n++) {
