@@ -16,23 +16,23 @@ dpo() { run "$QUERN" train dpo tiny --context 64 "$@"; }
 dpo --data labels.jsonl --out run
 code 2
 err_has 'labels.jsonl: holds labelled answers, and --loss sigmoid compares pairs'
-err_has -- '--loss kto learns from answers with a label'
+err_has '--loss kto learns from answers with a label'
 dpo --data chats.jsonl --loss ipo --out run
 code 2
-err_has -- '--loss ipo compares pairs'
+err_has '--loss ipo compares pairs'
 err_has 'quern train sft'
 dpo --data pairs.jsonl --loss kto --out run
 code 2
 err_has 'pairs.jsonl: holds pairs with a prompt, and --loss kto learns from answers with a label'
 dpo --data pairs.jsonl --loss kto --rpo-alpha 1 --out run
 code 2
-err_has -- '--rpo-alpha: means nothing to --loss kto'
+err_has '--rpo-alpha: means nothing to --loss kto'
 dpo --data pairs.jsonl --simpo-gamma 1 --out run
 code 2
-err_has -- '--simpo-gamma: means nothing to --loss sigmoid: it needs --loss simpo'
+err_has '--simpo-gamma: means nothing to --loss sigmoid: it needs --loss simpo'
 dpo --data pairs.jsonl --dropout 0.1 --out run
 code 2
-err_has -- '--dropout'
+err_has '--dropout'
 dpo --data pairs.jsonl --beta 0 --out run
 code 2
 dpo --out run
@@ -166,7 +166,7 @@ run cmp cut-lora/last/adapter_model.safetensors whole-lora/last/adapter_model.sa
 code 0
 run "$QUERN" train dpo tiny.gguf $lora --data pairs.jsonl --lora-dropout 0.1 --out run-d
 code 2
-err_has -- '--lora-dropout: what is dropped'
+err_has '--lora-dropout: what is dropped'
 
 # Without a reference there is no file of one.
 run ls whole-simpo/data
@@ -183,6 +183,6 @@ done >alike.jsonl
 dpo --data alike.jsonl --loss hinge --beta 0.01 --steps 30 --lr 3e-3 --sample-every 0 --out fallen
 code 0
 err_has 'chosen answers have become less probable than they were, too'
-err_has -- '--rpo-alpha 1'
+err_has '--rpo-alpha 1'
 
 done_testing

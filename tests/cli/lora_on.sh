@@ -15,16 +15,16 @@ dpo() { run "$QUERN" train dpo tiny.gguf --data pairs.jsonl --context 64 "$@"; }
 # What the adapter is stays; an option may repeat it.
 dpo --adapter sft/best --rank 8 --out run
 code 2
-err_has -- '--rank 8: sft/best has rank 4, which a run that goes on with it keeps'
+err_has '--rank 8: sft/best has rank 4, which a run that goes on with it keeps'
 dpo --adapter sft/best --alpha 16 --out run
 code 2
-err_has -- '--alpha 16: sft/best has alpha 8'
+err_has '--alpha 16: sft/best has alpha 8'
 dpo --adapter sft/best --targets q_proj --out run
 code 2
-err_has -- '--targets: sft/best says itself where it sits'
+err_has '--targets: sft/best says itself where it sits'
 dpo --adapter sft/best --dora --out run
 code 2
-err_has -- '--dora: sft/best is none'
+err_has '--dora: sft/best is none'
 dpo --adapter nowhere --out run
 code 4
 err_has nowhere

@@ -28,7 +28,7 @@ code 0
 sft() { run "$QUERN" train sft base/last --data pairs.jsonl --context 64 --threads 1 "$@"; }
 sft --replay-rows 2 --out run
 code 2
-err_has -- '--replay-rows is of text that is read again: it needs --replay'
+err_has '--replay-rows is of text that is read again: it needs --replay'
 sft --replay nowhere --out run
 code 4
 err_has nowhere

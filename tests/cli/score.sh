@@ -23,11 +23,11 @@ printf 'abc\nxyz\n\nab' >lines.txt
 run "$QUERN" score "$M" -f lines.txt --lines --totals --json
 code 0
 verdict "$(holds test "$(wc -l <out)" -eq 4)" 'four lines'
-sed -n 2p out >second
+sed -n 2p out >alone
 run "$QUERN" score "$M" -p xyz --lines --totals --json
-verdict "$(holds cmp -s out second)" 'a line alone is the same'
+verdict "$(holds cmp -s out alone)" 'a line alone is the same'
 run "$QUERN" score "$M" -f lines.txt --lines --totals --json --threads 1
-verdict "$(holds test "$(sed -n 2p out)" = "$(cat second)")" 'threads change nothing'
+verdict "$(holds test "$(sed -n 2p out)" = "$(cat alone)")" 'threads change nothing'
 
 run "$QUERN" score "$M" -p abcdefgh --ctx 5
 code 8; err_has 'the text has 8 tokens, and the context holds 5'; err_has 'eval ppl'

@@ -86,7 +86,7 @@ bare() { run "$QUERN" train sft "$@"; }
 sft tiny.gguf --out run
 code 2
 err_has 'weights are quantized'
-err_has -- '--weights f32'
+err_has '--weights f32'
 run ls
 out_lacks run
 bare tiny --data chats.jsonl
@@ -129,7 +129,7 @@ code 0
 err_lacks 'held    '
 
 # A run to its end answers and stops; its template and tokenizer go with it.
-sft tiny --out run --epochs 3 --lr 1e-2 --neftune 5 --json
+sft tiny --out run --epochs 6 --lr 1e-2 --neftune 5 --json
 code 0
 out_has '"state": "done"'
 out_has '"read_per_second": '
@@ -206,13 +206,13 @@ code 4
 err_has 'nowhere.jsonl'
 bare tiny --data chats.jsonl --context 64 --task next.jsonl --eval-every 0 --out none
 code 2
-err_has -- '--task is asked at evaluations; it needs an --eval-every above 0'
+err_has '--task is asked at evaluations; it needs an --eval-every above 0'
 bare tiny --data chats.jsonl --context 64 --task next.jsonl --validation 0 --out none
 code 2
 err_has 'these data have no validation split; it needs one (--validation 5%)'
 bare tiny --data chats.jsonl --context 64 --task-items 3 --out none
 code 2
-err_has -- '--task-items is of tasks: it needs --task'
+err_has '--task-items is of tasks: it needs --task'
 run ls
 out_lacks none
 
