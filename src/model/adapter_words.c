@@ -36,39 +36,35 @@ static int32_t first_other(const qn_adapter *a, const qn_tok *own, const qn_tok 
     return -1;
 }
 
-int qn_adapter_check_words(const qn_adapter *a, const char *path, const qn_tok *tok, const char *model) {
-    qn_source *words = NULL;
-    qn_tok *own = NULL;
-    int rc;
-    QN_TRY_OUT(qn_adapter_words(&words, a, path, INT64_MAX));
-    if (!words)
-        goto out;
-    QN_TRY_OUT(qn_source_tokenizer(words, &own));
+static int hold(const qn_adapter *a, const char *path, const qn_source *words, const qn_tok *tok, const char *model) {
+    qn_tok *own;
+    QN_TRY(qn_source_tokenizer(words, &own));
     const int32_t id = first_other(a, own, tok);
-    if (id >= 0)
-        rc = qn_fail(QN_EINVAL, "%s: belongs to a model with another tokenizer than %s: id %d is \"%.*s\" in the "
-                     "tokenizer.json beside it and \"%.*s\" here", path, model, (int)id,
-                     QN_STR_ARG(qn_tok_text(own, id)), QN_STR_ARG(qn_tok_text(tok, id)));
-out:
+    const int rc = id < 0 ? 0 : qn_fail(QN_EINVAL, "%s: belongs to a model with another tokenizer than %s: id %d is "
+                                        "\"%.*s\" in the tokenizer.json beside it and \"%.*s\" here", path, model,
+                                        (int)id, QN_STR_ARG(qn_tok_text(own, id)), QN_STR_ARG(qn_tok_text(tok, id)));
     qn_tok_free(own);
+    return rc;
+}
+
+int qn_adapter_check_words(const qn_adapter *a, const char *path, const qn_tok *tok, const char *model) {
+    qn_source *words;
+    QN_TRY(qn_adapter_words(&words, a, path, INT64_MAX));
+    const int rc = words ? hold(a, path, words, tok, model) : 0;
     qn_source_close(words);
     return rc;
 }
 
 /* The model's tokenizer is built only where there is one to hold against it. */
 int qn_adapter_check_source(const qn_adapter *a, const char *path, const qn_source *model) {
-    qn_source *words = NULL;
+    qn_source *words;
     qn_tok *tok = NULL;
-    int rc;
-    QN_TRY_OUT(qn_adapter_words(&words, a, path, INT64_MAX));
-    if (!words)
-        goto out;
-    rc = qn_source_tokenizer(model, &tok);
+    QN_TRY(qn_adapter_words(&words, a, path, INT64_MAX));
+    int rc = words ? qn_source_tokenizer(model, &tok) : QN_ENOTFOUND;
     if (rc >= 0)
-        rc = qn_adapter_check_words(a, path, tok, qn_source_path(model));
+        rc = hold(a, path, words, tok, qn_source_path(model));
     else if (rc == QN_ENOTFOUND)
         rc = 0;
-out:
     qn_tok_free(tok);
     qn_source_close(words);
     return rc;
