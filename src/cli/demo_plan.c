@@ -30,7 +30,7 @@ static const qn_demo_plan plans[] = {
     {"3m",  QN_ISA_SCALAR,       "small",   1024,  TINY,    16,  800,   MUON, 0, TUNE, ALIGN},
     {"3m",  QN_ISA_AVX2,         "small",   2048,  NARROW,  8,   2600,  MUON_9, 0, TUNE, ALIGN},
     {"3m",  QN_ISA_AVX512,       "small",   2048,  SMALL,   8,   2400,  MUON_9, 0, TUNE, ALIGN},
-    {"3m",  QN_ISA_AVX512BF16,   "small",   2048,  SMALL,   8,   4000,  MUON_9, 0, TUNE, ALIGN},
+    {"3m",  QN_ISA_AVX512BF16,   "small",   2048,  SMALL,   8,   3600,  MUON_9, 0, TUNE, ALIGN},
     {"10m", QN_ISA_SCALAR,       "small",   2048,  NARROW,  8,   500,   MUON_9, 0, TUNE, ALIGN},
     {"10m", QN_ISA_AVX2,         "small",   2048,  SMALL,   8,   4000,  MUON_9, 0, TUNE, ALIGN},
     {"10m", QN_ISA_AVX512,       "small",   2048,  SMALL,   8,   9000,  MUON_9, 0, TUNE, ALIGN},
