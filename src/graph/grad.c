@@ -9,7 +9,8 @@
  * What backward of a node reads lives until that step: its inputs (but those it says it does not read, and those it
  * reads for nobody: x of a product whose weights are frozen), what it saved. The gradient of a value is born at the
  * first step that adds to it — backward of its last active reader — and dies with backward of the node that made it. A
- * view, and the output of a rounding, share the gradient of what they come from; a term shares that of its sum. */
+ * view, and the output of a rounding, share the gradient of what they come from; a term shares that of its sum, and so
+ * does what an op adds to. */
 #include "graph/graph_impl.h"
 
 qn_ref qn_grad_source(const qn_graph *g, qn_ref r) {
@@ -130,6 +131,19 @@ static void share_terms(qn_graph *g, int node, sharing *s) {
         }
 }
 
+/* What nobody reads but an op that adds something to it: its gradient is born there, as the output's. */
+static void share_added(qn_graph *g, int node, sharing *s) {
+    const qn_node *n = &g->node[node];
+    for (int i = 0; i < n->n_out; i++) {
+        const qn_ref of = n->op->adds_to[i] ? qn_grad_source(g, n->in[n->op->adds_to[i] - 1]) : -1;
+        if (of < 0 || g->value[of].kind != VALUE_NODE || !g->value[of].wants_grad || s[of].reader != node ||
+            changed_by(&s[of], node) >= 0)
+            continue;
+        g->value[of].sum = n->out + i;
+        s[n->out + i].used = QN_MIN(s[n->out + i].used, s[of].used);
+    }
+}
+
 static int share_sums(qn_graph *g) {
     sharing *s = qn_alloc(QN_MEM_GRAPH, (g->n_values + 1) * sizeof *s);
     if (!s)
@@ -145,6 +159,8 @@ static int share_sums(qn_graph *g) {
     for (size_t i = 0; i < g->n_nodes; i++)
         if (g->node[i].active && g->node[i].op->sum)
             share_terms(g, (int)i, s);
+        else if (g->node[i].active)
+            share_added(g, (int)i, s);
     qn_free(s);
     return 0;
 }
@@ -210,8 +226,12 @@ static bool added_twice(const qn_graph *g, const qn_node *n, int j) {
     return false;
 }
 
+/* The output that has the gradient of input j, if they share. */
 static bool shares_sum(const qn_graph *g, const qn_node *n, int j) {
-    return n->op->sum && g->value[qn_grad_source(g, n->in[j])].sum == n->out;
+    qn_ref whole = n->op->sum ? n->out : -1;
+    for (int i = 0; i < n->n_out; i++)
+        whole = n->op->adds_to[i] == j + 1 ? n->out + i : whole;
+    return whole >= 0 && g->value[qn_grad_source(g, n->in[j])].sum == whole;
 }
 
 static int plan_node(qn_graph *g, int node, const qn_plan_for *f) {

@@ -43,7 +43,7 @@ static qn_ref add_value(qn_graph *g, qn_str name, qn_value v) {
         return rc;
     }
     v.last = -1;
-    v.again = v.grad = v.sum = -1;
+    v.again = v.grad = v.sum = v.place = -1;
     g->value[g->n_values] = v;
     return (qn_ref)g->n_values++;
 }

@@ -22,7 +22,9 @@ typedef struct {
     int again;                      /* block of what was made again, -1: none */
     int grad;                       /* block of its gradient, -1: none. Several values may share one (views, sums) */
     qn_ref sum;                     /* its gradient is that of this sum; -1: no */
+    qn_ref place;                   /* VALUE_NODE: it lies where this one does, which nobody reads any more; -1: no */
     qn_tensor param_grad;           /* VALUE_PARAM: where its gradient is added; data NULL = not trained */
+    size_t block;                   /* VALUE_NODE: its number while blocks are placed */
     size_t offset, bytes;           /* in the arena, at the maxima (VALUE_NODE) */
     bool own;                       /* with few rows each worker has one of its own … */
     size_t own_offset;              /* … there in its memory */

@@ -76,6 +76,9 @@ typedef struct qn_op {
     const char *no_grad;                    /* why there is no backward half (NULL: there is one) */
     bool pass_through;                      /* the gradient of the output is that of the first input (rounding) */
     bool sum;                               /* the gradient of the output is that of both inputs: they may share it */
+    int8_t adds_to[QN_OP_OUTS];             /* output i is input adds_to[i] − 1 and something more, row by row (0: is
+                                             * not): their gradients are the same, and in training the output may lie
+                                             * where the input does (out.data == in.data) */
     bool by_rows;                           /* forward's first phase: tiles are qn_op_row_tiles; a tile reads and writes
                                              * its own rows of inputs and outputs, and parameters */
     bool cheap;                             /* running forward again costs less than keeping what it made */

@@ -143,15 +143,54 @@ static void stretch(const qn_graph *g, qn_block *b) {
         b->last++;
 }
 
+/* ---- outputs in the place of inputs ---- */
+
+/* Nobody reads input j behind this node. */
+static bool is_free(const qn_graph *g, int node, int j) {
+    const qn_node *n = &g->node[node];
+    const qn_value *v = &g->value[n->in[j]];
+    for (int i = 0; i < n->n_in; i++)
+        if (i != j && qn_value_home(g, n->in[i]) == v)
+            return false;
+    return v->kind == VALUE_NODE && v->last == node && v->last_backward == 0 && !v->keep && !v->tap;
+}
+
+/* In training only: where no gradient will be taken, workers may have outputs of their own. */
+static void choose_places(qn_graph *g) {
+    for (int node = 0; node < (int)g->n_nodes && g->seed >= 0; node++) {
+        const qn_node *n = &g->node[node];
+        for (int i = 0; i < n->n_out; i++) {
+            const int j = n->op->adds_to[i] - 1;
+            if (j >= 0 && is_free(g, node, j))
+                g->value[n->out + i].place = n->in[j];
+        }
+    }
+}
+
+/* The value whose memory it is. */
+static size_t place_of(const qn_graph *g, size_t i) {
+    while (g->value[i].place >= 0)
+        i = (size_t)g->value[i].place;
+    return i;
+}
+
+/* ---- all blocks ---- */
+
 /* Blocks of the values, then the walk's. */
 static size_t collect(qn_graph *g, qn_block *b, const qn_plan_for *f) {
     size_t n = 0;
     for (size_t i = 0; i < g->n_values; i++) {
         qn_value *v = &g->value[i];
+        const qn_value *home = &g->value[place_of(g, i)];       /* an earlier one, or v */
         if (v->kind != VALUE_NODE)
             continue;
         v->bytes = qn_value_bytes(v, f->sym, f->real);
-        b[n++] = (qn_block){.bytes = v->bytes, .first = v->first, .last = last_use(g, v), .kind = BLOCK_VALUE};
+        v->block = home == v ? n++ : home->block;
+        qn_block *at = &b[v->block];
+        if (home == v)
+            *at = (qn_block){.bytes = v->bytes, .first = v->first, .last = last_use(g, v), .kind = BLOCK_VALUE};
+        qn_assert(v->bytes == at->bytes);
+        at->last = QN_MAX(at->last, last_use(g, v));
     }
     for (size_t i = 0; i < g->n_blocks; i++)
         b[n++] = g->block[i];
@@ -160,12 +199,12 @@ static size_t collect(qn_graph *g, qn_block *b, const qn_plan_for *f) {
     return n;
 }
 
-static void hand_out(qn_graph *g, const qn_block *b) {
+static void hand_out(qn_graph *g, const qn_block *b, size_t n) {
     for (size_t i = 0; i < g->n_values; i++)
         if (g->value[i].kind == VALUE_NODE)
-            g->value[i].offset = (b++)->offset;
+            g->value[i].offset = b[g->value[i].block].offset;
     for (size_t i = 0; i < g->n_blocks; i++)
-        g->block[i].offset = (b++)->offset;
+        g->block[i].offset = b[n - g->n_blocks + i].offset;
 }
 
 /* A second, small plan: the values that each worker has for itself, with as many rows as one tile has. */
@@ -195,7 +234,7 @@ static void forget(qn_graph *g) {
         qn_value *v = &g->value[i];
         v->read_back = v->remade = false;
         v->last_backward = 0;
-        v->again = v->grad = v->sum = -1;
+        v->again = v->grad = v->sum = v->place = -1;
     }
 }
 
@@ -212,12 +251,13 @@ int qn_graph_plan(qn_graph *g, const int64_t max_sym[QN_DIM_SYMBOLS], size_t rea
     qn_block *b = qn_alloc(QN_MEM_GRAPH, (g->n_values + g->n_blocks + 1) * sizeof *b);
     if (!b)
         return QN_ENOMEM;
+    choose_places(g);
     const size_t n = collect(g, b, &f);
     int rc = qn_blocks_place(b, n, arena_bytes);
     if (rc >= 0)
         rc = count_bytes(g, b, n);
     if (rc >= 0)
-        hand_out(g, b);
+        hand_out(g, b, n);
     if (rc >= 0)
         rc = plan_own(g, b, &f);
     qn_free(b);

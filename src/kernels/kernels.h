@@ -95,8 +95,8 @@ typedef struct qn_kernels qn_kernels;
  * zero. w: the panels of W, in dtype t; n0 a multiple of 32. room: qn_turn_room() bytes, aligned to 64. */
 void qn_turn_panel(const qn_kernels *k, void *dst, qn_dtype t, const void *w, int64_t K, int64_t k0, int64_t n0,
                    int64_t n, void *room);
-/* The same of quantized blocks, rounded to BF16 (nearest even): a panel of BF16, for products that are asked to take it
- * in place of F32. */
+/* The same of quantized blocks or F32, rounded to BF16 (nearest even): a panel of BF16, for products that are asked to
+ * take it in place of F32. */
 void qn_turn_panel_half(const qn_kernels *k, void *dst, qn_dtype t, const void *w, int64_t K, int64_t k0, int64_t n0,
                         int64_t n, void *room);
 size_t qn_turn_room(void);

@@ -73,6 +73,7 @@ static void decode_block(block b, qn_dtype t, const uint8_t *panel, int64_t k0, 
     const size_t at = (size_t)k0 / BLOCK;
     float min[QN_PANEL];
     switch (t) {
+    case QN_F32: memcpy(b, panel + k0 * QN_PANEL * 4, (size_t)(lines * QN_PANEL) * sizeof(float)); break;
     case QN_BF16: bf16_block(b, panel + k0 * QN_PANEL * 2, lines); break;
     case QN_F16: f16_block(b, panel + k0 * QN_PANEL * 2, lines); break;
     case QN_Q8_0: bytes_block(b, panel + at * 1088); break;

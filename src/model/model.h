@@ -126,7 +126,7 @@ typedef struct {
                                                  * against the model, and outliving the graph */
     int n_adapters;
     double lora_dropout;            /* > 0: of what A reads, in runs that ask for dropout */
-    bool half_walk;                 /* gradients pass quantized weights as products of BF16, not of F32 */
+    bool half_walk;                 /* gradients pass quantized weights and adapters as products of BF16 */
     double dropout;                 /* > 0: nodes that drop this share of what enters the residual stream, in runs that
                                      * ask for it (qn_batch.dropout) */
     double neftune;                 /* > 0: a node that adds noise of this size to the embedding, likewise */

@@ -174,7 +174,7 @@ static qn_ref drop_low(build *b, qn_ref x, const low_rank *r, const product *fir
 }
 
 static void first_products(build *b, qn_ref x, const product *p, low_rank *r) {
-    const qn_linear_attr attr = {r->n, 0};
+    const qn_linear_attr attr = {r->n, b->o->half_walk ? QN_LINEAR_HALF : 0};
     char names[160];
     size_t len = 0;
     qn_ref in[1 + GROUP] = {drop_low(b, x, r, &p[r->of[0]])};
@@ -188,7 +188,7 @@ static void first_products(build *b, qn_ref x, const product *p, low_rank *r) {
 }
 
 static void second_products(build *b, const product *p, const low_rank *r, qn_ref *y) {
-    qn_lora_attr attr = {.n = r->n, .adapter = r->number};
+    qn_lora_attr attr = {.n = r->n, .adapter = r->number, .half = b->o->half_walk};
     char names[160];
     size_t len = 0;
     qn_ref in[3 * GROUP];
@@ -209,7 +209,7 @@ static void second_products_dora(build *b, const product *p, const low_rank *r, 
     for (int i = 0; i < r->n; i++) {
         const qn_lora *l = r->pair[i];
         const int of = r->of[i];
-        const qn_dora_attr attr = {r->number, l->scale};
+        const qn_dora_attr attr = {r->number, l->scale, b->o->half_walk};
         const qn_ref in[] = {y[of], r->u[i], part_of(b, r, l, "lora_b", &l->b),
                              numbers_of(b, r, l, "lora_m", l->magnitude), numbers_of(b, r, l, "lora_l", l->length),
                              bias[of]};

@@ -42,7 +42,7 @@ static int shape(const qn_op_args *a, qn_op_out *out) {
 }
 
 static qn_lora_term term(const qn_op_ctx *c) {
-    return (qn_lora_term){&c->in[IN_U], &c->in[IN_B], attr(c)->scale, attr(c)->adapter};
+    return (qn_lora_term){&c->in[IN_U], &c->in[IN_B], attr(c)->scale, attr(c)->adapter, attr(c)->half};
 }
 
 /* Scratch: rows of s·u, then of q, then one of g. */
@@ -246,7 +246,7 @@ static void *segments(qn_op_ctx *c) {
     return b;
 }
 
-static const qn_dora_attr half = {0, 0.5}, twice = {0, 2};
+static const qn_dora_attr half = {.scale = 0.5}, twice = {.scale = 2};
 static const qn_op_case cases[] = {
     {.n_in = 5, .in = {{2, {1, 1}}, {2, {1, 1}}, {2, {1, 1}}, {1, {1}}, {1, {1}}}, .attr = &half, .lo = 0.3, .hi = 1,
      .panels = 1 << IN_B},

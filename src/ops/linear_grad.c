@@ -1,10 +1,10 @@
 /* ops/linear_grad.c — linear, backward: two products by the rows that forward uses (kernels/kernels.h).
  *
- *   dL/dx   [T,K]   += Σ_i dL/dy_i · W_i        weights Wᵀ: panels turned in a worker's scratch, a slab of N at a time
+ *   dL/dx   [T,K]   += Σ_i dL/dy_i · W_i        weights Wᵀ: panels turned once, a slab of N at a time
  *   dL/dW_i [N_i,K] += dL/dy_iᵀ · x             weights xᵀ: made once for all weights; rows dyᵀ: a slab of T at a time
  *   dL/db_i [N_i]   += Σ_t dL/dy_i
  *
- *   phase 1   the panels of xᵀ; where products take another form than dy has (BF16), rows of dy in that form
+ *   phase 1   the panels of Wᵀ; those of xᵀ; where products take another form than dy has (BF16), rows of dy in it
  *   phase 2   tiles of dx: rows × a few panels; tiles of dW and db: columns of dy, rows ascending
  *
  * Through weights of any stored dtype: F16 and quantized blocks count as the numbers that they decode to. Each output
@@ -15,7 +15,7 @@
 enum {
     GATHER_ROWS = 64,                   /* even: a pair of BF16 lies in one tile */
     T_SLAB = 512, N_SLAB = 384,         /* a panel's slab: 64 KB, 48 KB of floats; even, N_SLAB whole panels */
-    DX_ROWS = 512, DX_PANELS = 4,       /* turning 32 × 32 numbers of W takes as long as 6 rows of their product */
+    DX_ROWS = 512, DX_PANELS = 4,
     DW_FEW = 48, DW_MANY = 96, DW_TILES = 8
 };
 
@@ -25,9 +25,10 @@ static const qn_linear_attr *attr(const qn_op_ctx *c) { return c->attr; }
 static int64_t rows_of(const qn_op_ctx *c) { return c->in[X].dim[0]; }
 static int64_t depth_of(const qn_op_ctx *c) { return c->in[X].dim[1]; }
 
-/* Quantized weights count as F32, or where the graph was asked to as BF16: kernels.h. */
+/* Quantized weights count as F32, and where the graph was asked to both as BF16: kernels.h. */
+static bool is_coded(const qn_op_ctx *c) { return qn_dtype_get(c->in[W].dtype)->block > 1; }
 static bool is_half(const qn_op_ctx *c) {
-    return (attr(c)->bias & QN_LINEAR_HALF) && qn_dtype_get(c->in[W].dtype)->block > 1;
+    return (attr(c)->bias & QN_LINEAR_HALF) && (is_coded(c) || c->in[W].dtype == QN_F32);
 }
 static qn_dtype dtype_of(const qn_op_ctx *c) { return is_half(c) ? QN_BF16 : qn_grad_dtype(c->in[W].dtype); }
 static qn_act_form form_of(const qn_op_ctx *c) { return qn_act_form_of(dtype_of(c)); }
@@ -35,7 +36,7 @@ static qn_act_form form_of(const qn_op_ctx *c) { return qn_act_form_of(dtype_of(
 /* Some weight is trained: always asked the same, from planning on. (Without gradients at hand, as far as one could be:
  * x must be there as numbers.) */
 static bool wants_weights(const qn_op_ctx *c) {
-    const bool can = qn_act_form_of(c->in[W].dtype) == form_of(c);
+    const bool can = !is_coded(c);
     for (int i = 0; c->din && i < attr(c)->n; i++)
         if (c->din[W + i].data) {
             qn_assert(can);
@@ -46,10 +47,17 @@ static bool wants_weights(const qn_op_ctx *c) {
 
 typedef struct { const char *data; size_t ld; } act_rows;
 
-static act_rows x_rows(const qn_op_ctx *c) {
+/* Rows of x in the product's form: as they came, or packed into `room`. */
+static bool packs_x(const qn_op_ctx *c) { return is_half(c) && c->in[X].layout == QN_LAYOUT_ROWS; }
+
+static act_rows x_rows(const qn_op_ctx *c, qn_span rows, char *room) {
     const qn_tensor *x = &c->in[X];
     const bool packed = x->layout == QN_LAYOUT_ACTS;
-    return (act_rows){x->data, packed ? qn_act_row_bytes(form_of(c), x->dim[1]) : (size_t)x->stride * c->k->real};
+    const size_t line = qn_act_row_bytes(form_of(c), x->dim[1]), ld = packed ? line : (size_t)x->stride * c->k->real;
+    const act_rows whole = {(const char *)x->data + (size_t)rows.begin * ld, ld};
+    for (int64_t t = 0; packs_x(c) && t < rows.end - rows.begin; t++)
+        c->k->act_pack[form_of(c)](room + (size_t)t * line, whole.data + (size_t)t * ld, x->dim[1]);
+    return packs_x(c) ? (act_rows){room, line} : whole;
 }
 
 /* Partials: xᵀ's panels, slab by slab; then dy of each weight in the product's form. */
@@ -70,10 +78,29 @@ static act_rows dy_rows(const qn_op_ctx *c, int i) {
     return packs_dy(c) ? packed_dy(c, i) : (act_rows){c->dout[i].data, (size_t)c->dout[i].stride * c->k->real};
 }
 
+/* … then the panels of W_iᵀ, slab by slab. */
+static bool wants_x(const qn_op_ctx *c) { return !c->din || c->din[X].data; }
+
+static size_t turned_bytes(const qn_op_ctx *c, int64_t n) {
+    return (size_t)qn_panels(depth_of(c)) * qn_panel_bytes(dtype_of(c), n);
+}
+
+/* Panel p of the slab that begins at row n of W_i. */
+static char *turned_panel(const qn_op_ctx *c, int i, int64_t n, int64_t p) {
+    size_t at = qn_round64((size_t)(packed_dy(c, packs_dy(c) ? attr(c)->n : 0).data - c->partials));
+    for (int j = 0; j < i; j++)
+        at += turned_bytes(c, c->in[W + j].dim[0]);
+    return c->partials + at + turned_bytes(c, n) +
+           (size_t)p * qn_panel_bytes(dtype_of(c), QN_MIN(N_SLAB, c->in[W + i].dim[0] - n));
+}
+
 size_t qn_linear_partials(const qn_op_ctx *c, bool backward) {
     size_t bytes = x_panels_bytes(c);
     for (int i = 0; i < attr(c)->n && packs_dy(c); i++)
         bytes += (size_t)rows_of(c) * qn_act_row_bytes(form_of(c), c->in[W + i].dim[0]);
+    bytes = qn_round64(bytes);
+    for (int i = 0; i < attr(c)->n && wants_x(c); i++)
+        bytes += turned_bytes(c, c->in[W + i].dim[0]);
     return backward ? bytes : 0;
 }
 
@@ -88,24 +115,39 @@ static char *x_panel(const qn_op_ctx *c, int64_t t, int64_t p) {
 
 /* ---- phase 1 ---- */
 
+static int64_t turn_tiles(const qn_op_ctx *c) { return wants_x(c) ? attr(c)->n * qn_panels(depth_of(c)) : 0; }
+
 int64_t qn_linear_gather_tiles(const qn_op_ctx *c) {
-    return packs_dy(c) || wants_weights(c) ? qn_tiles(rows_of(c), GATHER_ROWS) : 0;
+    return turn_tiles(c) + (packs_dy(c) || wants_weights(c) ? qn_tiles(rows_of(c), GATHER_ROWS) : 0);
 }
 
-void qn_linear_gather(const qn_op_ctx *c, int64_t tile, void *scratch) {
+static void turn(const qn_op_ctx *c, int i, int64_t p, void *scratch) {
+    const qn_tensor *w = &c->in[W + i];
+    for (int64_t n = 0; n < w->dim[0]; n += N_SLAB)
+        (is_half(c) ? qn_turn_panel_half : qn_turn_panel)(c->k, turned_panel(c, i, n, p), w->dtype, w->data, w->dim[1],
+                                                          p * QN_PANEL, n, QN_MIN(N_SLAB, w->dim[0] - n), scratch);
+}
+
+static void gather_rows(const qn_op_ctx *c, int64_t tile, void *scratch) {
     const qn_span rows = qn_tile_span(rows_of(c), GATHER_ROWS, tile);
-    const act_rows x = x_rows(c);
+    const act_rows x = wants_weights(c) ? x_rows(c, rows, scratch) : (act_rows){0};
     const size_t line = QN_PANEL * element_bytes(c);
-    (void)scratch;
     for (int64_t p = 0; wants_weights(c) && p < qn_panels(depth_of(c)); p++)
         qn_rows_panel(x_panel(c, rows.begin, p) + (size_t)(rows.begin % T_SLAB) * line, form_of(c),
-                      x.data + (size_t)rows.begin * x.ld, x.ld, rows.end - rows.begin, p * QN_PANEL, depth_of(c));
+                      x.data, x.ld, rows.end - rows.begin, p * QN_PANEL, depth_of(c));
     for (int i = 0; i < attr(c)->n && packs_dy(c); i++) {
         const act_rows dy = packed_dy(c, i);
         for (int64_t t = rows.begin; t < rows.end; t++)
             c->k->act_pack[form_of(c)]((char *)(uintptr_t)dy.data + (size_t)t * dy.ld, qn_row(&c->dout[i], t),
                                        c->in[W + i].dim[0]);
     }
+}
+
+void qn_linear_gather(const qn_op_ctx *c, int64_t tile, void *scratch) {
+    if (tile < turn_tiles(c))
+        turn(c, (int)(tile / qn_panels(depth_of(c))), tile % qn_panels(depth_of(c)), scratch);
+    else
+        gather_rows(c, tile - turn_tiles(c), scratch);
 }
 
 /* ---- phase 2: dx ---- */
@@ -122,25 +164,20 @@ static int64_t dx_tiles(const qn_op_ctx *c) {
     return c->din[X].data ? qn_tiles(rows_of(c), dx_rows(c)) * qn_tiles(qn_panels(depth_of(c)), dx_panels(c)) : 0;
 }
 
-static void dx_tile(const qn_op_ctx *c, int64_t tile, void *scratch) {
+static void dx_tile(const qn_op_ctx *c, int64_t tile) {
     const int64_t row_tiles = qn_tiles(rows_of(c), dx_rows(c));
     const qn_span rows = qn_tile_span(rows_of(c), dx_rows(c), tile % row_tiles);
     const qn_span panels = qn_tile_span(qn_panels(depth_of(c)), dx_panels(c), tile / row_tiles);
     const int64_t k0 = panels.begin * QN_PANEL;
-    char *turned = (char *)scratch + qn_round64(qn_turn_room());
     for (int i = 0; i < attr(c)->n; i++) {
         const qn_tensor *w = &c->in[W + i];
         const act_rows dy = dy_rows(c, i);
         for (int64_t n = 0; n < w->dim[0]; n += N_SLAB) {
             const int64_t deep = QN_MIN(N_SLAB, w->dim[0] - n);
-            const size_t panel = qn_panel_bytes(dtype_of(c), deep);
-            for (int64_t p = panels.begin; p < panels.end; p++)
-                (is_half(c) ? qn_turn_panel_half : qn_turn_panel)(
-                    c->k, turned + (size_t)(p - panels.begin) * panel, w->dtype, w->data, w->dim[1], p * QN_PANEL, n,
-                    deep, scratch);
             const qn_linear_args a = {
                 .y = (char *)qn_row(&c->din[X], rows.begin) + (size_t)k0 * c->k->real, .ldy = c->din[X].stride,
-                .x = dy.data + (size_t)rows.begin * dy.ld + (size_t)n * element_bytes(c), .ldx = dy.ld, .w = turned,
+                .x = dy.data + (size_t)rows.begin * dy.ld + (size_t)n * element_bytes(c), .ldx = dy.ld,
+                .w = turned_panel(c, i, n, panels.begin),
                 .m = rows.end - rows.begin, .n = QN_MIN(depth_of(c), panels.end * QN_PANEL) - k0, .K = deep,
                 .more = i > 0 || n > 0 || !qn_op_born(c, X),
             };
@@ -203,7 +240,7 @@ int64_t qn_linear_grad_tiles(const qn_op_ctx *c) {
 void qn_linear_grad(const qn_op_ctx *c, int64_t tile, void *scratch) {
     int i = 0;
     if (tile < dx_tiles(c)) {
-        dx_tile(c, tile, scratch);
+        dx_tile(c, tile);
         return;
     }
     tile -= dx_tiles(c);
@@ -213,7 +250,7 @@ void qn_linear_grad(const qn_op_ctx *c, int64_t tile, void *scratch) {
 }
 
 size_t qn_linear_scratch(const qn_op_ctx *c, bool backward) {
-    const size_t dx = qn_round64(qn_turn_room()) + DX_PANELS * qn_panel_bytes(dtype_of(c), N_SLAB);
     const size_t dw = DW_MANY * qn_act_row_bytes(form_of(c), T_SLAB);
-    return backward ? QN_MAX(dx, dw) : 0;
+    const size_t x = packs_x(c) ? GATHER_ROWS * qn_act_row_bytes(form_of(c), depth_of(c)) : 0;
+    return backward ? QN_MAX(QN_MAX(qn_round64(qn_turn_room()), dw), x) : 0;
 }

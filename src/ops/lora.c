@@ -61,10 +61,10 @@ static size_t rows_bytes(const qn_lora_grad *g) {
 
 void qn_lora_grad_init(qn_lora_grad *g, const qn_op_ctx *c, const qn_lora_term *m, char *at, const qn_tensor *dy,
                        const qn_tensor *du, const qn_tensor *db) {
-    static const qn_linear_attr plain = {1, 0};
+    static const qn_linear_attr plain = {1, 0}, half = {1, QN_LINEAR_HALF};
     const int64_t T = m->u->dim[0], R = m->b->dim[1];
     g->c.k = c->k;
-    g->c.attr = &plain;
+    g->c.attr = m->half ? &half : &plain;
     g->c.n_in = 2;
     g->c.n_out = 1;
     g->c.in[X] = rows_at(c, T, R, at);
@@ -119,7 +119,8 @@ static int shape(const qn_op_args *a, qn_op_out *out) {
 }
 
 static qn_lora_term term(const qn_op_ctx *c, int i) {
-    return (qn_lora_term){&c->in[EACH * i + IN_U], &c->in[EACH * i + IN_B], attr(c)->scale[i], attr(c)->adapter};
+    return (qn_lora_term){&c->in[EACH * i + IN_U], &c->in[EACH * i + IN_B], attr(c)->scale[i], attr(c)->adapter,
+                          attr(c)->half};
 }
 
 /* ---- forward ---- */
@@ -128,7 +129,7 @@ static void forward(const qn_op_ctx *c, int64_t tile, void *scratch) {
     const qn_span rows = qn_tile_span(c->in[IN_Y].dim[0], QN_OP_ROWS, tile);
     for (int i = 0; i < attr(c)->n; i++) {
         const qn_lora_term m = term(c, i);
-        for (int64_t t = rows.begin; t < rows.end; t++)
+        for (int64_t t = rows.begin; t < rows.end && c->out[i].data != c->in[EACH * i + IN_Y].data; t++)
             memcpy(qn_row(&c->out[i], t), qn_row(&c->in[EACH * i + IN_Y], t), (size_t)c->out[i].dim[1] * c->k->real);
         for (int64_t t = rows.begin, end; t < rows.end; t = end) {
             t = qn_lora_until(c, m.adapter, t, rows.end, false);
@@ -254,7 +255,8 @@ static int64_t flops(const qn_op_ctx *c) {
 
 static void *segments(qn_op_ctx *c) { return qn_adapter_case(c, c->in[IN_Y].dim[0]); }
 
-static const qn_lora_attr one = {1, 0, {2}}, two = {2, 1, {0.5, 1.5}}, three = {3, 1, {1, 2, 0.25}};
+static const qn_lora_attr one = {.n = 1, .scale = {2}}, two = {.n = 2, .adapter = 1, .scale = {0.5, 1.5}},
+                          three = {.n = 3, .adapter = 1, .scale = {1, 2, 0.25}};
 static const qn_op_case cases[] = {
     {.n_in = 3, .in = {{2, {1, 1}}, {2, {1, 1}}, {2, {1, 1}}}, .attr = &one, .panels = 1 << IN_B},
     {.n_in = 3, .in = {{2, {70, 33}}, {2, {70, 5}}, {2, {33, 5}}}, .attr = &one, .panels = 1 << IN_B},
@@ -274,7 +276,7 @@ const qn_op qn_op_lora = {
     .forward = {{qn_op_row_tiles, forward}},
     .backward = {{qn_op_row_tiles, begin}, {gather_tiles, gather}, {product_tiles, product},
                  {qn_op_row_tiles, finish}},
-    .partials = partials, .scratch = scratch_bytes, .by_rows = true,
+    .partials = partials, .scratch = scratch_bytes, .by_rows = true, .adds_to = {1, EACH + 1, 2 * EACH + 1},
     .unread = ALL(IN_Y), .for_others = ALL(IN_U), .writes = ALL(IN_Y) | ALL(IN_U),
     .flops = flops, .cases = cases, .n_cases = QN_LEN(cases),
 };

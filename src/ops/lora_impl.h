@@ -7,8 +7,8 @@
 /* What the run says of row t for this adapter; 1 where it says nothing. */
 double qn_lora_run_scale(const qn_op_ctx *c, int adapter, int64_t t);
 
-/* One second product: u [T,R], B [N,R], and the pair's own scale. */
-typedef struct { const qn_tensor *u, *b; double scale; int adapter; } qn_lora_term;
+/* One second product: u [T,R], B [N,R], the pair's own scale; half: its gradients are products of BF16. */
+typedef struct { const qn_tensor *u, *b; double scale; int adapter; bool half; } qn_lora_term;
 
 /* The first row from t on, before `end`, that the adapter is off for, or (off) on for. */
 int64_t qn_lora_until(const qn_op_ctx *c, int adapter, int64_t t, int64_t end, bool off);

@@ -61,9 +61,10 @@ typedef struct { qn_token_rows_attr tokens; bool half; } qn_xent_attr;
 typedef struct { double eps; } qn_rmsnorm_attr, qn_layernorm_attr;
 typedef struct { qn_dtype weight; } qn_act_pack_attr;      /* the packed dtype of the weights that will read it */
 typedef struct { int n; int bias; } qn_linear_attr;        /* weights 1…3; bias: bit i = weight i has one */
-enum { QN_LINEAR_HALF = 1 << 8 };       /* beside those bits: dx through quantized weights is a product of BF16 */
-typedef struct { int n, adapter; double scale[3]; } qn_lora_attr;      /* weights 1…3; which adapter of the run */
-typedef struct { int adapter; double scale; } qn_dora_attr;
+enum { QN_LINEAR_HALF = 1 << 8 };       /* beside those bits: gradients of quantized and F32 weights multiply BF16 */
+/* Weights 1…3; which adapter of the run; half: as QN_LINEAR_HALF. */
+typedef struct { int n, adapter; double scale[3]; bool half; } qn_lora_attr;
+typedef struct { int adapter; double scale; bool half; } qn_dora_attr;
 typedef struct { qn_act kind; } qn_glu_attr, qn_act_attr;
 typedef struct { double alpha; } qn_noise_attr;             /* ≥ 0: times what is divided by √(tokens · D) */
 typedef struct { double p; int64_t site; } qn_dropout_attr;  /* 0 ≤ p < 1; a number of its own for each node, < 2²⁰ */

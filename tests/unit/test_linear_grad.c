@@ -188,12 +188,13 @@ static void check_parts(const bench *want) {
 }
 
 static void each(void (*visit)(bench *b)) {
-    enum { BLOCKED = 3 };                                   /* the last ones once more, by halves */
-    static const qn_dtype all[] = {QN_F32, QN_F16, QN_BF16, QN_Q5_0, QN_MXFP4, QN_Q8_0, QN_Q4_0, QN_Q4_1};
+    static const struct { qn_dtype t; bool half; } all[] = {
+        {QN_F32, false}, {QN_F16, false}, {QN_BF16, false}, {QN_Q5_0, false}, {QN_MXFP4, false}, {QN_Q8_0, false},
+        {QN_Q4_0, false}, {QN_Q4_1, false}, {QN_F32, true}, {QN_Q8_0, true}, {QN_Q4_0, true}, {QN_Q4_1, true}};
     for (int isa = 0; isa < QN_ISA_LEVELS; isa++)
-        for (size_t t = 0; qn_isa_has((qn_isa)isa) && t < QN_LEN(all) + BLOCKED; t++) {
+        for (size_t i = 0; qn_isa_has((qn_isa)isa) && i < QN_LEN(all); i++) {
             bench b;
-            init(&b, qn_kernels_at((qn_isa)isa), all[t < QN_LEN(all) ? t : t - BLOCKED], t >= QN_LEN(all));
+            init(&b, qn_kernels_at((qn_isa)isa), all[i].t, all[i].half);
             visit(&b);
             drop(&b);
         }
