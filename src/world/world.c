@@ -17,7 +17,7 @@ typedef struct { int64_t people, parts, new_parts, bytes; int relations, values,
 static const size_row sizes[] = {
     {192, 64, 32, 5200000, 5, 32, 100},
     {2000, 250, 64, 40000000, 6, 64, 60},
-    {20000, 1000, 128, 400000000, 6, 128, 60},
+    {20000, 400, 128, 400000000, 6, 128, 52},
 };
 static const char *const size_name[] = {"small", "medium", "large"};
 static const struct { int lo, hi; } bands[QN_BANDS] = {{100, 128}, {40, 60}, {2, 8}};
