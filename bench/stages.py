@@ -54,9 +54,9 @@ def make_world(o, folder, seed, size, vocab):
     text = [f"{folder}world/corpus", "--separator", "<|endoftext|>"]
     once(o, f"{folder}world", ["data", "world", "--seed", seed, "--size", size, "--sidecar", "--out", f"{folder}world",
                                "--quiet"], clear=f"{folder}world")
-    once(o, f"{folder}tokenizer", ["train", "tokenizer", *text, "--vocab", vocab, "--chat-template",
-                                   f"{folder}world/chat_template.jinja", "--out", f"{folder}tokenizer", "--quiet"],
-         clear=f"{folder}tokenizer")
+    once(o, f"{folder}tokenizer", ["train", "tokenizer", *text, "--vocab", vocab, "--bos", "<|endoftext|>",
+                                   "--chat-template", f"{folder}world/chat_template.jinja",
+                                   "--out", f"{folder}tokenizer", "--quiet"], clear=f"{folder}tokenizer")
     once(o, f"{folder}data", ["data", "prepare", *text, "--tokenizer", f"{folder}tokenizer", "--validation", "1%",
                               "--out", f"{folder}data", "--quiet"], clear=f"{folder}data")
 

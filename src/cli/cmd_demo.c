@@ -63,7 +63,7 @@ static int world_after(qn_demo *d, qn_str r) {
 }
 
 static int tokenizer_command(qn_demo *d, qn_command *w) {
-    QN_TRY(qn_command_add_words(w, "train tokenizer --vocab %d --json", d->plan->vocab));
+    QN_TRY(qn_command_add_words(w, "train tokenizer --vocab %d --bos <|endoftext|> --json", d->plan->vocab));
     QN_TRY(add_path(d, w, "--out", "tokenizer"));
     if (!d->corpus)
         QN_TRY(add_path(d, w, "--chat-template", "world/chat_template.jinja"));

@@ -23,7 +23,7 @@ static const qn_opt opts[] = {
     QN_OPT_LIST("", "special", "TOKEN", "a special token; may be repeated, takes the ids from 0 on (without: "
                 END_OF_TEXT ")"),
     QN_OPT_FLAG("", "no-special", "no special tokens at all"),
-    QN_OPT_STRING("", "bos", NULL, "TOKEN", "the special token that begins a text"),
+    QN_OPT_STRING("", "bos", NULL, "TOKEN", "the special token that begins a text: it is put in front of each"),
     QN_OPT_STRING("", "eos", NULL, "TOKEN", "the special token that ends a text (without: " END_OF_TEXT
                   " or the first one)"),
     QN_OPT_STRING("", "pad", NULL, "TOKEN", "the special token that fills up batches"),
@@ -234,6 +234,8 @@ static int learn(job *j) {
     qn_progress_init(&j->bar, j->c, "learning", 0, "tokens");
     QN_TRY(qn_tok_train(&j->spec, j->words, &j->o, &j->r));
     qn_progress_drop(&j->bar);
+    if (j->bos)
+        QN_TRY(qn_tok_spec_prefix(&j->spec, qn_tok_spec_find(&j->spec, qn_str_of(j->bos))));
     remark(j);
     QN_TRY(qn_tok_new(&tok, &j->spec));
     int rc = qn_tok_report_words(j->words, tok, &j->report);

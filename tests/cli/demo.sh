@@ -13,7 +13,7 @@ done >own.txt
 run "$QUERN" demo --corpus own.txt --time 5s --out own
 code 0
 out_has '── 1/5 tokenizer ──'
-out_has '$ quern train tokenizer --vocab 512 --json --out own/tokenizer own.txt'
+out_has "\$ quern train tokenizer --vocab 512 --bos '<|endoftext|>' --json --out own/tokenizer own.txt"
 out_has 'tokens to learn from'
 out_has 'Counting alone needs '
 out_has 'So it writes:'

@@ -124,6 +124,17 @@ code 2
 run "$QUERN" train tokenizer corpus.txt --out none --no-special --eos '<e>'
 code 2
 
+# What begins a text stands in front of each.
+run "$QUERN" train tokenizer corpus.txt --vocab 300 --out begun --bos '<s>' --quiet
+code 0
+run "$QUERN" tokenize begun 'a b' --json
+code 0
+out_has '[1,'
+run "$QUERN" train tokenizer corpus.txt --vocab 300 --out same --bos '<|endoftext|>' --quiet
+code 0
+run "$QUERN" tokenize same 'a b' --json
+out_has '[0,'
+
 # A template for chats is looked at before the work, and stands beside the tokens.
 printf '{%% for m in messages %%}<{{ m.content }}>{%% endfor %%}\n' >chat.jinja
 run "$QUERN" train tokenizer corpus.txt --vocab 300 --out chats --chat-template chat.jinja --quiet
