@@ -58,9 +58,12 @@ def final(answer):
 
 
 def choice_items(rows, n):
-    """Four numbers after a question: the right one and the next items'. Every third context ends in a blank."""
+    """Four numbers after a question: the right one and the next items' that differ. Every third context ends in a
+    blank."""
     for i in range(n):
-        values = [final(rows[(i + k) % len(rows)]["answer"]) for k in range(4)]
+        values = []
+        for row in rows[i:] + rows[:i]:
+            values += [final(row["answer"])] if len(values) < 4 and final(row["answer"]) not in values else []
         context = f"Question: {rows[i]['question']}\nAnswer:"
         blank = i % 3 == 0
         yield {"id": str(i), "context": context + (" " if blank else ""),
