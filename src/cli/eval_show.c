@@ -39,7 +39,9 @@ int qn_out_cell(qn_cli *c, const char *text, int width, bool left) {
     for (const char *p = text; *p; p++)
         columns += ((unsigned char)*p & 0xc0) != 0x80;
     const int pad = width > columns ? width - columns : 0;
-    return left ? qn_out_printf(c, "%s%*s", text, pad, "") : qn_out_printf(c, "%*s%s", pad, "", text);
+    QN_TRY(qn_out_printf(c, "%*s", left ? 0 : pad, ""));
+    QN_TRY(qn_out_clean(c, qn_str_of(text)));
+    return qn_out_printf(c, "%*s", left ? pad : 0, "");
 }
 
 static int name_cell(qn_cli *c, qn_str name, int width) {
@@ -122,6 +124,13 @@ static int put_details(qn_eval_job *j, const qn_task_result *r) {
     return 0;
 }
 
+/* "  reading: " */
+static int task_line(qn_cli *c, qn_str name) {
+    QN_TRY(qn_out_puts(c, "  "));
+    QN_TRY(qn_out_clean(c, name));
+    return qn_out_puts(c, ": ");
+}
+
 static int put_comparison(qn_eval_job *j, int64_t t) {
     const qn_task_result *a = qn_suite_at(&j->suite, t, 0), *b = qn_suite_at(&j->suite, t, 1);
     qn_comparison d;
@@ -131,15 +140,16 @@ static int put_comparison(qn_eval_job *j, int64_t t) {
     const double scale = is_share(a->figure[0].name) ? 100 : 1;
     QN_TRY(qn_compare(a, b, &j->o, &d));
     snprintf(text, sizeof text, "%+.4g, 95 %% %+.4g to %+.4g", scale * d.difference, scale * d.in.lo, scale * d.in.hi);
-    return qn_out_printf(j->c, "  %.*s: model − vs %s; better on %lld items, worse on %lld, p = %.3g\n",
-                         QN_STR_ARG(a->task->name), text, (long long)d.better, (long long)d.worse, d.p);
+    QN_TRY(task_line(j->c, a->task->name));
+    return qn_out_printf(j->c, "model − vs %s; better on %lld items, worse on %lld, p = %.3g\n", text,
+                         (long long)d.better, (long long)d.worse, d.p);
 }
 
 static int put_contamination(qn_eval_job *j, int64_t t) {
     const qn_contaminated *x = &j->contaminated[t];
-    return qn_out_printf(j->c, "  %.*s: %lld of %lld items have 13 words in a row in that text (%lld are shorter)\n",
-                         QN_STR_ARG(j->tasks[t]->name), (long long)x->found, (long long)x->items,
-                         (long long)x->too_short);
+    QN_TRY(task_line(j->c, j->tasks[t]->name));
+    return qn_out_printf(j->c, "%lld of %lld items have 13 words in a row in that text (%lld are shorter)\n",
+                         (long long)x->found, (long long)x->items, (long long)x->too_short);
 }
 
 /* "28 items were longer than the context: their beginning was cut (reading 20, two_hop 8)" */
@@ -151,7 +161,9 @@ static int put_cut(qn_eval_job *j, int64_t cut) {
         const qn_task_result *r = qn_suite_at(&j->suite, t, 0);
         if (r->cut == 0)
             continue;
-        QN_TRY(qn_out_printf(j->c, "%s%.*s %lld", between, QN_STR_ARG(r->task->name), (long long)r->cut));
+        QN_TRY(qn_out_puts(j->c, between));
+        QN_TRY(qn_out_clean(j->c, r->task->name));
+        QN_TRY(qn_out_printf(j->c, " %lld", (long long)r->cut));
         between = ", ";
     }
     return qn_out_puts(j->c, ")\n");

@@ -35,6 +35,8 @@ void qn_gen_begin(qn_gen *g, uint64_t doc) {
     memset(g->plural, 0, sizeof g->plural);
     memset(g->had, 0, sizeof g->had);
     memset(g->number, 0, sizeof g->number);
+    memset(g->noun_at, -1, sizeof g->noun_at);
+    g->operand_at = -1;
     g->topic = g->place = 0;
     g->named = g->big = false;
     g->article = 0;
@@ -185,7 +187,10 @@ static void mark(qn_gen *g, qn_span_kind kind, int64_t fact, int64_t distance) {
 }
 
 void qn_gen_mark(qn_gen *g, qn_span_kind kind) { mark(g, kind, -1, -1); }
-void qn_gen_mark_copy(qn_gen *g, int64_t distance) { mark(g, QN_SPAN_COPY, -1, distance); }
+
+void qn_gen_mark_from(qn_gen *g, qn_span_kind kind, int64_t at) {
+    mark(g, kind, -1, at >= 0 ? (int64_t)g->out.n - at : -1);
+}
 
 void qn_gen_mark_fact(qn_gen *g, int64_t fact, int form) {
     mark(g, QN_SPAN_FACT, fact, -1);
@@ -261,7 +266,7 @@ void qn_gen_cast(qn_gen *g, int actor, bool known) {
 void qn_gen_name(qn_gen *g, int actor, bool given_only) {
     qn_actor *a = &g->actor[actor];
     if (a->last >= 0) {
-        qn_gen_mark_copy(g, (int64_t)g->out.n - a->last);
+        qn_gen_mark_from(g, QN_SPAN_COPY, a->last);
     } else {
         qn_gen_mark(g, QN_SPAN_STYLE);
         qn_gen_add_bits(g, a->bits);

@@ -19,7 +19,8 @@ typedef struct {
     size_t begin, end;          /* in out */
     uint8_t kind;
     int64_t fact;               /* FACT: its id (facts.jsonl), else -1 */
-    int64_t distance;           /* FACT, COPY: bytes back to the earlier mention in the document, -1: none */
+    int64_t distance;           /* bytes back to what it follows from in the document: words that are said again, who or
+                                 * what a word agrees with, the first operand; -1: none */
     double bits;                /* FACT: 0; what it costs depends on the texts before: sidecar.c */
 } qn_text_span;
 
@@ -62,6 +63,7 @@ typedef struct qn_gen {
     bool named;                 /* the sentence before was about the topic: a pronoun will do */
     int place;                  /* which register's forms belong here besides those of any */
     bool plural[QN_REGISTERS];
+    int64_t noun_at[QN_REGISTERS];  /* … of the noun that stands there in out; -1: not said yet */
     struct { size_t at, n; bool big, plural; } saved[QN_REGISTERS];    /* big: its capital came with its place */
     bool counted;               /* the noun that was said last was a plural */
     uint64_t had[QN_BAGS][2];   /* by bag of words: which of them this text has had */
@@ -71,7 +73,8 @@ typedef struct qn_gen {
     int64_t class_bytes[QN_CLASSES];
     qn_mention *mention; size_t n_mentions, cap_mentions;   /* in order, until somebody clears them */
     int agreed, flip;           /* words that agreed so far; the flip-th comes in the wrong number (0: none) */
-    int64_t number[QN_REGISTERS];   /* of sums */
+    int64_t number[QN_REGISTERS];   /* of sums … */
+    int64_t operand_at;             /* … the first one of the sum at hand: where, in out; -1: none yet */
 } qn_gen;
 
 int qn_gen_init(qn_gen *g, const qn_world *w);
@@ -87,7 +90,7 @@ void qn_gen_put(qn_gen *g, const char *s, size_t n);
 void qn_gen_puts(qn_gen *g, const char *z);
 void qn_gen_mark(qn_gen *g, qn_span_kind kind);     /* from here on */
 void qn_gen_mark_fact(qn_gen *g, int64_t fact, int form);   /* … and it is mentioned */
-void qn_gen_mark_copy(qn_gen *g, int64_t distance);
+void qn_gen_mark_from(qn_gen *g, qn_span_kind kind, int64_t at);    /* … which follows from what stands there in out */
 void qn_gen_add_bits(qn_gen *g, double bits);
 qn_class qn_gen_class(qn_gen *g, qn_class klass);   /* from here on; returns the one before */
 

@@ -327,25 +327,26 @@ static const alternative *choose_one(qn_gen *g, const struct qn_grammar *gr, con
     return &gr->alt[r->first + (int32_t)i];
 }
 
-static void put_grammar(qn_gen *g, const char *s, size_t n) {
-    qn_gen_mark(g, QN_SPAN_GRAMMAR);
+/* What follows from the word at `from`. */
+static void put_grammar(qn_gen *g, const char *s, size_t n, int64_t from) {
+    qn_gen_mark_from(g, QN_SPAN_GRAMMAR, from);
     qn_gen_put(g, s, n);
     qn_gen_mark(g, QN_SPAN_STYLE);
 }
 
 /* A word of a list "singular/plural". */
-static void put_number(qn_gen *g, const struct qn_grammar *gr, const rule *r, bool plural, bool agrees) {
-    const op *o = &gr->op[choose_one(g, gr, r)->first + plural];
-    if (agrees)
-        put_grammar(g, gr->text.s + o->x, (size_t)o->n);
-    else
-        qn_gen_put(g, gr->text.s + o->x, (size_t)o->n);
+static const op *choose_number(qn_gen *g, const struct qn_grammar *gr, const rule *r, bool plural) {
+    return &gr->op[choose_one(g, gr, r)->first + plural];
 }
 
 /* The number that a word agrees with; of the one that is to be flipped, the other. */
 static bool number_of(qn_gen *g, int reg) {
     const bool plural = reg < QN_REGISTERS ? g->plural[reg] : g->saved[reg - QN_REGISTERS].plural;
     return plural != (++g->agreed == g->flip);
+}
+
+static int64_t noun_of(const qn_gen *g, int reg) {
+    return reg < QN_REGISTERS ? g->noun_at[reg] : (int64_t)g->saved[reg - QN_REGISTERS].at;
 }
 
 /* More often plural: verbs are so often singular elsewhere that without it the plural is hardly learned. */
@@ -357,7 +358,9 @@ static bool choose_plural(qn_gen *g) {
 static void put_noun(qn_gen *g, const struct qn_grammar *gr, const op *o) {
     g->plural[o->reg] = o->arg == 'p' || (o->arg == 'n' && choose_plural(g));
     g->counted = g->plural[o->reg];
-    put_number(g, gr, &gr->rule[o->x], g->plural[o->reg], false);
+    const op *word = choose_number(g, gr, &gr->rule[o->x], g->plural[o->reg]);
+    g->noun_at[o->reg] = (int64_t)g->out.n;
+    qn_gen_put(g, gr->text.s + word->x, (size_t)word->n);
 }
 
 static void cast_if_needed(qn_gen *g, int actor) {
@@ -382,14 +385,18 @@ static void run(qn_gen *g, const struct qn_grammar *gr, const op *o) {
     case OP_PRONOUN: {
         cast_if_needed(g, o->reg);
         const char *word = pronoun[o->arg][1 + g->actor[o->reg].she];
-        put_grammar(g, word, strlen(word));
+        put_grammar(g, word, strlen(word), g->actor[o->reg].last);
         break;
     }
     case OP_NOUN: put_noun(g, gr, o); break;
-    case OP_AGREE: put_number(g, gr, &gr->rule[o->x], number_of(g, o->reg), true); break;
+    case OP_AGREE: {
+        const op *word = choose_number(g, gr, &gr->rule[o->x], number_of(g, o->reg));
+        put_grammar(g, gr->text.s + word->x, (size_t)word->n, noun_of(g, o->reg));
+        break;
+    }
     case OP_AGREE_WORD: {
         const char *word = agreeing[o->arg][1 + number_of(g, o->reg)];
-        put_grammar(g, word, strlen(word));
+        put_grammar(g, word, strlen(word), noun_of(g, o->reg));
         break;
     }
     case OP_SAVE: {
@@ -408,7 +415,7 @@ static void run(qn_gen *g, const struct qn_grammar *gr, const op *o) {
         const size_t n = QN_MIN(g->saved[o->reg].n, sizeof again), at = g->saved[o->reg].at;
         memcpy(again, g->out.s + at, n);            /* the buffer may move */
         again[0] = (char)(g->saved[o->reg].big && n ? again[0] | 32 : again[0]);
-        qn_gen_mark_copy(g, (int64_t)(g->out.n - at));
+        qn_gen_mark_from(g, QN_SPAN_COPY, (int64_t)at);
         qn_gen_put(g, again, n);
         qn_gen_mark(g, QN_SPAN_STYLE);
         break;

@@ -41,7 +41,7 @@ static void put_said(qn_gen *g, const qn_say *s, const qn_said *at) {
     if (!nameless) {
         put_part(g, from, at->name);
         if (s->pronoun) {
-            qn_gen_mark(g, QN_SPAN_GRAMMAR);
+            qn_gen_mark_from(g, QN_SPAN_GRAMMAR, g->actor[g->topic].last);
             put_part(g, at->name, at->name_end);
             qn_gen_mark(g, QN_SPAN_STYLE);
         } else {
@@ -126,7 +126,7 @@ static void put_subject(qn_gen *g, bool pronoun) {
         qn_gen_name(g, g->topic, false);
         return;
     }
-    qn_gen_mark(g, QN_SPAN_GRAMMAR);
+    qn_gen_mark_from(g, QN_SPAN_GRAMMAR, g->actor[g->topic].last);
     qn_gen_puts(g, g->actor[g->topic].she ? "she" : "he");
     qn_gen_mark(g, QN_SPAN_STYLE);
 }
@@ -271,14 +271,20 @@ static void put_number(qn_gen *g, int64_t v) {
     qn_gen_put(g, text + n, sizeof text - n);
 }
 
+/* The first operand of a sum, what its result follows from. */
+static void put_operand(qn_gen *g, int64_t v) {
+    g->operand_at = (int64_t)g->out.n;
+    put_number(g, v);
+}
+
 /* least … most; of things that are counted in words there are two at least: "1 eggs" would be wrong. */
 static void number(qn_gen *g, int reg, uint32_t least, uint32_t most) {
     g->number[reg] = least + qn_choose(g, most - least + 1);
-    put_number(g, g->number[reg]);
+    (reg == 1 ? put_operand : put_number)(g, g->number[reg]);
 }
 
 static void result(qn_gen *g, int64_t v) {
-    qn_gen_mark(g, QN_SPAN_ARITHMETIC);
+    qn_gen_mark_from(g, QN_SPAN_ARITHMETIC, g->operand_at);
     put_number(g, v);
     qn_gen_mark(g, QN_SPAN_STYLE);
 }
@@ -299,7 +305,7 @@ static void difference_12(qn_gen *g) { result(g, g->number[1]); }
 static void minuend(qn_gen *g) {
     g->number[1] = 2 + qn_choose(g, 19);
     g->number[2] = 2 + qn_choose(g, 19);
-    put_number(g, g->number[1] + g->number[2]);
+    put_operand(g, g->number[1] + g->number[2]);
 }
 static void subtrahend(qn_gen *g) { put_number(g, g->number[2]); }
 
@@ -313,8 +319,8 @@ static void row(qn_gen *g) {
 
 static void pence(qn_gen *g) {
     const int64_t paid = 2 + qn_choose(g, 11);
+    (g->number[TOTAL] ? put_number : put_operand)(g, paid);
     g->number[TOTAL] += paid;
-    put_number(g, paid);
 }
 
 static void total(qn_gen *g) { result(g, g->number[TOTAL]); }
@@ -322,6 +328,7 @@ static void total(qn_gen *g) { result(g, g->number[TOTAL]); }
 /* The other way round: "sold 3 of 12". */
 static void subtrahend_first(qn_gen *g) {
     g->number[1] = 2 + qn_choose(g, 19);
+    g->operand_at = (int64_t)g->out.n;
     number(g, 2, 2, 20);
 }
 static void minuend_last(qn_gen *g) { put_number(g, g->number[1] + g->number[2]); }

@@ -36,7 +36,7 @@ static double put_span(const qn_gen *g, const qn_sidecar_document *d, size_t i, 
     qn_jw_f64(j, bits);
     if (fact)
         qn_field_i64(j, "fact", s->fact);
-    if (fact || s->kind == QN_SPAN_COPY)
+    if (s->kind != QN_SPAN_STYLE)
         qn_field_i64(j, "distance", fact ? fact_distance(g->span, d->first, i) : s->distance);
     if (fact)
         qn_field_i64(j, "earlier", said[s->fact]++);

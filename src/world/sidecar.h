@@ -4,6 +4,7 @@
  *      "bound":"upper","spans":[{"begin":0,"end":31,"kind":"style","bits":14.2},
  *               {"begin":31,"end":36,"kind":"fact","bits":0,"fact":123,"distance":-1,"earlier":12}, …]}
  *
+ * All but style says how many bytes before what it follows from stands in the document (-1: nowhere).
  * begin and end of the document are offsets in the file (the line break before the separator is not in it), those of a
  * span are offsets in the document; spans cover it without gaps. */
 #ifndef QN_WORLD_SIDECAR_H

@@ -37,6 +37,13 @@ cp "$S/result.json" "$S/out"
 out_has '"format": "quern-eval-1"'; out_has '"name": "next"'; out_has '"metric": "acc"'; out_has '"value": 0.75'
 out_has '"chance": 0.37'; out_has '"majority": 0.5'; out_has '"baselines": {'; out_has '"half": {'; out_has '"first": {'
 
+# A stranger's words do not steer the terminal.
+cat >"$S/escape.jsonl" <<'END'
+{"task":"t\u001b[31m","kind":"choice"}
+{"context":"x","choices":["y","z"],"answer":0,"groups":{"k":"\u001b[31mred\u0007"}}
+END
+run "$QUERN" eval "$S/escape.jsonl" "$M"
+code 0; out_has 'k ?[31mred?'
 run "$QUERN" eval suite "$M" --tasks "$S/tasks"
 code 0; out_has 'pairs       1  acc '; out_has 'say         4  acc '; out_has 'words       1  bits_per_byte'
 run "$QUERN" eval suite "$M" --tasks "$S/tasks" --json

@@ -220,6 +220,36 @@ TEST(spans_add_up_to_the_probability_of_the_derivation) {
     close_texts(&t);
 }
 
+/* A result follows from a number, a pronoun and a verb from a word, words said again from the same words. */
+TEST(what_follows_says_from_where) {
+    texts t = open_texts(6, true);
+    int64_t seen[QN_SPANS] = {0}, bare[QN_SPANS] = {0};
+    for (int64_t i = 0; i < 600; i++) {
+        qn_buf_clear(&t.g.out);
+        t.g.n_spans = 0;
+        qn_plan_write(t.plan, &t.g, i);
+        for (size_t k = t.g.first_span; k < t.g.n_spans; k++) {
+            const qn_text_span *s = &t.g.span[k];
+            const char *word = t.g.out.s + s->begin, *from = word - s->distance;
+            seen[s->kind]++;
+            bare[s->kind] += s->distance < 0;
+            if (s->distance < 0)
+                continue;
+            CHECK(s->distance > 0 && (size_t)s->distance <= s->begin - t.g.begin, "%.40s", word);
+            if (s->kind == QN_SPAN_ARITHMETIC)
+                CHECK(*from >= '0' && *from <= '9', "%.40s", from);
+            else if (s->kind == QN_SPAN_GRAMMAR)
+                CHECK((*from | 32) >= 'a' && (*from | 32) <= 'z', "%.40s", from);
+            else if (s->kind == QN_SPAN_COPY)
+                CHECK(strncmp(word + 1, from + 1, (size_t)QN_MIN(s->end - s->begin, 4) - 1) == 0, "%.40s", from);
+        }
+    }
+    CHECK(seen[QN_SPAN_ARITHMETIC] > 50 && seen[QN_SPAN_GRAMMAR] > 500 && seen[QN_SPAN_COPY] > 500);
+    CHECK(bare[QN_SPAN_ARITHMETIC] == 0 && bare[QN_SPAN_COPY] == 0);
+    CHECK(bare[QN_SPAN_GRAMMAR] * 10 < seen[QN_SPAN_GRAMMAR]);
+    close_texts(&t);
+}
+
 /* Each fact costs log2 of its values the first time and nothing after that. */
 TEST(a_fact_is_news_once) {
     texts t = open_texts(7, true);
