@@ -68,6 +68,11 @@ enum { WANT_Q = 1, WANT_KV = 2 };
 /* dk and dv of the chunk at hand, and the kernel's scratch. */
 typedef struct { char *dk, *dv, *kernel; bool gathered; } chunk_room;
 
+/* Keys of the chunk that the segment has: no row of it sees others. */
+static int64_t chunk_keys(const qn_segment *s, int64_t chunk) {
+    return QN_MIN(QN_KEY_CHUNK, s->pos + s->n - chunk * QN_KEY_CHUNK);
+}
+
 static size_t chunk_bytes(const qn_op_ctx *c, const dims *d) { return (size_t)(QN_KEY_CHUNK * d->Dh) * c->k->real; }
 
 /* A worker's scratch begins with the tile's flags, or one rounded query. */
@@ -117,7 +122,7 @@ static const qn_segment *root_of(const qn_segment *s) {
 static void chunk_put(const qn_op_ctx *c, const dims *d, const chunk_room *m, const qn_segment *s, int64_t head,
                       int64_t chunk) {
     const int64_t start = chunk * QN_KEY_CHUNK;
-    const int64_t begin = QN_MAX(start, root_of(s)->pos), end = QN_MIN(start + QN_KEY_CHUNK, s->pos + s->n);
+    const int64_t begin = QN_MAX(start, root_of(s)->pos), end = start + chunk_keys(s, chunk);
     const char *const from[] = {m->dk, m->dv};
     for (int i = 0; i < 2; i++)
         for (int64_t p = begin; c->din[K + i].data && p < end; p++) {
@@ -147,7 +152,8 @@ static void slope_segment(const qn_op_ctx *c, const dims *d, int64_t segment, in
         wants &= WANT_Q;
     if (!wants)
         return;
-    memset(m.dk, 0, 2 * chunk_bytes(c, d));
+    memset(m.dk, 0, (size_t)(chunk_keys(s, chunk) * d->Dh) * c->k->real);
+    memset(m.dv, 0, (size_t)(chunk_keys(s, chunk) * d->Dh) * c->k->real);
     for (int64_t i = 0; i < b->n_tiles; i++)
         if (b->tile[i].segment == segment && meets(c->attr, s, &b->tile[i], chunk)) {
             view w = view_of(c, d, i, head, scratch);
