@@ -29,15 +29,21 @@ qn_act_form qn_act_form_of(qn_dtype weight) {
     }
 }
 
-size_t qn_act_row_bytes(qn_act_form f, int64_t K) {
-    const size_t n = (size_t)K;
+static size_t numbers_bytes(qn_act_form f, size_t n) {
     switch (f) {
-    case QN_ACT_F64: return qn_round64(n * sizeof(double));
-    case QN_ACT_BF16: return qn_round64((n + 1) / 2 * 4);
-    case QN_ACT_Q8B32: return qn_round64(n + n / BLOCK * (sizeof(float) + sizeof(int32_t)));
+    case QN_ACT_F64: return n * sizeof(double);
+    case QN_ACT_BF16: return (n + 1) / 2 * 4;
+    case QN_ACT_Q8B32: return n + n / BLOCK * (sizeof(float) + sizeof(int32_t));
     case QN_ACT_F32: break;
     }
-    return qn_round64(n * sizeof(float));
+    return n * sizeof(float);
+}
+
+/* Rows 4096 bytes apart meet in one set of the first cache, which has room for eight of them: a line more, and a tile's
+ * twelve lie apart. */
+size_t qn_act_row_bytes(qn_act_form f, int64_t K) {
+    const size_t bytes = qn_round64(numbers_bytes(f, (size_t)K));
+    return bytes && bytes % 4096 == 0 ? bytes + 64 : bytes;
 }
 
 /* Bytes that `k` elements of each of the 32 columns take; k a multiple of the block, or of 2 for BF16. */
