@@ -97,12 +97,12 @@ static int put_token(qn_jrun *r, const char *name, qn_str token) {
 static int put_messages(qn_jrun *r, const qn_chat_input *in) {
     const qn_jlist *all = in->messages->messages.u.list;
     qn_jv part;
-    if (in->first == 0 || in->first >= all->n) {
+    if (!in->none && (in->first == 0 || in->first >= all->n)) {
         put_var(r, "messages", in->messages->messages);
         return 0;
     }
     QN_TRY(qn_jv_list(&r->arena, QN_JLIST, in->first, &part));
-    for (size_t i = 0; i < in->first; i++)
+    for (size_t i = 0; i < in->first && !in->none; i++)
         QN_TRY(qn_jlist_add(&r->arena, part.u.list, all->v[i]));
     part.data = true;
     put_var(r, "messages", part);

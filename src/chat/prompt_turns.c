@@ -37,10 +37,11 @@ static size_t words_end(const qn_chat_output *o, size_t least) {
     return least;
 }
 
-/* Renders the first n messages, at least one. */
+/* Renders the first n messages. */
 static int beginning(qn_prompter *p, size_t n, bool generation_prompt, qn_chat_output *out) {
     qn_chat_input in = p->in;
     in.first = n;
+    in.none = n == 0;
     in.add_generation_prompt = generation_prompt;
     return qn_chat_render(p->tmpl, &in, out);
 }
@@ -63,7 +64,7 @@ static int find_turn(qn_prompter *p, size_t message, size_t messages, qn_answer_
     const bool last = message + 1 == messages && !p->in.add_generation_prompt;
     const qn_chat_output *through = last ? &p->out : &p->through;
     *t = (qn_answer_place){.message = message};
-    int rc = message > 0 ? beginning(p, message, true, &p->upto) : QN_ETEMPLATE;
+    int rc = beginning(p, message, true, &p->upto);
     if (rc >= 0 && !last)
         rc = beginning(p, message + 1, false, &p->through);
     if (rc == QN_ETEMPLATE)
@@ -163,7 +164,7 @@ static bool is_mute(const qn_teach_options *o, size_t message) { return message 
 /* What the prompt for a message ends with and the conversation does not have there; empty where it begins with all of
  * the prompt, or there is none. It stands in p->upto. */
 static qn_str added_by_prompt(qn_prompter *p, size_t message) {
-    if (message == 0 || beginning(p, message, true, &p->upto) < 0)
+    if (beginning(p, message, true, &p->upto) < 0)
         return QN_STR("");
     const size_t n = common(&p->out.text, &p->upto.text);
     return (qn_str){p->upto.text.s + n, p->upto.text.n - n};

@@ -128,6 +128,7 @@ static int write_all(qn_sets *s) {
 
 /* Chats as the corpus writes its lessons, so that tuning can build on what a model knows of them. */
 static const char chat_template[] =
+    "{{- bos_token }}\n"
     "{%- for message in messages %}\n"
     "{%- if message.role == 'user' %}{{ 'Teacher: ' + message.content + '\\n' }}\n"
     "{%- elif message.role == 'assistant' %}{{ 'Pupil: ' + message.content + eos_token }}\n"

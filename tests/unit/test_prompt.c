@@ -95,6 +95,24 @@ TEST(answers_are_taught_with_the_end_of_their_turn) {
     rig_drop(&r);
 }
 
+/* Also where nobody has said anything before; not where a template then says something else itself. */
+TEST(an_answer_that_opens_the_conversation_is_taught) {
+    static const char opens[] = "[{\"role\":\"assistant\",\"content\":\"hello\"},"
+                                "{\"role\":\"user\",\"content\":\"try\"},"
+                                "{\"role\":\"assistant\",\"content\":\"tried\"}]";
+    static const char greets[] = "{% if messages %}Hello {% endif %}{% for m in messages %}<{{ m.role }}>"
+                                 "{{ m.content }}{{ eos_token }}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}";
+    rig r;
+    rig_open(&r, (qn_str){0}, opens);
+    CHECK_OK(teach(&r, QN_TEACH_ANSWERS, 0));
+    CHECK_STR(taught_text(&r), "hello<|im_end|>|tried<|im_end|>|");
+    rig_drop(&r);
+    rig_open(&r, QN_STR(greets), opens);
+    CHECK_FAIL(teach(&r, QN_TEACH_ANSWERS, 0), QN_ETEMPLATE, "message 1");
+    CHECK_OK(teach(&r, QN_TEACH_LAST, 0));
+    rig_drop(&r);
+}
+
 TEST(a_call_of_a_tool_is_taught) {
     rig r;
     rig_open(&r, (qn_str){0},
@@ -152,7 +170,8 @@ TEST(a_past_that_is_rewritten_is_refused) {
     CHECK_FAIL(teach(&r, QN_TEACH_ANSWERS, 0), QN_EINVAL, "no message of the assistant");
     rig_drop(&r);
     rig_open(&r, QN_STR(forgets), "[{\"role\":\"assistant\",\"content\":\"b\"}]");
-    CHECK_FAIL(teach(&r, QN_TEACH_ANSWERS, 0), QN_ETEMPLATE, "message 1");
+    CHECK_OK(teach(&r, QN_TEACH_ANSWERS, 0));               /* the last one, too */
+    CHECK_STR(taught_text(&r), "<think></think>b<|end|>");
     rig_drop(&r);
 }
 
