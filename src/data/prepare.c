@@ -165,7 +165,8 @@ static int flush(job *j) {
         QN_TRY(write_tile(j, &j->tile[i]));
     }
     size_t rest = j->text.n - j->open;
-    memmove(j->text.s, j->text.s + j->open, rest);
+    if (rest)
+        memmove(j->text.s, j->text.s + j->open, rest);
     j->text.n = rest;
     j->open = 0;
     j->n_docs = 0;

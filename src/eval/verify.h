@@ -106,7 +106,8 @@ typedef struct {
     uint64_t seed, fingerprint;         /* of all ids: equal for statements about the same tokens */
     /* tokenizers: of vocabularies that are equal, else nothing was compared */
     int64_t ids;
-    bool specials_equal;                /* BOS, EOS, what is put around texts, what ends an answer */
+    bool specials_equal;                /* BOS, EOS, what is put around texts, what ends an answer … */
+    const char *other_special;          /* … or which of them differs */
     bool template_equal;                /* neither has one, or both the same */
     /* logits: of all rows but those that are no numbers */
     int64_t rows, same_rows, not_numbers;

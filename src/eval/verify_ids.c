@@ -33,13 +33,22 @@ static bool same_ends(const qn_config *x, const qn_config *y) {
     return same;
 }
 
-static bool same_specials(const qn_verify_side *a, const qn_verify_side *b) {
-    const int32_t bos = qn_tok_bos(a->tok), eos = qn_tok_eos(a->tok);
-    if (bos != qn_tok_bos(b->tok) || eos != qn_tok_eos(b->tok))
-        return false;
-    const bool adds = (bos < 0 || qn_tok_adds(a->tok, bos) == qn_tok_adds(b->tok, bos)) &&
-                      (eos < 0 || qn_tok_adds(a->tok, eos) == qn_tok_adds(b->tok, eos));
-    return adds && same_ends(&qn_session_model(a->session)->cfg, &qn_session_model(b->session)->cfg);
+static bool adds(const qn_verify_side *s, int32_t id) { return id >= 0 && qn_tok_adds(s->tok, id); }
+
+/* The same token in the same places; or one side names one, as config.json does where the tokenizer does not, and puts
+ * it nowhere. */
+static bool same_token(const qn_verify_side *a, int32_t x, const qn_verify_side *b, int32_t y) {
+    return (x == y || x < 0 || y < 0) && adds(a, x) == adds(b, y);
+}
+
+/* What differs, or NULL. */
+static const char *other_special(const qn_verify_side *a, const qn_verify_side *b) {
+    if (!same_token(a, qn_tok_bos(a->tok), b, qn_tok_bos(b->tok)))
+        return "BOS";
+    if (!same_token(a, qn_tok_eos(a->tok), b, qn_tok_eos(b->tok)))
+        return "EOS";
+    return same_ends(&qn_session_model(a->session)->cfg, &qn_session_model(b->session)->cfg) ? NULL
+                                                                                             : "what ends an answer";
 }
 
 int qn_verify_tokenizers(const qn_verify_side *a, const qn_verify_side *b, qn_verify_result *r) {
@@ -48,7 +57,8 @@ int qn_verify_tokenizers(const qn_verify_side *a, const qn_verify_side *b, qn_ve
     if (id >= 0)
         return differ_at(a, b, id);
     r->ids = n;
-    r->specials_equal = same_specials(a, b);
+    r->other_special = other_special(a, b);
+    r->specials_equal = !r->other_special;
     r->template_equal = (a->chat_template.s != NULL) == (b->chat_template.s != NULL) &&
                         qn_str_eq(a->chat_template, b->chat_template);
     return 0;

@@ -4,8 +4,9 @@
 #include <math.h>
 
 static int put_logits(const qn_verify_result *r, qn_buf *out) {
-    QN_TRY(qn_buf_printf(out, "tokenizer       %lld ids, equal; special tokens %s, chat template %s\n",
-                         (long long)r->ids, r->specials_equal ? "equal" : "DIFFERENT",
+    QN_TRY(qn_buf_printf(out, "tokenizer       %lld ids, equal; special tokens %s%s, chat template %s\n",
+                         (long long)r->ids, r->specials_equal ? "equal" : "DIFFERENT: ",
+                         r->specials_equal ? "" : r->other_special,
                          r->template_equal ? "equal" : "DIFFERENT"));
     if (r->not_numbers > 0)
         QN_TRY(qn_buf_printf(out, "no numbers      in %lld rows of logits\n", (long long)r->not_numbers));

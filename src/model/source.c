@@ -67,6 +67,20 @@ static int is_an_adapter(const char *path) {
                    path);
 }
 
+/* RUN/best of a run whose models no evaluation has compared: RUN/last is what there is. */
+static int look_for_last(const char *path) {
+    const qn_str whole = qn_str_of(path);
+    qn_buf last = {0};
+    if (!qn_str_ends(whole, "/best") || qn_is_file(path))
+        return 0;
+    QN_TRY(qn_buf_printf(&last, "%.*slast", (int)(whole.n - strlen("best")), path));
+    int rc = 0;
+    if (qn_is_dir(last.s))
+        rc = qn_fail(QN_ENOTFOUND, "%s: there is none, since the run was never evaluated; name %s", path, last.s);
+    qn_buf_drop(&last);
+    return rc;
+}
+
 static int open_path(qn_source *s) {
     const qn_str path = qn_str_of(s->path);
     if (qn_is_dir(s->path)) {
@@ -84,6 +98,7 @@ static int open_path(qn_source *s) {
             QN_EINVAL,
             "%s: weights alone are not a model; name the directory that also holds config.json and tokenizer.json",
             s->path);
+    QN_TRY(look_for_last(s->path));
     s->kind = QN_SOURCE_GGUF;
     QN_TRY(qn_gguf_open(&s->gguf, s->path));
     s->meta = qn_gguf_meta(s->gguf);

@@ -151,6 +151,11 @@ code 2; err_has 'from 0 to 100'
 run "$QUERN" generate "$M" -p "$(printf 'a\377')"
 code 9; err_has 'UTF-8'
 
+# A run that was never evaluated has no best model; the last one is named.
+mkdir -p "$scratch/run/last"
+run "$QUERN" generate "$scratch/run/best" -p a
+code 4; err_has "run/best: there is none"; err_has 'run/last'
+
 # Ctrl-C: what was said stands, and the exit code says why it ends.
 "$QUERN" generate "$M" -p a --ignore-eos -n -1 --ctx 4000000 >"$scratch/out" 2>"$scratch/err" &
 last='generate, interrupted'
