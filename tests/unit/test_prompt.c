@@ -101,7 +101,8 @@ TEST(an_answer_that_opens_the_conversation_is_taught) {
                                 "{\"role\":\"user\",\"content\":\"try\"},"
                                 "{\"role\":\"assistant\",\"content\":\"tried\"}]";
     static const char greets[] = "{% if messages %}Hello {% endif %}{% for m in messages %}<{{ m.role }}>"
-                                 "{{ m.content }}{{ eos_token }}{% endfor %}{% if add_generation_prompt %}<assistant>{% endif %}";
+                                 "{{ m.content }}{{ eos_token }}{% endfor %}"
+                                 "{% if add_generation_prompt %}<assistant>{% endif %}";
     rig r;
     rig_open(&r, (qn_str){0}, opens);
     CHECK_OK(teach(&r, QN_TEACH_ANSWERS, 0));
