@@ -207,11 +207,11 @@ static int refer_to(qn_trainer *t, qn_split split, int64_t n) {
     return 0;
 }
 
-/* Rows of the first epoch that the run is going to see: of a short one not all, and of what nobody evaluates none. */
+/* Rows of the first epoch that the run is going to see: of a short one not all. */
 static int64_t rows_seen(const qn_trainer *t, int split) {
     if (split == QN_SPLIT_TRAIN)
         return QN_MIN(qn_rows_per_epoch(t->rows), t->recipe.steps * t->recipe.batch);
-    const int64_t all = t->validation && t->recipe.eval_every > 0 ? qn_rows_per_epoch(t->validation) : 0;
+    const int64_t all = t->validation ? qn_rows_per_epoch(t->validation) : 0;
     return t->recipe.eval_rows > 0 ? QN_MIN(all, t->recipe.eval_rows) : all;
 }
 
