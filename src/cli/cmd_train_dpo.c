@@ -10,6 +10,7 @@ static const qn_opt opts[] = {
     QN_OPT_FLOAT("", "simpo-gamma", NULL, 0, 1000, "simpo: the margin that is asked for (default 1)"),
     QN_OPT_FLOAT("", "desirable-weight", "1", 0, 1000, "kto: weight of good answers"),
     QN_OPT_FLOAT("", "undesirable-weight", "1", 0, 1000, "kto: weight of the others"),
+    QN_OPT_FILE("", "reference", NULL, "a run on the same weights and examples: what it took of the reference serves"),
     QN_OPTS_TUNING("1"),
     QN_OPT_END
 };
@@ -51,6 +52,9 @@ static int recipe(qn_training *t) {
     if (t->recipe.dropout > 0 || t->recipe.lora.dropout > 0)
         return qn_fail(QN_EUSAGE, "--dropout, --lora-dropout: what is dropped would be a difference between policy and "
                        "reference that nobody prefers; leave it out");
+    t->reference_of = qn_cli_str(c, "reference");
+    if (t->reference_of && !k->reference)
+        return qn_fail(QN_EUSAGE, "--reference: means nothing to --loss %s: it has no reference", k->name);
     t->recipe.objective = (qn_objective){
         .kind = kind_of(c), .beta = qn_cli_given(c, "beta") ? qn_cli_float(c, "beta") : k->beta,
         .smoothing = qn_cli_float(c, "label-smoothing"), .anchor = qn_cli_float(c, "rpo-alpha"),

@@ -59,6 +59,7 @@ typedef struct {
     qn_examples *examples;
     qn_chat_model chat;                 /* beside examples; its tokenizer is tok */
     int64_t epoch_rows;                 /* of examples, packed */
+    const char *reference_of;           /* a run whose sums of that may serve; NULL: none */
     char reference[QN_REFERENCE_KEY];   /* the key of what preferences are measured from; "": nothing is */
     int64_t rows, eos[QN_MAX_EOS], n_eos;   /* of a model that is tuned: of its embedding; what ends its answers */
     qn_tok *tok;

@@ -260,9 +260,13 @@ static int make_reference(qn_training *t, const char *path, const char *from) {
         return qn_fail(QN_EINVAL, "%s: no longer has the weights that this run began with, and what it said of the "
                        "answers then is not in %s: nothing is left to measure preferences from; begin a new run",
                        t->from, path);
+    qn_buf known = {0};
+    if (t->reference_of)
+        QN_TRY(qn_buf_printf(&known, "%s/data/%s", t->reference_of, QN_REFERENCE_FILE));
     qn_progress_init(&t->bar, t->c, "reference", 0, "rows");
-    const int rc = qn_trainer_reference_make(t->trainer, path, key);
+    const int rc = qn_trainer_reference_make(t->trainer, path, known.s, key);
     qn_progress_drop(&t->bar);
+    qn_buf_drop(&known);
     return rc;
 }
 

@@ -215,6 +215,15 @@ static int64_t rows_seen(const qn_trainer *t, int split) {
     return t->recipe.eval_rows > 0 ? QN_MIN(all, t->recipe.eval_rows) : all;
 }
 
+/* Another run has taken all sums of these rows. */
+static bool is_known(const qn_trainer *t, int split, int64_t n) {
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t p = 0; p < t->row[i].pieces; p++)
+            if (isnan(t->judge.reference.sum[split][2 * example_of(t, i, p) + p % 2]))
+                return false;
+    return true;
+}
+
 static int refer_all(qn_trainer *t) {
     qn_rows *const rows[QN_SPLITS] = {t->rows, t->validation};
     const int64_t all = rows_seen(t, QN_SPLIT_TRAIN) + rows_seen(t, QN_SPLIT_VALIDATION);
@@ -224,7 +233,8 @@ static int refer_all(qn_trainer *t) {
             const int64_t some = QN_MIN(t->pass, n - r);
             for (int64_t i = 0; i < some; i++)
                 QN_TRY(qn_trainer_row(t, rows[k], r + i, i));
-            QN_TRY(refer_to(t, (qn_split)k, some));
+            if (!is_known(t, k, some))
+                QN_TRY(refer_to(t, (qn_split)k, some));
             done += some;
             if (t->s.hooks.reference)
                 QN_TRY(t->s.hooks.reference(t->s.hooks.arg, done, all));
@@ -232,11 +242,11 @@ static int refer_all(qn_trainer *t) {
     return 0;
 }
 
-int qn_trainer_reference_make(qn_trainer *t, const char *path, const char *key) {
+int qn_trainer_reference_make(qn_trainer *t, const char *path, const char *known, const char *key) {
     qn_reference *r = &t->judge.reference;
     qn_assert(qn_trainer_has_reference(t));
     qn_reference_drop(r);
-    QN_TRY(qn_reference_init(r, t->s.examples, key));
+    QN_TRY(known ? qn_reference_open(r, known, t->s.examples, key) : qn_reference_init(r, t->s.examples, key));
     int rc = refer_all(t);
     if (rc >= 0 && path)
         rc = qn_reference_save(r, path);

@@ -104,10 +104,11 @@ void qn_trainer_free(qn_trainer *t);                                    /* NULL 
 int qn_trainer_take_up(qn_trainer *t, const char *dir);
 /* Where the objective asks for a reference: its sums must be there before the first step. They are taken from a file
  * (1; 0: it does not fit, which is said), or made by the model as it is, which must be the one that the run begins
- * with; path NULL: they are kept nowhere. key: of train/reference.h. */
+ * with; path NULL: they are kept nowhere. known: a file of another run, whose sums are not made again, or NULL; it must
+ * fit. key: of train/reference.h. */
 bool qn_trainer_has_reference(const qn_trainer *t);
 int qn_trainer_reference_open(qn_trainer *t, const char *path, const char *key);
-int qn_trainer_reference_make(qn_trainer *t, const char *path, const char *key);
+int qn_trainer_reference_make(qn_trainer *t, const char *path, const char *known, const char *key);
 /* Nothing is left to do: all steps are done, or patience is at its end. */
 bool qn_trainer_is_over(const qn_trainer *t);
 /* Is the checkpoint at `dir` what was written? It takes the place of what was taken up, so only of a run that is over.

@@ -119,6 +119,20 @@ for loss in sigmoid hinge ipo kto orpo simpo; do
     code 0
 done
 
+# Another β on the same pairs takes what the first run knows of the reference, to the same bits; others are refused.
+run "$QUERN" train dpo tiny --data pairs.jsonl $plan --beta 0.3 --out beta --quiet
+code 0
+run "$QUERN" train dpo tiny --data pairs.jsonl $plan --beta 0.3 --reference whole-sigmoid --out known --quiet
+code 0
+run cmp beta/last/model.safetensors known/last/model.safetensors
+code 0
+run cmp beta/data/reference.bin known/data/reference.bin
+code 0
+run "$QUERN" train dpo beta/last --data pairs.jsonl $plan --reference whole-sigmoid --out other --quiet
+err_has 'of other weights or examples'
+run "$QUERN" train dpo tiny --data pairs.jsonl $plan --loss simpo --reference whole-sigmoid --out other2 --quiet
+code 2
+
 # Killed before its first checkpoint, or before its reference was whole, it begins again.
 rm -rf cut-sigmoid/last cut-sigmoid/best cut-sigmoid/checkpoints cut-sigmoid/data/reference.bin
 run "$QUERN" train resume cut-sigmoid --quiet

@@ -120,7 +120,7 @@ QN_UNUSED static made make(const make_options *o) {
                               .kernels = r.k, .pool = r.pool, .run = r.run, .hooks = o->hooks};
     CHECK_OK(qn_trainer_new(&r.t, &s));
     if (qn_trainer_has_reference(r.t) && !o->resumed)
-        CHECK_OK(qn_trainer_reference_make(r.t, NULL, ""));
+        CHECK_OK(qn_trainer_reference_make(r.t, NULL, NULL, ""));
     return r;
 }
 

@@ -189,7 +189,7 @@ static void in_two_halves(int kind) {
     snprintf(last, sizeof last, "%s/last", dir);
     made_steps(&whole, 4, NULL);
     if (qn_trainer_has_reference(first.t))
-        CHECK_OK(qn_trainer_reference_make(first.t, made_path(file), "0123456789abcdef0123456789abcdef"));
+        CHECK_OK(qn_trainer_reference_make(first.t, made_path(file), NULL, "0123456789abcdef0123456789abcdef"));
     made_steps(&first, 2, NULL);
     CHECK_OK(qn_checkpoint_write(made_path(dir), first.p, first.t->optimizer, &first.t->state,
                                  &(qn_checkpoint_texts){0}, false));
@@ -228,7 +228,7 @@ TEST(a_reference_is_kept_and_checked) {
     char key[QN_REFERENCE_KEY], other[QN_REFERENCE_KEY];
     const char *path = made_path("kept");
     CHECK_OK(qn_reference_key(r.m, NULL, e, NULL, key));
-    CHECK_OK(qn_trainer_reference_make(r.t, path, key));
+    CHECK_OK(qn_trainer_reference_make(r.t, path, NULL, key));
     CHECK_OK(qn_reference_open(&back, path, e, key));
     for (int k = 0; k < QN_SPLITS; k++)
         CHECK(memcmp(back.sum[k], r.t->judge.reference.sum[k], (size_t)back.n[k] * 2 * sizeof(double)) == 0);
