@@ -65,7 +65,7 @@ qn_str qn_chat_messages_role(const qn_chat_messages *m, size_t i);   /* borrowed
 typedef struct {
     const qn_chat_messages *messages;
     size_t first;                      /* > 0: only so many messages from the start … */
-    bool none;                         /* … or not one */
+    bool none;                         /* … or, where `first` is 0, not one */
     bool add_generation_prompt;
     qn_str bos_token, eos_token;       /* trusted; s == NULL leaves the name undefined */
     qn_str unk_token, pad_token;

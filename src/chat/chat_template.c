@@ -102,7 +102,7 @@ static int put_messages(qn_jrun *r, const qn_chat_input *in) {
         return 0;
     }
     QN_TRY(qn_jv_list(&r->arena, QN_JLIST, in->first, &part));
-    for (size_t i = 0; i < in->first && !in->none; i++)
+    for (size_t i = 0; i < in->first; i++)
         QN_TRY(qn_jlist_add(&r->arena, part.u.list, all->v[i]));
     part.data = true;
     put_var(r, "messages", part);

@@ -7,6 +7,7 @@
 #include "cli/demo.h"
 #include "kernels/kernels.h"
 #include "report/members.h"
+#include "world/world.h"
 
 static const qn_opt opts[] = {
     QN_OPT_FOLDER("o", "out", "quern-demo", "everything goes into this folder; the same command goes on with it"),
@@ -345,14 +346,10 @@ static int choose(qn_demo *d) {
     return 0;
 }
 
-/* Of the text that is still to be made, in round numbers. */
-static int64_t world_bytes(const qn_demo_plan *p) {
-    return strcmp(p->world, "small") == 0 ? (int64_t)6 * 1000 * 1000 : (int64_t)43 * 1000 * 1000;
-}
-
 static int demo(qn_demo *d) {
     QN_TRY(choose(d));
-    QN_TRY(qn_demo_room(d->dir, d->corpus ? d->text.bytes : world_bytes(d->plan)));
+    const qn_world_size size = (qn_world_size)qn_world_size_named(d->plan->world);
+    QN_TRY(qn_demo_room(d->dir, d->corpus ? d->text.bytes : qn_world_size_bytes(size)));
     QN_TRY(qn_demo_open(d, qn_cli_flag(d->c, "force")));
     QN_TRY(begin(d));
     for (size_t i = 0; i < QN_LEN(stages); i++)

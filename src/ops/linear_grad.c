@@ -67,11 +67,15 @@ static size_t x_panels_bytes(const qn_op_ctx *c) {
 
 static bool packs_dy(const qn_op_ctx *c) { return c->k->act_pack[form_of(c)] != NULL; }
 
-static act_rows packed_dy(const qn_op_ctx *c, int i) {
+static size_t packed_dy_at(const qn_op_ctx *c, int i) {
     size_t at = x_panels_bytes(c);
-    for (int j = 0; j < i; j++)
+    for (int j = 0; j < i && packs_dy(c); j++)
         at += (size_t)rows_of(c) * qn_act_row_bytes(form_of(c), c->in[W + j].dim[0]);
-    return (act_rows){c->partials + at, qn_act_row_bytes(form_of(c), c->in[W + i].dim[0])};
+    return at;
+}
+
+static act_rows packed_dy(const qn_op_ctx *c, int i) {
+    return (act_rows){c->partials + packed_dy_at(c, i), qn_act_row_bytes(form_of(c), c->in[W + i].dim[0])};
 }
 
 static act_rows dy_rows(const qn_op_ctx *c, int i) {
@@ -85,24 +89,20 @@ static size_t turned_bytes(const qn_op_ctx *c, int64_t n) {
     return (size_t)qn_panels(depth_of(c)) * qn_panel_bytes(dtype_of(c), n);
 }
 
+static size_t turned_at(const qn_op_ctx *c, int i) {
+    size_t at = qn_round64(packed_dy_at(c, attr(c)->n));
+    for (int j = 0; j < i && wants_x(c); j++)
+        at += turned_bytes(c, c->in[W + j].dim[0]);
+    return at;
+}
+
 /* Panel p of the slab that begins at row n of W_i. */
 static char *turned_panel(const qn_op_ctx *c, int i, int64_t n, int64_t p) {
-    size_t at = qn_round64((size_t)(packed_dy(c, packs_dy(c) ? attr(c)->n : 0).data - c->partials));
-    for (int j = 0; j < i; j++)
-        at += turned_bytes(c, c->in[W + j].dim[0]);
-    return c->partials + at + turned_bytes(c, n) +
+    return c->partials + turned_at(c, i) + turned_bytes(c, n) +
            (size_t)p * qn_panel_bytes(dtype_of(c), QN_MIN(N_SLAB, c->in[W + i].dim[0] - n));
 }
 
-size_t qn_linear_partials(const qn_op_ctx *c, bool backward) {
-    size_t bytes = x_panels_bytes(c);
-    for (int i = 0; i < attr(c)->n && packs_dy(c); i++)
-        bytes += (size_t)rows_of(c) * qn_act_row_bytes(form_of(c), c->in[W + i].dim[0]);
-    bytes = qn_round64(bytes);
-    for (int i = 0; i < attr(c)->n && wants_x(c); i++)
-        bytes += turned_bytes(c, c->in[W + i].dim[0]);
-    return backward ? bytes : 0;
-}
+size_t qn_linear_partials(const qn_op_ctx *c, bool backward) { return backward ? turned_at(c, attr(c)->n) : 0; }
 
 static size_t element_bytes(const qn_op_ctx *c) { return qn_dtype_row_bytes(dtype_of(c), 1); }
 

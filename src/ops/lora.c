@@ -129,13 +129,15 @@ static void forward(const qn_op_ctx *c, int64_t tile, void *scratch) {
     const qn_span rows = qn_tile_span(c->in[IN_Y].dim[0], QN_OP_ROWS, tile);
     for (int i = 0; i < attr(c)->n; i++) {
         const qn_lora_term m = term(c, i);
-        for (int64_t t = rows.begin; t < rows.end && c->out[i].data != c->in[EACH * i + IN_Y].data; t++)
-            memcpy(qn_row(&c->out[i], t), qn_row(&c->in[EACH * i + IN_Y], t), (size_t)c->out[i].dim[1] * c->k->real);
+        const qn_tensor *y = &c->in[EACH * i + IN_Y], *out = &c->out[i];
+        const bool in_place = out->data == y->data;
+        for (int64_t t = rows.begin; t < rows.end && !in_place; t++)
+            memcpy(qn_row(out, t), qn_row(y, t), (size_t)out->dim[1] * c->k->real);
         for (int64_t t = rows.begin, end; t < rows.end; t = end) {
             t = qn_lora_until(c, m.adapter, t, rows.end, false);
             end = qn_lora_until(c, m.adapter, t, rows.end, true);
             if (t < end)
-                qn_lora_multiply(c, &m, t, end, qn_row(&c->out[i], t), c->out[i].stride, true, scratch);
+                qn_lora_multiply(c, &m, t, end, qn_row(out, t), out->stride, true, scratch);
         }
     }
 }

@@ -15,14 +15,15 @@
 
 typedef struct { int64_t people, parts, new_parts, bytes; int relations, values, share; } size_row;     /* share: % */
 static const size_row sizes[] = {
-    {192, 64, 32, 5200000, 5, 32, 100},
-    {2000, 250, 64, 40000000, 6, 64, 60},
+    {192, 64, 32, 6000000, 5, 32, 100},
+    {2000, 250, 64, 43000000, 6, 64, 60},
     {20000, 400, 128, 400000000, 6, 128, 52},
 };
 static const char *const size_name[] = {"small", "medium", "large"};
 static const struct { int lo, hi; } bands[QN_BANDS] = {{100, 128}, {40, 60}, {2, 8}};
 
 const char *qn_world_size_name(qn_world_size size) { return size_name[size]; }
+int64_t qn_world_size_bytes(qn_world_size size) { return sizes[size].bytes; }
 
 int qn_world_size_named(const char *name) {
     for (size_t i = 0; i < QN_LEN(size_name); i++)
@@ -160,7 +161,6 @@ static int make(qn_world *w) {
     w->values = row->values;
     w->parts = row->parts;
     w->new_parts = row->new_parts;
-    w->corpus_bytes = row->bytes;
     w->person = qn_zalloc(QN_MEM_BASE, (size_t)w->people, sizeof *w->person);
     w->fact = qn_zalloc(QN_MEM_BASE, (size_t)(w->people * w->relations), sizeof *w->fact);
     if (!w->person || !w->fact)

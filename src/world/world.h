@@ -51,7 +51,6 @@ typedef struct {
     int64_t people;                     /* 192, 2,000, 20,000 */
     int relations;                      /* 5, 6, 6: QN_REL_HOME … */
     int values;                         /* of each relation: 32, 64, 128 */
-    int64_t corpus_bytes;               /* what the corpus aims at */
     qn_person *person;                  /* [people] */
     qn_fact *fact;                      /* [people × relations] */
     int64_t parts, new_parts;           /* given names (and as many surnames) of people with facts; of others */
@@ -65,6 +64,7 @@ typedef struct {
 int qn_world_new(qn_world **out, uint64_t seed, qn_world_size size);
 void qn_world_free(qn_world *w);                                /* NULL is fine */
 int qn_world_size_named(const char *name);                      /* "small" … as qn_world_size, or -1 */
+int64_t qn_world_size_bytes(qn_world_size size);        /* of its corpus, in round numbers */
 const char *qn_world_size_name(qn_world_size size);
 
 /* ---- facts and values -------------------------------------------------------------------------------------------- */
