@@ -7,7 +7,7 @@
  *   avx512       AVX-512 F, BW, DQ, VL                        state: opmask, ZMM
  *   avx512vnni   + AVX512_VNNI    int8 dot products
  *   avx512bf16   + AVX512_BF16    bf16 dot products
- *   amx          + AMX_TILE, AMX_BF16                         state: TILECFG, TILEDATA, by the kernel's leave
+ *   amx          + AMX_TILE, AMX_BF16, AMX_INT8               state: TILECFG, TILEDATA, by the kernel's leave
  */
 #include "kernels/kernels.h"
 
@@ -52,7 +52,7 @@ static uint32_t saved_states(void) {
 static unsigned levels_of_cpu(void) {
     enum { XMM_YMM = 0x6, OPMASK_ZMM = 0xe0, TILES = 0x60000 };
     const uint32_t avx_vnni = 1u << 4, avx512_bf16 = 1u << 5;           /* leaf 7, subleaf 1, EAX */
-    const uint32_t amx_bf16 = 1u << 22, amx_tile = 1u << 24;            /* leaf 7, EDX */
+    const uint32_t amx_bf16 = 1u << 22, amx_tile = 1u << 24, amx_int8 = 1u << 25;               /* leaf 7, EDX */
     uint32_t a, b, c, d, a1 = 0, b1, c1, d1;
     if (!__get_cpuid(1, &a, &b, &c, &d) || !bits(c, bit_OSXSAVE | bit_AVX | bit_FMA | bit_F16C))
         return SCALAR;
@@ -71,7 +71,7 @@ static unsigned levels_of_cpu(void) {
     if (!bits(a1, avx512_bf16))
         return have;
     have |= AVX512BF16;
-    return bits(states, TILES) && bits(d, amx_tile | amx_bf16) ? have | AMX : have;
+    return bits(states, TILES) && bits(d, amx_tile | amx_bf16 | amx_int8) ? have | AMX : have;
 }
 #elif defined(QN_KERNELS_X86)
 static unsigned levels_of_cpu(void) {

@@ -52,7 +52,7 @@ static loops loops_pick(qn_isa isa) {
     if (isa >= QN_ISA_AVX512BF16)
         l.bf16 = qn_peak_bf16_avx512bf16;
     if (isa >= QN_ISA_AMX)
-        l.bf16 = qn_peak_bf16_amx;
+        l.bf16 = qn_peak_bf16_amx, l.int8 = qn_peak_int8_amx;
 #endif
     (void)isa;
     return l;

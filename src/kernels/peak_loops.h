@@ -10,7 +10,7 @@ typedef uint64_t qn_peak_read_fn(const void *p, size_t bytes);           /* any 
 
 qn_peak_ops_fn qn_peak_f32_scalar, qn_peak_f32_avx2, qn_peak_f32_avx512;
 qn_peak_ops_fn qn_peak_int8_avx2, qn_peak_int8_avxvnni, qn_peak_int8_avx512, qn_peak_int8_avx512vnni;
-qn_peak_ops_fn qn_peak_bf16_avx512bf16, qn_peak_bf16_amx;
+qn_peak_ops_fn qn_peak_bf16_avx512bf16, qn_peak_bf16_amx, qn_peak_int8_amx;
 qn_peak_read_fn qn_peak_read_scalar, qn_peak_read_avx2, qn_peak_read_avx512;
 
 #endif

@@ -62,7 +62,7 @@ QN_UNUSED static void emulated_tile_store(int t, void *to, int64_t stride) {
 /* A function of its own, so that no step of it leaves the place between the two changes of MXCSR. */
 static __attribute__((noinline)) void emulated_product(const tile_product *p) { tile_product_add(p); }
 
-static void emulated_tile_dpbf16ps(int c, int a, int b) {
+QN_UNUSED static void emulated_tile_dpbf16ps(int c, int a, int b) {
     const tile_shapes *s = &emulated_amx.shapes;
     float sums[TILE_ROWS][TILE_COLUMNS];
     const tile_product p = {emulated_amx.word[a][0], emulated_amx.word[b][0], sums[0], TILE_LINE / 4, TILE_LINE / 4,
@@ -77,16 +77,30 @@ static void emulated_tile_dpbf16ps(int c, int a, int b) {
     memcpy(emulated_amx.word[c], sums, sizeof sums);
 }
 
+/* Words of a and b are four signed bytes. */
+QN_UNUSED static void emulated_tile_dpbssd(int c, int a, int b) {
+    const tile_shapes *s = &emulated_amx.shapes;
+    qn_assert(s->rows[c] && s->rows[c] == s->rows[a] && s->line[a] / 4 == s->rows[b] && s->line[b] == s->line[c]);
+    for (int m = 0; m < s->rows[c]; m++)
+        for (int k = 0; k < s->line[a] / 4; k++)
+            for (int n = 0; n < s->line[c] / 4; n++)
+                for (int i = 0; i < 32; i += 8)
+                    emulated_amx.word[c][m][n] += (uint32_t)((int8_t)(emulated_amx.word[a][m][k] >> i) *
+                                                             (int8_t)(emulated_amx.word[b][k][n] >> i));
+}
+
 #undef _tile_loadd
 #undef _tile_stored
 #undef _tile_zero
 #undef _tile_dpbf16ps
+#undef _tile_dpbssd
 #define _tile_loadconfig emulated_loadconfig
 #define _tile_release emulated_tile_release
 #define _tile_zero emulated_tile_zero
 #define _tile_loadd emulated_tile_load
 #define _tile_stored emulated_tile_store
 #define _tile_dpbf16ps emulated_tile_dpbf16ps
+#define _tile_dpbssd emulated_tile_dpbssd
 #endif
 
 /* What was written to memory is there when tiles are loaded from it: some compilers' intrinsics do not say that they
@@ -102,6 +116,17 @@ QN_INLINE void tiles_configure(int rows) {
         s.rows[i] = (uint8_t)(i >= TILE_B0 ? TILE_ROWS : low ? second : first);
         s.line[i] = s.rows[i] ? TILE_LINE : 0;
     }
+    tiles_see_memory();
+    _tile_loadconfig(&s);
+}
+
+/* Shapes for sums of 16 rows × 16 columns in C00, of `deep` bytes of rows in A0 and of columns in B0; a multiple of 4. */
+QN_INLINE void tiles_configure_bytes(int deep) {
+    tile_shapes s = {.palette = 1};
+    s.rows[TILE_C00] = s.rows[TILE_A0] = TILE_ROWS;
+    s.rows[TILE_B0] = (uint8_t)(deep / 4);
+    s.line[TILE_C00] = s.line[TILE_B0] = TILE_LINE;
+    s.line[TILE_A0] = (uint16_t)deep;
     tiles_see_memory();
     _tile_loadconfig(&s);
 }

@@ -1,4 +1,5 @@
-/* kernels/x86/trial_amx.c — before tiles are used at all: the kernel's leave, and one product held to plain C.
+/* kernels/x86/trial_amx.c — before tiles are used at all: the kernel's leave, one product of bf16 held to plain C and
+ * one of bytes held to dots of bytes.
  *
  * Linux gives a process the 8 KB of tile registers when it asks (arch_prctl, once, for all its threads), and the first
  * use without leave is a signal. A machine that does not give what the manual says (a hypervisor that hides half of it,
@@ -30,11 +31,9 @@ static uint32_t pair_at(uint32_t salt, int64_t i) {
     return even | (uint32_t)odd << 16;
 }
 
-bool qn_tiles_work(void) {
+static bool floats_work(void) {
     uint32_t x[ROWS * PAIRS], w[PAIRS * QN_PANEL];
     float got[ROWS * QN_PANEL], want[ROWS * QN_PANEL] = {0};
-    if (!leave())
-        return false;
     for (int i = 0; i < ROWS * PAIRS; i++)
         x[i] = pair_at(1, i);
     for (int i = 0; i < PAIRS * QN_PANEL; i++)
@@ -48,3 +47,33 @@ bool qn_tiles_work(void) {
     qn_linear_bf16_amx(&(qn_linear_args){got, QN_PANEL, x, PAIRS * sizeof *x, w, ROWS, QN_PANEL, DEPTH, false});
     return memcmp(got, want, sizeof got) == 0;
 }
+
+/* Q8_0 with rows of one tile and three parts: any bytes will do, but their scales are 1. */
+static bool bytes_work(void) {
+    enum { PARTS = 3, PART = 32, BLOCK_BYTES = QN_PANEL * (2 + PART), ROW_BYTES = 128 };
+    uint8_t w[PARTS * BLOCK_BYTES], x[TILE_ROWS * ROW_BYTES];
+    float got[TILE_ROWS * QN_PANEL], want[TILE_ROWS * QN_PANEL];
+    const uint16_t one_f16 = 0x3c00;
+    const float one = 1;
+    for (size_t i = 0; i < sizeof w; i++)
+        w[i] = (uint8_t)(i * 37 >> 2);
+    for (size_t i = 0; i < sizeof x; i++)
+        x[i] = (uint8_t)(i * 59 >> 3);
+    for (int i = 0; i < PARTS * QN_PANEL; i++)
+        memcpy(w + i / QN_PANEL * BLOCK_BYTES + i % QN_PANEL * 2, &one_f16, sizeof one_f16);
+    for (int i = 0; i < TILE_ROWS * PARTS; i++) {
+        uint8_t *row = x + i / PARTS * ROW_BYTES;
+        int16_t sums[2] = {0};
+        for (int k = 0; k < PART; k++)
+            sums[k / 16] = (int16_t)(sums[k / 16] + (int8_t)row[i % PARTS * PART + k]);
+        memcpy(row + PARTS * PART + i % PARTS * 4, &one, sizeof one);
+        memcpy(row + PARTS * (PART + 4) + i % PARTS * 4, sums, sizeof sums);
+    }
+    qn_linear_args a = {got, QN_PANEL, x, ROW_BYTES, w, TILE_ROWS, QN_PANEL, PARTS * PART, false};
+    qn_linear_q8_0_amx(&a);
+    a.y = want;
+    qn_linear_q8_0_avx512vnni(&a);
+    return memcmp(got, want, sizeof got) == 0;
+}
+
+bool qn_tiles_work(void) { return leave() && floats_work() && bytes_work(); }

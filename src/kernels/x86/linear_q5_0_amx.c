@@ -1,0 +1,5 @@
+/* kernels/x86/linear_q5_0_amx.c — Q5_0 weights: products of tiles of bytes. */
+#define NAME qn_linear_q5_0_amx
+#define DOTS qn_linear_q5_0_avx512vnni
+#define DTYPE QN_Q5_0
+#include "kernels/x86/linear_bytes.inc"
