@@ -92,13 +92,14 @@ static int fill_rows(job *j, const qn_kernels *k, qn_dtype weight, int64_t rows)
 
 static int job_init(job *j, const qn_kernels *k, qn_dtype weight, size_t shape, bool cold, int threads) {
     const int64_t rows = cold ? FEW : shapes[shape].m_max;
+    const qn_act_form form = qn_act_form_of(weight);
     int rc;
     *j = (job){.N = shapes[shape].N, .K = shapes[shape].K};
     j->panel_bytes = qn_panel_bytes(weight, j->K);
     j->matrix_bytes = j->panel_bytes * (size_t)qn_panels(j->N);
     j->copies = cold ? RING_BYTES / (int64_t)j->matrix_bytes + 1 : 1;
     j->weight_bytes = j->matrix_bytes * (size_t)j->copies;
-    j->ldx = qn_act_row_bytes(qn_act_form_of(weight), j->K);
+    j->ldx = form == QN_ACT_F32 ? (size_t)j->K * sizeof(float) : qn_act_row_bytes(form, j->K);    /* as graphs do */
     j->x_bytes = j->ldx * (size_t)rows;
     j->y_bytes = (size_t)(rows * j->N) * sizeof(float);
     j->panels_per_tile = QN_MAX(qn_panels(j->N) / (threads * 4), 1);

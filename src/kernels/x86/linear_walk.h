@@ -54,6 +54,7 @@ QN_INLINE void prefetch(const uint8_t *at, int bytes) {
 
 enum {
     STREAM_AHEAD = 8192,             /* bytes, where each panel is used once: 200 ns at 40 GB/s */
+    ROWS_OF_A_SET = 8,
     ROWS_BYTES = 384 * 1024          /* of activations: with two slabs they fit a cache of half a megabyte */
 };
 
@@ -89,8 +90,11 @@ QN_INLINE void walk_panels(const qn_linear_args *a, size_t panel_bytes, tile_fn 
     }
 }
 
-/* tiles[r] multiplies r rows, 1 <= r <= most; K can be cut at multiples of `unit`. */
-QN_INLINE void walk(const qn_linear_args *a, size_t panel_bytes, tile_fn *const *tiles, int64_t most, int64_t unit) {
+/* tiles[r] multiplies r rows, 1 <= r <= largest; K can be cut at multiples of `unit`. Rows a multiple of 4096 bytes
+ * apart, as plain ones may be, meet in one set of the first cache, which has room for eight to twelve lines: fewer rows
+ * then. */
+QN_INLINE void walk(const qn_linear_args *a, size_t panel_bytes, tile_fn *const *tiles, int64_t largest, int64_t unit) {
+    const int64_t most = a->ldx % 4096 == 0 ? QN_MIN(largest, ROWS_OF_A_SET) : largest;
     const int64_t slab = slab_of(a, panel_bytes, most, unit), row_bytes = (int64_t)a->ldx * slab / a->K;
     const int64_t block = QN_MAX(ROWS_BYTES / QN_MAX(row_bytes, 1) / most, 1) * most;
     for (int64_t row = 0; row < a->m; row += block)

@@ -120,7 +120,7 @@ QN_INLINE void tiles_configure(int rows) {
     _tile_loadconfig(&s);
 }
 
-/* Shapes for sums of 16 rows × 16 columns in C00, of `deep` bytes of rows in A0 and of columns in B0; a multiple of 4. */
+/* Shapes for sums of 16 rows × 16 columns in C00, of `deep` bytes (a multiple of 4) of rows in A0, of columns in B0. */
 QN_INLINE void tiles_configure_bytes(int deep) {
     tile_shapes s = {.palette = 1};
     s.rows[TILE_C00] = s.rows[TILE_A0] = TILE_ROWS;
