@@ -52,10 +52,14 @@ typedef struct {
     int index;
 } thread;
 
+/* Tiles of one worker's run: how many were taken from its front, and, in the upper half, from its end. */
+typedef struct { QN_ALIGNED(LINE) _Atomic uint64_t taken; } run;
+
 /* What is written often stands apart, each on a cache line of its own. */
 struct qn_pool {
     int threads, started;       /* workers, the caller included; threads that really run */
     thread *workers;            /* [threads], the first unused */
+    run *runs;                  /* [threads] */
     qn_region_fn *fn;           /* published by epoch, with the two below */
     void *arg;
     int present;                /* workers of this region: all, or the caller by itself */
@@ -191,7 +195,8 @@ int qn_pool_new(qn_pool **out, int threads) {
         return QN_ENOMEM;
     p->threads = threads ? threads : QN_MIN(cpus_allowed(), THREADS_MAX);
     p->workers = qn_zalloc(QN_MEM_BASE, (size_t)p->threads, sizeof *p->workers);
-    rc = p->workers ? 0 : QN_ENOMEM;
+    p->runs = qn_zalloc(QN_MEM_BASE, (size_t)p->threads, sizeof *p->runs);
+    rc = p->workers && p->runs ? 0 : QN_ENOMEM;
     QN_TRY_OUT(rc);
     for (p->started = 1; p->started < p->threads; p->started++) {
         thread *t = &p->workers[p->started];
@@ -214,6 +219,7 @@ void qn_pool_free(qn_pool *p) {
     for (int i = 1; i < p->started; i++)
         pthread_join(p->workers[i].id, NULL);
     qn_free(p->workers);
+    qn_free(p->runs);
     qn_free(p);
 }
 
@@ -244,12 +250,18 @@ int qn_pool_pin(qn_pool *p) {
 
 /* ---- regions ---- */
 
+static void claim_nothing(qn_pool *p) {
+    atomic_store_explicit(&p->claimed, 0, memory_order_relaxed);
+    for (int i = 0; i < p->present; i++)
+        atomic_store_explicit(&p->runs[i].taken, 0, memory_order_relaxed);
+}
+
 static void run_region(qn_pool *p, qn_region_fn *fn, void *arg, int present) {
     qn_assert(!atomic_exchange(&p->running, true));
     p->fn = fn;
     p->arg = arg;
     p->present = present;
-    atomic_store_explicit(&p->claimed, 0, memory_order_relaxed);
+    claim_nothing(p);
     if (present > 1) {
         atomic_store_explicit(&p->busy.value, (uint32_t)(present - 1), memory_order_relaxed);
         publish(p);
@@ -323,13 +335,32 @@ void qn_pool_barrier(qn_pool *p, int worker) {
         return;
     }
     atomic_store_explicit(&p->arrived, 0, memory_order_relaxed);
-    atomic_store_explicit(&p->claimed, 0, memory_order_relaxed);
+    claim_nothing(p);
     atomic_fetch_add(&p->phase.value, 1);                 /* everybody still waits until here */
     gate_wake(&p->phase);
 }
 
 int64_t qn_pool_claim(qn_pool *p) {
     return p ? atomic_fetch_add_explicit(&p->claimed, 1, memory_order_relaxed) : claimed_alone++;
+}
+
+int64_t qn_pool_next(qn_pool *p, int worker, int64_t n) {
+    const uint64_t from_end = UINT64_C(1) << 32;
+    if (!p)
+        return claimed_alone < n ? claimed_alone++ : n;
+    for (int i = 0; i < p->present; i++) {
+        const int at = (worker + i) % p->present;
+        const int64_t begin = n * at / p->present, end = n * (at + 1) / p->present;
+        run *r = &p->runs[at];
+        const uint64_t seen = i == 0 ? 0 : atomic_load_explicit(&r->taken, memory_order_relaxed);
+        if ((int64_t)(seen & UINT32_MAX) + (int64_t)(seen >> 32) >= end - begin)
+            continue;
+        const uint64_t was = atomic_fetch_add_explicit(&r->taken, i == 0 ? 1 : from_end, memory_order_relaxed);
+        const int64_t front = (int64_t)(was & UINT32_MAX), back = (int64_t)(was >> 32);
+        if (front + back < end - begin)
+            return i == 0 ? begin + front : end - 1 - back;
+    }
+    return n;
 }
 
 typedef struct {

@@ -1,7 +1,8 @@
 /* graph/exec.c — runs a planned graph: every step's phases in order, all in one region of the pool.
  *
- * Tiles are claimed in ascending order. A phase with one tile is done by worker 0; a run of such phases needs no
- * barrier inside. A barrier stands only where data crosses threads: before and after every phase that is shared out.
+ * Each worker goes through a run of tiles of its own, then takes what others have not begun. A phase with one tile is
+ * done by worker 0; a run of such phases needs no barrier inside. A barrier stands only where data crosses threads:
+ * before and after every phase that is shared out.
  * Steps that stay within their rows are shared out as one: who takes a tile runs it through all of them.
  *
  *     node      add rmsnorm act_pack    linear ……   rope rope attention ……………………………
@@ -289,7 +290,7 @@ static pending run_share(qn_exec *e, const share *s, int worker, pending before)
     }
     if (before != CLEAN && before != OWN)
         barrier(e, worker);
-    for (int64_t t = qn_pool_claim(e->pool); t < s->all; t = qn_pool_claim(e->pool))
+    for (int64_t t = qn_pool_next(e->pool, worker, s->all); t < s->all; t = qn_pool_next(e->pool, worker, s->all))
         run_tile(e, s, t, worker);
     return SHARED;
 }

@@ -7,7 +7,7 @@
 #include "graph/unpacked.h"
 #include "ops/linear_impl.h"
 
-enum { ROW_TILE = 96, TILE_BYTES = 256 * 1024, MIN_TILES = 8 };
+enum { ROW_TILE = 96, TILE_BYTES = 256 * 1024, MIN_TILES = 16 };
 
 static int shape(const qn_op_args *a, qn_op_out *out) {
     const qn_linear_attr *at = a->attr;
@@ -34,15 +34,15 @@ static int shape(const qn_op_args *a, qn_op_out *out) {
     return 0;
 }
 
-static int64_t panels_per_tile(const qn_tensor *w) {
+/* In so many parts are a matrix's panels shared out, as evenly as can be: 16 where it has as many. */
+static int64_t panel_tiles(const qn_tensor *w) {
     const int64_t panels = qn_panels(w->dim[0]);
-    const int64_t fit = TILE_BYTES / (int64_t)qn_panel_bytes(w->dtype, w->dim[1]);
-    return QN_MAX(1, QN_MIN(fit, panels / MIN_TILES));
+    const int64_t fit = QN_MAX(1, TILE_BYTES / (int64_t)qn_panel_bytes(w->dtype, w->dim[1]));
+    return QN_MAX(qn_tiles(panels, fit), QN_MIN(panels, MIN_TILES));
 }
 
 static int64_t weight_tiles(const qn_op_ctx *c, int i) {
-    return qn_tiles(qn_panels(c->in[W + i].dim[0]), panels_per_tile(&c->in[W + i])) *
-           qn_tiles(c->in[X].dim[0], ROW_TILE);
+    return panel_tiles(&c->in[W + i]) * qn_tiles(c->in[X].dim[0], ROW_TILE);
 }
 
 static int64_t tiles(const qn_op_ctx *c) {
@@ -87,9 +87,10 @@ static void forward(const qn_op_ctx *c, int64_t tile, void *scratch) {
     while (tile >= weight_tiles(c, i))
         tile -= weight_tiles(c, i++);
     const qn_tensor *w = &c->in[W + i], *y = &c->out[i];
-    const int64_t row_tiles = qn_tiles(x->dim[0], ROW_TILE), per = panels_per_tile(w);
+    const int64_t row_tiles = qn_tiles(x->dim[0], ROW_TILE), parts = panel_tiles(w);
     const qn_span rows = qn_tile_span(x->dim[0], ROW_TILE, tile % row_tiles);
-    const qn_span panels = qn_tile_span(qn_panels(w->dim[0]), per, tile / row_tiles);
+    const int64_t all = qn_panels(w->dim[0]), part = tile / row_tiles;
+    const qn_span panels = {all * part / parts, all * (part + 1) / parts};
     const size_t ldx = qn_act_row_bytes(qn_act_form_of(x->dtype), w->dim[1]);
     const size_t row_bytes = x->layout == QN_LAYOUT_ACTS ? ldx : (size_t)x->stride * c->k->real;
     qn_linear_args a = {

@@ -127,24 +127,31 @@ typedef struct {
     qn_pool *pool;
     _Atomic int claims[ROUNDS][40];
     _Atomic int beyond;
+    bool in_runs;
 } claim_job;
+
+static int64_t claim(claim_job *job, int worker, int64_t tiles) {
+    return job->in_runs ? qn_pool_next(job->pool, worker, tiles) : qn_pool_claim(job->pool);
+}
 
 /* Every barrier begins the count anew; the number of tiles differs from round to round. */
 static void claim_rounds(void *arg, int worker) {
     claim_job *job = arg;
     for (int round = 0; round < ROUNDS; round++) {
         int64_t tile, tiles = round % 40;
-        while ((tile = qn_pool_claim(job->pool)) < tiles)
+        while ((tile = claim(job, worker, tiles)) < tiles)
             job->claims[round][tile]++;
-        job->beyond += tile >= tiles + qn_pool_threads(job->pool);
+        job->beyond += tile >= tiles + (job->in_runs ? 1 : qn_pool_threads(job->pool));
         qn_pool_barrier(job->pool, worker);
     }
 }
 
 TEST(each_barrier_resets_the_claims) {
     static claim_job job;
-    for (int threads = 0; threads <= 8; threads++) {
+    for (int i = 0; i < 18; i++) {
+        const int threads = i / 2;
         memset(&job, 0, sizeof job);
+        job.in_runs = i % 2;
         job.pool = threads ? open_pool(threads) : NULL;
         qn_pool_run(job.pool, claim_rounds, &job);
         for (int round = 0; round < ROUNDS; round++)
@@ -154,6 +161,33 @@ TEST(each_barrier_resets_the_claims) {
         CHECK_INT(job.beyond, 0, "%d threads", threads);
         qn_pool_free(job.pool);
     }
+}
+
+typedef struct { qn_pool *pool; int64_t got[4][20]; bool first_alone; } run_job;
+enum { RUN_TILES = 10 };
+
+/* Everybody takes as many tiles as his run has; or the first worker takes all. */
+static void take_runs(void *arg, int worker) {
+    run_job *job = arg;
+    const int64_t own = RUN_TILES * (worker + 1) / 4 - RUN_TILES * worker / 4;
+    const int64_t n = !job->first_alone ? own : worker == 0 ? RUN_TILES + 1 : 0;
+    for (int64_t i = 0; i < n; i++)
+        job->got[worker][i] = qn_pool_next(job->pool, worker, RUN_TILES);
+}
+
+TEST(each_worker_goes_through_a_run_of_tiles) {
+    static const int64_t runs[4][3] = {{0, 1}, {2, 3, 4}, {5, 6}, {7, 8, 9}};
+    static const int64_t all[RUN_TILES + 1] = {0, 1, 4, 3, 2, 6, 5, 9, 8, 7, RUN_TILES};     /* others' from the end */
+    run_job job = {.pool = open_pool(4)};
+    qn_pool_run(job.pool, take_runs, &job);
+    for (int w = 0; w < 4; w++)
+        for (int i = 0; i < 2 + w % 2; i++)
+            CHECK_INT(job.got[w][i], runs[w][i], "worker %d", w);
+    job.first_alone = true;
+    qn_pool_run(job.pool, take_runs, &job);
+    for (int i = 0; i <= RUN_TILES; i++)
+        CHECK_INT(job.got[0][i], all[i], "tile %d", i);
+    qn_pool_free(job.pool);
 }
 
 static void claim_three(void *arg, int worker) {
