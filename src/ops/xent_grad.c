@@ -214,6 +214,26 @@ static void take_out(const qn_op_ctx *c, void *g, void *own) {
     }
 }
 
+/* A row of logits becomes slopes in the form of the product, from where the row begins: rounded slice by slice, they
+ * leave the memory of its other half alone. */
+static void row_slopes(const qn_op_ctx *c, char *row, int64_t target, double lse, double slope, char *own) {
+    qn_act_pack_fn *pack = c->k->act_pack[form_of(c)];
+    const size_t real = c->k->real;
+    double part[SLICE], packed[SLICE];                               /* of either size */
+    if (!pack || tokens(c)) {
+        c->k->xent_grad((void *)row, (void *)row, width(c), target, lse, slope);
+        take_out(c, row, own);
+    }
+    for (int64_t n0 = 0; pack && n0 < vocabulary(c); n0 += SLICE) {
+        const int64_t n = QN_MIN(SLICE, vocabulary(c) - n0);
+        char *from = row + (size_t)n0 * real;
+        if (!tokens(c))
+            c->k->xent_grad(part, (void *)from, n, target - n0, lse, slope);
+        pack(packed, tokens(c) ? (void *)from : part, n);
+        memcpy(row + qn_dtype_row_bytes(dtype_of(c), n0), packed, qn_dtype_row_bytes(dtype_of(c), (n + 1) / 2 * 2));
+    }
+}
+
 int64_t qn_xent_soft_tiles(const qn_op_ctx *c) { return qn_tiles(most_rows(c), SOFT_ROWS); }
 
 void qn_xent_soft(const qn_op_ctx *c, int64_t tile, void *scratch) {
@@ -226,20 +246,18 @@ void qn_xent_soft(const qn_op_ctx *c, int64_t tile, void *scratch) {
         if (tokens(c))
             qn_xent_token_logits(c, t, g, own_at(c, &s, r));
         const double lse = qn_xent_loss(c, t, g);
-        c->k->xent_grad(g, g, width(c), target, lse, slope_of(c, t));
-        take_out(c, g, own_at(c, &s, r));
+        row_slopes(c, g, target, lse, slope_of(c, t), own_at(c, &s, r));
     }
 }
 
 /* ---- a round: products ---- */
 
-/* A worker's: slopes [BLOCK_ROWS, SLICE] in the product's form; turned; the slice of Wᵀ. */
-typedef struct { char *packed, *turned, *w, *room; size_t ldp, bytes; } worker;
+/* A worker's: slopes [BLOCK_ROWS, SLICE], turned; the slice of Wᵀ. */
+typedef struct { char *turned, *w, *room; size_t bytes; } worker;
 
 static worker worker_of(const qn_op_ctx *c, void *scratch) {
-    worker m = {.room = scratch, .ldp = qn_act_row_bytes(form_of(c), SLICE)};
-    m.packed = m.room + qn_round64(qn_turn_room());
-    m.turned = m.packed + (c->k->act_pack[form_of(c)] ? BLOCK_ROWS * m.ldp : 0);
+    worker m = {.room = scratch};
+    m.turned = m.room + qn_round64(qn_turn_room());
     m.w = m.turned + SLICE * qn_act_row_bytes(form_of(c), BLOCK_ROWS);
     m.bytes = (size_t)(m.w - m.room) + (size_t)qn_panels(depth_of(c)) * qn_panel_bytes(dtype_of(c), SLICE);
     return m;
@@ -252,34 +270,24 @@ static size_t row_bytes(const qn_op_ctx *c) {
 
 size_t qn_xent_grad_scratch(const qn_op_ctx *c) { return QN_MAX(worker_of(c, NULL).bytes, row_bytes(c)); }
 
-/* m slopes of a slice, from the chunk's row r on, in the product's form, *ldg bytes apart. */
-static const char *slopes(const qn_op_ctx *c, const shared *s, const worker *w, int64_t r, int64_t m, int64_t n0,
-                          int64_t n, size_t *ldg) {
-    qn_act_pack_fn *pack = c->k->act_pack[form_of(c)];
-    *ldg = pack ? w->ldp : (size_t)logits_ld(c) * c->k->real;
-    for (int64_t i = 0; pack && i < m; i++)
-        pack(w->packed + (size_t)i * w->ldp, (const void *)logits_at(c, s, r + i, n0), n);
-    return pack ? w->packed : logits_at(c, s, r, n0);
-}
-
 /* One slice against the chunk's block of rows that begins at r. */
 static void slice_block(const qn_op_ctx *c, const shared *s, const worker *w, int64_t group, bool first, int64_t n0,
                         int64_t n, int64_t r) {
     const qn_span rows = chunk_of(c, s);
     const int64_t m = QN_MIN(BLOCK_ROWS, rows.end - rows.begin - r), K = depth_of(c);
-    size_t ldg;
-    const char *g = slopes(c, s, w, r, m, n0, n, &ldg);
-    if (wants_x(c)) {
-        const qn_linear_args a = {.y = group_dx(c, s, group, r), .ldy = K, .x = g, .ldx = ldg, .w = w->w, .m = m,
-                                  .n = K, .K = n, .more = !first};
-        qn_linear_pick(c->k, dtype_of(c), m)(&a);
-    }
+    const char *g = logits_at(c, s, r, 0) + qn_dtype_row_bytes(dtype_of(c), n0);
+    const size_t ldg = (size_t)logits_ld(c) * c->k->real;
     if (wants_w(c)) {
         const qn_linear_args a = {.y = qn_row(&c->din[W], n0), .ldy = c->din[W].stride, .x = w->turned,
                                   .ldx = qn_act_row_bytes(form_of(c), m), .w = x_panel(c, s, rows.begin + r, 0),
                                   .m = n, .n = K, .K = m, .more = true};
         qn_turn_rows(c->k, w->turned, a.ldx, form_of(c), g, ldg, m, 0, n);
         qn_linear_pick(c->k, dtype_of(c), n)(&a);
+    }
+    if (wants_x(c)) {
+        const qn_linear_args a = {.y = group_dx(c, s, group, r), .ldy = K, .x = g, .ldx = ldg, .w = w->w, .m = m,
+                                  .n = K, .K = n, .more = !first};
+        qn_linear_pick(c->k, dtype_of(c), m)(&a);
     }
 }
 
