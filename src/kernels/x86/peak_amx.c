@@ -13,26 +13,18 @@ static void tiles_begin(void) {
     _tile_zero(TILE_B1);
 }
 
-double qn_peak_bf16_amx(int64_t rounds) {
-    tiles_begin();
-    for (int64_t i = 0; i < rounds; i++) {
-        _tile_dpbf16ps(TILE_C00, TILE_A0, TILE_B0);
-        _tile_dpbf16ps(TILE_C01, TILE_A0, TILE_B1);
-        _tile_dpbf16ps(TILE_C10, TILE_A1, TILE_B0);
-        _tile_dpbf16ps(TILE_C11, TILE_A1, TILE_B1);
+/* deep: products that enter a sum. */
+#define PEAK(NAME, PRODUCT, deep)                       \
+    double NAME(int64_t rounds) {                       \
+        tiles_begin();                                  \
+        for (int64_t i = 0; i < rounds; i++) {          \
+            PRODUCT(TILE_C00, TILE_A0, TILE_B0);        \
+            PRODUCT(TILE_C01, TILE_A0, TILE_B1);        \
+            PRODUCT(TILE_C10, TILE_A1, TILE_B0);        \
+            PRODUCT(TILE_C11, TILE_A1, TILE_B1);        \
+        }                                               \
+        _tile_release();                                \
+        return 4 * 2 * TILE_ROWS * TILE_COLUMNS * deep; \
     }
-    _tile_release();
-    return 4 * 2 * TILE_ROWS * TILE_COLUMNS * TILE_DEEP;
-}
-
-double qn_peak_int8_amx(int64_t rounds) {
-    tiles_begin();
-    for (int64_t i = 0; i < rounds; i++) {
-        _tile_dpbssd(TILE_C00, TILE_A0, TILE_B0);
-        _tile_dpbssd(TILE_C01, TILE_A0, TILE_B1);
-        _tile_dpbssd(TILE_C10, TILE_A1, TILE_B0);
-        _tile_dpbssd(TILE_C11, TILE_A1, TILE_B1);
-    }
-    _tile_release();
-    return 4 * 2 * TILE_ROWS * TILE_COLUMNS * TILE_LINE;
-}
+PEAK(qn_peak_bf16_amx, _tile_dpbf16ps, TILE_DEEP)
+PEAK(qn_peak_int8_amx, _tile_dpbssd, TILE_LINE)
