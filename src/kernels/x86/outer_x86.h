@@ -1,6 +1,7 @@
 /* kernels/x86/outer_x86.h — sums of outer products, the shape of every gradient of a matrix:
  *
- *     y[i][c] += Σ_s x[i·xi + s·xs] · b[s·ldb + c]        s ascending: one chain of fma per output, begun at y
+ *     y[i][c] += Σ_s x[i·xi + s·xs] · b[s·ldb + c]        s ascending: one chain of fma per output, begun at y, or at
+ *                                                         zero where y holds nothing yet (fresh)
  *
  *              b_s   c0 … c63         one step: a line of b is loaded once, each row's factor is broadcast
  *     x_0s  ·  →  sum[0][…]           and multiplied into that row's sums
@@ -18,6 +19,7 @@ typedef struct {
     const float *b;
     int64_t ldb;
     int64_t rows, columns, steps;
+    bool fresh;
 } outer;
 
 /* Loops over rows and vectors must vanish so that sums live in registers. */
@@ -42,7 +44,7 @@ QN_INLINE void outer_tile(const outer *o, int64_t row, const int C, int64_t at, 
         OUTER_UNROLL
         for (int c = 0; c < C; c++) {
             const float *from = y + QN_MIN(r, rows - 1) * o->ldy + c * 16;
-            sum[r][c] = left < 16 ? v16_load_n(from, left) : v16_load(from);
+            sum[r][c] = o->fresh ? v16_zero() : left < 16 ? v16_load_n(from, left) : v16_load(from);
         }
     }
     for (int64_t s = 0; s < o->steps; s++, b += o->ldb) {
