@@ -64,7 +64,7 @@ typedef struct {
 
 typedef struct qn_answer_options {
     qn_answer_form form;
-    bool in_thought;        /* the answer begins within thoughts: qn_answer_begins_in_thought */
+    bool in_thought;        /* the answer begins within thoughts: qn_answer_expect */
     bool calls;             /* functions were offered. false: what looks like a call is content */
     const qn_str *tool;     /* their names, borrowed: a call without a mark counts only for one of these. Calls with */
     size_t tools;           /* a mark are told whatever they name: who offered the functions knows which there are */
@@ -72,6 +72,9 @@ typedef struct qn_answer_options {
     int (*take)(void *to, const qn_answer_event *e);     /* <0 ends feed() with that */
     void *to;
 } qn_answer_options;
+/* Thoughts of an answer to this prompt: does it begin within them? One that is held to what the client asked for (a
+ * schema, a call) has none. o->form is set. */
+void qn_answer_expect(qn_answer_options *o, qn_str prompt, bool held);
 
 typedef struct qn_answer qn_answer;
 int qn_answer_new(qn_answer **out, const qn_answer_options *o);

@@ -108,6 +108,12 @@ bool qn_answer_begins_in_thought(const qn_answer_form *f, qn_str prompt) {
     return f->thoughts && qn_str_ends(prompt, f->thoughts->open);
 }
 
+void qn_answer_expect(qn_answer_options *o, qn_str prompt, bool held) {
+    if (held)
+        o->form.thoughts = NULL;
+    o->in_thought = qn_answer_begins_in_thought(&o->form, prompt);
+}
+
 /* ---- looking at text ---- */
 
 size_t qn_skip_white(qn_str text, size_t at) {

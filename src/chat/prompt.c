@@ -119,7 +119,24 @@ int qn_prompter_encode(qn_prompter *p, const qn_tok *tok, qn_ids *ids) {
     return qn_tok_encode_cuts(tok, text.n ? text.s : "", text.n, p->trusted, n, &cuts, QN_TOK_PLAIN, ids);
 }
 
+/* Whether p->out is more than anybody takes, however it is cut; then its ids are there. */
+static int beyond(qn_prompter *p, const qn_tok *tok, qn_ids *ids) {
+    enum { FEW = 32 };
+    const size_t messages = qn_chat_messages_count(p->in.messages), before = ids->n;
+    if (p->most == 0 || messages < FEW)
+        return 0;
+    p->turns = 0;
+    QN_TRY(qn_prompter_encode(p, tok, ids));
+    if (ids->n - before > p->most + 2 * messages)
+        return 1;
+    ids->n = before;
+    return 0;
+}
+
 int qn_prompter_ids(qn_prompter *p, const qn_tok *tok, qn_ids *ids) {
+    const int far = beyond(p, tok, ids);
+    if (far != 0)
+        return QN_MIN(far, 0);
     QN_TRY(qn_prompter_turns(p, qn_chat_messages_count(p->in.messages)));
     return qn_prompter_encode(p, tok, ids);
 }

@@ -46,6 +46,7 @@ typedef struct {
     qn_chat_output out;         /* of the last rendering */
     int32_t end[QN_PROMPTER_ENDS];  /* ids that end an answer */
     int n_end;
+    size_t most;                /* ids that whoever asks can take; 0: any number */
     qn_chat_output upto, through;   /* renderings of beginnings */
     qn_tok_span *trusted;       size_t cap;
     qn_answer_place *turn;      size_t turns, cap_turns;
@@ -64,7 +65,9 @@ void qn_prompter_end(qn_prompter *p, int32_t id);
 
 /* Renders into p->out. The messages are borrowed until the ids were made. */
 int qn_prompter_render(qn_prompter *p, const qn_chat_messages *m, bool generation_prompt);
-/* Appends the ids of p->out. The template has written BOS where it wants one; ChatML leaves it to the tokenizer. */
+/* Appends the ids of p->out. The template has written BOS where it wants one; ChatML leaves it to the tokenizer. Of a
+ * conversation that is far beyond p->most the ids are those of the text as one piece: nobody will read them, and to
+ * find the answers' ends takes two renderings of a beginning each. */
 int qn_prompter_ids(qn_prompter *p, const qn_tok *tok, qn_ids *ids);
 /* Both of a conversation in JSON, with the prompt for the answer to it. */
 int qn_prompter_ask(qn_prompter *p, const qn_tok *tok, qn_str messages, qn_ids *ids);

@@ -60,7 +60,7 @@ static int chat_ids(job *g) {
     if (system)
         QN_TRY_OUT(qn_chat_messages_add(messages, "system", qn_str_of(system)));
     QN_TRY_OUT(qn_chat_messages_add(messages, "user", (qn_str){g->prompt.s, g->prompt.n}));
-    QN_TRY_OUT(qn_prompter_open(p, qn_opened_words(&g->m), g->m.tok));
+    QN_TRY_OUT(qn_prompter_open(p, qn_opened_words(&g->m), NULL, g->m.tok));
     QN_TRY_OUT(qn_prompter_render(p, messages, true));
     QN_TRY_OUT(qn_prompter_ids(p, g->m.tok, &g->ids));
     if (!p->own)
@@ -137,12 +137,11 @@ static void put_logprobs(const job *g, qn_jw *w) {
 
 /* With --chat: the answer taken apart, with the marks that are special tokens, which "text" leaves out. */
 static int put_message(job *g, qn_jw *w) {
-    const qn_answer_form *form = &g->prompter.form;
-    const qn_answer_options o = {.form = *form, .calls = true, .id_seed = g->sampling.o.sampler.seed,
-        .in_thought = qn_answer_begins_in_thought(form, qn_buf_view(&g->prompter.out.text))};
+    qn_answer_options o = {.form = g->prompter.form, .calls = true, .id_seed = g->sampling.o.sampler.seed};
     qn_answer_parts parts = {0};
     qn_buf said = {0};
     int rc = 0;
+    qn_answer_expect(&o, qn_buf_view(&g->prompter.out.text), g->sampling.o.sampler.guide != NULL);
     if (g->prompter.spelled && g->result.reason != QN_STOP_STRING)      /* a stop string is in the tokens still */
         QN_TRY_OUT(qn_tok_decode(g->m.tok, g->tokens.v, g->tokens.n, 0, &said));
     else if (g->text.n > g->echoed)

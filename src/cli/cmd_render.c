@@ -46,7 +46,7 @@ static int open_template(job *r, const char *path) {
         qn_log(QN_LOG_WARN, "%s; bos_token and eos_token are undefined unless given", qn_error_message());
     else if (rc < 0)
         return rc;
-    QN_TRY(qn_prompter_open(&r->prompter, r->source, r->tok));
+    QN_TRY(qn_prompter_open(&r->prompter, r->source, NULL, r->tok));
     if (!r->prompter.own)
         qn_log(QN_LOG_INFO, "the model has no chat template; ChatML is used");
     return 0;

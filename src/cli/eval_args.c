@@ -20,7 +20,7 @@ static int open_scorer(qn_cli *c, qn_model_scorer *s, const char *name) {
     const int64_t asked = qn_cli_given(c, "ctx") ? qn_cli_int(c, "ctx") : s->m.model->cfg.context;
     const int64_t context = QN_MIN(asked, QN_CONTEXT_CAP);
     QN_TRY(qn_open_session(c, &s->m, QN_MAX(8, QN_MIN(SEQUENCES, POSITIONS / QN_MAX(context, 1)))));
-    QN_TRY(qn_prompter_open(&s->prompter, qn_opened_words(&s->m), s->m.tok));
+    QN_TRY(qn_prompter_open(&s->prompter, qn_opened_words(&s->m), NULL, s->m.tok));
     QN_TRY(qn_session_scorer_init(&s->scorer, name, s->m.session, s->m.tok));
     s->scorer.render = render;
     s->scorer.chat = s;

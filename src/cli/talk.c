@@ -10,7 +10,7 @@ int qn_talk_open(qn_talk *t, qn_cli *c, const char *path) {
     t->m.behind = true;
     QN_TRY(qn_open_model(c, path, &t->m));
     qn_opened_pack_beside(&t->m);
-    QN_TRY(qn_prompter_open(&t->prompter, qn_opened_words(&t->m), t->m.tok));
+    QN_TRY(qn_prompter_open(&t->prompter, qn_opened_words(&t->m), NULL, t->m.tok));
     if (!t->prompter.own)
         qn_log(QN_LOG_INFO, "the model has no chat template; ChatML is used");
     QN_TRY(qn_sampling_get(c, &base, t->m.source, t->prompter.own ? NULL : "<|im_end|>", &t->sampling));
@@ -127,8 +127,8 @@ static int answer(qn_talk *t, qn_talk_fn *fn, void *arg) {
     QN_TRY(make_ids(t));
     QN_TRY(add(t, "assistant", (qn_str){"", 0}));
     listener l = {&t->turn[t->turns - 1], NULL, fn, arg};
-    const qn_answer_options o = {.form = t->prompter.form, .take = on_part, .to = &l,   /* no functions are offered */
-        .in_thought = qn_answer_begins_in_thought(&t->prompter.form, qn_buf_view(&t->prompter.out.text))};
+    qn_answer_options o = {.form = t->prompter.form, .take = on_part, .to = &l};        /* no functions are offered */
+    qn_answer_expect(&o, qn_buf_view(&t->prompter.out.text), t->sampling.o.sampler.guide != NULL);
     t->sampling.o.sampler.seed = t->seed + (uint64_t)t->answers++;
     int rc = qn_answer_new(&l.answer, &o);
     if (rc >= 0)

@@ -177,13 +177,10 @@ static int how_to_read(qn_exchange *x, qn_talking *t, qn_str prompt, qn_answer_o
     const qn_ask *a = &t->ask;
     *o = (qn_answer_options){.form = x->server->prompter[0].form, .calls = a->n_tools > 0, .tool = a->tool_names,
                              .tools = a->n_tools};
-    if (a->n_tools > 0 && a->choice >= QN_TOOLS_REQUIRED) {
-        if (!qn_answer_form_is_bare(&o->form))
-            QN_TRY(qn_answer_form_named(&o->form, "hermes"));
-        o->form.thoughts = NULL;
-    } else {
-        o->in_thought = qn_answer_begins_in_thought(&o->form, prompt);
-    }
+    const bool called = a->n_tools > 0 && a->choice >= QN_TOOLS_REQUIRED;
+    if (called && !qn_answer_form_is_bare(&o->form))
+        QN_TRY(qn_answer_form_named(&o->form, "hermes"));
+    qn_answer_expect(o, prompt, called || a->format != QN_FORMAT_TEXT);
     t->ask.o.special = a->o.special || x->server->thinks || a->n_tools > 0;
     return 0;
 }

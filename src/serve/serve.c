@@ -77,9 +77,20 @@ int qn_server_submit_embed(qn_exchange *x, qn_embed_job *j) {
 
 /* ---- life ---- */
 
+/* The longest token, and four times as much for what a normalizer or a template may leave out. */
+static size_t messages_most(const qn_server *s) {
+    size_t longest = 1;
+    for (int64_t id = 0; id < s->o.model->cfg.V; id++)
+        longest = QN_MAX(longest, qn_server_token(s, (int32_t)id).n);
+    return 4 * longest * (size_t)qn_session_context(s->o.session);
+}
+
 static int open_prompters(qn_server *s) {
+    if (s->o.session)
+        s->messages_most = messages_most(s);
     for (int i = 0; i < QN_HTTP_THREADS && s->o.session; i++) {
-        QN_TRY(qn_prompter_open(&s->prompter[i], s->o.words, s->o.tok));
+        s->prompter[i].most = (size_t)qn_session_context(s->o.session);
+        QN_TRY(qn_prompter_open(&s->prompter[i], s->o.words, s->o.name, s->o.tok));
         s->free_prompter[s->n_free++] = i;
     }
     return 0;

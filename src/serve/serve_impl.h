@@ -21,6 +21,7 @@ struct qn_server {
     struct MHD_Daemon *daemon;
     qn_prompter prompter[QN_HTTP_THREADS];  /* one for each HTTP thread; templates render in a buffer of their own */
     int free_prompter[QN_HTTP_THREADS], n_free;
+    size_t messages_most;                   /* bytes: more of them would never fit the context */
     pthread_mutex_t lock;                   /* of those, and of what lies below */
     qn_gauges gauges;
     qn_token_trie *trie;                    /* of the vocabulary, made when a request first needs it */

@@ -404,6 +404,11 @@ TEST(forms_from_templates) {
     CHECK(!qn_answer_begins_in_thought(&f, QN_STR("")));
     f = qn_answer_form_of(QN_STR("<|START_THINKING|>"));
     CHECK(qn_answer_begins_in_thought(&f, QN_STR("<|START_THINKING|>")));
+    qn_answer_options free_one = {.form = f}, held = {.form = f};
+    qn_answer_expect(&free_one, QN_STR("<|START_THINKING|>"), false);
+    CHECK(free_one.in_thought && free_one.form.thoughts);
+    qn_answer_expect(&held, QN_STR("<|START_THINKING|>"), true);        /* JSON that was asked for is no thought */
+    CHECK(!held.in_thought && !held.form.thoughts);
     CHECK_FAIL(qn_answer_form_named(&f, "xml"), QN_EINVAL, "hermes|llama3");
 }
 

@@ -303,6 +303,35 @@ TEST(prompts_begin_the_conversations_of_published_templates) {
     }
 }
 
+/* 40 turns: within what can be taken all answers are found; far beyond it none is looked for, and ids are many. */
+TEST(of_what_nobody_takes_no_answers_are_looked_for) {
+    enum { TURNS = 40 };
+    qn_buf talk = {0};
+    rig r;
+    for (int i = 0; i < TURNS; i++)
+        CHECK_OK(qn_buf_printf(&talk, "%s{\"role\":\"%s\",\"content\":\"the byte\"}", i ? "," : "[",
+                               i % 2 ? "assistant" : "user"));
+    CHECK_OK(qn_buf_put(&talk, "]", 2));
+    rig_open(&r, (qn_str){0}, talk.s);
+    const size_t most[] = {0, 100000, 20};
+    size_t n[QN_LEN(most)], turns[QN_LEN(most)];
+    for (size_t i = 0; i < QN_LEN(most); i++) {
+        qn_ids_clear(&r.ids);
+        r.p.most = most[i];
+        CHECK_OK(qn_prompter_render(&r.p, r.m, true));
+        CHECK_OK(qn_prompter_ids(&r.p, r.tok, &r.ids));
+        n[i] = r.ids.n;
+        turns[i] = r.p.turns;
+    }
+    CHECK_INT(turns[0], TURNS / 2);
+    CHECK_INT(turns[1], TURNS / 2);
+    CHECK_INT(n[1], n[0]);
+    CHECK_INT(turns[2], 0);
+    CHECK(n[2] > most[2] + 2 * TURNS);
+    rig_drop(&r);
+    qn_buf_drop(&talk);
+}
+
 TEST(knows_the_form_of_answers_and_whether_its_marks_are_special_tokens) {
     static const struct { const char *template, *form; bool spelled; } x[] = {
         {"{{ '<tool_call>' }}", "hermes", true}, {"{{ '[TOOL_CALLS]' }}", "mistral", false}, {"", "hermes", true},
