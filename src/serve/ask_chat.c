@@ -308,8 +308,8 @@ int qn_ask_prompt(qn_exchange *x, const qn_ask *a, qn_ids *ids, qn_buf *text) {
     int rc;
     x->param = "messages";
     if (ids && a->messages.n > x->server->messages_most)
-        return qn_fail(QN_ECONTEXT, "the messages take %zu bytes, and the context of %lld tokens holds %zu at most; shorten "
-                       "them or ask for a longer context", a->messages.n,
+        return qn_fail(QN_ECONTEXT, "the messages take %zu bytes, and the context of %lld tokens holds %zu at most; "
+                       "shorten them or ask for a longer context", a->messages.n,
                        (long long)qn_session_context(x->server->o.session), x->server->messages_most);
     QN_TRY_OUT(conversation(x, a, &json));
     QN_TRY_OUT(qn_chat_messages_parse(&m, json.s, json.n, "messages"));

@@ -20,6 +20,28 @@ static int read_function(qn_json *j, qn_ask_tool *t) {
     return more;
 }
 
+/* What a function takes are named arguments: "type", where parameters say one, is "object". */
+static int check_parameters(const qn_ask_tool *t) {
+    qn_json j;
+    qn_str key, word;
+    int more = 0, rc = 0;
+    if (!t->parameters.s || t->parameters.s[0] != '{')
+        return 0;
+    qn_json_init(&j, t->parameters.s, t->parameters.n, "tools");
+    QN_TRY_OUT(qn_json_enter(&j, '{'));
+    while ((more = qn_json_key(&j, &key)) > 0) {
+        const bool type = qn_str_is(key, "type");
+        QN_TRY_OUT(qn_json_raw(&j, &word));
+        if (type && word.n > 0 && word.s[0] == '"' && !qn_str_is(word, "\"object\""))
+            QN_TRY_OUT(qn_fail(QN_EINVAL, "the parameters of \"%.*s\" are of type %.*s; a function takes an \"object\"",
+                               QN_STR_ARG(qn_buf_view(&t->name)), QN_STR_ARG(word)));
+    }
+    rc = more;
+out:
+    qn_json_drop(&j);
+    return rc;
+}
+
 /* {"type": "function", "function": {"name", "description", "parameters"}} */
 static int read_tool(qn_json *j, qn_ask *a) {
     qn_str key;
@@ -35,7 +57,8 @@ static int read_tool(qn_json *j, qn_ask *a) {
     while ((more = qn_json_key(j, &key)) > 0)
         QN_TRY(qn_str_is(key, "function") ? read_function(j, t) : qn_json_skip(j));
     QN_TRY(more);
-    return t->name.n > 0 ? 0 : qn_json_fail(j, QN_EINVAL, "a tool without \"function\": {\"name\": …}");
+    return t->name.n > 0 ? check_parameters(t)
+                         : qn_json_fail(j, QN_EINVAL, "a tool without \"function\": {\"name\": …}");
 }
 
 static int name_them(qn_exchange *x, qn_ask *a) {

@@ -305,6 +305,11 @@ def wrong(s):
         ('{"messages": [], "n": 1, "n": 2}', "n", 'request:1:26: "n" is there twice'),
         ('{"x": null, "\\u0078": 1}', "x", '"x" is there twice'),
         (json.dumps({f"m{i}": 0 for i in range(300)}), "m256", "more than 256"),
+        (chat("x" * 300000), "messages", "bytes, and the context of 512 tokens holds"),
+        (dict(messages=[dict(role="user", content="a"), dict(role="assistant", content="b")] * 300), "messages",
+         "the context holds 512"),
+        (chat("hi", tools=[dict(type="function", function=dict(name="f", parameters=dict(type="string")))]), "tools",
+         'of type "string"'),
     ]
     for body, param, message in cases:
         if isinstance(body, dict):
