@@ -24,11 +24,12 @@ static int put_head(qn_buf *out, const char *name, const char *type, const char 
 }
 
 static int put_statuses(const qn_gauges *m, qn_buf *out) {
-    QN_TRY(put_head(out, "http_responses_total", "counter", "Answers by HTTP status; 0: others."));
-    for (size_t i = 0; i <= QN_LEN(statuses); i++)
-        QN_TRY(qn_buf_printf(out, "quern_http_responses_total{status=\"%d\"} %lld\n",
-                             i < QN_LEN(statuses) ? statuses[i] : 0, (long long)m->status[i]));
-    return 0;
+    QN_TRY(put_head(out, "http_responses_total", "counter", "Answers by HTTP status."));
+    for (size_t i = 0; i < QN_LEN(statuses); i++)
+        QN_TRY(qn_buf_printf(out, "quern_http_responses_total{status=\"%d\"} %lld\n", statuses[i],
+                             (long long)m->status[i]));
+    return qn_buf_printf(out, "quern_http_responses_total{status=\"other\"} %lld\n",
+                         (long long)m->status[QN_LEN(statuses)]);
 }
 
 static int put_histogram(const qn_histogram *h, const char *name, const char *help, qn_buf *out) {

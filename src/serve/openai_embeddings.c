@@ -1,7 +1,10 @@
 /* serve/openai_embeddings.c — POST /v1/embeddings: texts or ids to vectors, as numbers or as base64 of their bytes. */
 #include "serve/ask.h"
 
+#include <math.h>
 #include <string.h>
+
+#include "base/numtext.h"
 
 typedef struct {
     qn_str input;
@@ -157,11 +160,15 @@ static int put_base64(qn_jw *w, const void *bytes, size_t n) {
 }
 
 static int put_vector(qn_jw *w, const embedding *e, const float *v) {
+    char text[QN_F64_TEXT];
     if (e->base64)                              /* little-endian, as all machines are that this runs on */
         return put_base64(w, v, (size_t)e->dimensions * sizeof *v);
     qn_jw_open(w, '[');
     for (int64_t d = 0; d < e->dimensions; d++)
-        qn_jw_f64(w, (double)v[d]);
+        if (isfinite(v[d]))
+            qn_jw_raw(w, (qn_str){text, qn_f32_text(v[d], text)});      /* the shortest text of this float */
+        else
+            qn_jw_null(w);
     qn_jw_close(w);
     return 0;
 }

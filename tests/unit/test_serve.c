@@ -122,7 +122,7 @@ TEST(figures_for_prometheus) {
     CHECK_OK(qn_gauges_write(&g, &s, &out));
     static const char *const lines[] = {
         "quern_new_tokens_total 42\n", "quern_queue_waiting 3\n", "quern_http_responses_total{status=\"200\"} 1\n",
-        "quern_http_responses_total{status=\"0\"} 1\n", "# TYPE quern_slots gauge\n",
+        "quern_http_responses_total{status=\"other\"} 1\n", "# TYPE quern_slots gauge\n",
         "quern_answer_seconds_bucket{le=\"0.01\"} 0\n", "quern_answer_seconds_bucket{le=\"0.025\"} 1\n",
         "quern_answer_seconds_bucket{le=\"30\"} 1\n", "quern_answer_seconds_bucket{le=\"+Inf\"} 2\n",
         "quern_answer_seconds_count 2\n",
