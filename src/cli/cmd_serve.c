@@ -136,6 +136,7 @@ static int open_sampling(service *v) {
     if (v->sampling.grammar)
         return qn_fail(QN_EUSAGE, "--grammar and --json-schema are a request's to ask for: its members grammar, "
                        "json_schema and response_format");
+    v->sampling.by_request = true;
     return v->m.session ? qn_sampling_bind(v->c, &v->m, &v->sampling) : 0;
 }
 

@@ -36,6 +36,7 @@
 
 /* {0} is empty and may be dropped; stays where it is as long as a grammar is bound. */
 typedef struct {
+    bool by_request;            /* these are defaults: what is off here may be on in a request */
     qn_generate_options o;
     qn_str *stop;               /* what o.stop points to */
     qn_logit_bias *bias;        /* … o.sampler.bias */

@@ -26,6 +26,29 @@ static int add_stop(qn_json *j, qn_ask *a) {
     return 0;
 }
 
+static int add_breaker(qn_json *j, qn_ask *a) {
+    if (a->breakers == QN_ASK_BREAKERS)
+        return qn_json_fail(j, QN_ELIMIT, "more than %d sequence breakers", QN_ASK_BREAKERS);
+    qn_buf *to = &a->breaker_text[a->breakers];
+    QN_TRY(qn_json_string(j, to));
+    if (to->n == 0)
+        return qn_json_fail(j, QN_EINVAL, "an empty sequence breaker would stand in no token");
+    a->breakers++;
+    return 0;
+}
+
+/* As --dry-breaker; an empty list is refused, as llama.cpp does, for it may mean none or those that are usual. */
+static int read_breakers(qn_exchange *x, qn_json *j, qn_ask *a) {
+    int more;
+    (void)x;
+    QN_TRY(qn_json_enter(j, '['));
+    while ((more = qn_json_item(j)) > 0)
+        QN_TRY(add_breaker(j, a));
+    QN_TRY(more);
+    return a->breakers > 0 ? 0 : qn_json_fail(j, QN_EINVAL, "expected at least one text; without this member it is "
+                                              "what the server was started with");
+}
+
 static int read_stop(qn_exchange *x, qn_json *j, qn_ask *a) {
     int more;
     (void)x;
@@ -388,6 +411,7 @@ static const member members[] = {
     {"dry_multiplier", F64, SAMPLER(dry_multiplier), 0, 100, NULL},
     {"dry_base", F64, SAMPLER(dry_base), 1, 100, NULL},
     {"dry_allowed_length", I64, SAMPLER(dry_allowed), 1, 1 << 24, NULL},
+    {"dry_sequence_breakers", BY, 0, 0, 0, read_breakers},
     {"dry_penalty_last_n", I64, SAMPLER(dry_last), -1, 1 << 24, NULL},
     {"mirostat_tau", F64, SAMPLER(mirostat_tau), 0, 100, NULL},
     {"mirostat_eta", F64, SAMPLER(mirostat_eta), 0, 10, NULL},
@@ -504,6 +528,19 @@ static int gather_stops(qn_exchange *x, qn_ask *a) {
     return 0;
 }
 
+/* The request's own sequence breakers; without any the server's stay. */
+static int find_breaks(qn_exchange *x, qn_ask *a) {
+    qn_str texts[QN_ASK_BREAKERS];
+    if (a->breakers == 0 || a->o.sampler.dry_multiplier <= 0 || !x->server->o.session)
+        return 0;
+    for (int64_t i = 0; i < a->breakers; i++)
+        texts[i] = qn_buf_view(&a->breaker_text[i]);
+    const int64_t V = qn_session_vocabulary(x->server->o.session);
+    QN_TRY(qn_dry_breaks_new(&a->breaks, x->server->o.tok, V, texts, a->breakers));
+    a->o.sampler.dry_breaks = a->breaks;
+    return 0;
+}
+
 /* An adapter's name in the place of the model's: that one, and no other. */
 static void adapter_by_name(qn_exchange *x, qn_ask *a) {
     const qn_server_options *o = &x->server->o;
@@ -552,6 +589,7 @@ int qn_ask_read(qn_exchange *x, qn_ask *a, bool chat) {
         a->o.sampler.bias = a->bias;
         a->o.sampler.n_bias = (int64_t)a->n_bias;
     }
+    QN_TRY(find_breaks(x, a));
     adapter_by_name(x, a);
     QN_TRY(qn_ask_read_tools(x, a));
     return gather_stops(x, a);
@@ -560,6 +598,9 @@ int qn_ask_read(qn_exchange *x, qn_ask *a, bool chat) {
 void qn_ask_drop(qn_ask *a) {
     for (size_t i = 0; i < QN_ASK_STOPS; i++)
         qn_buf_drop(&a->stop_text[i]);
+    for (size_t i = 0; i < QN_ASK_BREAKERS; i++)
+        qn_buf_drop(&a->breaker_text[i]);
+    qn_free(a->breaks);
     qn_free(a->stop);
     qn_free(a->bias);
     qn_buf_drop(&a->model);

@@ -518,6 +518,29 @@ def same_as_generate(s):
     told = s.json("/v1/completions", dict(prompt="abc", max_tokens=9, seed=3, temperature=2.5, top_p=1, n=2))[1]
     second = s.json("/v1/completions", dict(prompt="abc", max_tokens=9, seed=4, temperature=2.5, top_p=1))[1]
     check(told["choices"][1]["text"] == second["choices"][0]["text"], "the second of n has the next seed", told, second)
+    differ = set()
+    for breakers in (None, ["c"], ["c", "zz", ":"], ["\n", ":", '"', "*"]):
+        words = [w for b in breakers or [] for w in ("--dry-breaker", b)]
+        for prompt in ("abcdefabcdefabc", 'abc:def"abc:def"abc:', "abc"):
+            ask = dict(prompt=prompt, max_tokens=24, seed=7, temperature=1.5, top_p=1, dry_multiplier=3, dry_base=2,
+                       dry_allowed_length=1, dry_sequence_breakers=breakers)
+            got = s.json("/v1/completions", ask)[1]["choices"][0]["text"]
+            want = quern("generate", os.path.join(FOLDER, "tiny.gguf"), "-p", prompt, "-n", "24", "--seed", "7",
+                         "--temp", "1.5", "--dry-multiplier", "3", "--dry-base", "2", "--dry-allowed", "1", *words,
+                         "--json")["text"]
+            check(got == want, f"DRY as generate has it, breakers {breakers}", prompt, got, want)
+            differ.add((prompt, got))
+    check(len(differ) > 3, "breakers change something", differ)
+
+
+def breakers_of_start():
+    """What --dry-breaker said at the start holds for a request that turns DRY on, unless it has its own."""
+    s = Server("tiny.gguf", "--temp", "0", "--dry-breaker", "c")
+    ask = dict(prompt="abcdefabcdefabc", max_tokens=2, dry_multiplier=50)
+    check(s.json("/v1/completions", ask)[1]["choices"][0]["text"] == "de", "the start's breakers")
+    ask["dry_sequence_breakers"] = [":"]
+    check(s.json("/v1/completions", ask)[1]["choices"][0]["text"] != "de", "the request's breakers")
+    check(s.stop() == 0, "ends")
 
 
 # ---- who may ask, and how much -------------------------------------------------------------------------------------
@@ -919,6 +942,7 @@ def main():
         thousand(s)
         check(s.stop() == 0, "ends")
     llama_like()
+    breakers_of_start()
     embeddings()
     adapters()
     print(f"{checks} checks, {failures} failed")
