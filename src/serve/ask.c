@@ -1,14 +1,13 @@
 /* serve/ask.c — members of requests, by table. */
-#include "serve/ask.h"
+#include "serve/ask_read.h"
 
 #include <math.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
-typedef int read_fn(qn_exchange *x, qn_json *j, qn_ask *a);
 typedef enum { F64, I64, FLAG, BY } kind;
-typedef struct { const char *name; kind kind; size_t at; double lo, hi; read_fn *read; } member;
+typedef struct { const char *name; kind kind; size_t at; double lo, hi; qn_ask_read_fn *read; } member;
 
 #define SAMPLER(field) offsetof(qn_ask, o.sampler.field)
 
@@ -139,20 +138,6 @@ static int read_prompt(qn_exchange *x, qn_json *j, qn_ask *a) {
     return qn_json_raw(j, &a->prompt);
 }
 
-/* A name out of a fixed list; its index. */
-static int read_word(qn_json *j, const char *const *words, size_t n, int *out) {
-    qn_buf text = {0};
-    int rc = qn_json_string(j, &text);
-    *out = -1;
-    for (size_t i = 0; i < n && rc >= 0; i++)
-        if (qn_str_is(qn_buf_view(&text), words[i]))
-            *out = (int)i;
-    if (rc >= 0 && *out < 0)
-        rc = qn_json_fail(j, QN_EINVAL, "\"%.*s\" is none of what is possible here", QN_STR_ARG(qn_buf_view(&text)));
-    qn_buf_drop(&text);
-    return rc;
-}
-
 static int read_function_name(qn_json *j, qn_ask *a) {
     qn_str key;
     int more;
@@ -173,7 +158,7 @@ static int read_tool_choice(qn_exchange *x, qn_json *j, qn_ask *a) {
     int more, which;
     (void)x;
     if (qn_json_peek(j) == '"') {
-        QN_TRY(read_word(j, words, QN_LEN(words), &which));
+        QN_TRY(qn_ask_read_word(j, words, QN_LEN(words), &which));
         a->choice = (qn_tool_choice)which;
         return 0;
     }
@@ -185,126 +170,6 @@ static int read_tool_choice(qn_exchange *x, qn_json *j, qn_ask *a) {
         return qn_json_fail(j, QN_EINVAL, "expected {\"type\": \"function\", \"function\": {\"name\": …}}");
     a->choice = QN_TOOLS_NAMED;
     return 0;
-}
-
-/* {"name", "strict", "schema"} around it, as OpenAI has it. */
-static int read_named_schema(qn_json *j, qn_str *schema) {
-    qn_str key;
-    int more;
-    QN_TRY(qn_json_enter(j, '{'));
-    while ((more = qn_json_key(j, &key)) > 0)
-        QN_TRY(qn_str_is(key, "schema") ? qn_json_raw(j, schema) : qn_json_skip(j));
-    return more;
-}
-
-/* The member that is being read says what the answer is held to: one may, and none wins over another silently. */
-static int hold(qn_exchange *x, qn_json *j, qn_ask *a, qn_ask_format format) {
-    if (a->format != QN_FORMAT_TEXT)
-        return qn_json_fail(j, QN_EINVAL, "%s and %s each say what the answer is held to; leave one of them out",
-                            a->format_by, x->param);
-    a->format = format;
-    snprintf(a->format_by, sizeof a->format_by, "%s", x->param);
-    return 0;
-}
-
-static int read_response_format(qn_exchange *x, qn_json *j, qn_ask *a) {
-    static const char *const words[] = {"text", "json_object", "json_schema"};
-    qn_str key, schema = {0};
-    int more, which = -1;
-    QN_TRY(qn_json_enter(j, '{'));
-    while ((more = qn_json_key(j, &key)) > 0) {
-        if (qn_str_is(key, "type"))
-            QN_TRY(read_word(j, words, QN_LEN(words), &which));
-        else if (qn_str_is(key, "json_schema"))
-            QN_TRY(read_named_schema(j, &schema));
-        else
-            QN_TRY(qn_str_is(key, "schema") ? qn_json_raw(j, &schema) : qn_json_skip(j));
-    }
-    QN_TRY(more);
-    if (which < 0)
-        return qn_json_fail(j, QN_EINVAL, "response_format wants a \"type\": text, json_object or json_schema");
-    if (which == 2 && !schema.s)
-        return qn_json_fail(j, QN_EINVAL, "response_format of type json_schema wants \"json_schema\": {\"schema\": …}");
-    if (which == 0)
-        return 0;
-    QN_TRY(hold(x, j, a, schema.s ? QN_FORMAT_SCHEMA : QN_FORMAT_OBJECT));
-    a->schema = schema;
-    return 0;
-}
-
-/* llama.cpp's and vLLM's: a schema, as JSON or as a text that holds it. */
-static int read_schema(qn_exchange *x, qn_json *j, qn_ask *a) {
-    QN_TRY(hold(x, j, a, QN_FORMAT_SCHEMA));
-    if (qn_json_peek(j) != '"')
-        return qn_json_raw(j, &a->schema);
-    QN_TRY(qn_json_string(j, &a->schema_text));
-    a->schema = qn_buf_view(&a->schema_text);
-    return 0;
-}
-
-/* An empty one is none. */
-static int read_grammar(qn_exchange *x, qn_json *j, qn_ask *a) {
-    qn_buf text = {0};
-    int rc;
-    QN_TRY_OUT(qn_json_string(j, &text));
-    if (text.n > 0) {
-        QN_TRY_OUT(hold(x, j, a, QN_FORMAT_GRAMMAR));
-        rc = qn_buf_put(&a->grammar, text.s, text.n);
-    }
-out:
-    qn_buf_drop(&text);
-    return rc;
-}
-
-static int read_regex(qn_exchange *x, qn_json *j, qn_ask *a) {
-    QN_TRY(hold(x, j, a, QN_FORMAT_PATTERN));
-    return qn_json_string(j, &a->grammar);
-}
-
-/* ["yes", "no"]: one of these, as a grammar. */
-static int read_choice(qn_exchange *x, qn_json *j, qn_ask *a) {
-    qn_buf text = {0};
-    int more, rc = 0;
-    QN_TRY_OUT(hold(x, j, a, QN_FORMAT_GRAMMAR));
-    QN_TRY_OUT(qn_buf_puts(&a->grammar, "root ::="));
-    QN_TRY_OUT(qn_json_enter(j, '['));
-    for (const char *or = " \""; (more = qn_json_item(j)) > 0; or = " | \"") {
-        qn_buf_clear(&text);
-        QN_TRY_OUT(qn_json_string(j, &text));
-        QN_TRY_OUT(qn_buf_puts(&a->grammar, or));
-        for (size_t i = 0; i < text.n; i++) {
-            const unsigned char c = (unsigned char)text.s[i];
-            const bool plain = c >= 32 && c != '"' && c != '\\';
-            QN_TRY_OUT(plain ? qn_buf_putc(&a->grammar, (char)c) : qn_buf_printf(&a->grammar, "\\x%02x", c));
-        }
-        QN_TRY_OUT(qn_buf_putc(&a->grammar, '"'));
-    }
-    QN_TRY_OUT(more);
-    if (qn_str_ends(qn_buf_view(&a->grammar), "::="))
-        QN_TRY_OUT(qn_json_fail(j, QN_EINVAL, "there is nothing to choose from"));
-out:
-    qn_buf_drop(&text);
-    return rc;
-}
-
-/* vLLM's newer spelling of the four. */
-static int read_structured(qn_exchange *x, qn_json *j, qn_ask *a) {
-    static const struct { const char *key, *param; read_fn *read; } forms[] = {
-        {"json", "structured_outputs.json", read_schema}, {"regex", "structured_outputs.regex", read_regex},
-        {"choice", "structured_outputs.choice", read_choice}, {"grammar", "structured_outputs.grammar", read_grammar},
-    };
-    qn_str key;
-    int more;
-    QN_TRY(qn_json_enter(j, '{'));
-    while ((more = qn_json_key(j, &key)) > 0) {
-        size_t i = 0;
-        while (i < QN_LEN(forms) && !qn_str_is(key, forms[i].key))
-            i++;
-        if (i < QN_LEN(forms))
-            x->param = forms[i].param;
-        QN_TRY(i < QN_LEN(forms) && qn_json_peek(j) != 'n' ? forms[i].read(x, j, a) : qn_json_skip(j));
-    }
-    return more;
 }
 
 /* What stands behind the gap: a model that was not made for it would write as if it were not there. */
@@ -429,14 +294,14 @@ static const member members[] = {
     {"logit_bias", BY, 0, 0, 0, read_logit_bias},
     {"tools", BY, 0, 0, 0, read_tools},
     {"tool_choice", BY, 0, 0, 0, read_tool_choice},
-    {"response_format", BY, 0, 0, 0, read_response_format},
-    {"json_schema", BY, 0, 0, 0, read_schema},
-    {"grammar", BY, 0, 0, 0, read_grammar},
-    {"guided_json", BY, 0, 0, 0, read_schema},
-    {"guided_grammar", BY, 0, 0, 0, read_grammar},
-    {"guided_regex", BY, 0, 0, 0, read_regex},
-    {"guided_choice", BY, 0, 0, 0, read_choice},
-    {"structured_outputs", BY, 0, 0, 0, read_structured},
+    {"response_format", BY, 0, 0, 0, qn_ask_read_response_format},
+    {"json_schema", BY, 0, 0, 0, qn_ask_read_schema},
+    {"grammar", BY, 0, 0, 0, qn_ask_read_grammar},
+    {"guided_json", BY, 0, 0, 0, qn_ask_read_schema},
+    {"guided_grammar", BY, 0, 0, 0, qn_ask_read_grammar},
+    {"guided_regex", BY, 0, 0, 0, qn_ask_read_regex},
+    {"guided_choice", BY, 0, 0, 0, qn_ask_read_choice},
+    {"structured_outputs", BY, 0, 0, 0, qn_ask_read_structured},
     {"suffix", BY, 0, 0, 0, read_suffix},
     {"parallel_tool_calls", FLAG, offsetof(qn_ask, parallel), 0, 0, NULL},
     {"chat_template_kwargs", BY, 0, 0, 0, read_kwargs},

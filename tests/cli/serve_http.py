@@ -293,7 +293,9 @@ def wrong(s):
         (chat("hi", logprobs=3), "logprobs", ""), (chat("hi", stream="yes"), "stream", ""),
         (chat("hi", seed="x"), "seed", ""), (chat("hi", logit_bias={"9999999": 1}), "logit_bias", "9999999"),
         (chat("hi", logit_bias={"5": 1000}), "logit_bias", "-100 to 100"),
-        (chat("hi", response_format=dict(type="xml")), "response_format", "xml"),
+        (chat("hi", response_format=dict(type="xml")), "response_format",
+         '"xml"; expected text, json_object or json_schema'),
+        (chat("hi", tool_choice="maybe"), "tool_choice", '"maybe"; expected auto, none or required'),
         (chat("hi", response_format=dict(type="json_schema")), "response_format", "schema"),
         (chat("hi", tool_choice="required"), "tool_choice", "no tools"), (chat("hi", tools={}), "tools", "array"),
         (chat("hi", lora=[dict(id=3)]), "lora", "no such adapter"), (chat("x" * 600), "messages", "619 tokens"),
@@ -354,6 +356,19 @@ def forms(s):
                        (dict(structured_outputs=dict(regex="[xy]{3}z", json=None)), "xy")):
         told = s.json("/v1/chat/completions", chat("hi", **more))[1]["choices"][0]
         check(told["message"]["content"][:1] in want and told["finish_reason"] == "stop", f"held to {more}", told)
+    for more in (dict(json_object=True), dict(json_object=True, regex=None, structural_tag=None)):
+        ask = chat("hi", structured_outputs=more, temperature=1, max_tokens=40)
+        told = s.json("/v1/chat/completions", ask)[1]["choices"][0]["message"]["content"]
+        ask = dict(chat("hi", response_format=dict(type="json_object"), temperature=1, max_tokens=40, seed=1))
+        first = s.json("/v1/chat/completions", ask)[1]["choices"][0]["message"]["content"]
+        check(told.startswith("{") and first.startswith("{"), "a JSON object", told, first)
+    told = s.json("/v1/chat/completions", chat("hi", structured_outputs=dict(json_object=False), max_tokens=4))[1]
+    check(told["choices"][0]["message"]["content"] == "ABCD", "no JSON object", told)
+    for more in (dict(structural_tag="x"), dict(regexp="a"), dict(foo=1), dict(foo=1, regex="a")):
+        status, told = s.json("/v1/chat/completions", chat("hi", structured_outputs=more))
+        check(status == 400 and told["error"]["param"] == "structured_outputs" and list(more)[0] in
+              told["error"]["message"] and "json, regex, choice, grammar and json_object" in told["error"]["message"],
+              "a form that is not known", more, status, told)
     read, kept = s.figure("grammars_read_total"), s.figure("grammars_kept_total")
     more = [s.json("/v1/chat/completions", chat("hi", seed=i, temperature=2, response_format=form))[1]
             for i in range(3)]
