@@ -602,8 +602,23 @@ def gates(s):
                   b"Content-Length: 99999999999\r\n\r\nxx")
         check(answer(c)[0] == 413, "far too long: told before it comes")
     status, headers, text = s.ask("/v1/completions", dict(prompt="a", n=2, max_tokens=1), headers=key)
-    check(status == 429 and int(headers["retry-after"]) >= 1 and b"queue holds 0" in text, "429", headers, text)
-    check(s.json("/v1/completions", dict(prompt="a", max_tokens=1), headers=key)[0] == 200, "and one has room")
+    told = json.loads(text)["error"]
+    check(status == 400 and told["param"] == "n" and "retry-after" not in headers and "2 answers in one request; this "
+          "server takes 1 at most" in told["message"], "what never has room", status, headers, told)
+    status, told = s.json("/v1/completions", dict(prompt=["a"] * 4, max_tokens=1), headers=key)
+    check(status == 400 and told["error"]["param"] == "prompt" and "4 answers" in told["error"]["message"],
+          "prompts beyond all places", status, told)
+    with s.connect() as c:
+        c.sendall(request("/v1/completions", dict(prompt="a", ignore_eos=True, stream=True), headers=key))
+        c.recv(1000)
+        status, headers, text = s.ask("/v1/completions", dict(prompt="a", max_tokens=1), headers=key)
+        check(status in (200, 429) and (status == 200 or int(headers["retry-after"]) >= 1 and
+              b"queue holds 0" in text), "429", status, headers, text)
+    end = time.time() + 20
+    while (status := s.json("/v1/completions", dict(prompt="a", max_tokens=1), headers=key)[0]) == 429 and \
+            time.time() < end:
+        time.sleep(0.05)
+    check(status == 200, "and one has room", status)
 
 
 def wires(s):
@@ -774,6 +789,9 @@ def near(a, b):
 
 
 def embeddings():
+    s = Server("bert", "--queue", "0")
+    check(s.json("/v1/embeddings", dict(input="hello"))[0] == 200, "one at once, although none may wait")
+    check(s.stop() == 0, "ends")
     s = Server("bert")
     texts = ["hello", "the brook", ""]
     status, told = s.json("/v1/embeddings", dict(input=texts, model="m"))
