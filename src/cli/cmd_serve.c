@@ -16,7 +16,7 @@ static const qn_opt opts[] = {
     QN_OPT_INT("", "parallel", "8", 1, 256, "answer so many at once, each with a context of its own"),
     QN_OPT_INT("", "queue", "64", 0, 65536, "let so many wait; beyond that 429 and Retry-After"),
     QN_OPT_LIST("", "api-key", "KEY", "ask for KEY (repeatable); better in a file, where ps does not show it"),
-    QN_OPT_FILE("", "api-key-file", NULL, "ask for one of the keys in FILE, one a line"),
+    QN_OPT_FILE("", "api-key-file", NULL, "ask for one of the keys in FILE, one a line; # begins a comment"),
     QN_OPT_STRING("", "alias", NULL, "NAME", "what the model is called in answers; without it the file's name"),
     QN_OPT_LIST("", "allow-host", "NAME", "names of this machine, beside addresses and localhost"),
     QN_OPT_LIST("", "allow-origin", "ORIGIN", "web pages of others that may ask: https://example.org, or * for all"),
@@ -81,6 +81,17 @@ static int name_adapters(service *v) {
     return 0;
 }
 
+/* A line of the file without what an editor leaves around a key; NULL: it is empty or a comment. */
+static const char *key_of(char *line) {
+    static const char blank[] = " \t\v\f";
+    line += strspn(line, blank);
+    size_t n = strlen(line);
+    while (n > 0 && strchr(blank, line[n - 1]))
+        n--;
+    line[n] = '\0';
+    return n > 0 && line[0] != '#' ? line : NULL;
+}
+
 /* Keys of the command line, then those of the file, whose lines are cut in place. */
 static int gather_keys(service *v) {
     size_t given, cap = 0;
@@ -93,10 +104,11 @@ static int gather_keys(service *v) {
         v->key[v->keys++] = named[i];
     char *rest = v->key_text.s;
     for (char *line; rest && (line = strsep(&rest, "\r\n"));) {
-        if (!*line)
+        const char *key = key_of(line);
+        if (!key)
             continue;
         QN_TRY(QN_GROW(QN_MEM_CLI, v->key, cap, v->keys + 1));
-        v->key[v->keys++] = line;
+        v->key[v->keys++] = key;
     }
     for (size_t i = 0; i < v->keys; i++)
         if (!*v->key[i])

@@ -564,7 +564,7 @@ def gates(s):
     key = ["Authorization: Bearer right-key-1"]
     check(s.ask("/health")[0] == 200 and s.ask("/")[0] == 200, "health and page want no key")
     for headers in ([], ["Authorization: Bearer wrong"], ["Authorization: Bearer right-key-12"], ["x-api-key: "],
-                    ["Authorization: right-key-1"]):
+                    ["Authorization: right-key-1"], ["x-api-key: # right-key-3"], ["x-api-key: right-key-3"]):
         status, told = s.json("/v1/models", headers=headers)
         check(status == 401 and told["error"]["type"] == "authentication_error", "401", headers, told)
     for headers in (key, ["authorization: bearer right-key-1"], ["X-API-Key: right-key-2"]):
@@ -959,7 +959,10 @@ def main():
     log = s.said()
     check(s.stop(signal.SIGINT) == 0, "Ctrl-C ends it in order")
     check("/v1/chat/completions: 200" in log, "requests are in the log", log[-400:])
-    s = Server("tiny.gguf", "--temp", "0", "--api-key", "right-key-1", "--api-key", "right-key-2", "--parallel", "1",
+    keys = os.path.join(FOLDER, "keys.txt")
+    with open(keys, "w") as f:
+        f.write("# who may ask\n\n   \n \tright-key-2 \r\n  # right-key-3\n")
+    s = Server("tiny.gguf", "--temp", "0", "--api-key", "right-key-1", "--api-key-file", keys, "--parallel", "1",
                "--queue", "0", "--allow-host", "mill.local", "--allow-origin",
                "https://good.example", "--max-body", "4096")
     gates(s)
