@@ -174,6 +174,10 @@ def plain(s):
                                      ("/v1/engines", {}, None, 404)):
         status, told = s.json(path, body, method=method)
         check(status == want and told["error"]["message"], f"{path}: {want}", status, told)
+    for path, method, want in (("/v1/chat/completions", "GET", "POST, OPTIONS"),
+                               ("/health", "PUT", "GET, HEAD, OPTIONS"), ("/nothing", "GET", None)):
+        headers = s.ask(path, method=method)[1]
+        check(headers.get("allow") == want, f"Allow of {path}", headers)
     check(b"<title>" in s.ask("/")[2], "a page")
     status, headers, text = s.ask("/health", method="HEAD")
     check(status == 200 and text == b"", "HEAD", text)
