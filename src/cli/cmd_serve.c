@@ -48,7 +48,8 @@ typedef struct {
     qn_sampling sampling;
     qn_embedder *embedder;
     qn_buf name, key_text;
-    char **adapter;                     /* names, [m.n_adapters] */
+    char **adapter;                     /* public names, [m.n_adapters] … */
+    const char **adapter_path;          /* … and paths */
     const char **key;
     size_t keys;
     qn_server *server;
@@ -69,12 +70,37 @@ static int name_of(const char *path, qn_buf *out) {
     return qn_buf_put(out, p.s, qn_str_ends(p, ".gguf") ? p.n - 5 : p.n);
 }
 
+static bool is_unique(const service *v, int i) {
+    bool unique = strcmp(v->adapter[i], v->name.s) != 0;
+    for (int k = 0; k < v->m.n_adapters; k++)
+        unique = unique && (k == i || strcmp(v->adapter[k], v->adapter[i]) != 0);
+    return unique;
+}
+
+/* An adapter is called as its file is; by its whole path where that says too little. */
 static int name_adapters(service *v) {
-    v->adapter = qn_zalloc(QN_MEM_CLI, (size_t)v->m.n_adapters, sizeof *v->adapter);
-    if (!v->adapter)
+    const size_t n = (size_t)v->m.n_adapters;
+    bool unique[QN_ADAPTERS];
+    v->adapter = qn_zalloc(QN_MEM_CLI, n, sizeof *v->adapter);
+    v->adapter_path = qn_zalloc(QN_MEM_CLI, n, sizeof *v->adapter_path);
+    if (!v->adapter || !v->adapter_path)
         return QN_ENOMEM;
-    for (int i = 0; i < v->m.n_adapters; i++) {
-        v->adapter[i] = qn_str_dup(QN_MEM_CLI, qn_str_of(v->m.adapter[i]->name));
+    for (size_t i = 0; i < n; i++) {
+        qn_buf base = {0};
+        v->adapter_path[i] = v->m.adapter[i]->name;
+        const int rc = name_of(v->adapter_path[i], &base);
+        v->adapter[i] = rc < 0 ? NULL : qn_str_dup(QN_MEM_CLI, qn_buf_view(&base));
+        qn_buf_drop(&base);
+        if (!v->adapter[i])
+            return QN_ENOMEM;
+    }
+    for (size_t i = 0; i < n; i++)
+        unique[i] = is_unique(v, (int)i);
+    for (size_t i = 0; i < n; i++) {
+        if (unique[i])
+            continue;
+        qn_free(v->adapter[i]);
+        v->adapter[i] = qn_str_dup(QN_MEM_CLI, qn_str_of(v->adapter_path[i]));
         if (!v->adapter[i])
             return QN_ENOMEM;
     }
@@ -158,6 +184,7 @@ static int start(service *v) {
         .host = qn_cli_str(c, "host"), .port = (int)qn_cli_int(c, "port"), .keys = v->key, .n_keys = v->keys,
         .name = v->name.s, .words = qn_opened_words(&v->m), .tok = v->m.tok, .model = v->m.model,
         .session = v->m.session, .embedder = v->embedder, .adapters = (const char *const *)v->adapter,
+        .adapter_paths = v->adapter_path,
         .scales = v->m.scale, .n_adapters = v->m.n_adapters, .defaults = v->sampling.o,
         .seeded = qn_cli_given(c, "seed"), .queue = qn_cli_int(c, "queue"), .chunk = qn_cli_int(c, "chunk"),
         .connections = qn_cli_int(c, "connections"), .ping_seconds = qn_cli_float(c, "ping"),
@@ -209,6 +236,7 @@ static int run(qn_cli *c) {
     for (int i = 0; v.adapter && i < v.m.n_adapters; i++)
         qn_free(v.adapter[i]);
     qn_free(v.adapter);
+    qn_free(v.adapter_path);
     qn_opened_drop(&v.m);
     qn_sampling_drop(&v.sampling);
     qn_free(v.key);

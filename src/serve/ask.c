@@ -213,17 +213,39 @@ static int read_model(qn_exchange *x, qn_json *j, qn_ask *a) {
     return qn_json_string(j, &a->model);
 }
 
+/* Which adapter an entry means, by id or name or both, which must agree; an error names what does not. */
+static int which_adapter(const qn_exchange *x, qn_json *j, const int64_t *id, qn_str name, bool *taken) {
+    const int n = x->server->o.n_adapters;
+    const int64_t named = name.n > 0 ? qn_server_adapter(x->server, name) : -1, which = id ? *id : named;
+    if (which < 0 || which >= n || (name.n > 0 && named < 0))
+        return qn_json_fail(j, QN_EINVAL, "no such adapter; the server has %d of them, /v1/models lists their names",
+                            n);
+    if (name.n > 0 && named != which)
+        return qn_json_fail(j, QN_EINVAL, "id %lld is not \"%.*s\", whose id is %lld", (long long)which,
+                            QN_STR_ARG(name), (long long)named);
+    if (taken[which])
+        return qn_json_fail(j, QN_EINVAL, "adapter %lld is there twice", (long long)which);
+    taken[which] = true;
+    return (int)which;
+}
+
 /* One of [{"id": 0, "scale": 0.5}]; "name" instead of "id", and scale 1 where it is not said. */
-static int read_one_adapter(qn_exchange *x, qn_json *j, qn_ask *a) {
-    const qn_server_options *o = &x->server->o;
+static int read_one_adapter(qn_exchange *x, qn_json *j, qn_ask *a, bool *taken) {
     qn_str key;
     qn_buf name = {0};
     int more, rc = 0;
+    bool by_id = false;
     int64_t id = -1;
     double scale = 1;
     QN_TRY(qn_json_enter(j, '{'));
     while ((more = qn_json_key(j, &key)) > 0) {
-        if (qn_str_is(key, "id"))
+        const bool is_id = qn_str_is(key, "id");
+        if (qn_json_peek(j) == 'n') {
+            QN_TRY_OUT(qn_json_null(j));
+            continue;
+        }
+        by_id = by_id || is_id;
+        if (is_id)
             QN_TRY_OUT(qn_json_i64(j, &id));
         else if (qn_str_is(key, "name"))
             QN_TRY_OUT(qn_json_string(j, &name));
@@ -231,25 +253,22 @@ static int read_one_adapter(qn_exchange *x, qn_json *j, qn_ask *a) {
             QN_TRY_OUT(qn_str_is(key, "scale") ? qn_json_f64(j, &scale) : qn_json_skip(j));
     }
     QN_TRY_OUT(more);
-    for (int i = 0; i < o->n_adapters && name.n; i++)
-        id = qn_str_is(qn_buf_view(&name), o->adapters[i]) ? i : id;
-    if (id < 0 || id >= o->n_adapters)
-        rc = qn_json_fail(j, QN_EINVAL, "no such adapter; the server has %d of them, /v1/models lists their names",
-                          o->n_adapters);
-    else
-        a->scale[id] = (float)scale;
+    QN_TRY_OUT(which_adapter(x, j, by_id ? &id : NULL, qn_buf_view(&name), taken));
+    a->scale[rc] = (float)scale;
 out:
     qn_buf_drop(&name);
-    return rc;
+    return QN_MIN(rc, 0);
 }
 
 static int read_lora(qn_exchange *x, qn_json *j, qn_ask *a) {
+    bool taken[QN_ADAPTERS] = {0};
     int more;
-    memset(a->scale, 0, sizeof a->scale);
+    if (a->scaled)
+        return qn_json_fail(j, QN_EINVAL, "lora and adapters mean the same; leave one of them out");
     a->scaled = true;
     QN_TRY(qn_json_enter(j, '['));
     while ((more = qn_json_item(j)) > 0)
-        QN_TRY(read_one_adapter(x, j, a));
+        QN_TRY(read_one_adapter(x, j, a, taken));
     return more;
 }
 
@@ -408,13 +427,11 @@ static int find_breaks(qn_exchange *x, qn_ask *a) {
 
 /* An adapter's name in the place of the model's: that one, and no other. */
 static void adapter_by_name(qn_exchange *x, qn_ask *a) {
-    const qn_server_options *o = &x->server->o;
-    for (int i = 0; i < o->n_adapters && !a->scaled; i++)
-        if (qn_str_is(qn_buf_view(&a->model), o->adapters[i])) {
-            memset(a->scale, 0, sizeof a->scale);
-            a->scale[i] = 1;
-            a->scaled = true;
-        }
+    const int i = a->scaled ? -1 : qn_server_adapter(x->server, qn_buf_view(&a->model));
+    if (i >= 0) {
+        a->scale[i] = 1;
+        a->scaled = true;
+    }
 }
 
 /* Members that mean something only beside, or only without, another one. */

@@ -26,6 +26,13 @@ uint64_t qn_server_seed(qn_server *s) {
     return s->o.seeded ? s->o.defaults.sampler.seed : qn_rng_u64(s->salt, QN_RNG_SAMPLE, number, 1) >> 11;
 }
 
+int qn_server_adapter(const qn_server *s, qn_str name) {
+    for (int i = 0; i < s->o.n_adapters; i++)
+        if (qn_str_is(name, s->o.adapters[i]) || qn_str_is(name, s->o.adapter_paths[i]))
+            return i;
+    return -1;
+}
+
 qn_str qn_server_token(const qn_server *s, int32_t id) {
     const qn_str piece = qn_tok_piece(s->o.tok, id), name = piece.n ? piece : qn_tok_text(s->o.tok, id);
     return name.n ? name : QN_STR("");

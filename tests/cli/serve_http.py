@@ -863,6 +863,30 @@ def adapters():
                        (dict(model=name), "yz")):
         told = s.json("/v1/completions", dict(body, **more))[1]["choices"][0]["text"]
         check(told == want, f"with {more}: {want}", told)
+    check(name == "adapter" and s.json("/v1/models/adapter")[1]["parent"] == "tiny", "called as its file is", name)
+    path = os.path.join(FOLDER, "adapter")
+    for more, want in ((dict(lora=[dict(id=0, scale=None)]), "yz"), (dict(lora=[dict(id=None, name=path)]), "yz"),
+                       (dict(lora=[dict(id=0, name=name)]), "yz"), (dict(model=path), "yz"),
+                       (dict(lora=[dict(name=name, scale=0)]), "de")):
+        told = s.json("/v1/completions", dict(body, **more))[1]["choices"][0]["text"]
+        check(told == want, f"with {more}: {want}", told)
+    for entries, word in (([dict(id=0, name="other")], "no such adapter"), ([dict(id=1, name=name)], "no such"),
+                          ([dict(id=0), dict(id=0)], "twice"), ([dict(id=0), dict(name=path)], "twice"),
+                          ([{}], "no such adapter"), ([dict(id=-1)], "no such adapter")):
+        status, told = s.json("/v1/completions", dict(body, lora=entries))
+        check(status == 400 and told["error"]["param"] == "lora" and word in told["error"]["message"], word, entries,
+              status, told)
+    check(s.stop() == 0, "ends")
+    shutil.copytree(path, os.path.join(FOLDER, "more", "adapter"))
+    both = [path, os.path.join(FOLDER, "more", "adapter")]
+    s = Server("tiny.gguf", "--adapter", both[0], "--adapter", both[1] + ":0", "--temp", "0")
+    told = [m["id"] for m in s.json("/v1/models")[1]["data"]]
+    check(told == ["tiny", *both], "by their paths where names are alike", told)
+    for entries, word in (([dict(id=0, name=both[1])], "whose id is 1"), ([dict(name="adapter")], "no such adapter")):
+        status, told = s.json("/v1/completions", dict(body, lora=entries))
+        check(status == 400 and word in told["error"]["message"], word, status, told)
+    told = s.json("/v1/completions", dict(body, lora=[dict(id=1, name=both[1])]))[1]["choices"][0]["text"]
+    check(told == "yz", "by its path", told)
     check(s.stop() == 0, "ends")
 
 
