@@ -19,6 +19,9 @@
 #include "guide/guide.h"
 #include "kernels/kernels.h"
 
+/* The greatest seed that commands and requests take: a double, and so JSON, holds each up to it. */
+#define QN_SEED_MAX 9000000000000000
+
 typedef struct { int32_t id; float add; } qn_logit_bias;        /* −inf: never */
 
 typedef struct {

@@ -93,9 +93,14 @@ static int read_mirostat(qn_exchange *x, qn_json *j, qn_ask *a) {
 }
 
 static int read_seed(qn_exchange *x, qn_json *j, qn_ask *a) {
-    int64_t seed;
+    double seed;
     (void)x;
-    QN_TRY(qn_json_i64(j, &seed));
+    QN_TRY(qn_json_f64(j, &seed));
+    if (seed < 0)                       /* "any", to clients of llama.cpp */
+        return 0;
+    if (seed > QN_SEED_MAX || seed != floor(seed))
+        return qn_json_fail(j, QN_EINVAL, "seed is %.17g; expected an integer from 0 to %lld, as generate takes it, or "
+                            "a negative one: any", seed, (long long)QN_SEED_MAX);
     a->o.sampler.seed = (uint64_t)seed;
     a->seeded = true;
     return 0;
@@ -327,30 +332,68 @@ static const member members[] = {
     {"lora", BY, 0, 0, 0, read_lora},
     {"adapters", BY, 0, 0, 0, read_lora},
     {"echo", FLAG, offsetof(qn_ask, echo), 0, 0, NULL},
+    {"add_generation_prompt", FLAG, offsetof(qn_ask, generation_prompt), 0, 0, NULL},
     {"parse_special", FLAG, offsetof(qn_ask, parse_special), 0, 0, NULL},
 };
 
-static int read_member(qn_exchange *x, qn_json *j, const member *m, qn_ask *a) {
-    char *to = (char *)a + m->at;
+_Static_assert(QN_LEN(members) <= QN_ASK_KNOWN, "qn_ask.said has room for all of them");
+
+/* A member whose number goes to the same place, and which was said before; NULL: none. */
+static const member *said_before(const qn_ask *a, const member *m) {
+    for (size_t i = 0; i < QN_LEN(members); i++)
+        if (a->said[i] && &members[i] != m && members[i].kind == m->kind && members[i].at == m->at)
+            return &members[i];
+    return NULL;
+}
+
+/* max_tokens and max_completion_tokens, say: a client that means both has them equal. */
+static int differ(qn_json *j, const member *m, const member *other) {
+    return qn_json_fail(j, QN_EINVAL, "%s and %s mean the same and are not equal; leave one of them out", m->name,
+                        other->name);
+}
+
+static int read_i64(qn_json *j, const member *m, const member *other, int64_t *to) {
+    const int64_t was = *to;
+    QN_TRY(read_count(j, m->name, (int64_t)m->lo, (int64_t)m->hi, to));
+    return other && *to != was ? differ(j, m, other) : 0;
+}
+
+static int read_f64(qn_json *j, const member *m, const member *other, double *to) {
     double v;
-    switch (m->kind) {
-    case FLAG: return qn_json_bool(j, (bool *)to);
-    case I64: return read_count(j, m->name, (int64_t)m->lo, (int64_t)m->hi, (int64_t *)to);
-    case BY: return m->read(x, j, a);
-    default: break;
-    }
     QN_TRY(qn_json_f64(j, &v));
     if (!(v >= m->lo && v <= m->hi))
         return qn_json_fail(j, QN_EINVAL, "%s is %g; expected %g to %g", m->name, v, m->lo, m->hi);
-    *(double *)to = v;
+    if (other && *to != v)
+        return differ(j, m, other);
+    *to = v;
     return 0;
+}
+
+static int read_member(qn_exchange *x, qn_json *j, const member *m, qn_ask *a) {
+    char *to = (char *)a + m->at;
+    const member *other = m->kind == BY ? NULL : said_before(a, m);
+    a->said[m - members] = true;
+    switch (m->kind) {
+    case FLAG: return qn_json_bool(j, (bool *)to);
+    case I64: return read_i64(j, m, other, (int64_t *)to);
+    case F64: return read_f64(j, m, other, (double *)to);
+    default: return m->read(x, j, a);
+    }
 }
 
 static int one_member(qn_exchange *x, qn_json *j, qn_str key, void *arg) {
     for (size_t i = 0; i < QN_LEN(members); i++)
         if (qn_str_is(key, members[i].name))
             return read_member(x, j, &members[i], arg);
-    return qn_json_skip(j);
+    const int refused = qn_ask_refuse(j, key);
+    return refused != 0 ? QN_MIN(refused, 0) : qn_json_skip(j);
+}
+
+static bool is_said(const qn_ask *a, const char *name) {
+    for (size_t i = 0; i < QN_LEN(members); i++)
+        if (strcmp(members[i].name, name) == 0)
+            return a->said[i];
+    return false;
 }
 
 enum { MEMBERS = 256 };             /* of one body */
@@ -434,8 +477,34 @@ static void adapter_by_name(qn_exchange *x, qn_ask *a) {
     }
 }
 
+/* Mirostat stands in place of the cuts: one that is asked for beside it would be passed over. */
+static int check_mirostat(qn_exchange *x, const qn_ask *a) {
+    const qn_sampler_options *o = &a->o.sampler;
+    const struct { const char *name; bool off; } cuts[] = {
+        {"top_k", o->top_k <= 0}, {"typical_p", o->typical >= 1}, {"top_p", o->top_p >= 1}, {"min_p", o->min_p <= 0},
+        {"xtc_probability", o->xtc_probability <= 0},
+    };
+    for (size_t i = 0; i < QN_LEN(cuts) && o->mirostat; i++) {
+        x->param = cuts[i].name;
+        if (is_said(a, cuts[i].name) && !cuts[i].off)
+            return qn_fail(QN_EINVAL, "mirostat stands in place of %s: give one of them", cuts[i].name);
+    }
+    return 0;
+}
+
+/* The i-th of n answers has the seed + i, which must be one that can be asked for. */
+static int check_seed(qn_exchange *x, const qn_ask *a) {
+    x->param = "seed";
+    if ((a->seeded || x->server->o.seeded) && a->o.sampler.seed > (uint64_t)(QN_SEED_MAX - (a->n - 1)))
+        return qn_fail(QN_EINVAL, "the seeds of %lld answers go beyond %lld, the greatest", (long long)a->n,
+                       (long long)QN_SEED_MAX);
+    return 0;
+}
+
 /* Members that mean something only beside, or only without, another one. */
 static int check_together(qn_exchange *x, const qn_ask *a) {
+    QN_TRY(check_mirostat(x, a));
+    QN_TRY(check_seed(x, a));
     x->param = "best_of";
     if (a->best_of > a->n)
         return qn_fail(QN_EUNSUPPORTED, "best_of above n is not supported: ask for n answers and choose among them");
@@ -459,6 +528,7 @@ int qn_ask_read(qn_exchange *x, qn_ask *a, bool chat) {
     a->o = x->server->o.defaults;
     a->n = 1;
     a->chat = chat;
+    a->generation_prompt = true;
     QN_TRY(qn_ask_members(x, one_member, a));
     a->o.sampler.top_k = QN_MAX(a->o.sampler.top_k, 0);     /* −1 is "all" to vLLM */
     if (chat && !a->messages.s)

@@ -25,6 +25,8 @@ typedef struct { qn_buf name; qn_str parameters; } qn_ask_tool;
 typedef struct {
     qn_generate_options o;
     bool chat;                      /* else a plain completion */
+    bool said[QN_ASK_KNOWN];        /* which members, in the order of their table */
+    bool generation_prompt;         /* the prompt ends where the answer begins */
     bool stream, stream_options, usage, seeded, echo, parse_special;    /* stream_options: said */
     bool parallel;                  /* parallel_tool_calls: said, and true */
     int64_t n, best_of, top;        /* top: alternatives wanted */

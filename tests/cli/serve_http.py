@@ -190,6 +190,8 @@ def plain(s):
     check(s.json("/detokenize", dict(tokens=[]))[1]["content"] == "", "nothing")
     told = s.json("/apply-template", chat("hi"))[1]
     check(told["prompt"] == "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n", "a template", told)
+    told = s.json("/apply-template", chat("hi", add_generation_prompt=False))[1]
+    check(told["prompt"] == "<|im_start|>user\nhi<|im_end|>\n", "... that does not begin the answer", told)
 
 
 def chats(s):
@@ -300,6 +302,18 @@ def wrong(s):
         (chat("hi", response_format=dict(type="xml")), "response_format",
          '"xml"; expected text, json_object or json_schema'),
         (chat("hi", tool_choice="maybe"), "tool_choice", '"maybe"; expected auto, none or required'),
+        (chat("hi", seed=9 * 10**15 + 1), "seed", "0 to 9000000000000000"), (chat("hi", seed=1e20), "seed", "0 to 9"),
+        (chat("hi", seed=1.5), "seed", "an integer"), (chat("hi", seed=9 * 10**15, n=2), "seed", "2 answers go beyond"),
+        (chat("hi", dry_sequence_breakers=[]), "dry_sequence_breakers", "at least one"),
+        (chat("hi", dry_sequence_breakers=[""]), "dry_sequence_breakers", "empty"),
+        (chat("hi", dry_sequence_breakers="x"), "dry_sequence_breakers", ""),
+        (chat("hi", dry_sequence_breakers=["x"] * 33), "dry_sequence_breakers", "more than 32"),
+        (chat("hi", mirostat=2, top_p=0.9), "top_p", "mirostat stands in place of top_p"),
+        (chat("hi", top_k=5, mirostat=1), "top_k", "mirostat stands in place of top_k"),
+        (chat("hi", max_tokens=3, max_completion_tokens=4), "max_completion_tokens", "max_tokens mean the same"),
+        (chat("hi", n_predict=3, max_tokens=4), "max_tokens", "n_predict mean the same"),
+        (chat("hi", repeat_penalty=1.5, repetition_penalty=1), "repetition_penalty", "mean the same"),
+        (chat("hi", lora=[], adapters=[]), "adapters", "lora and adapters mean the same"),
         (chat("hi", response_format=dict(type="json_schema")), "response_format", "schema"),
         (chat("hi", tool_choice="required"), "tool_choice", "no tools"), (chat("hi", tools={}), "tools", "array"),
         (chat("hi", lora=[dict(id=3)]), "lora", "no such adapter"), (chat("x" * 600), "messages", "619 tokens"),
@@ -332,6 +346,31 @@ def wrong(s):
                        ("/v1/embeddings", {}), ("/tokenize", '{"content": "a", "content": "b"}')):
         status, told = s.json(path, body)
         check(status == 400 and told["error"]["message"], f"{path}: 400", body, status, told)
+
+
+def not_done(s):
+    """Members that would change the answer and are not done: refused by name, unless they say nothing."""
+    for name, means, off in (("functions", [dict(name="f")], []), ("function_call", dict(name="f"), "auto"),
+                             ("continue_final_message", True, False), ("chat_template", "x", None),
+                             ("min_tokens", 3, 0), ("stop_token_ids", [2], []), ("bad_words", ["A"], []),
+                             ("samplers", ["top_k"], None), ("samplers", "kfypmt", None), ("top_n_sigma", 1.5, -1),
+                             ("dynatemp_range", 0.5, 0.0), ("modalities", ["text", "audio"], ["text"])):
+        status, told = s.json("/v1/chat/completions", chat("hi", **{name: means}))
+        check(status == 400 and told["error"]["param"] == name and name in told["error"]["message"] and
+              told["error"]["code"] == "unsupported", f"{name} is refused", means, status, told)
+        for nothing in (off, None):
+            status, told = s.json("/v1/chat/completions", chat("hi", max_tokens=4, **{name: nothing}))
+            check(status == 200 and told["choices"][0]["message"]["content"] == "ABCD", f"{name}: {nothing!r} is off",
+                  status, told)
+    for more in (dict(max_tokens=4, max_completion_tokens=4),
+                 dict(mirostat=2, top_p=1, top_k=-1, min_p=0, max_tokens=4), dict(mirostat=0, top_p=0.9, max_tokens=4),
+                 dict(seed=-1, n=2, max_tokens=4),
+                 dict(seed=9 * 10**15, max_tokens=4)):
+        status, told = s.json("/v1/chat/completions", chat("hi", **more))
+        check(status == 200 and told["choices"][0]["message"]["content"] == "ABCD", f"{more} is fine", status, told)
+    drawn = {s.json("/v1/completions", dict(prompt="abc", max_tokens=12, seed=-1, temperature=3, top_p=1))[1]
+             ["choices"][0]["text"] for _ in range(6)}
+    check(len(drawn) > 1, "a negative seed is none", drawn)
 
 
 # ---- answers held to a form -----------------------------------------------------------------------------------------
@@ -982,7 +1021,8 @@ def thousand(s):
 
 def main():
     s = Server("tiny.gguf", "--temp", "0", "--max-body", "1M")
-    for part in (plain, chats, streams, completions, wrong, forms, one_form, same_as_generate, wires, framing):
+    for part in (plain, chats, streams, completions, wrong, not_done, forms, one_form, same_as_generate, wires,
+                 framing):
         part(s)
     log = s.said()
     check(s.stop(signal.SIGINT) == 0, "Ctrl-C ends it in order")
