@@ -8,7 +8,7 @@
 #define POOLINGS "mean|cls|last|max|sqrt|weighted"      /* in the order of qn_pooling */
 
 static const qn_opt opts[] = {
-    QN_OPT_LIST("p", "text", "TEXT", "embed TEXT (repeatable; - for standard input)"),
+    QN_OPT_LIST("p", "text", "TEXT", "embed TEXT (- for standard input)"),
     QN_OPT_FILE("f", "file", NULL, "embed each line of FILE (- for standard input)"),
     QN_OPT_ENUM("", "pooling", NULL, POOLINGS, "make one vector of the tokens like this; without it as the model says"),
     QN_OPT_ENUM("", "normalize", NULL, "yes|no", "bring vectors to length 1; without it as the model says"),
@@ -160,8 +160,12 @@ static int put_all(embedding *x) {
 }
 
 static int read_texts(embedding *x) {
-    size_t n;
-    qn_cli_list(x->c, "text", &n);
+    size_t n, dashes = 0;
+    const char *const *words = qn_cli_list(x->c, "text", &n);
+    for (size_t i = 0; i < n; i++)
+        dashes += strcmp(words[i], "-") == 0;
+    if (dashes > 1)
+        return qn_fail(QN_EUSAGE, "--text - is there %zu times, and standard input can be read once", dashes);
     x->by_lines = qn_cli_given(x->c, "file");
     x->given = qn_zalloc(QN_MEM_CLI, QN_MAX(n, 1), sizeof *x->given);
     if (!x->given)
