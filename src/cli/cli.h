@@ -191,6 +191,8 @@ typedef struct { const char *s; size_t n; qn_buf own; } qn_text;
 int qn_cli_text(const qn_cli *c, size_t i, qn_text *t);
 /* The same where the text itself is an option (-p TEXT | -f FILE). */
 int qn_cli_text_opt(const qn_cli *c, const char *text_option, qn_text *t);
+/* … of an option that may be repeated, its i-th (where there is none at all: 0). */
+int qn_cli_text_item(const qn_cli *c, const char *list_option, size_t i, qn_text *t);
 void qn_text_drop(qn_text *t);
 
 /* ---- the result: stdout ------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@
 #define POOLINGS "mean|cls|last|max|sqrt|weighted"      /* in the order of qn_pooling */
 
 static const qn_opt opts[] = {
-    QN_OPT_STRING("p", "text", NULL, "TEXT", "embed TEXT (- for standard input)"),
+    QN_OPT_LIST("p", "text", "TEXT", "embed TEXT (- for standard input)"),
     QN_OPT_FILE("f", "file", NULL, "embed each line of FILE (- for standard input)"),
     QN_OPT_ENUM("", "pooling", NULL, POOLINGS, "make one vector of the tokens like this; without it as the model says"),
     QN_OPT_ENUM("", "normalize", NULL, "yes|no", "bring vectors to length 1; without it as the model says"),
@@ -35,7 +35,9 @@ typedef struct {
     qn_opened m;
     qn_embedder *e;
     bool by_lines;
-    qn_str rest;                        /* of the input */
+    qn_text *given;                     /* texts of the command line, or the one file */
+    size_t n_given, next;
+    qn_str rest;                        /* of the file */
     qn_str text[BATCH];
     qn_embedded told[BATCH];
     float *vector;                      /* [BATCH, width] */
@@ -86,12 +88,13 @@ static int open(embedding *x) {
 
 /* The next text; a last line without its end counts, nothing behind the last end does not. */
 static bool next_text(embedding *x, qn_str *text) {
-    if (!x->by_lines) {
-        *text = x->rest;
-        x->rest.s = NULL;
-        return text->s != NULL;
-    }
-    return qn_str_take_line(&x->rest, text);
+    if (x->by_lines)
+        return qn_str_take_line(&x->rest, text);
+    if (x->next == x->n_given)
+        return false;
+    const qn_text *t = &x->given[x->next++];
+    *text = (qn_str){t->s, t->n};
+    return true;
 }
 
 /* ---- results ---- */
@@ -156,19 +159,35 @@ static int put_all(embedding *x) {
     return 0;
 }
 
+static int read_texts(embedding *x) {
+    size_t n, dashes = 0;
+    const char *const *words = qn_cli_list(x->c, "text", &n);
+    for (size_t i = 0; i < n; i++)
+        dashes += strcmp(words[i], "-") == 0;
+    if (dashes > 1)
+        return qn_fail(QN_EUSAGE, "--text - is there %zu times, and standard input can be read once", dashes);
+    x->by_lines = qn_cli_given(x->c, "file");
+    x->given = qn_zalloc(QN_MEM_CLI, QN_MAX(n, 1), sizeof *x->given);
+    if (!x->given)
+        return QN_ENOMEM;
+    for (size_t i = 0; i < QN_MAX(n, 1); i++, x->n_given++)
+        QN_TRY(qn_cli_text_item(x->c, "text", i, &x->given[i]));
+    x->rest = (qn_str){x->given[0].s, x->given[0].n};
+    return 0;
+}
+
 static int run(qn_cli *c) {
     embedding *x = qn_zalloc(QN_MEM_CLI, 1, sizeof *x);
-    qn_text text = {0};
     int rc = x ? 0 : QN_ENOMEM;
     QN_TRY(rc);
     x->c = c;
-    x->by_lines = qn_cli_given(c, "file");
-    QN_TRY_OUT(qn_cli_text_opt(c, "text", &text));
-    x->rest = (qn_str){text.s ? text.s : "", text.n};
+    QN_TRY_OUT(read_texts(x));
     QN_TRY_OUT(open(x));
     rc = put_all(x);
 out:
-    qn_text_drop(&text);
+    for (size_t i = 0; i < x->n_given; i++)
+        qn_text_drop(&x->given[i]);
+    qn_free(x->given);
     qn_buf_drop(&x->line);
     qn_embedder_free(x->e);
     qn_free(x->vector);

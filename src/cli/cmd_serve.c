@@ -16,7 +16,7 @@ static const qn_opt opts[] = {
     QN_OPT_INT("", "parallel", "8", 1, 256, "answer so many at once, each with a context of its own"),
     QN_OPT_INT("", "queue", "64", 0, 65536, "let so many wait; beyond that 429 and Retry-After"),
     QN_OPT_LIST("", "api-key", "KEY", "ask for KEY (repeatable); better in a file, where ps does not show it"),
-    QN_OPT_FILE("", "api-key-file", NULL, "ask for one of the keys in FILE, one a line"),
+    QN_OPT_FILE("", "api-key-file", NULL, "ask for one of the keys in FILE, one a line; # begins a comment"),
     QN_OPT_STRING("", "alias", NULL, "NAME", "what the model is called in answers; without it the file's name"),
     QN_OPT_LIST("", "allow-host", "NAME", "names of this machine, beside addresses and localhost"),
     QN_OPT_LIST("", "allow-origin", "ORIGIN", "web pages of others that may ask: https://example.org, or * for all"),
@@ -48,7 +48,8 @@ typedef struct {
     qn_sampling sampling;
     qn_embedder *embedder;
     qn_buf name, key_text;
-    char **adapter;                     /* names, [m.n_adapters] */
+    char **adapter;                     /* public names, [m.n_adapters] … */
+    const char **adapter_path;          /* … and paths */
     const char **key;
     size_t keys;
     qn_server *server;
@@ -69,16 +70,52 @@ static int name_of(const char *path, qn_buf *out) {
     return qn_buf_put(out, p.s, qn_str_ends(p, ".gguf") ? p.n - 5 : p.n);
 }
 
+static bool is_unique(const service *v, int i) {
+    bool unique = strcmp(v->adapter[i], v->name.s) != 0;
+    for (int k = 0; k < v->m.n_adapters; k++)
+        unique = unique && (k == i || strcmp(v->adapter[k], v->adapter[i]) != 0);
+    return unique;
+}
+
+/* An adapter is called as its file is; by its whole path where that says too little. */
 static int name_adapters(service *v) {
-    v->adapter = qn_zalloc(QN_MEM_CLI, (size_t)v->m.n_adapters, sizeof *v->adapter);
-    if (!v->adapter)
+    const size_t n = (size_t)v->m.n_adapters;
+    bool unique[QN_ADAPTERS];
+    v->adapter = qn_zalloc(QN_MEM_CLI, n, sizeof *v->adapter);
+    v->adapter_path = qn_zalloc(QN_MEM_CLI, n, sizeof *v->adapter_path);
+    if (!v->adapter || !v->adapter_path)
         return QN_ENOMEM;
-    for (int i = 0; i < v->m.n_adapters; i++) {
-        v->adapter[i] = qn_str_dup(QN_MEM_CLI, qn_str_of(v->m.adapter[i]->name));
+    for (size_t i = 0; i < n; i++) {
+        qn_buf base = {0};
+        v->adapter_path[i] = v->m.adapter[i]->name;
+        const int rc = name_of(v->adapter_path[i], &base);
+        v->adapter[i] = rc < 0 ? NULL : qn_str_dup(QN_MEM_CLI, qn_buf_view(&base));
+        qn_buf_drop(&base);
+        if (!v->adapter[i])
+            return QN_ENOMEM;
+    }
+    for (size_t i = 0; i < n; i++)
+        unique[i] = is_unique(v, (int)i);
+    for (size_t i = 0; i < n; i++) {
+        if (unique[i])
+            continue;
+        qn_free(v->adapter[i]);
+        v->adapter[i] = qn_str_dup(QN_MEM_CLI, qn_str_of(v->adapter_path[i]));
         if (!v->adapter[i])
             return QN_ENOMEM;
     }
     return 0;
+}
+
+/* A line of the file without what an editor leaves around a key; NULL: it is empty or a comment. */
+static const char *key_of(char *line) {
+    static const char blank[] = " \t\v\f";
+    line += strspn(line, blank);
+    size_t n = strlen(line);
+    while (n > 0 && strchr(blank, line[n - 1]))
+        n--;
+    line[n] = '\0';
+    return n > 0 && line[0] != '#' ? line : NULL;
 }
 
 /* Keys of the command line, then those of the file, whose lines are cut in place. */
@@ -93,10 +130,11 @@ static int gather_keys(service *v) {
         v->key[v->keys++] = named[i];
     char *rest = v->key_text.s;
     for (char *line; rest && (line = strsep(&rest, "\r\n"));) {
-        if (!*line)
+        const char *key = key_of(line);
+        if (!key)
             continue;
         QN_TRY(QN_GROW(QN_MEM_CLI, v->key, cap, v->keys + 1));
-        v->key[v->keys++] = line;
+        v->key[v->keys++] = key;
     }
     for (size_t i = 0; i < v->keys; i++)
         if (!*v->key[i])
@@ -136,6 +174,7 @@ static int open_sampling(service *v) {
     if (v->sampling.grammar)
         return qn_fail(QN_EUSAGE, "--grammar and --json-schema are a request's to ask for: its members grammar, "
                        "json_schema and response_format");
+    v->sampling.by_request = true;
     return v->m.session ? qn_sampling_bind(v->c, &v->m, &v->sampling) : 0;
 }
 
@@ -145,6 +184,7 @@ static int start(service *v) {
         .host = qn_cli_str(c, "host"), .port = (int)qn_cli_int(c, "port"), .keys = v->key, .n_keys = v->keys,
         .name = v->name.s, .words = qn_opened_words(&v->m), .tok = v->m.tok, .model = v->m.model,
         .session = v->m.session, .embedder = v->embedder, .adapters = (const char *const *)v->adapter,
+        .adapter_paths = v->adapter_path,
         .scales = v->m.scale, .n_adapters = v->m.n_adapters, .defaults = v->sampling.o,
         .seeded = qn_cli_given(c, "seed"), .queue = qn_cli_int(c, "queue"), .chunk = qn_cli_int(c, "chunk"),
         .connections = qn_cli_int(c, "connections"), .ping_seconds = qn_cli_float(c, "ping"),
@@ -196,6 +236,7 @@ static int run(qn_cli *c) {
     for (int i = 0; v.adapter && i < v.m.n_adapters; i++)
         qn_free(v.adapter[i]);
     qn_free(v.adapter);
+    qn_free(v.adapter_path);
     qn_opened_drop(&v.m);
     qn_sampling_drop(&v.sampling);
     qn_free(v.key);

@@ -143,6 +143,14 @@ int qn_cli_text_opt(const qn_cli *c, const char *text_option, qn_text *t) {
     return text_from(qn_cli_str(c, text_option), what, qn_cli_str(c, "file"), t);
 }
 
+int qn_cli_text_item(const qn_cli *c, const char *list_option, size_t i, qn_text *t) {
+    char what[64];
+    size_t n;
+    const char *const *words = qn_cli_list(c, list_option, &n);
+    snprintf(what, sizeof what, "--%s", list_option);
+    return text_from(i < n ? words[i] : NULL, what, qn_cli_str(c, "file"), t);
+}
+
 void qn_text_drop(qn_text *t) {
     qn_buf_drop(&t->own);
     *t = (qn_text){0};

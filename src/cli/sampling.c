@@ -155,21 +155,19 @@ static int biases(const qn_cli *c, int64_t V, qn_sampling *s) {
 }
 
 static int breakers(const qn_cli *c, const qn_tok *tok, int64_t V, qn_sampling *s) {
-    static const qn_str usual[] = {{"\n", 1}, {":", 1}, {"\"", 1}, {"*", 1}};
     size_t n;
     const char *const *words = qn_cli_list(c, "dry-breaker", &n);
-    if (s->o.sampler.dry_multiplier <= 0)
+    if (s->o.sampler.dry_multiplier <= 0 && !s->by_request)
         return 0;
-    s->breaks = qn_zalloc(QN_MEM_CLI, ((size_t)V + 63) / 64, sizeof *s->breaks);
-    qn_str *texts = qn_alloc(QN_MEM_CLI, n * sizeof *texts);
-    if (s->breaks && texts) {
-        for (size_t i = 0; i < n; i++)
-            texts[i] = qn_str_of(words[i]);
-        qn_dry_breaks(tok, V, n > 0 ? texts : usual, n > 0 ? (int64_t)n : (int64_t)QN_LEN(usual), s->breaks);
-    }
+    qn_str *texts = qn_alloc(QN_MEM_CLI, (n + 1) * sizeof *texts);
+    if (!texts)
+        return QN_ENOMEM;
+    for (size_t i = 0; i < n; i++)
+        texts[i] = qn_str_of(words[i]);
+    const int rc = qn_dry_breaks_new(&s->breaks, tok, V, texts, (int64_t)n);
     s->o.sampler.dry_breaks = s->breaks;
     qn_free(texts);
-    return s->breaks && texts ? 0 : QN_ENOMEM;
+    return rc;
 }
 
 int qn_sampling_bind(const qn_cli *c, const qn_opened *m, qn_sampling *s) {

@@ -29,13 +29,14 @@
     QN_OPT_LIST("", "logit-bias", "ID:X", "add X to the logit of token ID; -inf forbids it"),                        \
     QN_OPT_FILE("", "grammar", NULL, "the answer is what the GBNF grammar in FILE spells"),                          \
     QN_OPT_FILE("", "json-schema", NULL, "the answer is JSON that the JSON Schema in FILE describes"),               \
-    QN_OPT_INT("", "seed", "0", 0, 9e15, "seed of the draws; the same seed gives the same answer"),                  \
+    QN_OPT_INT("", "seed", "0", 0, QN_SEED_MAX, "seed of the draws; the same seed gives the same answer"),           \
     QN_OPT_LIST("", "stop", "TEXT", "end the answer before TEXT"),                                                   \
     QN_OPT_FLAG("", "ignore-eos", "go on after the end-of-sequence token"),                                          \
     QN_OPT_FLAG("", "special", "give out the text of special tokens too")
 
 /* {0} is empty and may be dropped; stays where it is as long as a grammar is bound. */
 typedef struct {
+    bool by_request;            /* these are defaults: what is off here may be on in a request */
     qn_generate_options o;
     qn_str *stop;               /* what o.stop points to */
     qn_logit_bias *bias;        /* … o.sampler.bias */

@@ -62,9 +62,22 @@ static bool holds(qn_str text, const qn_str *texts, int64_t n) {
 }
 
 void qn_dry_breaks(const qn_tok *t, int64_t V, const qn_str *texts, int64_t n, uint64_t *bits) {
+    static const qn_str usual[] = {{"\n", 1}, {":", 1}, {"\"", 1}, {"*", 1}};
+    if (n == 0) {
+        texts = usual;
+        n = (int64_t)QN_LEN(usual);
+    }
     for (int64_t w = 0; w * 64 < V; w++)
         bits[w] = 0;
     for (int32_t id = 0; id < V; id++)
         if (holds(qn_tok_piece(t, id), texts, n))
             bits[id / 64] |= (uint64_t)1 << (id % 64);
+}
+
+int qn_dry_breaks_new(uint64_t **out, const qn_tok *t, int64_t V, const qn_str *texts, int64_t n) {
+    *out = qn_alloc(QN_MEM_SESSION, ((size_t)V + 63) / 64 * sizeof **out);
+    if (!*out)
+        return QN_ENOMEM;
+    qn_dry_breaks(t, V, texts, n, *out);
+    return 0;
 }

@@ -19,6 +19,9 @@
 #include "guide/guide.h"
 #include "kernels/kernels.h"
 
+/* The greatest seed that commands and requests take: a double, and so JSON, holds each up to it. */
+#define QN_SEED_MAX 9000000000000000
+
 typedef struct { int32_t id; float add; } qn_logit_bias;        /* −inf: never */
 
 typedef struct {
@@ -69,8 +72,11 @@ bool qn_sampler_ended(const qn_sampler *s);
  * token: a guess that it forbids is a wrong one. */
 int qn_sampler_guess(qn_sampler *s, const float *logits, int64_t ahead, int32_t *id);
 
-/* Sets the bit of each token whose text holds one of the texts: dry_breaks [(V + 63) / 64]. */
+/* Sets the bit of each token whose text holds one of the texts: dry_breaks [(V + 63) / 64]. Without texts: of what is
+ * usual, line break, colon, quote and star. */
 void qn_dry_breaks(const qn_tok *t, int64_t V, const qn_str *texts, int64_t n, uint64_t *bits);
+/* … a mask of its own, for the caller to qn_free. QN_ENOMEM. */
+int qn_dry_breaks_new(uint64_t **out, const qn_tok *t, int64_t V, const qn_str *texts, int64_t n);
 
 /* Log-probabilities (natural) under the plain softmax of the logits [V], before penalties and temperature: of `id`, and
  * the `n` ≤ V best in descending order, written to out[n]. */

@@ -1,14 +1,13 @@
 /* serve/ask.c — members of requests, by table. */
-#include "serve/ask.h"
+#include "serve/ask_read.h"
 
 #include <math.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
-typedef int read_fn(qn_exchange *x, qn_json *j, qn_ask *a);
 typedef enum { F64, I64, FLAG, BY } kind;
-typedef struct { const char *name; kind kind; size_t at; double lo, hi; read_fn *read; } member;
+typedef struct { const char *name; kind kind; size_t at; double lo, hi; qn_ask_read_fn *read; } member;
 
 #define SAMPLER(field) offsetof(qn_ask, o.sampler.field)
 
@@ -24,6 +23,29 @@ static int add_stop(qn_json *j, qn_ask *a) {
         return qn_json_fail(j, QN_EINVAL, "an empty stop string would never, or always, appear");
     a->stops++;
     return 0;
+}
+
+static int add_breaker(qn_json *j, qn_ask *a) {
+    if (a->breakers == QN_ASK_BREAKERS)
+        return qn_json_fail(j, QN_ELIMIT, "more than %d sequence breakers", QN_ASK_BREAKERS);
+    qn_buf *to = &a->breaker_text[a->breakers];
+    QN_TRY(qn_json_string(j, to));
+    if (to->n == 0)
+        return qn_json_fail(j, QN_EINVAL, "an empty sequence breaker would stand in no token");
+    a->breakers++;
+    return 0;
+}
+
+/* As --dry-breaker; an empty list is refused, as llama.cpp does, for it may mean none or those that are usual. */
+static int read_breakers(qn_exchange *x, qn_json *j, qn_ask *a) {
+    int more;
+    (void)x;
+    QN_TRY(qn_json_enter(j, '['));
+    while ((more = qn_json_item(j)) > 0)
+        QN_TRY(add_breaker(j, a));
+    QN_TRY(more);
+    return a->breakers > 0 ? 0 : qn_json_fail(j, QN_EINVAL, "expected at least one text; without this member it is "
+                                              "what the server was started with");
 }
 
 static int read_stop(qn_exchange *x, qn_json *j, qn_ask *a) {
@@ -71,9 +93,14 @@ static int read_mirostat(qn_exchange *x, qn_json *j, qn_ask *a) {
 }
 
 static int read_seed(qn_exchange *x, qn_json *j, qn_ask *a) {
-    int64_t seed;
+    double seed;
     (void)x;
-    QN_TRY(qn_json_i64(j, &seed));
+    QN_TRY(qn_json_f64(j, &seed));
+    if (seed < 0)                       /* "any", to clients of llama.cpp */
+        return 0;
+    if (seed > QN_SEED_MAX || seed != floor(seed))
+        return qn_json_fail(j, QN_EINVAL, "seed is %.17g; expected an integer from 0 to %lld, as generate takes it, or "
+                            "a negative one: any", seed, (long long)QN_SEED_MAX);
     a->o.sampler.seed = (uint64_t)seed;
     a->seeded = true;
     return 0;
@@ -116,20 +143,6 @@ static int read_prompt(qn_exchange *x, qn_json *j, qn_ask *a) {
     return qn_json_raw(j, &a->prompt);
 }
 
-/* A name out of a fixed list; its index. */
-static int read_word(qn_json *j, const char *const *words, size_t n, int *out) {
-    qn_buf text = {0};
-    int rc = qn_json_string(j, &text);
-    *out = -1;
-    for (size_t i = 0; i < n && rc >= 0; i++)
-        if (qn_str_is(qn_buf_view(&text), words[i]))
-            *out = (int)i;
-    if (rc >= 0 && *out < 0)
-        rc = qn_json_fail(j, QN_EINVAL, "\"%.*s\" is none of what is possible here", QN_STR_ARG(qn_buf_view(&text)));
-    qn_buf_drop(&text);
-    return rc;
-}
-
 static int read_function_name(qn_json *j, qn_ask *a) {
     qn_str key;
     int more;
@@ -150,7 +163,7 @@ static int read_tool_choice(qn_exchange *x, qn_json *j, qn_ask *a) {
     int more, which;
     (void)x;
     if (qn_json_peek(j) == '"') {
-        QN_TRY(read_word(j, words, QN_LEN(words), &which));
+        QN_TRY(qn_ask_read_word(j, words, QN_LEN(words), &which));
         a->choice = (qn_tool_choice)which;
         return 0;
     }
@@ -162,126 +175,6 @@ static int read_tool_choice(qn_exchange *x, qn_json *j, qn_ask *a) {
         return qn_json_fail(j, QN_EINVAL, "expected {\"type\": \"function\", \"function\": {\"name\": …}}");
     a->choice = QN_TOOLS_NAMED;
     return 0;
-}
-
-/* {"name", "strict", "schema"} around it, as OpenAI has it. */
-static int read_named_schema(qn_json *j, qn_str *schema) {
-    qn_str key;
-    int more;
-    QN_TRY(qn_json_enter(j, '{'));
-    while ((more = qn_json_key(j, &key)) > 0)
-        QN_TRY(qn_str_is(key, "schema") ? qn_json_raw(j, schema) : qn_json_skip(j));
-    return more;
-}
-
-/* The member that is being read says what the answer is held to: one may, and none wins over another silently. */
-static int hold(qn_exchange *x, qn_json *j, qn_ask *a, qn_ask_format format) {
-    if (a->format != QN_FORMAT_TEXT)
-        return qn_json_fail(j, QN_EINVAL, "%s and %s each say what the answer is held to; leave one of them out",
-                            a->format_by, x->param);
-    a->format = format;
-    snprintf(a->format_by, sizeof a->format_by, "%s", x->param);
-    return 0;
-}
-
-static int read_response_format(qn_exchange *x, qn_json *j, qn_ask *a) {
-    static const char *const words[] = {"text", "json_object", "json_schema"};
-    qn_str key, schema = {0};
-    int more, which = -1;
-    QN_TRY(qn_json_enter(j, '{'));
-    while ((more = qn_json_key(j, &key)) > 0) {
-        if (qn_str_is(key, "type"))
-            QN_TRY(read_word(j, words, QN_LEN(words), &which));
-        else if (qn_str_is(key, "json_schema"))
-            QN_TRY(read_named_schema(j, &schema));
-        else
-            QN_TRY(qn_str_is(key, "schema") ? qn_json_raw(j, &schema) : qn_json_skip(j));
-    }
-    QN_TRY(more);
-    if (which < 0)
-        return qn_json_fail(j, QN_EINVAL, "response_format wants a \"type\": text, json_object or json_schema");
-    if (which == 2 && !schema.s)
-        return qn_json_fail(j, QN_EINVAL, "response_format of type json_schema wants \"json_schema\": {\"schema\": …}");
-    if (which == 0)
-        return 0;
-    QN_TRY(hold(x, j, a, schema.s ? QN_FORMAT_SCHEMA : QN_FORMAT_OBJECT));
-    a->schema = schema;
-    return 0;
-}
-
-/* llama.cpp's and vLLM's: a schema, as JSON or as a text that holds it. */
-static int read_schema(qn_exchange *x, qn_json *j, qn_ask *a) {
-    QN_TRY(hold(x, j, a, QN_FORMAT_SCHEMA));
-    if (qn_json_peek(j) != '"')
-        return qn_json_raw(j, &a->schema);
-    QN_TRY(qn_json_string(j, &a->schema_text));
-    a->schema = qn_buf_view(&a->schema_text);
-    return 0;
-}
-
-/* An empty one is none. */
-static int read_grammar(qn_exchange *x, qn_json *j, qn_ask *a) {
-    qn_buf text = {0};
-    int rc;
-    QN_TRY_OUT(qn_json_string(j, &text));
-    if (text.n > 0) {
-        QN_TRY_OUT(hold(x, j, a, QN_FORMAT_GRAMMAR));
-        rc = qn_buf_put(&a->grammar, text.s, text.n);
-    }
-out:
-    qn_buf_drop(&text);
-    return rc;
-}
-
-static int read_regex(qn_exchange *x, qn_json *j, qn_ask *a) {
-    QN_TRY(hold(x, j, a, QN_FORMAT_PATTERN));
-    return qn_json_string(j, &a->grammar);
-}
-
-/* ["yes", "no"]: one of these, as a grammar. */
-static int read_choice(qn_exchange *x, qn_json *j, qn_ask *a) {
-    qn_buf text = {0};
-    int more, rc = 0;
-    QN_TRY_OUT(hold(x, j, a, QN_FORMAT_GRAMMAR));
-    QN_TRY_OUT(qn_buf_puts(&a->grammar, "root ::="));
-    QN_TRY_OUT(qn_json_enter(j, '['));
-    for (const char *or = " \""; (more = qn_json_item(j)) > 0; or = " | \"") {
-        qn_buf_clear(&text);
-        QN_TRY_OUT(qn_json_string(j, &text));
-        QN_TRY_OUT(qn_buf_puts(&a->grammar, or));
-        for (size_t i = 0; i < text.n; i++) {
-            const unsigned char c = (unsigned char)text.s[i];
-            const bool plain = c >= 32 && c != '"' && c != '\\';
-            QN_TRY_OUT(plain ? qn_buf_putc(&a->grammar, (char)c) : qn_buf_printf(&a->grammar, "\\x%02x", c));
-        }
-        QN_TRY_OUT(qn_buf_putc(&a->grammar, '"'));
-    }
-    QN_TRY_OUT(more);
-    if (qn_str_ends(qn_buf_view(&a->grammar), "::="))
-        QN_TRY_OUT(qn_json_fail(j, QN_EINVAL, "there is nothing to choose from"));
-out:
-    qn_buf_drop(&text);
-    return rc;
-}
-
-/* vLLM's newer spelling of the four. */
-static int read_structured(qn_exchange *x, qn_json *j, qn_ask *a) {
-    static const struct { const char *key, *param; read_fn *read; } forms[] = {
-        {"json", "structured_outputs.json", read_schema}, {"regex", "structured_outputs.regex", read_regex},
-        {"choice", "structured_outputs.choice", read_choice}, {"grammar", "structured_outputs.grammar", read_grammar},
-    };
-    qn_str key;
-    int more;
-    QN_TRY(qn_json_enter(j, '{'));
-    while ((more = qn_json_key(j, &key)) > 0) {
-        size_t i = 0;
-        while (i < QN_LEN(forms) && !qn_str_is(key, forms[i].key))
-            i++;
-        if (i < QN_LEN(forms))
-            x->param = forms[i].param;
-        QN_TRY(i < QN_LEN(forms) && qn_json_peek(j) != 'n' ? forms[i].read(x, j, a) : qn_json_skip(j));
-    }
-    return more;
 }
 
 /* What stands behind the gap: a model that was not made for it would write as if it were not there. */
@@ -325,17 +218,39 @@ static int read_model(qn_exchange *x, qn_json *j, qn_ask *a) {
     return qn_json_string(j, &a->model);
 }
 
+/* Which adapter an entry means, by id or name or both, which must agree; an error names what does not. */
+static int which_adapter(const qn_exchange *x, qn_json *j, const int64_t *id, qn_str name, bool *taken) {
+    const int n = x->server->o.n_adapters;
+    const int64_t named = name.n > 0 ? qn_server_adapter(x->server, name) : -1, which = id ? *id : named;
+    if (which < 0 || which >= n || (name.n > 0 && named < 0))
+        return qn_json_fail(j, QN_EINVAL, "no such adapter; the server has %d of them, /v1/models lists their names",
+                            n);
+    if (name.n > 0 && named != which)
+        return qn_json_fail(j, QN_EINVAL, "id %lld is not \"%.*s\", whose id is %lld", (long long)which,
+                            QN_STR_ARG(name), (long long)named);
+    if (taken[which])
+        return qn_json_fail(j, QN_EINVAL, "adapter %lld is there twice", (long long)which);
+    taken[which] = true;
+    return (int)which;
+}
+
 /* One of [{"id": 0, "scale": 0.5}]; "name" instead of "id", and scale 1 where it is not said. */
-static int read_one_adapter(qn_exchange *x, qn_json *j, qn_ask *a) {
-    const qn_server_options *o = &x->server->o;
+static int read_one_adapter(qn_exchange *x, qn_json *j, qn_ask *a, bool *taken) {
     qn_str key;
     qn_buf name = {0};
     int more, rc = 0;
+    bool by_id = false;
     int64_t id = -1;
     double scale = 1;
     QN_TRY(qn_json_enter(j, '{'));
     while ((more = qn_json_key(j, &key)) > 0) {
-        if (qn_str_is(key, "id"))
+        const bool is_id = qn_str_is(key, "id");
+        if (qn_json_peek(j) == 'n') {
+            QN_TRY_OUT(qn_json_null(j));
+            continue;
+        }
+        by_id = by_id || is_id;
+        if (is_id)
             QN_TRY_OUT(qn_json_i64(j, &id));
         else if (qn_str_is(key, "name"))
             QN_TRY_OUT(qn_json_string(j, &name));
@@ -343,25 +258,22 @@ static int read_one_adapter(qn_exchange *x, qn_json *j, qn_ask *a) {
             QN_TRY_OUT(qn_str_is(key, "scale") ? qn_json_f64(j, &scale) : qn_json_skip(j));
     }
     QN_TRY_OUT(more);
-    for (int i = 0; i < o->n_adapters && name.n; i++)
-        id = qn_str_is(qn_buf_view(&name), o->adapters[i]) ? i : id;
-    if (id < 0 || id >= o->n_adapters)
-        rc = qn_json_fail(j, QN_EINVAL, "no such adapter; the server has %d of them, /v1/models lists their names",
-                          o->n_adapters);
-    else
-        a->scale[id] = (float)scale;
+    QN_TRY_OUT(which_adapter(x, j, by_id ? &id : NULL, qn_buf_view(&name), taken));
+    a->scale[rc] = (float)scale;
 out:
     qn_buf_drop(&name);
-    return rc;
+    return QN_MIN(rc, 0);
 }
 
 static int read_lora(qn_exchange *x, qn_json *j, qn_ask *a) {
+    bool taken[QN_ADAPTERS] = {0};
     int more;
-    memset(a->scale, 0, sizeof a->scale);
+    if (a->scaled)
+        return qn_json_fail(j, QN_EINVAL, "lora and adapters mean the same; leave one of them out");
     a->scaled = true;
     QN_TRY(qn_json_enter(j, '['));
     while ((more = qn_json_item(j)) > 0)
-        QN_TRY(read_one_adapter(x, j, a));
+        QN_TRY(read_one_adapter(x, j, a, taken));
     return more;
 }
 
@@ -388,6 +300,7 @@ static const member members[] = {
     {"dry_multiplier", F64, SAMPLER(dry_multiplier), 0, 100, NULL},
     {"dry_base", F64, SAMPLER(dry_base), 1, 100, NULL},
     {"dry_allowed_length", I64, SAMPLER(dry_allowed), 1, 1 << 24, NULL},
+    {"dry_sequence_breakers", BY, 0, 0, 0, read_breakers},
     {"dry_penalty_last_n", I64, SAMPLER(dry_last), -1, 1 << 24, NULL},
     {"mirostat_tau", F64, SAMPLER(mirostat_tau), 0, 100, NULL},
     {"mirostat_eta", F64, SAMPLER(mirostat_eta), 0, 10, NULL},
@@ -405,44 +318,82 @@ static const member members[] = {
     {"logit_bias", BY, 0, 0, 0, read_logit_bias},
     {"tools", BY, 0, 0, 0, read_tools},
     {"tool_choice", BY, 0, 0, 0, read_tool_choice},
-    {"response_format", BY, 0, 0, 0, read_response_format},
-    {"json_schema", BY, 0, 0, 0, read_schema},
-    {"grammar", BY, 0, 0, 0, read_grammar},
-    {"guided_json", BY, 0, 0, 0, read_schema},
-    {"guided_grammar", BY, 0, 0, 0, read_grammar},
-    {"guided_regex", BY, 0, 0, 0, read_regex},
-    {"guided_choice", BY, 0, 0, 0, read_choice},
-    {"structured_outputs", BY, 0, 0, 0, read_structured},
+    {"response_format", BY, 0, 0, 0, qn_ask_read_response_format},
+    {"json_schema", BY, 0, 0, 0, qn_ask_read_schema},
+    {"grammar", BY, 0, 0, 0, qn_ask_read_grammar},
+    {"guided_json", BY, 0, 0, 0, qn_ask_read_schema},
+    {"guided_grammar", BY, 0, 0, 0, qn_ask_read_grammar},
+    {"guided_regex", BY, 0, 0, 0, qn_ask_read_regex},
+    {"guided_choice", BY, 0, 0, 0, qn_ask_read_choice},
+    {"structured_outputs", BY, 0, 0, 0, qn_ask_read_structured},
     {"suffix", BY, 0, 0, 0, read_suffix},
     {"parallel_tool_calls", FLAG, offsetof(qn_ask, parallel), 0, 0, NULL},
     {"chat_template_kwargs", BY, 0, 0, 0, read_kwargs},
     {"lora", BY, 0, 0, 0, read_lora},
     {"adapters", BY, 0, 0, 0, read_lora},
     {"echo", FLAG, offsetof(qn_ask, echo), 0, 0, NULL},
+    {"add_generation_prompt", FLAG, offsetof(qn_ask, generation_prompt), 0, 0, NULL},
     {"parse_special", FLAG, offsetof(qn_ask, parse_special), 0, 0, NULL},
 };
 
-static int read_member(qn_exchange *x, qn_json *j, const member *m, qn_ask *a) {
-    char *to = (char *)a + m->at;
+_Static_assert(QN_LEN(members) <= QN_ASK_KNOWN, "qn_ask.said has room for all of them");
+
+/* A member whose number goes to the same place, and which was said before; NULL: none. */
+static const member *said_before(const qn_ask *a, const member *m) {
+    for (size_t i = 0; i < QN_LEN(members); i++)
+        if (a->said[i] && &members[i] != m && members[i].kind == m->kind && members[i].at == m->at)
+            return &members[i];
+    return NULL;
+}
+
+/* max_tokens and max_completion_tokens, say: a client that means both has them equal. */
+static int differ(qn_json *j, const member *m, const member *other) {
+    return qn_json_fail(j, QN_EINVAL, "%s and %s mean the same and are not equal; leave one of them out", m->name,
+                        other->name);
+}
+
+static int read_i64(qn_json *j, const member *m, const member *other, int64_t *to) {
+    const int64_t was = *to;
+    QN_TRY(read_count(j, m->name, (int64_t)m->lo, (int64_t)m->hi, to));
+    return other && *to != was ? differ(j, m, other) : 0;
+}
+
+static int read_f64(qn_json *j, const member *m, const member *other, double *to) {
     double v;
-    switch (m->kind) {
-    case FLAG: return qn_json_bool(j, (bool *)to);
-    case I64: return read_count(j, m->name, (int64_t)m->lo, (int64_t)m->hi, (int64_t *)to);
-    case BY: return m->read(x, j, a);
-    default: break;
-    }
     QN_TRY(qn_json_f64(j, &v));
     if (!(v >= m->lo && v <= m->hi))
         return qn_json_fail(j, QN_EINVAL, "%s is %g; expected %g to %g", m->name, v, m->lo, m->hi);
-    *(double *)to = v;
+    if (other && *to != v)
+        return differ(j, m, other);
+    *to = v;
     return 0;
+}
+
+static int read_member(qn_exchange *x, qn_json *j, const member *m, qn_ask *a) {
+    char *to = (char *)a + m->at;
+    const member *other = m->kind == BY ? NULL : said_before(a, m);
+    a->said[m - members] = true;
+    switch (m->kind) {
+    case FLAG: return qn_json_bool(j, (bool *)to);
+    case I64: return read_i64(j, m, other, (int64_t *)to);
+    case F64: return read_f64(j, m, other, (double *)to);
+    default: return m->read(x, j, a);
+    }
 }
 
 static int one_member(qn_exchange *x, qn_json *j, qn_str key, void *arg) {
     for (size_t i = 0; i < QN_LEN(members); i++)
         if (qn_str_is(key, members[i].name))
             return read_member(x, j, &members[i], arg);
-    return qn_json_skip(j);
+    const int refused = qn_ask_refuse(j, key);
+    return refused != 0 ? QN_MIN(refused, 0) : qn_json_skip(j);
+}
+
+static bool is_said(const qn_ask *a, const char *name) {
+    for (size_t i = 0; i < QN_LEN(members); i++)
+        if (strcmp(members[i].name, name) == 0)
+            return a->said[i];
+    return false;
 }
 
 enum { MEMBERS = 256 };             /* of one body */
@@ -504,19 +455,56 @@ static int gather_stops(qn_exchange *x, qn_ask *a) {
     return 0;
 }
 
+/* The request's own sequence breakers; without any the server's stay. */
+static int find_breaks(qn_exchange *x, qn_ask *a) {
+    qn_str texts[QN_ASK_BREAKERS];
+    if (a->breakers == 0 || a->o.sampler.dry_multiplier <= 0 || !x->server->o.session)
+        return 0;
+    for (int64_t i = 0; i < a->breakers; i++)
+        texts[i] = qn_buf_view(&a->breaker_text[i]);
+    const int64_t V = qn_session_vocabulary(x->server->o.session);
+    QN_TRY(qn_dry_breaks_new(&a->breaks, x->server->o.tok, V, texts, a->breakers));
+    a->o.sampler.dry_breaks = a->breaks;
+    return 0;
+}
+
 /* An adapter's name in the place of the model's: that one, and no other. */
 static void adapter_by_name(qn_exchange *x, qn_ask *a) {
-    const qn_server_options *o = &x->server->o;
-    for (int i = 0; i < o->n_adapters && !a->scaled; i++)
-        if (qn_str_is(qn_buf_view(&a->model), o->adapters[i])) {
-            memset(a->scale, 0, sizeof a->scale);
-            a->scale[i] = 1;
-            a->scaled = true;
-        }
+    const int i = a->scaled ? -1 : qn_server_adapter(x->server, qn_buf_view(&a->model));
+    if (i >= 0) {
+        a->scale[i] = 1;
+        a->scaled = true;
+    }
+}
+
+/* Mirostat stands in place of the cuts: one that is asked for beside it would be passed over. */
+static int check_mirostat(qn_exchange *x, const qn_ask *a) {
+    const qn_sampler_options *o = &a->o.sampler;
+    const struct { const char *name; bool off; } cuts[] = {
+        {"top_k", o->top_k <= 0}, {"typical_p", o->typical >= 1}, {"top_p", o->top_p >= 1}, {"min_p", o->min_p <= 0},
+        {"xtc_probability", o->xtc_probability <= 0},
+    };
+    for (size_t i = 0; i < QN_LEN(cuts) && o->mirostat; i++) {
+        x->param = cuts[i].name;
+        if (is_said(a, cuts[i].name) && !cuts[i].off)
+            return qn_fail(QN_EINVAL, "mirostat stands in place of %s: give one of them", cuts[i].name);
+    }
+    return 0;
+}
+
+/* The i-th of n answers has the seed + i, which must be one that can be asked for. */
+static int check_seed(qn_exchange *x, const qn_ask *a) {
+    x->param = "seed";
+    if ((a->seeded || x->server->o.seeded) && a->o.sampler.seed > (uint64_t)(QN_SEED_MAX - (a->n - 1)))
+        return qn_fail(QN_EINVAL, "the seeds of %lld answers go beyond %lld, the greatest", (long long)a->n,
+                       (long long)QN_SEED_MAX);
+    return 0;
 }
 
 /* Members that mean something only beside, or only without, another one. */
 static int check_together(qn_exchange *x, const qn_ask *a) {
+    QN_TRY(check_mirostat(x, a));
+    QN_TRY(check_seed(x, a));
     x->param = "best_of";
     if (a->best_of > a->n)
         return qn_fail(QN_EUNSUPPORTED, "best_of above n is not supported: ask for n answers and choose among them");
@@ -540,6 +528,7 @@ int qn_ask_read(qn_exchange *x, qn_ask *a, bool chat) {
     a->o = x->server->o.defaults;
     a->n = 1;
     a->chat = chat;
+    a->generation_prompt = true;
     QN_TRY(qn_ask_members(x, one_member, a));
     a->o.sampler.top_k = QN_MAX(a->o.sampler.top_k, 0);     /* −1 is "all" to vLLM */
     if (chat && !a->messages.s)
@@ -552,6 +541,7 @@ int qn_ask_read(qn_exchange *x, qn_ask *a, bool chat) {
         a->o.sampler.bias = a->bias;
         a->o.sampler.n_bias = (int64_t)a->n_bias;
     }
+    QN_TRY(find_breaks(x, a));
     adapter_by_name(x, a);
     QN_TRY(qn_ask_read_tools(x, a));
     return gather_stops(x, a);
@@ -560,6 +550,9 @@ int qn_ask_read(qn_exchange *x, qn_ask *a, bool chat) {
 void qn_ask_drop(qn_ask *a) {
     for (size_t i = 0; i < QN_ASK_STOPS; i++)
         qn_buf_drop(&a->stop_text[i]);
+    for (size_t i = 0; i < QN_ASK_BREAKERS; i++)
+        qn_buf_drop(&a->breaker_text[i]);
+    qn_free(a->breaks);
     qn_free(a->stop);
     qn_free(a->bias);
     qn_buf_drop(&a->model);

@@ -9,6 +9,8 @@
 
 enum {
     QN_ASK_STOPS = 16, QN_ASK_CHOICES = 64, QN_ASK_TOP = 20, QN_ASK_BIASES = 1024, QN_ASK_TOOLS = 512,
+    QN_ASK_BREAKERS = 32,           /* texts that DRY does not go across */
+    QN_ASK_KNOWN = 96,              /* members that there are, at the most */
     QN_ASK_CALLS = 32,              /* calls of one answer, where calls are asked for */
     QN_ASK_TEXTS = 2048             /* texts of one request for embeddings */
 };
@@ -23,12 +25,17 @@ typedef struct { qn_buf name; qn_str parameters; } qn_ask_tool;
 typedef struct {
     qn_generate_options o;
     bool chat;                      /* else a plain completion */
+    bool said[QN_ASK_KNOWN];        /* which members, in the order of their table */
+    bool generation_prompt;         /* the prompt ends where the answer begins */
     bool stream, stream_options, usage, seeded, echo, parse_special;    /* stream_options: said */
     bool parallel;                  /* parallel_tool_calls: said, and true */
     int64_t n, best_of, top;        /* top: alternatives wanted */
     qn_str *stop;                   /* what o.stop points to */
     qn_buf stop_text[QN_ASK_STOPS];
     int64_t stops;
+    qn_buf breaker_text[QN_ASK_BREAKERS];
+    int64_t breakers;               /* 0: the server's */
+    uint64_t *breaks;               /* what o.sampler.dry_breaks points to */
     qn_buf model;                   /* as the request names it */
     bool scaled;
     float scale[QN_ADAPTERS];

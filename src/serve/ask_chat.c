@@ -291,9 +291,9 @@ out:
     return rc;
 }
 
-static int render(qn_exchange *x, const qn_chat_messages *m, qn_ids *ids, qn_buf *text) {
+static int render(qn_exchange *x, const qn_ask *a, const qn_chat_messages *m, qn_ids *ids, qn_buf *text) {
     qn_prompter *p = qn_server_prompter(x->server);
-    int rc = qn_prompter_render(p, m, true);
+    int rc = qn_prompter_render(p, m, a->generation_prompt);
     if (rc >= 0 && ids)
         rc = qn_prompter_ids(p, x->server->o.tok, ids);
     if (rc >= 0 && text)
@@ -313,7 +313,7 @@ int qn_ask_prompt(qn_exchange *x, const qn_ask *a, qn_ids *ids, qn_buf *text) {
                        (long long)qn_session_context(x->server->o.session), x->server->messages_most);
     QN_TRY_OUT(conversation(x, a, &json));
     QN_TRY_OUT(qn_chat_messages_parse(&m, json.s, json.n, "messages"));
-    QN_TRY_OUT(render(x, m, ids, text));
+    QN_TRY_OUT(render(x, a, m, ids, text));
     x->param = NULL;
 out:
     qn_chat_messages_free(m);

@@ -60,6 +60,7 @@ struct qn_exchange {
     qn_buf out;
     size_t sent;                    /* bytes of out, of a stream */
     int retry_after;                /* seconds; 0: not said */
+    const char *allow;              /* of 405: what the path takes */
     const char *asset;              /* instead of out: bytes in the program, asset_bytes of them */
     size_t asset_bytes;
     bool stream;                    /* out goes as it comes, events with "data: " */

@@ -60,6 +60,8 @@ static void add_headers(qn_exchange *x, struct MHD_Response *r) {
         snprintf(seconds, sizeof seconds, "%d", x->retry_after);
         qn_http.add_response_header(r, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
     }
+    if (x->allow)                                       /* RFC 9110, 15.5.6 */
+        qn_http.add_response_header(r, MHD_HTTP_HEADER_ALLOW, x->allow);
     if (x->status == 500)                               /* what failed for good is not asked twice */
         qn_http.add_response_header(r, "x-should-retry", "false");
     if (x->status == 401)
@@ -285,10 +287,12 @@ static void judge(qn_exchange *x, const char *version, const char *method, const
     if (!x->route && strcmp(method, "OPTIONS") == 0)
         return;
     if (!x->route) {
-        if (status == 405)
+        if (status == 405) {
+            x->allow = strcmp(allow, "GET") == 0 ? "GET, HEAD, OPTIONS" : "POST, OPTIONS";
             snprintf(message, sizeof message, "%s takes %s", x->path, allow);
-        else
+        } else {
             snprintf(message, sizeof message, "there is no %s here; docs/SERVING.md lists what there is", x->path);
+        }
         qn_exchange_error(x, status, NULL, message);
     } else if (!x->route->is_public && !qn_gate_key(o, header(x, "Authorization"), header(x, "x-api-key"))) {
         qn_exchange_error(x, 401, "invalid_api_key", "this server wants a key: Authorization: Bearer KEY");

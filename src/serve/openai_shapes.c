@@ -129,7 +129,8 @@ int qn_talking_start(qn_exchange *x, qn_talking *t) {
     const int rc = qn_server_submit(x, t->jobs, t->n);
     if (rc < 0) {
         x->pump = NULL;
-        x->param = rc == QN_ECONTEXT ? t->ask.chat ? "messages" : "prompt" : NULL;
+        x->param = rc == QN_ECONTEXT ? t->ask.chat ? "messages" : "prompt" :
+                   rc == QN_EINVAL ? t->ask.n > 1 ? "n" : "prompt" : NULL;
     }
     return rc;
 }

@@ -37,11 +37,10 @@ int qn_route_models(qn_exchange *x) {
     const char *at = strstr(x->path, "models/");
     qn_jw w;
     qn_exchange_json(x, &w);
-    for (int i = -1; at && i < o->n_adapters; i++) {
-        const char *name = i < 0 ? o->name : o->adapters[i];
-        if (strcmp(at + 7, name) != 0)
-            continue;
-        put_model(x, &w, name, i < 0 ? NULL : o->name);
+    const int adapter = at ? qn_server_adapter(x->server, qn_str_of(at + 7)) : -1;
+    const bool base = at && strcmp(at + 7, o->name) == 0;
+    if (base || adapter >= 0) {
+        put_model(x, &w, base ? o->name : o->adapters[adapter], base ? NULL : o->name);
         return qn_jw_end(&w);
     }
     if (at) {

@@ -203,7 +203,12 @@ void qn_scheduler_free(qn_scheduler *s) {
 static int has_room(qn_scheduler *s, int64_t n) {
     if (s->closed)
         return qn_fail(QN_ECANCEL, "the server is about to end");
-    const int64_t idle = QN_MAX(s->seen.slots - s->seen.active, 0);
+    const int64_t places = QN_MAX(s->seen.slots, 1);            /* an encoder has no slots, and embeds all the same */
+    if (n > s->bound + places)
+        return qn_fail(QN_EINVAL, "%lld answers in one request; this server takes %lld at most, %lld that it writes at "
+                       "once and %lld that wait (--parallel, --queue)", (long long)n, (long long)(s->bound + places),
+                       (long long)places, (long long)s->bound);
+    const int64_t idle = QN_MAX(places - s->seen.active, 0);
     if (s->waiting + s->seen.embedding + n <= s->bound + idle)
         return 0;
     s->refused += n;

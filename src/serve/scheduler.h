@@ -43,8 +43,9 @@ int qn_scheduler_new(qn_scheduler **out, qn_slots *slots, qn_embedder *m, int64_
 /* Cancels what there is, and waits for the thread. NULL is fine. */
 void qn_scheduler_free(qn_scheduler *s);
 
-/* All of these jobs or none. QN_ELIMIT: the queue has no room for them; QN_ECANCEL: it takes no more; what
- * qn_slots_check says; QN_EUNSUPPORTED: there are no slots, no embedder. */
+/* All of these jobs or none. QN_ELIMIT: the queue has no room for them now; QN_EINVAL: it never has: more than
+ * slots and queue hold together; QN_ECANCEL: it takes no more; what qn_slots_check says; QN_EUNSUPPORTED: there are no
+ * slots, no embedder. */
 int qn_scheduler_submit(qn_scheduler *s, qn_job *const *jobs, int64_t n);
 int qn_scheduler_embed(qn_scheduler *s, qn_embed_job *j);
 /* From now on nothing is taken; what is there goes on. */

@@ -20,10 +20,17 @@ void qn_server_give_back(qn_server *s, qn_prompter *p) {
     pthread_mutex_unlock(&s->lock);
 }
 
-/* 53 bits: a client that is told its seed can say it again in JSON. */
+/* 52 bits, within what `generate` takes, so that any answer can be had again. */
 uint64_t qn_server_seed(qn_server *s) {
     const uint64_t number = atomic_fetch_add_explicit(&s->numbers, 1, memory_order_relaxed);
-    return s->o.seeded ? s->o.defaults.sampler.seed : qn_rng_u64(s->salt, QN_RNG_SAMPLE, number, 1) >> 11;
+    return s->o.seeded ? s->o.defaults.sampler.seed : qn_rng_u64(s->salt, QN_RNG_SAMPLE, number, 1) >> 12;
+}
+
+int qn_server_adapter(const qn_server *s, qn_str name) {
+    for (int i = 0; i < s->o.n_adapters; i++)
+        if (qn_str_is(name, s->o.adapters[i]) || qn_str_is(name, s->o.adapter_paths[i]))
+            return i;
+    return -1;
 }
 
 qn_str qn_server_token(const qn_server *s, int32_t id) {

@@ -6,7 +6,7 @@
  *             watch.c       who went away meanwhile; pings                  ▲
  *             gate.h .c     Host, Origin, keys                              │ jobs
  *             routes.c      path and method to a function ──────────────────┤
- *             ask.h .c      a request's members, checked                    │ what they say: events,
+ *             ask.h .c      a request's members, checked (ask_*.c)         │ what they say: events,
  *             ask_chat.c    a conversation as a prompt                      │ taken up by an HTTP thread
  *             openai_chat.c openai_completions.c openai_embeddings.c ◄──────┘
  *             openai_shapes.h .c   what their answers have in common        plain_routes.c   tokenize, health …
@@ -41,7 +41,8 @@ typedef struct {
     const qn_model *model;
     qn_session *session;            /* NULL: the model does not write. The server's until it stops, as the embedder */
     qn_embedder *embedder;          /* NULL: none */
-    const char *const *adapters;    /* names, in the session's order */
+    const char *const *adapters;    /* public names, in the session's order */
+    const char *const *adapter_paths;       /* … and what they were read from, by which a request may name them, too */
     const float *scales;            /* … and what holds where a request says nothing */
     int n_adapters;
     qn_generate_options defaults;   /* what a request does not say */

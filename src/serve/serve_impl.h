@@ -56,6 +56,7 @@ int qn_route_page(qn_exchange *x);
 /* ---- serve.c ---- */
 qn_prompter *qn_server_prompter(qn_server *s);                  /* to be given back by the same thread */
 void qn_server_give_back(qn_server *s, qn_prompter *p);
+int qn_server_adapter(const qn_server *s, qn_str name);         /* its index, by name or path; -1: none */
 uint64_t qn_server_seed(qn_server *s);
 /* How a token is shown: its bytes in a text, or its name where it has none there. */
 qn_str qn_server_token(const qn_server *s, int32_t id);

@@ -35,6 +35,16 @@ code 0
 run "$QUERN" embed "$B" -p ''
 code 0
 
+# as many texts as are given
+run "$QUERN" embed "$B" -p a -p 'Hello, world!' -p '' --json
+code 0
+verdict "$(holds test "$(wc -l <"$scratch/out")" -eq 3)" 'three texts, three vectors'
+verdict "$(holds test "$(sed -n 2p "$scratch/out")" = "$(cat hello.json)")" 'the second is the second'
+run "$QUERN" embed "$B" -p a -f lines.txt
+code 2; err_has '--text and --file are both given'
+run "$QUERN" embed "$B" -p - -p -
+code 2; err_has 'standard input can be read once'
+
 # too long: an error that says how long, or cut and said
 long='a a a a a a a a a a a a a a a'
 run "$QUERN" embed "$B" -p "$long"

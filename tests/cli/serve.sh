@@ -13,7 +13,7 @@ run "$QUERN" serve "$M" --port 0 --host 203.0.113.1
 code 3; err_has 'cannot listen on 203.0.113.1'
 run "$QUERN" serve "$M" --port 0 --api-key ''
 code 2; err_has 'an empty key would let everybody in'
-printf '\n\n' >"$S/keys"
+printf '\n  \n# key-of-nobody\n' >"$S/keys"
 run "$QUERN" serve "$M" --port 0 --api-key-file "$S/keys"
 code 2; err_has 'holds no key'
 echo '{}' >"$S/schema.json"

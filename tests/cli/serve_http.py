@@ -174,6 +174,10 @@ def plain(s):
                                      ("/v1/engines", {}, None, 404)):
         status, told = s.json(path, body, method=method)
         check(status == want and told["error"]["message"], f"{path}: {want}", status, told)
+    for path, method, want in (("/v1/chat/completions", "GET", "POST, OPTIONS"),
+                               ("/health", "PUT", "GET, HEAD, OPTIONS"), ("/nothing", "GET", None)):
+        headers = s.ask(path, method=method)[1]
+        check(headers.get("allow") == want, f"Allow of {path}", headers)
     check(b"<title>" in s.ask("/")[2], "a page")
     status, headers, text = s.ask("/health", method="HEAD")
     check(status == 200 and text == b"", "HEAD", text)
@@ -186,6 +190,8 @@ def plain(s):
     check(s.json("/detokenize", dict(tokens=[]))[1]["content"] == "", "nothing")
     told = s.json("/apply-template", chat("hi"))[1]
     check(told["prompt"] == "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n", "a template", told)
+    told = s.json("/apply-template", chat("hi", add_generation_prompt=False))[1]
+    check(told["prompt"] == "<|im_start|>user\nhi<|im_end|>\n", "... that does not begin the answer", told)
 
 
 def chats(s):
@@ -293,7 +299,21 @@ def wrong(s):
         (chat("hi", logprobs=3), "logprobs", ""), (chat("hi", stream="yes"), "stream", ""),
         (chat("hi", seed="x"), "seed", ""), (chat("hi", logit_bias={"9999999": 1}), "logit_bias", "9999999"),
         (chat("hi", logit_bias={"5": 1000}), "logit_bias", "-100 to 100"),
-        (chat("hi", response_format=dict(type="xml")), "response_format", "xml"),
+        (chat("hi", response_format=dict(type="xml")), "response_format",
+         '"xml"; expected text, json_object or json_schema'),
+        (chat("hi", tool_choice="maybe"), "tool_choice", '"maybe"; expected auto, none or required'),
+        (chat("hi", seed=9 * 10**15 + 1), "seed", "0 to 9000000000000000"), (chat("hi", seed=1e20), "seed", "0 to 9"),
+        (chat("hi", seed=1.5), "seed", "an integer"), (chat("hi", seed=9 * 10**15, n=2), "seed", "2 answers go beyond"),
+        (chat("hi", dry_sequence_breakers=[]), "dry_sequence_breakers", "at least one"),
+        (chat("hi", dry_sequence_breakers=[""]), "dry_sequence_breakers", "empty"),
+        (chat("hi", dry_sequence_breakers="x"), "dry_sequence_breakers", ""),
+        (chat("hi", dry_sequence_breakers=["x"] * 33), "dry_sequence_breakers", "more than 32"),
+        (chat("hi", mirostat=2, top_p=0.9), "top_p", "mirostat stands in place of top_p"),
+        (chat("hi", top_k=5, mirostat=1), "top_k", "mirostat stands in place of top_k"),
+        (chat("hi", max_tokens=3, max_completion_tokens=4), "max_completion_tokens", "max_tokens mean the same"),
+        (chat("hi", n_predict=3, max_tokens=4), "max_tokens", "n_predict mean the same"),
+        (chat("hi", repeat_penalty=1.5, repetition_penalty=1), "repetition_penalty", "mean the same"),
+        (chat("hi", lora=[], adapters=[]), "adapters", "lora and adapters mean the same"),
         (chat("hi", response_format=dict(type="json_schema")), "response_format", "schema"),
         (chat("hi", tool_choice="required"), "tool_choice", "no tools"), (chat("hi", tools={}), "tools", "array"),
         (chat("hi", lora=[dict(id=3)]), "lora", "no such adapter"), (chat("x" * 600), "messages", "619 tokens"),
@@ -333,6 +353,31 @@ def wrong(s):
         check(status == 400 and told["error"]["message"], f"{path}: 400", body, status, told)
 
 
+def not_done(s):
+    """Members that would change the answer and are not done: refused by name, unless they say nothing."""
+    for name, means, off in (("functions", [dict(name="f")], []), ("function_call", dict(name="f"), "auto"),
+                             ("continue_final_message", True, False), ("chat_template", "x", None),
+                             ("min_tokens", 3, 0), ("stop_token_ids", [2], []), ("bad_words", ["A"], []),
+                             ("samplers", ["top_k"], None), ("samplers", "kfypmt", None), ("top_n_sigma", 1.5, -1),
+                             ("dynatemp_range", 0.5, 0.0), ("modalities", ["text", "audio"], ["text"])):
+        status, told = s.json("/v1/chat/completions", chat("hi", **{name: means}))
+        check(status == 400 and told["error"]["param"] == name and name in told["error"]["message"] and
+              told["error"]["code"] == "unsupported", f"{name} is refused", means, status, told)
+        for nothing in (off, None):
+            status, told = s.json("/v1/chat/completions", chat("hi", max_tokens=4, **{name: nothing}))
+            check(status == 200 and told["choices"][0]["message"]["content"] == "ABCD", f"{name}: {nothing!r} is off",
+                  status, told)
+    for more in (dict(max_tokens=4, max_completion_tokens=4),
+                 dict(mirostat=2, top_p=1, top_k=-1, min_p=0, max_tokens=4), dict(mirostat=0, top_p=0.9, max_tokens=4),
+                 dict(seed=-1, n=2, max_tokens=4),
+                 dict(seed=9 * 10**15, max_tokens=4)):
+        status, told = s.json("/v1/chat/completions", chat("hi", **more))
+        check(status == 200 and told["choices"][0]["message"]["content"] == "ABCD", f"{more} is fine", status, told)
+    drawn = {s.json("/v1/completions", dict(prompt="abc", max_tokens=12, seed=-1, temperature=3, top_p=1))[1]
+             ["choices"][0]["text"] for _ in range(6)}
+    check(len(drawn) > 1, "a negative seed is none", drawn)
+
+
 # ---- answers held to a form -----------------------------------------------------------------------------------------
 
 WEATHER = [dict(type="function", function=dict(name="weather", description="the weather", parameters=dict(
@@ -359,6 +404,19 @@ def forms(s):
                        (dict(structured_outputs=dict(regex="[xy]{3}z", json=None)), "xy")):
         told = s.json("/v1/chat/completions", chat("hi", **more))[1]["choices"][0]
         check(told["message"]["content"][:1] in want and told["finish_reason"] == "stop", f"held to {more}", told)
+    for more in (dict(json_object=True), dict(json_object=True, regex=None, structural_tag=None)):
+        ask = chat("hi", structured_outputs=more, temperature=1, max_tokens=40)
+        told = s.json("/v1/chat/completions", ask)[1]["choices"][0]["message"]["content"]
+        ask = dict(chat("hi", response_format=dict(type="json_object"), temperature=1, max_tokens=40, seed=1))
+        first = s.json("/v1/chat/completions", ask)[1]["choices"][0]["message"]["content"]
+        check(told.startswith("{") and first.startswith("{"), "a JSON object", told, first)
+    told = s.json("/v1/chat/completions", chat("hi", structured_outputs=dict(json_object=False), max_tokens=4))[1]
+    check(told["choices"][0]["message"]["content"] == "ABCD", "no JSON object", told)
+    for more in (dict(structural_tag="x"), dict(regexp="a"), dict(foo=1), dict(foo=1, regex="a")):
+        status, told = s.json("/v1/chat/completions", chat("hi", structured_outputs=more))
+        check(status == 400 and told["error"]["param"] == "structured_outputs" and list(more)[0] in
+              told["error"]["message"] and "json, regex, choice, grammar and json_object" in told["error"]["message"],
+              "a form that is not known", more, status, told)
     read, kept = s.figure("grammars_read_total"), s.figure("grammars_kept_total")
     more = [s.json("/v1/chat/completions", chat("hi", seed=i, temperature=2, response_format=form))[1]
             for i in range(3)]
@@ -523,6 +581,29 @@ def same_as_generate(s):
     told = s.json("/v1/completions", dict(prompt="abc", max_tokens=9, seed=3, temperature=2.5, top_p=1, n=2))[1]
     second = s.json("/v1/completions", dict(prompt="abc", max_tokens=9, seed=4, temperature=2.5, top_p=1))[1]
     check(told["choices"][1]["text"] == second["choices"][0]["text"], "the second of n has the next seed", told, second)
+    differ = set()
+    for breakers in (None, ["c"], ["c", "zz", ":"], ["\n", ":", '"', "*"]):
+        words = [w for b in breakers or [] for w in ("--dry-breaker", b)]
+        for prompt in ("abcdefabcdefabc", 'abc:def"abc:def"abc:', "abc"):
+            ask = dict(prompt=prompt, max_tokens=24, seed=7, temperature=1.5, top_p=1, dry_multiplier=3, dry_base=2,
+                       dry_allowed_length=1, dry_sequence_breakers=breakers)
+            got = s.json("/v1/completions", ask)[1]["choices"][0]["text"]
+            want = quern("generate", os.path.join(FOLDER, "tiny.gguf"), "-p", prompt, "-n", "24", "--seed", "7",
+                         "--temp", "1.5", "--dry-multiplier", "3", "--dry-base", "2", "--dry-allowed", "1", *words,
+                         "--json")["text"]
+            check(got == want, f"DRY as generate has it, breakers {breakers}", prompt, got, want)
+            differ.add((prompt, got))
+    check(len(differ) > 3, "breakers change something", differ)
+
+
+def breakers_of_start():
+    """What --dry-breaker said at the start holds for a request that turns DRY on, unless it has its own."""
+    s = Server("tiny.gguf", "--temp", "0", "--dry-breaker", "c")
+    ask = dict(prompt="abcdefabcdefabc", max_tokens=2, dry_multiplier=50)
+    check(s.json("/v1/completions", ask)[1]["choices"][0]["text"] == "de", "the start's breakers")
+    ask["dry_sequence_breakers"] = [":"]
+    check(s.json("/v1/completions", ask)[1]["choices"][0]["text"] != "de", "the request's breakers")
+    check(s.stop() == 0, "ends")
 
 
 # ---- who may ask, and how much -------------------------------------------------------------------------------------
@@ -531,7 +612,7 @@ def gates(s):
     key = ["Authorization: Bearer right-key-1"]
     check(s.ask("/health")[0] == 200 and s.ask("/")[0] == 200, "health and page want no key")
     for headers in ([], ["Authorization: Bearer wrong"], ["Authorization: Bearer right-key-12"], ["x-api-key: "],
-                    ["Authorization: right-key-1"]):
+                    ["Authorization: right-key-1"], ["x-api-key: # right-key-3"], ["x-api-key: right-key-3"]):
         status, told = s.json("/v1/models", headers=headers)
         check(status == 401 and told["error"]["type"] == "authentication_error", "401", headers, told)
     for headers in (key, ["authorization: bearer right-key-1"], ["X-API-Key: right-key-2"]):
@@ -569,8 +650,25 @@ def gates(s):
                   b"Content-Length: 99999999999\r\n\r\nxx")
         check(answer(c)[0] == 413, "far too long: told before it comes")
     status, headers, text = s.ask("/v1/completions", dict(prompt="a", n=2, max_tokens=1), headers=key)
+    told = json.loads(text)["error"]
+    check(status == 400 and told["param"] == "n" and "retry-after" not in headers and "2 answers in one request; this "
+          "server takes 1 at most" in told["message"], "what never has room", status, headers, told)
+    status, told = s.json("/v1/completions", dict(prompt=["a"] * 4, max_tokens=1), headers=key)
+    check(status == 400 and told["error"]["param"] == "prompt" and "4 answers" in told["error"]["message"],
+          "prompts beyond all places", status, told)
+    for _ in range(50):                                 # the first may have ended before the second asks
+        with s.connect() as c:
+            c.sendall(request("/v1/completions", dict(prompt="a", ignore_eos=True, stream=True), headers=key))
+            c.recv(1000)
+            status, headers, text = s.ask("/v1/completions", dict(prompt="a", max_tokens=1), headers=key)
+        if status != 200:
+            break
     check(status == 429 and int(headers["retry-after"]) >= 1 and b"queue holds 0" in text, "429", headers, text)
-    check(s.json("/v1/completions", dict(prompt="a", max_tokens=1), headers=key)[0] == 200, "and one has room")
+    end = time.time() + 20
+    while (status := s.json("/v1/completions", dict(prompt="a", max_tokens=1), headers=key)[0]) == 429 and \
+            time.time() < end:
+        time.sleep(0.05)
+    check(status == 200, "and one has room", status)
 
 
 def wires(s):
@@ -741,6 +839,9 @@ def near(a, b):
 
 
 def embeddings():
+    s = Server("bert", "--queue", "0")
+    check(s.json("/v1/embeddings", dict(input="hello"))[0] == 200, "one at once, although none may wait")
+    check(s.stop() == 0, "ends")
     s = Server("bert")
     texts = ["hello", "the brook", ""]
     status, told = s.json("/v1/embeddings", dict(input=texts, model="m"))
@@ -808,6 +909,30 @@ def adapters():
                        (dict(model=name), "yz")):
         told = s.json("/v1/completions", dict(body, **more))[1]["choices"][0]["text"]
         check(told == want, f"with {more}: {want}", told)
+    check(name == "adapter" and s.json("/v1/models/adapter")[1]["parent"] == "tiny", "called as its file is", name)
+    path = os.path.join(FOLDER, "adapter")
+    for more, want in ((dict(lora=[dict(id=0, scale=None)]), "yz"), (dict(lora=[dict(id=None, name=path)]), "yz"),
+                       (dict(lora=[dict(id=0, name=name)]), "yz"), (dict(model=path), "yz"),
+                       (dict(lora=[dict(name=name, scale=0)]), "de")):
+        told = s.json("/v1/completions", dict(body, **more))[1]["choices"][0]["text"]
+        check(told == want, f"with {more}: {want}", told)
+    for entries, word in (([dict(id=0, name="other")], "no such adapter"), ([dict(id=1, name=name)], "no such"),
+                          ([dict(id=0), dict(id=0)], "twice"), ([dict(id=0), dict(name=path)], "twice"),
+                          ([{}], "no such adapter"), ([dict(id=-1)], "no such adapter")):
+        status, told = s.json("/v1/completions", dict(body, lora=entries))
+        check(status == 400 and told["error"]["param"] == "lora" and word in told["error"]["message"], word, entries,
+              status, told)
+    check(s.stop() == 0, "ends")
+    shutil.copytree(path, os.path.join(FOLDER, "more", "adapter"))
+    both = [path, os.path.join(FOLDER, "more", "adapter")]
+    s = Server("tiny.gguf", "--adapter", both[0], "--adapter", both[1] + ":0", "--temp", "0")
+    told = [m["id"] for m in s.json("/v1/models")[1]["data"]]
+    check(told == ["tiny", *both], "by their paths where names are alike", told)
+    for entries, word in (([dict(id=0, name=both[1])], "whose id is 1"), ([dict(name="adapter")], "no such adapter")):
+        status, told = s.json("/v1/completions", dict(body, lora=entries))
+        check(status == 400 and word in told["error"]["message"], word, status, told)
+    told = s.json("/v1/completions", dict(body, lora=[dict(id=1, name=both[1])]))[1]["choices"][0]["text"]
+    check(told == "yz", "by its path", told)
     check(s.stop() == 0, "ends")
 
 
@@ -903,12 +1028,16 @@ def thousand(s):
 
 def main():
     s = Server("tiny.gguf", "--temp", "0", "--max-body", "1M")
-    for part in (plain, chats, streams, completions, wrong, forms, one_form, same_as_generate, wires, framing):
+    for part in (plain, chats, streams, completions, wrong, not_done, forms, one_form, same_as_generate, wires,
+                 framing):
         part(s)
     log = s.said()
     check(s.stop(signal.SIGINT) == 0, "Ctrl-C ends it in order")
     check("/v1/chat/completions: 200" in log, "requests are in the log", log[-400:])
-    s = Server("tiny.gguf", "--temp", "0", "--api-key", "right-key-1", "--api-key", "right-key-2", "--parallel", "1",
+    keys = os.path.join(FOLDER, "keys.txt")
+    with open(keys, "w") as f:
+        f.write("# who may ask\n\n   \n \tright-key-2 \r\n  # right-key-3\n")
+    s = Server("tiny.gguf", "--temp", "0", "--api-key", "right-key-1", "--api-key-file", keys, "--parallel", "1",
                "--queue", "0", "--allow-host", "mill.local", "--allow-origin",
                "https://good.example", "--max-body", "4096")
     gates(s)
@@ -924,6 +1053,7 @@ def main():
         thousand(s)
         check(s.stop() == 0, "ends")
     llama_like()
+    breakers_of_start()
     embeddings()
     adapters()
     print(f"{checks} checks, {failures} failed")

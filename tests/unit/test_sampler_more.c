@@ -239,6 +239,16 @@ TEST(tokens_that_hold_a_breaker) {
         const bool want = memmem(piece.s, piece.n, "\n", 1) || memmem(piece.s, piece.n, ": ", 2);
         CHECK_INT(bits[id / 64] >> (id % 64) & 1, want, "token %d", id);
     }
+    uint64_t *usual;
+    CHECK_OK(qn_dry_breaks_new(&usual, tok, RIG_V, NULL, 0));
+    for (int32_t id = 0; id < RIG_V; id++) {
+        const qn_str piece = qn_tok_piece(tok, id);
+        bool want = false;
+        for (size_t i = 0; i < piece.n; i++)
+            want = want || memchr("\n:\"*", piece.s[i], 4);
+        CHECK_INT(usual[id / 64] >> (id % 64) & 1, want, "token %d, what is usual", id);
+    }
+    qn_free(usual);
     qn_tok_free(tok);
 }
 

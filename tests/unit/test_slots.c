@@ -284,9 +284,10 @@ TEST(a_queue_is_bounded_and_in_order) {
             all[i] = &q[i].j;
     }
     qn_job *too_many[] = {all[0], all[1], all[2], all[3], all[4], all[5], all[6], all[7], &q[JOBS].j};
-    CHECK_FAIL(qn_scheduler_submit(s, too_many, JOBS + 1), QN_ELIMIT, "the queue holds 6");
+    CHECK_FAIL(qn_scheduler_submit(s, too_many, JOBS + 1), QN_EINVAL, "9 answers in one request; this server takes 8");
     CHECK_INT(q[0].ended, 0, "all or none");
     CHECK_OK(qn_scheduler_submit(s, all, JOBS), "two slots and six that wait");
+    CHECK_FAIL(qn_scheduler_submit(s, too_many + JOBS, 1), QN_ELIMIT, "the queue holds 6");
     CHECK(qn_scheduler_retry_after(s) >= 1);
     wait_for(&w);
     qn_scheduler_close(s);
