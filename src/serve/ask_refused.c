@@ -16,7 +16,6 @@ static const refused table[] = {
     {"min_tokens", NOT_ABOVE_0, "a logit_bias of -100 on the tokens that end an answer, or ignore_eos, keep it going"},
     {"stop_token_ids", EMPTY, "say stop, with texts"},
     {"bad_words", EMPTY, "say logit_bias, with token ids"},
-    {"samplers", NONE, "their order is fixed; docs/SAMPLING.md says which"},
     {"top_n_sigma", NOT_ABOVE_0, "say min_p"},
     {"dynatemp_range", NOT_ABOVE_0, "say temperature"},
     {"modalities", TEXT, "this model writes text"},
