@@ -55,6 +55,87 @@ TEST(gbnf_means_what_llama_cpp_says) {
     }
 }
 
+/* ---- alternatives that begin alike are one tree ---- */
+
+static const language alternatives[] = {
+    {"root ::= \"ab\" | \"a\" | \"abc\" | \"b\" | \"ab\"", {"a", "ab", "abc", "b"}, {"", "abcc", "ac", "bb"}},
+    {"root ::= (\"ab\" | \"\" | \"a\")*", {"", "aab", "abab"}, {"b", "abb"}},
+    {"root ::= (\"a\" | \"ab\") \"c\" | \"a\" \"d\"", {"ac", "abc", "ad"}, {"abd", "a"}},
+    {"root ::= \"a\" [b] \"c\" | [a] \"bd\" | \"日本\" | [日] | [a-b] \"x\"", {"abc", "abd", "日本", "日", "ax", "bx"},
+     {"ab", "本", "abx"}},
+    {"root ::= \"x\" n \"1\" | \"x\" n \"2\" | \"x\" | n\nn ::= [0-9]+ \",\" n | \";\"", {"x1,;1", "x;2", "x", "3,;"},
+     {"x;", "x1;1", "1"}},
+    {"root ::= \"a\" [0-9]* \"b\" | \"a\" [0-9]+ \"b\" | \"a\" [0-9]* \"c\"", {"ab", "a1b", "ac", "a22c"}, {"a", "1b"}},
+    {"root ::= never \"a\" | never \"b\" | \"a\" | never\nnever ::= \"a\" never", {"a"}, {"", "aa"}},
+    {"root ::= \"a\" never | \"b\" never | \"ac\"\nnever ::= \"a\" never", {"ac"}, {"a", "b", "aa"}},
+};
+
+TEST(alternatives_that_begin_alike) {
+    for (size_t i = 0; i < QN_LEN(alternatives); i++) {
+        rig r;
+        qn_buf text = {0};
+        rig_gbnf(&r, alternatives[i].grammar);
+        check_language(&r, &alternatives[i]);
+        for (uint64_t seed = 0; seed < 3; seed++)
+            rig_walk(&r, seed, 12, true, alternatives[i].grammar, &text);
+        qn_buf_drop(&text);
+        rig_drop(&r);
+    }
+}
+
+/* A rule of its own for each, which is used once and begins as all do; words that hold all that lies in front of them
+ * within; and rules that need one another. */
+TEST(many_alternatives_are_one_way) {
+    rig r;
+    qn_buf b = {0};
+    CHECK_OK(qn_buf_puts(&b, "root ::= \"-\"? (r0"));
+    for (int i = 1; i < 6000; i++)
+        CHECK_OK(qn_buf_printf(&b, " | r%d", i));
+    CHECK_OK(qn_buf_puts(&b, ")\nn ::= [a-z]+ | \"(\" root \")\"\n"));
+    for (int i = 0; i < 6000; i++)
+        CHECK_OK(qn_buf_printf(&b, "r%d ::= \"<\" n \":%d\" n\n", i, i));
+    rig_gbnf(&r, b.s);
+    rig_check(&r, "<ab:0x", true, "rules");
+    rig_check(&r, "-<(<x:5999y):5998(-<z:17(<x:1y))", true, "rules");
+    rig_check(&r, "<ab:6000x", false, "rules");
+    rig_check(&r, "<ab:59990x", false, "rules");
+    CHECK(qn_masks_stats_get(r.masks).bytes < 4 << 20, "%lld bytes", (long long)qn_masks_stats_get(r.masks).bytes);
+    rig_drop(&r);
+    qn_buf_clear(&b);
+    CHECK_OK(qn_buf_puts(&b, "root ::= \"\""));
+    for (int i = 1; i < 1200; i++) {                    /* they part 1200 times one behind the other */
+        CHECK_OK(qn_buf_puts(&b, " | \""));
+        for (int k = 0; k < i; k++)
+            CHECK_OK(qn_buf_puts(&b, "a"));
+        CHECK_OK(qn_buf_puts(&b, "\""));
+    }
+    rig_gbnf(&r, b.s);
+    qn_buf_clear(&b);
+    for (int i = 0; i <= 1200; i++) {
+        if (i % 100 == 99 || i == 0 || i == 1200)
+            CHECK(rig_fits(&r, (qn_str){b.s ? b.s : "", b.n}) == (i < 1200), "%d", i);
+        CHECK_OK(qn_buf_puts(&b, "a"));
+    }
+    rig_drop(&r);
+    qn_buf_drop(&b);
+}
+
+TEST(a_pattern_of_many_words) {
+    rig r;
+    qn_syntax *g;
+    qn_buf b = {0};
+    for (int i = 0; i < 20000; i++)
+        CHECK_OK(qn_buf_printf(&b, "%sv%dé", i ? "|" : "", i));
+    CHECK_OK(qn_syntax_pattern(&g, qn_buf_view(&b), "p"));
+    rig_bind(&r, g);
+    rig_check(&r, "v19999é", true, "words");
+    rig_check(&r, "v0é", true, "words");
+    rig_check(&r, "v20000é", false, "words");
+    rig_check(&r, "v1", false, "words");
+    rig_drop(&r);
+    qn_buf_drop(&b);
+}
+
 /* ---- patterns ---- */
 
 static const language patterns[] = {
@@ -320,11 +401,11 @@ TEST(deep_wide_and_long_grammars) {
     qn_buf_clear(&b);
     CHECK_OK(qn_buf_puts(&b, "root ::= r0\n"));             /* each the next one's beginning: many places at once */
     for (int i = 0; i < 30; i++)
-        CHECK_OK(qn_buf_printf(&b, "r%d ::= r%d \"x\" | r%d \"y\"\n", i, i + 1, i + 1));
+        CHECK_OK(qn_buf_printf(&b, "r%d ::= r%d+ \"x\" | r%d{1,60} \"y\"\n", i, i + 1, i + 1));
     CHECK_OK(qn_buf_puts(&b, "r30 ::= \"z\"\n"));
     CHECK_OK(qn_syntax_gbnf(&g, qn_buf_view(&b), "g"));
     qn_states s;
-    CHECK_FAIL(qn_states_init(&s, g), QN_ELIMIT, "too ambiguous");
+    CHECK_FAIL(qn_states_init(&s, g), QN_ELIMIT, "g: the grammar is too ambiguous");
     qn_syntax_free(g);
     qn_buf_drop(&b);
 }
@@ -343,7 +424,7 @@ TEST(what_no_token_spells_is_an_error) {
     CHECK_OK(qn_guide_init(&guide, masks));
     CHECK_OK(qn_guide_mask(&guide, &bits));
     CHECK_OK(qn_guide_take(&guide, 'a'));
-    CHECK_FAIL(qn_guide_mask(&guide, &bits), QN_EINVAL, "no token of this model can spell");
+    CHECK_FAIL(qn_guide_mask(&guide, &bits), QN_EINVAL, "g.gbnf: the grammar wants something that no token");
     qn_guide_drop(&guide);
     qn_masks_free(masks);
     qn_token_trie_free(few);

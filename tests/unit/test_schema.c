@@ -398,6 +398,37 @@ TEST(schemas_that_explode) {
     qn_buf_drop(&b);
 }
 
+/* A place in a list is a place in a tree, however long the list: neither the text nor the masks notice. */
+TEST(long_lists_are_not_ambiguous) {
+    rig r;
+    qn_buf b = {0};
+    CHECK_OK(qn_buf_puts(&b, "{\"enum\": [true"));
+    for (int i = 0; i < 20000; i++)
+        CHECK_OK(qn_buf_printf(&b, ", \"v%d\"", i));
+    CHECK_OK(qn_buf_puts(&b, "]}"));
+    rig_schema(&r, b.s);
+    rig_check(&r, "\"v19999\"", true, "enum");
+    rig_check(&r, "\"v1\"", true, "enum");
+    rig_check(&r, "true", true, "enum");
+    rig_check(&r, "\"v20000\"", false, "enum");
+    rig_drop(&r);
+    qn_buf_clear(&b);
+    CHECK_OK(qn_buf_puts(&b, "{\"anyOf\": [{\"type\": \"null\"}"));
+    for (int i = 0; i < 5000; i++)
+        CHECK_OK(qn_buf_printf(&b, ", {\"properties\": {\"id\": {\"type\": \"integer\"}, \"name\": "
+                               "{\"const\": \"k%d\"}, \"tags\": {\"enum\": [%d, null]}}, "
+                               "\"required\": [\"id\", \"name\"]}", i, i));
+    CHECK_OK(qn_buf_puts(&b, "]}"));
+    rig_schema(&r, b.s);
+    rig_check(&r, "{\"id\": 12, \"name\": \"k4999\", \"tags\": 4999}", true, "anyOf");
+    rig_check(&r, "{\n  \"id\":-1,\"name\":\"k0\"}", true, "anyOf");
+    rig_check(&r, "null", true, "anyOf");
+    rig_check(&r, "{\"id\": 12, \"name\": \"k4999\", \"tags\": 4998}", false, "anyOf");
+    rig_check(&r, "{\"id\": 12, \"name\": \"k5000\"}", false, "anyOf");
+    rig_drop(&r);
+    qn_buf_drop(&b);
+}
+
 TEST(no_memory_is_an_error_and_nothing_leaks) {
     static const char schema[] =
         "{\"properties\": {\"a\": {\"type\": \"integer\", \"minimum\": 3}, \"b\": {\"anyOf\": [{\"format\": \"date\"},"
