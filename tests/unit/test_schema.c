@@ -320,7 +320,7 @@ static const struct { const char *schema; int code; const char *says; } bad[] = 
     {"[]", QN_EFORMAT, "a schema is an object"},
     {"{\"type\": \"strin\"}", QN_EFORMAT, "s.json#/type: expected null, boolean"},
     {"{\"properties\": {\"a\": {\"not\": {\"const\": 1}}}}", QN_EUNSUPPORTED,
-     "s.json#/properties/a/not: not is understood of"},
+     "s.json#/properties/a/not: \"not\" is understood of"},
     {"{\"properties\": {\"a\": {\"$id\": \"x\", \"items\": {\"if\": {}}}}}", QN_EUNSUPPORTED,
      "s.json: x#/items/if: the keyword \"if\""},
     {"{\"patternProperties\": {\"a\": {}, \"b\": {}}}", QN_EUNSUPPORTED, "patternProperties: is understood with one"},
