@@ -1,7 +1,9 @@
 /* tests/unit/test_guide.c — grammars: which texts fit, that masks say of each token what its bytes say, and what is
  * refused with which words. */
+/* full: WHOLE=1 */
 #include "guide_rig.h"
 
+#include "base/rng.h"
 #include "guide/states.h"
 
 /* ---- GBNF: what it means ---- */
@@ -66,6 +68,10 @@ static const language alternatives[] = {
     {"root ::= \"x\" n \"1\" | \"x\" n \"2\" | \"x\" | n\nn ::= [0-9]+ \",\" n | \";\"", {"x1,;1", "x;2", "x", "3,;"},
      {"x;", "x1;1", "1"}},
     {"root ::= \"a\" [0-9]* \"b\" | \"a\" [0-9]+ \"b\" | \"a\" [0-9]* \"c\"", {"ab", "a1b", "ac", "a22c"}, {"a", "1b"}},
+    {"root ::= \"a\" [0-9]+ \"b\" | \"a\" [0-9]* \"c\" | [0-9]{2} \"d\" | [0-9]{1,2} \"e\" | [0-8]{2} \"f\"",
+     {"a1b", "ac", "11d", "1e", "11f"}, {"ab", "1d", "91f"}},
+    {"root ::= (\"a\" | \"b\")+ \"1\" | (\"a\" | \"c\")+ \"2\" | (\"a\" \"b\")+ \"3\"",
+     {"ba1", "ca2", "abab3"}, {"ca1", "a3"}},
     {"root ::= never \"a\" | never \"b\" | \"a\" | never\nnever ::= \"a\" never", {"a"}, {"", "aa"}},
     {"root ::= \"a\" never | \"b\" never | \"ac\"\nnever ::= \"a\" never", {"ac"}, {"a", "b", "aa"}},
 };
@@ -80,6 +86,114 @@ TEST(alternatives_that_begin_alike) {
             rig_walk(&r, seed, 12, true, alternatives[i].grammar, &text);
         qn_buf_drop(&text);
         rig_drop(&r);
+    }
+}
+
+/* The texts of up to six letters a and b that an expression means, by what its parts mean; text 1 is "", 2i
+ * is text i with an a behind it, 2i + 1 with a b. */
+enum { WORDS = 128, LETTERS = 6 };
+typedef struct { bool of[WORDS]; } word_set;
+typedef struct { qn_buf *text; uint64_t seed, at; const word_set *rule; int rules; } maker;
+
+static int any_of(maker *m, int n) { return (int)(qn_rng_u64(m->seed, 1, 0, m->at++) % (uint64_t)n); }
+
+static int letters(int w) {
+    int n = 0;
+    for (; w > 1; w /= 2)
+        n++;
+    return n;
+}
+
+static word_set joined(const word_set *a, const word_set *b) {
+    word_set out = {{0}};
+    for (int i = 1; i < WORDS; i++)
+        for (int k = 1; a->of[i] && k < WORDS; k++)
+            if (b->of[k] && letters(i) + letters(k) <= LETTERS)
+                out.of[i << letters(k) | (k ^ 1 << letters(k))] = true;
+    return out;
+}
+
+static word_set either(const word_set *a, const word_set *b) {
+    word_set out = *a;
+    for (int i = 0; i < WORDS; i++)
+        out.of[i] = a->of[i] || b->of[i];
+    return out;
+}
+
+static word_set make_letters(maker *m) {
+    word_set w = {.of[1] = true};
+    CHECK_OK(qn_buf_puts(m->text, "\""));
+    for (int n = any_of(m, 4); n > 0; n--) {
+        const int c = any_of(m, 2);
+        const word_set one = {.of = {[2] = !c, [3] = c}};
+        CHECK_OK(qn_buf_puts(m->text, c ? "b" : "a"));
+        w = joined(&w, &one);
+    }
+    CHECK_OK(qn_buf_puts(m->text, "\""));
+    return w;
+}
+
+static word_set make_repeat(maker *m, const word_set *one) {
+    static const char *const sign[] = {"?", "*", "{1,2}"};
+    const word_set none = {.of[1] = true};
+    const int kind = any_of(m, 3);
+    word_set w = kind == 2 ? *one : none;
+    CHECK_OK(qn_buf_puts(m->text, sign[kind]));
+    for (int n = 0; n < (kind == 1 ? LETTERS : 1); n++) {
+        const word_set more = joined(&w, one);
+        w = either(&w, &more);
+    }
+    return w;
+}
+
+static word_set make_any(maker *m, int depth, int parts) {
+    const int kind = parts > 0 ? 0 : any_of(m, depth > 0 ? 7 : 4);
+    if (kind == 1 || kind == 2)
+        return make_letters(m);
+    if (kind == 3) {
+        const int rule = any_of(m, m->rules + 1);
+        word_set set = {.of[2] = true, .of[3] = any_of(m, 2)};
+        CHECK_OK(rule < m->rules ? qn_buf_printf(m->text, "r%d", rule)
+                                 : qn_buf_puts(m->text, set.of[3] ? "[ab]" : "[a]"));
+        return rule < m->rules ? m->rule[rule] : set;
+    }
+    CHECK_OK(qn_buf_puts(m->text, "("));
+    word_set w = make_any(m, depth - 1, 0);
+    for (int n = parts > 0 ? parts : 1 + any_of(m, 4); n > 0 && depth > 0; n--) {
+        CHECK_OK(qn_buf_puts(m->text, kind < 5 ? " | " : " "));
+        const word_set next = make_any(m, depth - 1, 0);
+        w = kind < 5 ? either(&w, &next) : joined(&w, &next);
+    }
+    CHECK_OK(qn_buf_puts(m->text, ")"));
+    return kind == 6 ? make_repeat(m, &w) : w;
+}
+
+TEST(grammars_mean_what_their_parts_mean) {
+    for (uint64_t seed = 0; seed < (qn_test_whole() ? 3000 : 150); seed++) {
+        qn_buf b = {0};
+        word_set rule[40], all;
+        const int rules = seed % 3 == 0 ? 40 : 6;           /* many plain ones, or a few made of those before them */
+        maker m = {&b, seed, 0, rule, 0};
+        for (int i = 0; i < rules; i++) {
+            CHECK_OK(qn_buf_printf(&b, "r%d ::= ", i));
+            m.rules = rules == 6 ? i : 0;
+            rule[i] = make_any(&m, 2, 0);
+            CHECK_OK(qn_buf_puts(&b, "\n"));
+        }
+        m.rules = rules;
+        CHECK_OK(qn_buf_puts(&b, "root ::= "));
+        all = make_any(&m, 3, seed % 2 ? 2 : 45);
+        rig r;
+        rig_gbnf(&r, b.s);
+        for (int w = 1; w < WORDS; w++) {
+            char text[LETTERS];
+            const int n = letters(w);
+            for (int i = 0; i < n; i++)
+                text[i] = w >> (n - 1 - i) & 1 ? 'b' : 'a';
+            CHECK(rig_fits(&r, (qn_str){text, (size_t)n}) == all.of[w], "\"%.*s\": %s", n, text, b.s);
+        }
+        rig_drop(&r);
+        qn_buf_drop(&b);
     }
 }
 
