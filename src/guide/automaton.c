@@ -6,7 +6,7 @@
 #include <string.h>
 
 #define POSITIONS_MAX (1 << 21)
-#define BRANCHES_MAX 256            /* of alternatives, one behind the other */
+#define BRANCHES_MAX 256            /* of alternatives, one behind the other or within one another */
 
 typedef struct { uint8_t lo, hi; } byte_range;
 typedef struct { byte_range b[4]; int n; } byte_seq;       /* characters of one length and one lead */
@@ -16,6 +16,7 @@ typedef struct {
     const qn_rule_tree *t;
     const char *name;
     qn_factor factor;
+    int branches;                   /* that are open */
     int32_t end;                    /* the position END, of all rules */
     int32_t *todo;                  /* [rules] those that are called and not compiled yet */
     size_t n_todo;
@@ -165,7 +166,7 @@ static int32_t compile_text(compiler *c, const qn_expr *e, int32_t next) {
 
 /* ---- alternations, as trees of what their ways begin with (factor.h) ---- */
 
-static int32_t compile_ways(compiler *c, const qn_way *w, size_t n, int32_t from, int32_t next, int depth);
+static int32_t compile_ways(compiler *c, const qn_way *w, size_t n, int32_t from, int32_t next);
 
 /* How many of the ways, which are sorted, go on with the atom of the first one. */
 static size_t go_on_alike(const qn_way *w, size_t n, int32_t at) {
@@ -176,7 +177,7 @@ static size_t go_on_alike(const qn_way *w, size_t n, int32_t at) {
 }
 
 /* Where ways part: those that go on with a byte are edges of one position, any other one stands beside it. */
-static int32_t fork_ways(compiler *c, const qn_way *w, size_t n, int32_t at, int32_t next, int depth) {
+static int32_t fork_ways(compiler *c, const qn_way *w, size_t n, int32_t at, int32_t next) {
     qn_syntax *g = c->g;
     const bool ends = w[0].n == at;
     const int32_t first = (int32_t)g->n_edges;
@@ -197,15 +198,17 @@ static int32_t fork_ways(compiler *c, const qn_way *w, size_t n, int32_t at, int
         set_split(c, split, put++, next);
     if (bytes > 0 && places > 1)
         set_split(c, split, put++, node);
+    c->branches++;
     for (size_t i = begin, alike; i < n && c->rc == 0; i += alike) {
         alike = go_on_alike(w + i, n - i, at);
         const bool byte = w[i].atom[at] < QN_ATOM_EXPR;
-        const int32_t to = compile_ways(c, w + i, alike, at + byte, next, depth + 1);
+        const int32_t to = compile_ways(c, w + i, alike, at + byte, next);
         if (c->rc == 0 && byte)
             g->edge[edge++].to = to;
         else
             set_split(c, split, put++, to);
     }
+    c->branches--;
     return split;
 }
 
@@ -213,20 +216,20 @@ static int32_t fork_ways(compiler *c, const qn_way *w, size_t n, int32_t at, int
 static int32_t compile_side_by_side(compiler *c, const qn_way *w, size_t n, int32_t from, int32_t next) {
     const int32_t split = put_split(c, (int32_t)n);
     for (size_t i = 0; i < n && c->rc == 0; i++) {
-        const int32_t to = compile_ways(c, w + i, 1, from, next, 0);
+        const int32_t to = compile_ways(c, w + i, 1, from, next);
         set_split(c, split, (int32_t)i, to);
     }
     return split;
 }
 
 /* Ways that agree up to `from`, from there on. */
-static int32_t compile_ways(compiler *c, const qn_way *w, size_t n, int32_t from, int32_t next, int depth) {
+static int32_t compile_ways(compiler *c, const qn_way *w, size_t n, int32_t from, int32_t next) {
     const qn_way *last = &w[n - 1];
     int32_t at = from;
     while (at < w[0].n && at < last->n && w[0].atom[at] == last->atom[at])      /* sorted: so all between them agree */
         at++;
     if (last->n > at)
-        next = depth < BRANCHES_MAX ? fork_ways(c, w, n, at, next, depth) : compile_side_by_side(c, w, n, at, next);
+        next = c->branches < BRANCHES_MAX ? fork_ways(c, w, n, at, next) : compile_side_by_side(c, w, n, at, next);
     while (at-- > from && c->rc == 0) {
         const int32_t atom = w[0].atom[at];
         next = atom < QN_ATOM_EXPR ? put_bytes(c, (byte_range){(uint8_t)atom, (uint8_t)atom}, next)
@@ -240,7 +243,7 @@ static int32_t compile_alt(compiler *c, int32_t alt, int32_t next) {
     int32_t at = 0;
     c->rc = qn_factor_ways(&c->factor, alt, &ways);
     if (c->rc == 0 && ways.n > 0)
-        at = compile_ways(c, ways.way, ways.n, 0, next, 0);
+        at = compile_ways(c, ways.way, ways.n, 0, next);
     qn_ways_drop(&ways);
     return at;
 }
