@@ -20,6 +20,7 @@ enum {
 typedef struct {
     const qn_rule_tree *t;
     int32_t *same;                  /* [expressions] the first one that says the same */
+    int32_t *like;                  /* [rules] the first one that says the same */
     bool *once;                     /* [rules] it is used at one place only, which is compiled only once */
 } qn_factor;
 

@@ -8,7 +8,7 @@
 
 /* ---- GBNF: what it means ---- */
 
-typedef struct { const char *grammar, *fits[6], *not[6]; } language;
+typedef struct { const char *grammar, *fits[8], *not[6]; } language;
 
 static const language gbnf[] = {
     {"root ::= \"ab\" | \"c\"", {"ab", "c"}, {"", "a", "abc", "abab"}},
@@ -72,6 +72,8 @@ static const language alternatives[] = {
      {"a1b", "ac", "11d", "1e", "11f"}, {"ab", "1d", "91f"}},
     {"root ::= (\"a\" | \"b\")+ \"1\" | (\"a\" | \"c\")+ \"2\" | (\"a\" \"b\")+ \"3\"",
      {"ba1", "ca2", "abab3"}, {"ca1", "a3"}},
+    {"root ::= (\"a\" \"b\"? \"c\") | \"a\" (\"d\" | \"e\" \"f\"?) \"c\" | \"ab\" | o\n"
+     "o ::= \"a\" (\"g\" (\"h\" | \"\"))?", {"abc", "ac", "ab", "adc", "aec", "aefc", "a"}, {"af", "abb", "agc", "dc"}},
     {"root ::= never \"a\" | never \"b\" | \"a\" | never\nnever ::= \"a\" never", {"a"}, {"", "aa"}},
     {"root ::= \"a\" never | \"b\" never | \"ac\"\nnever ::= \"a\" never", {"ac"}, {"a", "b", "aa"}},
 };

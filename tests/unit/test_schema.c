@@ -426,6 +426,21 @@ TEST(long_lists_are_not_ambiguous) {
     rig_check(&r, "{\"id\": 12, \"name\": \"k4999\", \"tags\": 4998}", false, "anyOf");
     rig_check(&r, "{\"id\": 12, \"name\": \"k5000\"}", false, "anyOf");
     rig_drop(&r);
+    qn_buf_clear(&b);
+    CHECK_OK(qn_buf_puts(&b, "{\"anyOf\": ["));          /* none of which must be there */
+    for (int i = 0; i < 5000; i++)
+        CHECK_OK(qn_buf_printf(&b, "%s{\"properties\": {\"name\": {\"const\": \"k%d\"}, "
+                               "\"id\": {\"type\": \"integer\"}, \"age\": {\"type\": \"integer\"}}}", i ? "," : "", i));
+    CHECK_OK(qn_buf_puts(&b, "]}"));
+    rig_schema(&r, b.s);
+    rig_check(&r, "{\"name\": \"k4999\", \"id\": 3, \"age\": 5}", true, "none required");
+    rig_check(&r, "{\"name\": \"k4999\" }", true, "none required");
+    rig_check(&r, "{ \"id\": 12, \"age\":1}", true, "none required");
+    rig_check(&r, "{\"age\":1}", true, "none required");
+    rig_check(&r, "{}", true, "none required");
+    rig_check(&r, "{\"age\":1,\"id\":1}", false, "none required");
+    rig_check(&r, "{\"name\": \"k5000\"}", false, "none required");
+    rig_drop(&r);
     qn_buf_drop(&b);
 }
 
