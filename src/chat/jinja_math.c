@@ -13,6 +13,11 @@ static int overflow(qn_jrun *r) {
     return qn_jprogram_fail(r->p, r->pos, QN_ELIMIT, "an integer beyond 64 bits");
 }
 
+static int too_long(qn_jrun *r) {
+    r->placed = true;
+    return qn_jprogram_fail(r->p, r->pos, QN_ELIMIT, "what is repeated would be longer than a template may make it");
+}
+
 static const char *op_text(qn_jnode_kind op) {
     static const char *const text[] = {"+", "-", "*", "/", "//", "%", "**"};
     return op >= QN_NADD && op <= QN_NPOW ? text[op - QN_NADD] : "?";
@@ -109,7 +114,7 @@ static int repeat_str(qn_jrun *r, qn_jv s, int64_t times, qn_jv *out) {
     int64_t bytes;
     qn_jsb_init(&b, &r->arena);
     if (QN_MUL_OVERFLOW((int64_t)s.u.s->n, QN_MAX(times, 0), &bytes) || (size_t)bytes > r->arena.limit)
-        return overflow(r);
+        return too_long(r);
     QN_TRY(qn_jrun_charge(r, (size_t)bytes));
     for (int64_t i = 0; i < times && s.u.s->n; i++)
         QN_TRY(qn_jsb_str(&b, s.u.s));
@@ -122,7 +127,7 @@ static int repeat_list(qn_jrun *r, qn_jv l, int64_t times, qn_jv *out) {
     size_t n = l.u.list->n, room;
     times = QN_MAX(times, 0);
     if (QN_MUL_OVERFLOW(n, (size_t)times, &room) || room > r->arena.limit / sizeof(qn_jv))
-        return overflow(r);
+        return too_long(r);
     QN_TRY(qn_jrun_charge(r, room * sizeof(qn_jv)));
     QN_TRY(qn_jv_list(&r->arena, (qn_jkind)l.kind, room, out));
     for (size_t i = 0; i < room; i++)

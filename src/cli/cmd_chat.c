@@ -15,6 +15,7 @@ static const qn_opt opts[] = {
     QN_OPT_FILE("f", "file", NULL, "say what FILE holds, print the answer and end"),
     QN_OPT_INT("n", "tokens", "-1", -1, 16777216, "stop an answer after N tokens; -1: when the context is full"),
     QN_OPTS_SAMPLING,
+    QN_OPTS_GRAMMAR,
     QN_OPT_FLAG("", "stats", "at the end, say speed and peak memory"),
     QN_OPTS_MODEL,
     QN_OPTS_SESSION,

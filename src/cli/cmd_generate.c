@@ -11,6 +11,7 @@ static const qn_opt opts[] = {
     QN_OPT_FILE("f", "file", NULL, "continue what FILE holds"),
     QN_OPT_INT("n", "tokens", "128", -1, 16777216, "stop after N tokens; -1: when the context is full"),
     QN_OPTS_SAMPLING,
+    QN_OPTS_GRAMMAR,
     QN_OPT_FLAG("", "chat", "the prompt is what a user says: apply the chat template"),
     QN_OPT_STRING("", "system", NULL, "TEXT", "with --chat: the system message"),
     QN_OPT_FLAG("", "parse-special", "special tokens spelled in the prompt are tokens, not text"),
@@ -228,6 +229,7 @@ static int prepare(job *g) {
         return qn_fail(QN_EUSAGE, "--parse-special and --chat exclude one another: a user's words stay words");
     QN_TRY(qn_cli_text_opt(c, "prompt", &g->prompt));
     QN_TRY(qn_sampling_get(c, &greedy, NULL, NULL, &g->sampling));
+    QN_TRY(qn_sampling_grammar(c, &g->sampling));
     g->sampling.o.max_new = qn_cli_int(c, "tokens");
     g->sampling.o.logprobs = qn_cli_given(c, "logprobs");
     g->sampling.o.n_top = qn_cli_int(c, "logprobs");

@@ -52,6 +52,7 @@ typedef struct {
     const char **adapter_path;          /* … and paths */
     const char **key;
     size_t keys;
+    int64_t body;
     qn_server *server;
 } service;
 
@@ -171,9 +172,6 @@ static int open_sampling(service *v) {
         qn_log(QN_LOG_INFO, "the model has no chat template; ChatML is used");
     QN_TRY(qn_sampling_get(v->c, &base, v->m.source, own ? NULL : "<|im_end|>", &v->sampling));
     v->sampling.o.max_new = qn_cli_int(v->c, "tokens");
-    if (v->sampling.grammar)
-        return qn_fail(QN_EUSAGE, "--grammar and --json-schema are a request's to ask for: its members grammar, "
-                       "json_schema and response_format");
     v->sampling.by_request = true;
     return v->m.session ? qn_sampling_bind(v->c, &v->m, &v->sampling) : 0;
 }
@@ -188,10 +186,10 @@ static int start(service *v) {
         .scales = v->m.scale, .n_adapters = v->m.n_adapters, .defaults = v->sampling.o,
         .seeded = qn_cli_given(c, "seed"), .queue = qn_cli_int(c, "queue"), .chunk = qn_cli_int(c, "chunk"),
         .connections = qn_cli_int(c, "connections"), .ping_seconds = qn_cli_float(c, "ping"),
+        .body = v->body,
     };
     o.hosts = qn_cli_list(c, "allow-host", &o.n_hosts);
     o.origins = qn_cli_list(c, "allow-origin", &o.n_origins);
-    QN_TRY(qn_cli_size(c, "max-body", 1024, &o.body));
     return qn_server_start(&v->server, &o);
 }
 
@@ -212,7 +210,29 @@ static int announce(service *v) {
     return qn_out_flush(c);
 }
 
+/* What could never fit is refused: whoever wrote it believes that it works. */
+static int check_names(const qn_cli *c) {
+    size_t n;
+    const char *const *hosts = qn_cli_list(c, "allow-host", &n);
+    for (size_t i = 0; i < n; i++)
+        if (!qn_gate_is_name(hosts[i]))
+            return qn_fail(QN_EUSAGE, "--allow-host \"%s\": expected the name of a host without a port, as in "
+                           "box.example.org", hosts[i]);
+    const char *const *origins = qn_cli_list(c, "allow-origin", &n);
+    for (size_t i = 0; i < n; i++)
+        if (!qn_gate_is_origin(origins[i]))
+            return qn_fail(QN_EUSAGE, "--allow-origin \"%s\": expected what browsers call an origin, as in "
+                           "https://example.org or http://localhost:3000, without a path; null; or * for all",
+                           origins[i]);
+    const char *alias = qn_cli_str(c, "alias");
+    if (alias && !alias[strspn(alias, " \t\r\n")])
+        return qn_fail(QN_EUSAGE, "--alias \"%s\": expected a name that requests can call the model by", alias);
+    return 0;
+}
+
 static int serve(service *v) {
+    QN_TRY(check_names(v->c));
+    QN_TRY(qn_cli_size(v->c, "max-body", 1024, &v->body));
     QN_TRY(qn_cli_given(v->c, "alias") ? qn_buf_puts(&v->name, qn_cli_str(v->c, "alias")) :
            name_of(qn_cli_arg(v->c, 0), &v->name));
     QN_TRY(gather_keys(v));
@@ -251,5 +271,7 @@ const qn_cmd qn_cmd_serve = {
     "/v1/models, /health, /metrics, and a page to chat with at /. The address goes to standard output once it\n"
     "listens. Ctrl-C or SIGTERM: no new requests, those under way are answered (--drain). Sampling where a request\n"
     "says nothing: the options here, what the model's authors recommend, else temperature 0.7 and top-p 0.95. The\n"
-    "same seed gives the same answer whatever else runs. docs/SERVING.md is the guide."
+    "same seed gives the same answer whatever else runs. What other commands have as --grammar and --json-schema is\n"
+    "a request's to ask for: its members response_format, structured_outputs, grammar, json_schema. docs/SERVING.md\n"
+    "is the guide."
 };

@@ -40,6 +40,18 @@ static qn_opt_found look_up(const qn_cli *c, const char *name, size_t n, bool br
 
 qn_opt_found qn_opt_find(const qn_cli *c, const char *name, size_t n) { return look_up(c, name, n, false); }
 
+/* Do the notes of the command speak of --NAME? */
+static bool is_noted(const qn_cli *c, const char *name) {
+    const char *at = c->cmd ? c->cmd->notes : NULL;
+    const size_t n = strlen(name);
+    while (at && (at = strstr(at, "--"))) {
+        at += 2;
+        if (strncmp(at, name, n) == 0 && !strchr("-abcdefghijklmnopqrstuvwxyz0123456789", at[n]))
+            return true;
+    }
+    return false;
+}
+
 int qn_opt_unknown(const qn_cli *c, const char *word) {
     const char *names[128];
     size_t n = 0;
@@ -53,6 +65,8 @@ int qn_opt_unknown(const qn_cli *c, const char *word) {
     memcpy(bare, word + dashes, length);
     bare[length] = '\0';
     const char *near = length > 1 ? qn_nearest(bare, names, n) : NULL;
+    if (length > 0 && is_noted(c, bare))            /* one that others have, and this command has a word about */
+        return qn_fail(QN_EUSAGE, "no option %s; the end of `quern help %s` says why", word, c->cmd->name);
     return near ? qn_fail(QN_EUSAGE, "no option %s; did you mean --%s?", word, near)
                 : qn_fail(QN_EUSAGE, "no option %s", word);
 }
@@ -261,6 +275,16 @@ const char *const *qn_cli_list(const qn_cli *c, const char *name, size_t *n) {
     return v->list;
 }
 
+/* The least in the largest unit that says it whole. */
+static int too_small(const char *name, const char *text, int64_t least) {
+    static const char *const units[] = {" bytes", "K", "M", "G"};
+    size_t unit = 0;
+    for (; unit + 1 < QN_LEN(units) && least >= 1024 && least % 1024 == 0; unit++)
+        least /= 1024;
+    return qn_fail(QN_EUSAGE, "--%s %s: at least %lld%s (a number without K, M, G or T is bytes)", name, text,
+                   (long long)least, units[unit]);
+}
+
 int qn_cli_size(const qn_cli *c, const char *name, int64_t least, int64_t *out) {
     static const char units[] = "KMGT";
     const char *text = qn_cli_str(c, name);
@@ -272,7 +296,7 @@ int qn_cli_size(const qn_cli *c, const char *name, int64_t least, int64_t *out) 
         return qn_fail(QN_EUSAGE, "--%s %s: a size is a number and K, M, G or T", name, text);
     *out <<= shift;
     if (*out < least)
-        return qn_fail(QN_EUSAGE, "--%s %s: at least %lldM", name, text, (long long)(least >> 20));
+        return too_small(name, text, least);
     return 0;
 }
 

@@ -84,15 +84,15 @@ static int contradictions(const qn_cli *c, const qn_sampler_options *o) {
     for (size_t i = 0; i < QN_LEN(cuts); i++)
         if (o->mirostat && qn_cli_given(c, cuts[i]))
             return qn_fail(QN_EUSAGE, "--mirostat stands in place of --%s: give one of them", cuts[i]);
-    if (qn_cli_given(c, "grammar") && qn_cli_given(c, "json-schema"))
-        return qn_fail(QN_EUSAGE, "--grammar and --json-schema exclude one another");
     return 0;
 }
 
-static int read_grammar(const qn_cli *c, qn_sampling *s) {
+int qn_sampling_grammar(const qn_cli *c, qn_sampling *s) {
     const bool schema = qn_cli_given(c, "json-schema");
     const char *path = qn_cli_str(c, schema ? "json-schema" : "grammar");
     qn_buf text = {0};
+    if (schema && qn_cli_given(c, "grammar"))
+        return qn_fail(QN_EUSAGE, "--grammar and --json-schema exclude one another");
     if (!path)
         return 0;
     int rc = qn_read_file(&text, path, QN_SYNTAX_TEXT_MAX);
@@ -118,7 +118,6 @@ int qn_sampling_get(qn_cli *c, const qn_sampler_options *base, const qn_source *
            o->repetition_penalty, o->frequency_penalty, o->presence_penalty, (long long)o->penalty_last,
            (unsigned long long)o->seed);
     QN_TRY(contradictions(c, o));
-    QN_TRY(read_grammar(c, s));
     return stop_strings(c, extra_stop, s);
 }
 

@@ -27,12 +27,15 @@
     QN_OPT_INT("", "dry-last", NULL, -1, 16777216, "DRY looks back on N tokens; without it on all"),                 \
     QN_OPT_LIST("", "dry-breaker", "TEXT", "DRY: nothing repeats across TEXT; else line break, colon, quote, star"), \
     QN_OPT_LIST("", "logit-bias", "ID:X", "add X to the logit of token ID; -inf forbids it"),                        \
-    QN_OPT_FILE("", "grammar", NULL, "the answer is what the GBNF grammar in FILE spells"),                          \
-    QN_OPT_FILE("", "json-schema", NULL, "the answer is JSON that the JSON Schema in FILE describes"),               \
     QN_OPT_INT("", "seed", "0", 0, QN_SEED_MAX, "seed of the draws; the same seed gives the same answer"),           \
     QN_OPT_LIST("", "stop", "TEXT", "end the answer before TEXT"),                                                   \
     QN_OPT_FLAG("", "ignore-eos", "go on after the end-of-sequence token"),                                          \
     QN_OPT_FLAG("", "special", "give out the text of special tokens too")
+
+/* Of commands that give one answer after another: a server has grammars from requests. */
+#define QN_OPTS_GRAMMAR                                                                                              \
+    QN_OPT_FILE("", "grammar", NULL, "the answer is what the GBNF grammar in FILE spells"),                          \
+    QN_OPT_FILE("", "json-schema", NULL, "the answer is JSON that the JSON Schema in FILE describes")
 
 /* {0} is empty and may be dropped; stays where it is as long as a grammar is bound. */
 typedef struct {
@@ -53,6 +56,8 @@ qn_sampler_options qn_sampling_lively(void);
  * one more stop string, or NULL. Says with --verbose what has come out. */
 int qn_sampling_get(qn_cli *c, const qn_sampler_options *base, const qn_source *source, const char *extra_stop,
                     qn_sampling *s);
+/* What QN_OPTS_GRAMMAR asked for. */
+int qn_sampling_grammar(const qn_cli *c, qn_sampling *s);
 /* What needs the vocabulary, once the session of m is open: a grammar is bound, DRY's breakers and biases are looked
  * up. QN_EUSAGE: a bias for a token that is not there. */
 int qn_sampling_bind(const qn_cli *c, const qn_opened *m, qn_sampling *s);

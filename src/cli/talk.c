@@ -14,6 +14,7 @@ int qn_talk_open(qn_talk *t, qn_cli *c, const char *path) {
     if (!t->prompter.own)
         qn_log(QN_LOG_INFO, "the model has no chat template; ChatML is used");
     QN_TRY(qn_sampling_get(c, &base, t->m.source, t->prompter.own ? NULL : "<|im_end|>", &t->sampling));
+    QN_TRY(qn_sampling_grammar(c, &t->sampling));
     t->sampling.o.max_new = qn_cli_int(c, "tokens");
     t->sampling.o.special |= t->prompter.spelled;
     t->seed = t->sampling.o.sampler.seed;

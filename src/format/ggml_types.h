@@ -10,7 +10,7 @@
 bool qn_ggml_type_block(uint32_t id, int *elements, int *bytes);
 /* What a number without block is, for messages: "removed from ggml …", "a type of ik_llama.cpp …". */
 const char *qn_ggml_type_hint(uint32_t id);
-/* What to do about weights that cannot be computed with, for messages. */
+/* What to do about weights of a GGUF that cannot be computed with, for messages. */
 const char *qn_ggml_type_advice(void);
 
 #endif

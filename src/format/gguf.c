@@ -412,7 +412,7 @@ static int open_gguf(qn_gguf **out, const char *path, const char *bytes, size_t 
     qn_gguf *g = qn_zalloc(QN_MEM_FORMAT, 1, sizeof *g);
     if (!g)
         return QN_ENOMEM;
-    QN_TRY_OUT(qn_tensor_file_init(&g->tensors, r.name));
+    QN_TRY_OUT(qn_tensor_file_init(&g->tensors, r.name, qn_ggml_type_advice()));
     QN_TRY_OUT(qn_meta_new(&g->meta, r.name));
     r.meta = g->meta;
     if (path) {

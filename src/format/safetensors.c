@@ -9,11 +9,12 @@
 #include "format/safetensors.h"
 
 #include "format/cursor.h"
-#include "format/ggml_types.h"
 #include "format/safetensors_file.h"
 #include "num/num.h"
 
 #include <string.h>
+
+#define ADVICE "convert the tensor to F32, F16 or BF16 with the tool that wrote it"
 
 /* Every type of the format; which of them are numbers for us is num/'s business. */
 static const struct { const char *name; int bits; } dtypes[] = {
@@ -52,7 +53,7 @@ static int read_dtype(reader *r, qn_tensor_info *t, int *bits) {
         return 0;
     }
     return qn_json_fail(&r->j, QN_EUNSUPPORTED, "tensor \"%.*s\": dtype \"%.*s\" is not known: %s", QN_STR_ARG(t->name),
-                        QN_STR_ARG(name), qn_ggml_type_advice());
+                        QN_STR_ARG(name), ADVICE);
 }
 
 static int read_shape(reader *r, qn_tensor_info *t) {
@@ -223,7 +224,7 @@ int qn_safetensors_new(qn_safetensors **out, const char *name) {
     qn_safetensors *st = qn_zalloc(QN_MEM_FORMAT, 1, sizeof *st);
     if (!st)
         return QN_ENOMEM;
-    QN_TRY_OUT(qn_tensor_file_init(&st->tensors, name));
+    QN_TRY_OUT(qn_tensor_file_init(&st->tensors, name, ADVICE));
     QN_TRY_OUT(qn_meta_new(&st->meta, name));
     *out = st;
     return 0;

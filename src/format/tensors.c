@@ -1,15 +1,14 @@
 /* format/tensors.c — the table of tensors behind tensors.h. */
 #include "format/tensors.h"
 
-#include "format/ggml_types.h"
 #include "num/num.h"
 
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-int qn_tensor_file_init(qn_tensor_file *f, const char *name) {
-    *f = (qn_tensor_file){0};
+int qn_tensor_file_init(qn_tensor_file *f, const char *name, const char *advice) {
+    *f = (qn_tensor_file){.advice = advice};
     f->name = qn_str_dup(QN_MEM_FORMAT, qn_str_of(name));
     return f->name ? 0 : QN_ENOMEM;
 }
@@ -111,7 +110,7 @@ int qn_tensor_need_dtype(const qn_tensor_file *f, const qn_tensor_info *t) {
     if (t->dtype >= 0)
         return 0;
     return qn_fail(QN_EUNSUPPORTED, "%s: tensor \"%.*s\" has type %s, which quern cannot compute with (it can with "
-                   "%s): %s", f->name, QN_STR_ARG(t->name), t->type, qn_dtypes_supported(), qn_ggml_type_advice());
+                   "%s): %s", f->name, QN_STR_ARG(t->name), t->type, qn_dtypes_supported(), f->advice);
 }
 
 int64_t qn_tensor_elements(const qn_tensor_info *t) {

@@ -32,6 +32,7 @@ typedef struct {
 /* One open container. Owned by the reader that filled it (qn_gguf, qn_safetensors). */
 typedef struct {
     char *name;                         /* path, for messages */
+    const char *advice;                 /* … about a type that cannot be computed with */
     qn_tensor_info *info;               /* [count], in file order */
     size_t count, cap;
     qn_strmap by_name;
@@ -56,7 +57,8 @@ int qn_tensor_check_size(const qn_tensor_file *f);
 
 /* ---- for the readers ---- */
 
-int qn_tensor_file_init(qn_tensor_file *f, const char *name);
+/* advice: what to do about a tensor of a type that cannot be computed with; a literal. */
+int qn_tensor_file_init(qn_tensor_file *f, const char *name, const char *advice);
 void qn_tensor_file_drop(qn_tensor_file *f);
 /* Maps one more file; *out is valid until the next call, its bytes until drop. */
 int qn_tensor_file_map(qn_tensor_file *f, const char *path, const qn_map_file **out);

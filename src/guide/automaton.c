@@ -1,10 +1,12 @@
 /* guide/automaton.c — expressions to positions, from the end to the beginning: what comes next is known when an
  * expression is compiled, so nothing is patched but the way back of a loop. */
 #include "guide/automaton.h"
+#include "guide/factor.h"
 
 #include <string.h>
 
 #define POSITIONS_MAX (1 << 21)
+#define BRANCHES_MAX 256            /* of alternatives, one behind the other or within one another */
 
 typedef struct { uint8_t lo, hi; } byte_range;
 typedef struct { byte_range b[4]; int n; } byte_seq;       /* characters of one length and one lead */
@@ -13,6 +15,8 @@ typedef struct {
     qn_syntax *g;
     const qn_rule_tree *t;
     const char *name;
+    qn_factor factor;
+    int branches;                   /* that are open */
     int32_t end;                    /* the position END, of all rules */
     int32_t *todo;                  /* [rules] those that are called and not compiled yet */
     size_t n_todo;
@@ -160,23 +164,91 @@ static int32_t compile_text(compiler *c, const qn_expr *e, int32_t next) {
     return next;
 }
 
-static int32_t compile_alt(compiler *c, const qn_expr *e, int32_t next) {
-    int32_t live = 0, at = 0, last = 0;
-    for (int32_t i = 0; i < e->n; i++)
-        live += c->t->expr[c->t->part[e->a + i]].lives;
-    if (live == 1)
-        for (int32_t i = 0; i < e->n; i++)
-            if (c->t->expr[c->t->part[e->a + i]].lives)
-                return compile(c, c->t->part[e->a + i], next);
-    const int32_t s = put_split(c, live);
-    for (int32_t i = 0; i < e->n && c->rc == 0; i++) {
-        if (!c->t->expr[c->t->part[e->a + i]].lives)
-            continue;
-        last = compile(c, c->t->part[e->a + i], next);
-        set_split(c, s, at++, last);
-    }
-    return s;
+/* ---- alternations, as trees of what their ways begin with (factor.h) ---- */
+
+static int32_t compile_ways(compiler *c, const qn_way *w, size_t n, int32_t from, int32_t next);
+
+/* How many of the ways, which are sorted, go on with the atom of the first one. */
+static size_t go_on_alike(const qn_way *w, size_t n, int32_t at) {
+    size_t i = 1;
+    while (i < n && w[i].atom[at] == w[0].atom[at])
+        i++;
+    return i;
 }
+
+/* Where ways part: those that go on with a byte are edges of one position, any other one stands beside it. */
+static int32_t fork_ways(compiler *c, const qn_way *w, size_t n, int32_t at, int32_t next) {
+    qn_syntax *g = c->g;
+    const bool ends = w[0].n == at;
+    const int32_t first = (int32_t)g->n_edges;
+    int32_t bytes = 0, places = ends, put = 0, edge = first;
+    size_t begin = 0;
+    while (begin < n && w[begin].n == at)
+        begin++;
+    for (size_t i = begin; i < n; i += go_on_alike(w + i, n - i, at)) {
+        const bool byte = w[i].atom[at] < QN_ATOM_EXPR;
+        places += !byte || bytes == 0;
+        bytes += byte;
+        if (byte)
+            put_edge(c, (byte_range){(uint8_t)w[i].atom[at], (uint8_t)w[i].atom[at]}, 0);
+    }
+    const int32_t node = bytes > 0 ? put_pos(c, QN_POS_BYTES, first, bytes) : 0;
+    const int32_t split = places > 1 ? put_split(c, places) : node;
+    if (ends)
+        set_split(c, split, put++, next);
+    if (bytes > 0 && places > 1)
+        set_split(c, split, put++, node);
+    c->branches++;
+    for (size_t i = begin, alike; i < n && c->rc == 0; i += alike) {
+        alike = go_on_alike(w + i, n - i, at);
+        const bool byte = w[i].atom[at] < QN_ATOM_EXPR;
+        const int32_t to = compile_ways(c, w + i, alike, at + byte, next);
+        if (c->rc == 0 && byte)
+            g->edge[edge++].to = to;
+        else
+            set_split(c, split, put++, to);
+    }
+    c->branches--;
+    return split;
+}
+
+/* Ways that branch again and again: beside one another, so that the stack of the thread does. */
+static int32_t compile_side_by_side(compiler *c, const qn_way *w, size_t n, int32_t from, int32_t next) {
+    const int32_t split = put_split(c, (int32_t)n);
+    for (size_t i = 0; i < n && c->rc == 0; i++) {
+        const int32_t to = compile_ways(c, w + i, 1, from, next);
+        set_split(c, split, (int32_t)i, to);
+    }
+    return split;
+}
+
+/* Ways that agree up to `from`, from there on. */
+static int32_t compile_ways(compiler *c, const qn_way *w, size_t n, int32_t from, int32_t next) {
+    const qn_way *last = &w[n - 1];
+    int32_t at = from;
+    while (at < w[0].n && at < last->n && w[0].atom[at] == last->atom[at])      /* sorted: so all between them agree */
+        at++;
+    if (last->n > at)
+        next = c->branches < BRANCHES_MAX ? fork_ways(c, w, n, at, next) : compile_side_by_side(c, w, n, at, next);
+    while (at-- > from && c->rc == 0) {
+        const int32_t atom = w[0].atom[at];
+        next = atom < QN_ATOM_EXPR ? put_bytes(c, (byte_range){(uint8_t)atom, (uint8_t)atom}, next)
+            : compile(c, atom - QN_ATOM_EXPR, next);
+    }
+    return next;
+}
+
+static int32_t compile_alt(compiler *c, int32_t alt, int32_t next) {
+    qn_ways ways;
+    int32_t at = 0;
+    c->rc = qn_factor_ways(&c->factor, alt, &ways);
+    if (c->rc == 0 && ways.n > 0)
+        at = compile_ways(c, ways.way, ways.n, 0, next);
+    qn_ways_drop(&ways);
+    return at;
+}
+
+/* ---- repetitions, calls ---- */
 
 static int32_t compile_star(compiler *c, int32_t what, int32_t next) {
     const int32_t s = put_split(c, 2), body = compile(c, what, s);
@@ -250,7 +322,7 @@ static int32_t compile(compiler *c, int32_t e, int32_t next) {
     switch (x->kind) {
     case QN_EXPR_TEXT: return compile_text(c, x, next);
     case QN_EXPR_CLASS: return compile_class(c, x, next);
-    case QN_EXPR_ALT: return compile_alt(c, x, next);
+    case QN_EXPR_ALT: return compile_alt(c, e, next);
     case QN_EXPR_REPEAT: return compile_repeat(c, x, next);
     case QN_EXPR_RULE: return compile_call(c, x->a, next);
     case QN_EXPR_SEQ: break;
@@ -291,6 +363,9 @@ int qn_syntax_compile(qn_syntax **out, const qn_rule_tree *t, const char *name) 
     int rc = QN_ENOMEM;
     if (!g || !c.todo)
         goto out;
+    QN_TRY_OUT(qn_factor_init(&c.factor, t));
+    g->name = qn_str_dup(QN_MEM_SESSION, qn_str_of(name));
+    QN_TRY_OUT(g->name ? 0 : QN_ENOMEM);
     g->n_rules = t->n_rules;
     g->entry = qn_alloc(QN_MEM_SESSION, t->n_rules * sizeof *g->entry);
     QN_TRY_OUT(g->entry ? 0 : QN_ENOMEM);
@@ -301,6 +376,7 @@ int qn_syntax_compile(qn_syntax **out, const qn_rule_tree *t, const char *name) 
     *out = g;
 out:
     qn_free(c.todo);
+    qn_factor_drop(&c.factor);
     if (rc < 0)
         qn_syntax_free(g);
     return rc;
@@ -309,6 +385,7 @@ out:
 void qn_syntax_free(qn_syntax *g) {
     if (!g)
         return;
+    qn_free(g->name);
     qn_free(g->pos);
     qn_free(g->edge);
     qn_free(g->split);

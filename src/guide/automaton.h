@@ -20,6 +20,7 @@ typedef struct { uint8_t lo, hi; int32_t to; } qn_byte_edge;
 typedef struct { int32_t body, next, least, most; } qn_loop;        /* most −1: without end */
 
 struct qn_syntax {
+    char *name;             /* for messages: a file, a member of a request */
     qn_pos *pos;            size_t n_pos, cap_pos;
     qn_byte_edge *edge;     size_t n_edges, cap_edges;
     int32_t *split;         size_t n_splits, cap_splits;

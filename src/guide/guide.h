@@ -4,7 +4,8 @@
  *   schema*.c ────┤► rule_tree.h .c ──► automaton.h .c ──► states.h .c ──┐                      │
  *   pattern.c ────┘  expressions        positions, byte      sets of      └──► masks.c ◄────────┘
  *   regular.c        several patterns   ranges, calls,       stacks, each      one bit for each token that may
- *   json_tree.h .c   a schema read      counted loops        made once         follow, kept by state
+ *   json_tree.h .c   a schema read      counted loops,       made once         follow, kept by state
+ *                                       factor.h .c
  *
  *     qn_syntax *g; qn_token_trie *trie; qn_masks *masks; qn_guide guide;
  *     QN_TRY(qn_syntax_schema(&g, text, "person.json", NULL));

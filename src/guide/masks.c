@@ -58,8 +58,8 @@ static int put_ids(qn_masks *m, const qn_trie_side *t, int32_t id) {
 static int check_size(qn_states *s) {
     if (qn_states_bytes(s) <= BYTES_HARD)
         return 0;
-    return s->rc = qn_fail(QN_ELIMIT, "the grammar is too ambiguous: its states take more than %u MB",
-                           BYTES_HARD >> 20);
+    return s->rc = qn_fail(QN_ELIMIT, "%s: the grammar is too ambiguous: its states take more than %u MB",
+                           s->g->name, BYTES_HARD >> 20);
 }
 
 /* Adds the tokens of nodes [from, end) to `found`, with `state` before the bytes of depth `depth`. With `exits`, notes
@@ -182,6 +182,11 @@ static int look_at_long(qn_masks *m, uint32_t state, uint64_t *bits) {
     return 0;
 }
 
+static int none_fits(const qn_masks *m) {
+    return qn_fail(QN_EINVAL, "%s: the grammar wants something that no token of this model can spell",
+                   m->states.g->name);
+}
+
 static int fill(qn_masks *m, uint32_t state, uint64_t *bits) {
     const qn_states *s = &m->states;
     memset(bits, 0, m->words * sizeof *bits);
@@ -200,7 +205,7 @@ static int fill(qn_masks *m, uint32_t state, uint64_t *bits) {
     for (size_t i = 0; i < m->words; i++)
         if (bits[i])
             return 0;
-    return qn_fail(QN_EINVAL, "the grammar wants something that no token of this model can spell");
+    return none_fits(m);
 }
 
 static int fill_first(qn_masks *m, uint32_t state, uint64_t *bits) {
@@ -212,8 +217,7 @@ static int fill_first(qn_masks *m, uint32_t state, uint64_t *bits) {
     qn_ids_clear(&m->found);
     QN_TRY(walk(m, t, 0, t->n, state, false));
     set(bits, &m->found, 0, m->found.n);
-    return m->found.n > 0 || s->accept ? 0
-        : qn_fail(QN_EINVAL, "the grammar wants something that no token of this model can spell");
+    return m->found.n > 0 || s->accept ? 0 : none_fits(m);
 }
 
 /* ---- what is kept ---- */

@@ -81,7 +81,7 @@ static int read_const(reader *r, int32_t at) { return keep_values(r, at, false);
 static int read_not(reader *r, int32_t at) {
     const qn_json_node *n = &r->s->j.node[at];
     if (n->kind != 't' && (n->kind != '{' || n->n > 0))
-        return qn_schema_fail(r->s, QN_EUNSUPPORTED, at, "not is understood of everything only, as in {\"not\": {}}");
+        return qn_schema_fail(r->s, QN_EUNSUPPORTED, at, "\"not\" is understood of everything ({} or true) only");
     r->f->never = true;
     return 0;
 }

@@ -25,9 +25,10 @@ static int fail_once(qn_states *s, int rc) {
     return rc;
 }
 
-static int too_ambiguous(void) {
-    return qn_fail(QN_ELIMIT, "the grammar is too ambiguous: the text so far can be read in more than %d ways at once",
-                   QN_ITEMS_MAX);
+static int too_ambiguous(const qn_states *s) {
+    return qn_fail(QN_ELIMIT, "%s: the grammar is too ambiguous: the text so far can be read in more than %d ways at "
+                   "once; let alternatives differ earlier, or write what they share once, in front of them",
+                   s->g->name, QN_ITEMS_MAX);
 }
 
 static uint32_t frame_hash(uint32_t below, int32_t at, int32_t count) {
@@ -194,7 +195,7 @@ static void reach(qn_states *s, int32_t pos, uint32_t stack, int32_t fresh) {
     if (s->rc < 0 || !is_new(s, r))
         return;
     if (s->n_reach >= REACH_MAX)
-        fail_once(s, too_ambiguous());
+        fail_once(s, too_ambiguous(s));
     else if (QN_GROW(QN_MEM_SESSION, s->reach, s->cap_reach, s->n_reach + 1) < 0)
         fail_once(s, QN_ENOMEM);
     else
@@ -203,7 +204,7 @@ static void reach(qn_states *s, int32_t pos, uint32_t stack, int32_t fresh) {
 
 static void find_item(qn_states *s, const struct qn_reach *r) {
     if (s->n_found >= QN_ITEMS_MAX)
-        fail_once(s, too_ambiguous());
+        fail_once(s, too_ambiguous(s));
     else if (QN_GROW(QN_MEM_SESSION, s->found, s->cap_found, s->n_found + 1) < 0)
         fail_once(s, QN_ENOMEM);
     else

@@ -48,6 +48,27 @@ bool qn_gate_is_loopback(const char *host) {
     return strcasecmp(host, "localhost") == 0;
 }
 
+/* The letters of a name: of other scripts it comes as xn--…, and _ stands in names of containers. */
+static bool is_name(const char *s, size_t n) {
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
+    return n > 0 && n < 256 && strspn(s, letters) >= n;
+}
+
+bool qn_gate_is_name(const char *host) { return is_address(host) || is_name(host, strlen(host)); }
+
+/* scheme://host, scheme://host:port, null, and * for all. */
+bool qn_gate_is_origin(const char *origin) {
+    char host[256];
+    if (strcmp(origin, "*") == 0 || strcmp(origin, "null") == 0)
+        return true;
+    const char *behind = strstr(origin, "://");
+    const size_t scheme = behind ? (size_t)(behind - origin) : 0;
+    if (scheme == 0 || strspn(origin, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.") < scheme)
+        return false;
+    return behind[strlen(behind) - 1] != ':' && qn_gate_host_is_whole(behind + 3) && host_of(behind + 3, host) &&
+           qn_gate_is_name(host);
+}
+
 bool qn_gate_host(const qn_server_options *o, const char *host) {
     char name[256];
     if (!host)

@@ -17,6 +17,9 @@ bool qn_gate_host(const qn_server_options *o, const char *host);            /* N
 /* 2: a page of another server that was allowed, which must be told so; 1: fine; 0: not allowed. */
 int qn_gate_origin(const qn_server_options *o, const char *origin, const char *host);
 bool qn_gate_key(const qn_server_options *o, const char *authorization, const char *x_api_key);
+/* Can it be a host in Host, which is a name or an address without a port? Can it be what a browser sends as Origin? */
+bool qn_gate_is_name(const char *host);
+bool qn_gate_is_origin(const char *origin);
 /* Is this an address of this machine alone? */
 bool qn_gate_is_loopback(const char *host);
 

@@ -33,6 +33,20 @@ run "$QUERN" generate "$M" -p abc --json-schema s.json -q
 code 0
 verdict "$(holds test "$(tr -d ' \n\t' <out)" = '{"id":7,"x":"u"}')" 'the only value there is'
 
+# A long list is no ambiguous one; what is ambiguous is said with its file.
+{
+    printf '{"enum": ["v0"'
+    awk 'BEGIN { for (i = 1; i < 20000; i++) printf ", \"v%d\"", i }'
+    printf ']}'
+} >long.json
+run "$QUERN" generate "$M" -p abc --json-schema long.json --temp 1 --seed 2 -q
+code 0
+verdict "$(holds grep -qxE '"v[0-9]{1,5}"' out)" 'one of 20,000 words'
+awk 'BEGIN { print "root ::= r0"; for (i = 0; i < 20; i++) printf "r%d ::= r%d+ \"x\" | r%d* \"y\"\n", i, i + 1, i + 1
+             print "r20 ::= \"z\"" }' >many.gbnf
+run "$QUERN" generate "$M" -p abc --grammar many.gbnf
+code 10; err_has 'many.gbnf: the grammar is too ambiguous'
+
 # What is wrong is said before a model is loaded.
 run "$QUERN" generate none.gguf -p abc --grammar g.gbnf --json-schema s.json
 code 2; err_has '--grammar and --json-schema exclude one another'

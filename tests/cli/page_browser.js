@@ -107,6 +107,23 @@ async function main() {
   await press("Escape", 27);
   await until("!$('facts').open");
 
+  /* What is reset holds when the dialog is done, and not when it is left. A model's name of another time is dropped. */
+  await js("state.settings = {temperature: 0.5, model: 'gone'}; save(localStorage, 'quern.settings', state.settings)");
+  await send("Page.reload");
+  await until("typeof state === 'object' && state.models.length === 1");
+  check("a name of before", await js("JSON.stringify(load(localStorage, 'quern.settings', 0))"), '{"temperature":0.5}');
+  check("the name in the head", await js("$('model-name').textContent === state.models[0].id"), true);
+  await js("openSettings(); $('settings-reset').click()");
+  check("reset", await js("$('temperature').value"), "");
+  await press("Escape", 27);
+  await until("!$('settings').open");
+  check("left as it was", await js("state.settings.temperature"), 0.5);
+  await js("openSettings()");
+  check("shown as it was", await js("$('temperature').value"), "0.5");
+  await js("$('settings-reset').click(); $('settings-save').click()");
+  await until("!$('settings').open");
+  check("reset and kept", await js("JSON.stringify([state.settings, load(localStorage, 'quern.settings', 0)])"), "[{},{}]");
+
   /* Stopped by Escape, whenever that comes. */
   await write("stop");
   await press("Escape", 27);

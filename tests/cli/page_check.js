@@ -21,6 +21,15 @@ for (const [text, want] of [
   ["", ""],
   ["one\ntwo\n\nthree", "<p>one<br>two</p><p>three</p>"],
   ["# A *b*\n## C ##", "<h1>A <em>b</em></h1><h2>C</h2>"],
+  ["Title\n=====\nA *b*\nc\n---\nd", "<h1>Title</h1><h2>A <em>b</em><br>c</h2><p>d</p>"],
+  ["a\n-\n\n=====\n\nb\n=", "<p>a<br>-</p><p>=====</p><p>b<br>=</p>"],
+  ["> a\n> ---\n\n> b\n===", "<blockquote><h2>a</h2></blockquote><blockquote><p>b<br>===</p></blockquote>"],
+  ["- a\n---\n- b\n  ---\n- c\n===", "<ul><li>a</li></ul><hr><ul><li><h2>b</h2></li><li>c<br>===</li></ul>"],
+  ["|a|\n|-|\n\nb|c\n--", '<table><thead><tr><th align="left">a</th></tr></thead><tbody></tbody></table><h2>b|c</h2>'],
+  ["\\(x^2\\) *a* \\[y_1 * z_1 * `w` [u](http://v.w)\\]*b*",
+    "<p>\\(x^2\\) <em>a</em> \\[y_1 * z_1 * `w` [u](http://v.w)\\]<em>b</em></p>"],
+  ["\\[\na_1\n= \\frac{1}{2}\\,b_1\n\\]", "<p>\\[<br>a_1<br>= \\frac{1}{2}\\,b_1<br>\\]</p>"],
+  ["\\(open \\[a\\](http://b.c/)", `<p>(open [a](${link("http://b.c/", "http://b.c/")})</p>`],
   ["#no heading", "<p>#no heading</p>"],
   ["**a *b*** ***c*** *d **e***",
     "<p><strong>a <em>b</em></strong> <strong><em>c</em></strong> <em>d <strong>e</strong></em></p>"],
@@ -72,12 +81,13 @@ for (const text of [
 
 /* Much of it: this ends, and at once. */
 for (const piece of ["*", "*a ", "_a", "[", "[a](", "![", ">", "> ", "- ", "`a``b", "|", "# ", "**a *b ~~c __d ",
-  "hhttp://", "\\", "~~", "1. "]) html(piece.repeat(5000));
+  "hhttp://", "\\", "~~", "1. ", "\\(", "\\[a\\](",
+  "\\(a\\)", "a\n==\n"]) html(piece.repeat(5000));
 html("|" .repeat(5000) + "\n" + "-|".repeat(5000));
 html(Array.from({ length: 300 }, (_, i) => " ".repeat(i) + "- x").join("\n"));
 
 /* The blocks before the last stay what they were while a text grows. */
-const long = "# A\n\ntext\n\n```c\nx\n```\n\n- a\n- b\n\nend";
+const long = "# A\n\ntext\n\nB\n==\nC\n--\n```c\nx\n```\n\n- a\n- b\n\nend";
 for (let n = 0; n <= long.length; n++) {
   const part = Markdown.blocks(long.slice(0, n)), whole = Markdown.blocks(long);
   for (let i = 0; i + 1 < part.length; i++) check("block " + i + " at " + n, part[i].raw, whole[i].raw);

@@ -17,10 +17,33 @@ printf '\n  \n# key-of-nobody\n' >"$S/keys"
 run "$QUERN" serve "$M" --port 0 --api-key-file "$S/keys"
 code 2; err_has 'holds no key'
 echo '{}' >"$S/schema.json"
-run "$QUERN" serve "$M" --port 0 --json-schema "$S/schema.json"
-code 2; err_has 'response_format'
-run "$QUERN" serve "$M" --port 0 --max-body 10
-code 2
+for option in --grammar --json-schema; do
+    run "$QUERN" serve "$M" --port 0 "$option" "$S/schema.json"
+    code 2; err_has "no option $option; the end of \`quern help serve\` says why"
+done
+run "$QUERN" help serve
+code 0; out_has 'response_format'
+out_lacks '--json-schema FILE'; out_lacks '--grammar FILE'
+run "$QUERN" serve "$S/none.gguf" --port 0 --max-body 10
+code 2; err_has '--max-body 10: at least 1K'
+for host in 'a b' '' box:8080 '*.example.org' http://box box/ é; do
+    run "$QUERN" serve "$M" --port 0 --allow-host "$host"
+    code 2; err_has "--allow-host \"$host\": expected the name of a host"
+done
+for origin in foo '' example.org https:// https://example.org/ https://a.b/c 'https://a b' https://a:99999 https://a: \
+    ://a; do
+    run "$QUERN" serve "$M" --port 0 --allow-host box.example.org --allow-origin "$origin"
+    code 2; err_has "--allow-origin \"$origin\": expected what browsers call an origin"
+done
+# These can be; what is wrong comes after them.
+run "$QUERN" serve "$S/none.gguf" --port 0 --allow-host box --allow-host ::1 --allow-host under_score.a-b.org \
+    --allow-origin '*' --allow-origin null --allow-origin http://localhost:3000 --allow-origin 'https://[::1]:8443' \
+    --allow-origin chrome-extension://abc --alias 'the model'
+code 4
+for alias in '' ' '; do
+    run "$QUERN" serve "$M" --port 0 --alias "$alias"
+    code 2; err_has "--alias \"$alias\": expected a name"
+done
 
 if command -v python3 >/dev/null 2>&1; then
     run python3 "$here/serve_http.py" "$QUERN" "$S" ${WHOLE:+whole}

@@ -1,12 +1,14 @@
 /* tests/unit/test_guide.c — grammars: which texts fit, that masks say of each token what its bytes say, and what is
  * refused with which words. */
+/* full: WHOLE=1 */
 #include "guide_rig.h"
 
+#include "base/rng.h"
 #include "guide/states.h"
 
 /* ---- GBNF: what it means ---- */
 
-typedef struct { const char *grammar, *fits[6], *not[6]; } language;
+typedef struct { const char *grammar, *fits[8], *not[6]; } language;
 
 static const language gbnf[] = {
     {"root ::= \"ab\" | \"c\"", {"ab", "c"}, {"", "a", "abc", "abab"}},
@@ -53,6 +55,201 @@ TEST(gbnf_means_what_llama_cpp_says) {
         check_language(&r, &gbnf[i]);
         rig_drop(&r);
     }
+}
+
+/* ---- alternatives that begin alike are one tree ---- */
+
+static const language alternatives[] = {
+    {"root ::= \"ab\" | \"a\" | \"abc\" | \"b\" | \"ab\"", {"a", "ab", "abc", "b"}, {"", "abcc", "ac", "bb"}},
+    {"root ::= (\"ab\" | \"\" | \"a\")*", {"", "aab", "abab"}, {"b", "abb"}},
+    {"root ::= (\"a\" | \"ab\") \"c\" | \"a\" \"d\"", {"ac", "abc", "ad"}, {"abd", "a"}},
+    {"root ::= \"a\" [b] \"c\" | [a] \"bd\" | \"日本\" | [日] | [a-b] \"x\"", {"abc", "abd", "日本", "日", "ax", "bx"},
+     {"ab", "本", "abx"}},
+    {"root ::= \"x\" n \"1\" | \"x\" n \"2\" | \"x\" | n\nn ::= [0-9]+ \",\" n | \";\"", {"x1,;1", "x;2", "x", "3,;"},
+     {"x;", "x1;1", "1"}},
+    {"root ::= \"a\" [0-9]* \"b\" | \"a\" [0-9]+ \"b\" | \"a\" [0-9]* \"c\"", {"ab", "a1b", "ac", "a22c"}, {"a", "1b"}},
+    {"root ::= \"a\" [0-9]+ \"b\" | \"a\" [0-9]* \"c\" | [0-9]{2} \"d\" | [0-9]{1,2} \"e\" | [0-8]{2} \"f\"",
+     {"a1b", "ac", "11d", "1e", "11f"}, {"ab", "1d", "91f"}},
+    {"root ::= (\"a\" | \"b\")+ \"1\" | (\"a\" | \"c\")+ \"2\" | (\"a\" \"b\")+ \"3\"",
+     {"ba1", "ca2", "abab3"}, {"ca1", "a3"}},
+    {"root ::= (\"a\" \"b\"? \"c\") | \"a\" (\"d\" | \"e\" \"f\"?) \"c\" | \"ab\" | o\n"
+     "o ::= \"a\" (\"g\" (\"h\" | \"\"))?", {"abc", "ac", "ab", "adc", "aec", "aefc", "a"}, {"af", "abb", "agc", "dc"}},
+    {"root ::= never \"a\" | never \"b\" | \"a\" | never\nnever ::= \"a\" never", {"a"}, {"", "aa"}},
+    {"root ::= \"a\" never | \"b\" never | \"ac\"\nnever ::= \"a\" never", {"ac"}, {"a", "b", "aa"}},
+};
+
+TEST(alternatives_that_begin_alike) {
+    for (size_t i = 0; i < QN_LEN(alternatives); i++) {
+        rig r;
+        qn_buf text = {0};
+        rig_gbnf(&r, alternatives[i].grammar);
+        check_language(&r, &alternatives[i]);
+        for (uint64_t seed = 0; seed < 3; seed++)
+            rig_walk(&r, seed, 12, true, alternatives[i].grammar, &text);
+        qn_buf_drop(&text);
+        rig_drop(&r);
+    }
+}
+
+/* The texts of up to six letters a and b that an expression means, by what its parts mean; text 1 is "", 2i
+ * is text i with an a behind it, 2i + 1 with a b. */
+enum { WORDS = 128, LETTERS = 6 };
+typedef struct { bool of[WORDS]; } word_set;
+typedef struct { qn_buf *text; uint64_t seed, at; const word_set *rule; int rules; } maker;
+
+static int any_of(maker *m, int n) { return (int)(qn_rng_u64(m->seed, 1, 0, m->at++) % (uint64_t)n); }
+
+static int letters(int w) {
+    int n = 0;
+    for (; w > 1; w /= 2)
+        n++;
+    return n;
+}
+
+static word_set joined(const word_set *a, const word_set *b) {
+    word_set out = {{0}};
+    for (int i = 1; i < WORDS; i++)
+        for (int k = 1; a->of[i] && k < WORDS; k++)
+            if (b->of[k] && letters(i) + letters(k) <= LETTERS)
+                out.of[i << letters(k) | (k ^ 1 << letters(k))] = true;
+    return out;
+}
+
+static word_set either(const word_set *a, const word_set *b) {
+    word_set out = *a;
+    for (int i = 0; i < WORDS; i++)
+        out.of[i] = a->of[i] || b->of[i];
+    return out;
+}
+
+static word_set make_letters(maker *m) {
+    word_set w = {.of[1] = true};
+    CHECK_OK(qn_buf_puts(m->text, "\""));
+    for (int n = any_of(m, 4); n > 0; n--) {
+        const int c = any_of(m, 2);
+        const word_set one = {.of = {[2] = !c, [3] = c}};
+        CHECK_OK(qn_buf_puts(m->text, c ? "b" : "a"));
+        w = joined(&w, &one);
+    }
+    CHECK_OK(qn_buf_puts(m->text, "\""));
+    return w;
+}
+
+static word_set make_repeat(maker *m, const word_set *one) {
+    static const char *const sign[] = {"?", "*", "{1,2}"};
+    const word_set none = {.of[1] = true};
+    const int kind = any_of(m, 3);
+    word_set w = kind == 2 ? *one : none;
+    CHECK_OK(qn_buf_puts(m->text, sign[kind]));
+    for (int n = 0; n < (kind == 1 ? LETTERS : 1); n++) {
+        const word_set more = joined(&w, one);
+        w = either(&w, &more);
+    }
+    return w;
+}
+
+static word_set make_any(maker *m, int depth, int parts) {
+    const int kind = parts > 0 ? 0 : any_of(m, depth > 0 ? 7 : 4);
+    if (kind == 1 || kind == 2)
+        return make_letters(m);
+    if (kind == 3) {
+        const int rule = any_of(m, m->rules + 1);
+        word_set set = {.of[2] = true, .of[3] = any_of(m, 2)};
+        CHECK_OK(rule < m->rules ? qn_buf_printf(m->text, "r%d", rule)
+                                 : qn_buf_puts(m->text, set.of[3] ? "[ab]" : "[a]"));
+        return rule < m->rules ? m->rule[rule] : set;
+    }
+    CHECK_OK(qn_buf_puts(m->text, "("));
+    word_set w = make_any(m, depth - 1, 0);
+    for (int n = parts > 0 ? parts : 1 + any_of(m, 4); n > 0 && depth > 0; n--) {
+        CHECK_OK(qn_buf_puts(m->text, kind < 5 ? " | " : " "));
+        const word_set next = make_any(m, depth - 1, 0);
+        w = kind < 5 ? either(&w, &next) : joined(&w, &next);
+    }
+    CHECK_OK(qn_buf_puts(m->text, ")"));
+    return kind == 6 ? make_repeat(m, &w) : w;
+}
+
+TEST(grammars_mean_what_their_parts_mean) {
+    for (uint64_t seed = 0; seed < (qn_test_whole() ? 3000 : 150); seed++) {
+        qn_buf b = {0};
+        word_set rule[40], all;
+        const int rules = seed % 3 == 0 ? 40 : 6;           /* many plain ones, or a few made of those before them */
+        maker m = {&b, seed, 0, rule, 0};
+        for (int i = 0; i < rules; i++) {
+            CHECK_OK(qn_buf_printf(&b, "r%d ::= ", i));
+            m.rules = rules == 6 ? i : 0;
+            rule[i] = make_any(&m, 2, 0);
+            CHECK_OK(qn_buf_puts(&b, "\n"));
+        }
+        m.rules = rules;
+        CHECK_OK(qn_buf_puts(&b, "root ::= "));
+        all = make_any(&m, 3, seed % 2 ? 2 : 45);
+        rig r;
+        rig_gbnf(&r, b.s);
+        for (int w = 1; w < WORDS; w++) {
+            char text[LETTERS];
+            const int n = letters(w);
+            for (int i = 0; i < n; i++)
+                text[i] = w >> (n - 1 - i) & 1 ? 'b' : 'a';
+            CHECK(rig_fits(&r, (qn_str){text, (size_t)n}) == all.of[w], "\"%.*s\": %s", n, text, b.s);
+        }
+        rig_drop(&r);
+        qn_buf_drop(&b);
+    }
+}
+
+/* A rule of its own for each, which is used once and begins as all do; words that hold all that lies in front of them
+ * within; and rules that need one another. */
+TEST(many_alternatives_are_one_way) {
+    rig r;
+    qn_buf b = {0};
+    CHECK_OK(qn_buf_puts(&b, "root ::= \"-\"? (r0"));
+    for (int i = 1; i < 6000; i++)
+        CHECK_OK(qn_buf_printf(&b, " | r%d", i));
+    CHECK_OK(qn_buf_puts(&b, ")\nn ::= [a-z]+ | \"(\" root \")\"\n"));
+    for (int i = 0; i < 6000; i++)
+        CHECK_OK(qn_buf_printf(&b, "r%d ::= \"<\" n \":%d\" n\n", i, i));
+    rig_gbnf(&r, b.s);
+    rig_check(&r, "<ab:0x", true, "rules");
+    rig_check(&r, "-<(<x:5999y):5998(-<z:17(<x:1y))", true, "rules");
+    rig_check(&r, "<ab:6000x", false, "rules");
+    rig_check(&r, "<ab:59990x", false, "rules");
+    CHECK(qn_masks_stats_get(r.masks).bytes < 4 << 20, "%lld bytes", (long long)qn_masks_stats_get(r.masks).bytes);
+    rig_drop(&r);
+    qn_buf_clear(&b);
+    CHECK_OK(qn_buf_puts(&b, "root ::= \"\""));
+    for (int i = 1; i < 1200; i++) {                    /* they part 1200 times one behind the other */
+        CHECK_OK(qn_buf_puts(&b, " | \""));
+        for (int k = 0; k < i; k++)
+            CHECK_OK(qn_buf_puts(&b, "a"));
+        CHECK_OK(qn_buf_puts(&b, "\""));
+    }
+    rig_gbnf(&r, b.s);
+    qn_buf_clear(&b);
+    for (int i = 0; i <= 1200; i++) {
+        if (i % 100 == 99 || i == 0 || i == 1200)
+            CHECK(rig_fits(&r, (qn_str){b.s ? b.s : "", b.n}) == (i < 1200), "%d", i);
+        CHECK_OK(qn_buf_puts(&b, "a"));
+    }
+    rig_drop(&r);
+    qn_buf_drop(&b);
+}
+
+TEST(a_pattern_of_many_words) {
+    rig r;
+    qn_syntax *g;
+    qn_buf b = {0};
+    for (int i = 0; i < 20000; i++)
+        CHECK_OK(qn_buf_printf(&b, "%sv%dé", i ? "|" : "", i));
+    CHECK_OK(qn_syntax_pattern(&g, qn_buf_view(&b), "p"));
+    rig_bind(&r, g);
+    rig_check(&r, "v19999é", true, "words");
+    rig_check(&r, "v0é", true, "words");
+    rig_check(&r, "v20000é", false, "words");
+    rig_check(&r, "v1", false, "words");
+    rig_drop(&r);
+    qn_buf_drop(&b);
 }
 
 /* ---- patterns ---- */
@@ -320,11 +517,11 @@ TEST(deep_wide_and_long_grammars) {
     qn_buf_clear(&b);
     CHECK_OK(qn_buf_puts(&b, "root ::= r0\n"));             /* each the next one's beginning: many places at once */
     for (int i = 0; i < 30; i++)
-        CHECK_OK(qn_buf_printf(&b, "r%d ::= r%d \"x\" | r%d \"y\"\n", i, i + 1, i + 1));
+        CHECK_OK(qn_buf_printf(&b, "r%d ::= r%d+ \"x\" | r%d{1,60} \"y\"\n", i, i + 1, i + 1));
     CHECK_OK(qn_buf_puts(&b, "r30 ::= \"z\"\n"));
     CHECK_OK(qn_syntax_gbnf(&g, qn_buf_view(&b), "g"));
     qn_states s;
-    CHECK_FAIL(qn_states_init(&s, g), QN_ELIMIT, "too ambiguous");
+    CHECK_FAIL(qn_states_init(&s, g), QN_ELIMIT, "g: the grammar is too ambiguous");
     qn_syntax_free(g);
     qn_buf_drop(&b);
 }
@@ -343,7 +540,7 @@ TEST(what_no_token_spells_is_an_error) {
     CHECK_OK(qn_guide_init(&guide, masks));
     CHECK_OK(qn_guide_mask(&guide, &bits));
     CHECK_OK(qn_guide_take(&guide, 'a'));
-    CHECK_FAIL(qn_guide_mask(&guide, &bits), QN_EINVAL, "no token of this model can spell");
+    CHECK_FAIL(qn_guide_mask(&guide, &bits), QN_EINVAL, "g.gbnf: the grammar wants something that no token");
     qn_guide_drop(&guide);
     qn_masks_free(masks);
     qn_token_trie_free(few);

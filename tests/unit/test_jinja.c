@@ -107,6 +107,7 @@ TEST(integers_beyond_64_bits_are_an_error) {
     CHECK_FAIL(chat_say("{{ 9223372036854775807 + 1 }}", "", &out), QN_ELIMIT, "64 bits");
     CHECK_FAIL(chat_say("{{ 2 ** 64 }}", "", &out), QN_ELIMIT, "64 bits");
     CHECK_FAIL(chat_say("{{ 123456789012345678901234567890 * 2 }}", "", &out), QN_ELIMIT, "64 bits");
+    CHECK_FAIL(chat_say("{{ 'a' * 10000000000 }}", "", &out), QN_ELIMIT, "what is repeated would be longer");
     CHECK_OK(chat_say("{{ -9223372036854775807 - 1 }}", "", &out));
     CHECK_VIEW(qn_buf_view(&out.text), "-9223372036854775808");
     qn_chat_output_drop(&out);

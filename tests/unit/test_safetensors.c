@@ -24,7 +24,7 @@ static const struct { const char *header; size_t data; int err; const char *says
     {"{\"w\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4,8]}}", 8, QN_EFORMAT, "two numbers"},
     {"{\"w\":{\"dtype\":\"F4\",\"shape\":[3],\"data_offsets\":[0,1]}}", 1, QN_EFORMAT, "12 bits"},
     {"{\"w\":{\"dtype\":\"F99\",\"shape\":[1],\"data_offsets\":[0,4]}}", 4, QN_EUNSUPPORTED,
-     "\"F99\" is not known: make a Q4_K_M or Q8_0"},
+     "\"F99\" is not known: convert the tensor to F32, F16 or BF16"},
     {"{\"w\":{\"dtype\":\"U8\",\"shape\":[1,1,1,1,1,1,1,1,1],\"data_offsets\":[0,1]}}", 1, QN_EUNSUPPORTED, "8 dim"},
     {"{\"w\":{\"dtype\":\"F32\",\"shape\":[1]}}", 4, QN_EFORMAT, "expected \"dtype\", \"shape\" and"},
     {"{\"w\":{}}", 4, QN_EFORMAT, "expected \"dtype\", \"shape\" and"},
@@ -106,6 +106,7 @@ TEST(gives_tensors_and_metadata_as_written) {
     t = qn_tensor_find(f, "ids");
     CHECK_INT(t->dtype, -1);
     CHECK_FAIL(qn_tensor_need_dtype(f, t), QN_EUNSUPPORTED, "I64");
+    CHECK_FAIL(qn_tensor_need_dtype(f, t), QN_EUNSUPPORTED, "convert the tensor to F32, F16 or BF16");
     t = qn_tensor_find(f, "none");
     CHECK(t->bytes == 0 && qn_tensor_elements(t) == 0);
     t = qn_tensor_find(f, "scalar");

@@ -320,7 +320,7 @@ static const struct { const char *schema; int code; const char *says; } bad[] = 
     {"[]", QN_EFORMAT, "a schema is an object"},
     {"{\"type\": \"strin\"}", QN_EFORMAT, "s.json#/type: expected null, boolean"},
     {"{\"properties\": {\"a\": {\"not\": {\"const\": 1}}}}", QN_EUNSUPPORTED,
-     "s.json#/properties/a/not: not is understood of"},
+     "s.json#/properties/a/not: \"not\" is understood of"},
     {"{\"properties\": {\"a\": {\"$id\": \"x\", \"items\": {\"if\": {}}}}}", QN_EUNSUPPORTED,
      "s.json: x#/items/if: the keyword \"if\""},
     {"{\"patternProperties\": {\"a\": {}, \"b\": {}}}", QN_EUNSUPPORTED, "patternProperties: is understood with one"},
@@ -395,6 +395,52 @@ TEST(schemas_that_explode) {
     for (int i = 0; i < 100; i++)
         CHECK_OK(qn_buf_puts(&b, "{\"items\": "));
     CHECK_FAIL(qn_syntax_schema(&g, qn_buf_view(&b), "s", NULL), QN_ELIMIT, "");
+    qn_buf_drop(&b);
+}
+
+/* A place in a list is a place in a tree, however long the list: neither the text nor the masks notice. */
+TEST(long_lists_are_not_ambiguous) {
+    rig r;
+    qn_buf b = {0};
+    CHECK_OK(qn_buf_puts(&b, "{\"enum\": [true"));
+    for (int i = 0; i < 20000; i++)
+        CHECK_OK(qn_buf_printf(&b, ", \"v%d\"", i));
+    CHECK_OK(qn_buf_puts(&b, "]}"));
+    rig_schema(&r, b.s);
+    rig_check(&r, "\"v19999\"", true, "enum");
+    rig_check(&r, "\"v1\"", true, "enum");
+    rig_check(&r, "true", true, "enum");
+    rig_check(&r, "\"v20000\"", false, "enum");
+    rig_drop(&r);
+    qn_buf_clear(&b);
+    CHECK_OK(qn_buf_puts(&b, "{\"anyOf\": [{\"type\": \"null\"}"));
+    for (int i = 0; i < 5000; i++)
+        CHECK_OK(qn_buf_printf(&b, ", {\"properties\": {\"id\": {\"type\": \"integer\"}, \"name\": "
+                               "{\"const\": \"k%d\"}, \"tags\": {\"enum\": [%d, null]}}, "
+                               "\"required\": [\"id\", \"name\"]}", i, i));
+    CHECK_OK(qn_buf_puts(&b, "]}"));
+    rig_schema(&r, b.s);
+    rig_check(&r, "{\"id\": 12, \"name\": \"k4999\", \"tags\": 4999}", true, "anyOf");
+    rig_check(&r, "{\n  \"id\":-1,\"name\":\"k0\"}", true, "anyOf");
+    rig_check(&r, "null", true, "anyOf");
+    rig_check(&r, "{\"id\": 12, \"name\": \"k4999\", \"tags\": 4998}", false, "anyOf");
+    rig_check(&r, "{\"id\": 12, \"name\": \"k5000\"}", false, "anyOf");
+    rig_drop(&r);
+    qn_buf_clear(&b);
+    CHECK_OK(qn_buf_puts(&b, "{\"anyOf\": ["));          /* none of which must be there */
+    for (int i = 0; i < 5000; i++)
+        CHECK_OK(qn_buf_printf(&b, "%s{\"properties\": {\"name\": {\"const\": \"k%d\"}, "
+                               "\"id\": {\"type\": \"integer\"}, \"age\": {\"type\": \"integer\"}}}", i ? "," : "", i));
+    CHECK_OK(qn_buf_puts(&b, "]}"));
+    rig_schema(&r, b.s);
+    rig_check(&r, "{\"name\": \"k4999\", \"id\": 3, \"age\": 5}", true, "none required");
+    rig_check(&r, "{\"name\": \"k4999\" }", true, "none required");
+    rig_check(&r, "{ \"id\": 12, \"age\":1}", true, "none required");
+    rig_check(&r, "{\"age\":1}", true, "none required");
+    rig_check(&r, "{}", true, "none required");
+    rig_check(&r, "{\"age\":1,\"id\":1}", false, "none required");
+    rig_check(&r, "{\"name\": \"k5000\"}", false, "none required");
+    rig_drop(&r);
     qn_buf_drop(&b);
 }
 

@@ -5,8 +5,8 @@
  * No HTML is ever read: elements are made one by one and text is put into them as text, so nothing a model writes can
  * become markup of its own. Links go to http and https only; pictures are shown as links, never fetched. Nesting is
  * bounded, and looking for the end of an emphasis that has none is done once, so hostile text costs what it is long.
- * Taken: headings, lists (also nested, numbered, to-do), quotes, tables, fences, rules; code, bold, italic, struck,
- * links, bare addresses. No browser is needed for blocks() and html(): tests/cli/page.sh runs them under node. */
+ * Taken: headings, also underlined ones, lists (also nested, numbered, to-do), quotes, tables, fences, rules; code,
+ * bold, italic, struck, links, bare addresses. Formulas between \( \) and \[ \] stay as they are written. No browser is needed for blocks() and html(): tests/cli/page.sh runs them under node. */
 "use strict";
 
 const Markdown = (() => {
@@ -84,13 +84,23 @@ const Markdown = (() => {
     return null;
   }
 
+  /* \( … \) or \[ … \]: where it ends; 0: it is no formula but a bracket that is no link's. */
+  function formula(text, i, hopeless) {
+    const close = text[i + 1] === "(" ? "\\)" : "\\]";
+    const end = hopeless.has(close) ? -1 : text.indexOf(close, i + 2);
+    if (end < 0) hopeless.add(close);
+    return end < 0 || text[end + 2] === "(" ? 0 : end + 2;
+  }
+
   function inline(text, depth, noLinks) {
     const out = [], hopeless = new Set();
-    let plain = "";
+    let plain = "", until = 0;          /* until: the end of a formula, in which nothing means anything */
     const put = (n) => { if (plain) out.push(plain); plain = ""; out.push(n); };
     for (let i = 0; i < text.length;) {
       const c = text[i];
       let found = null;
+      if (c === "\\" && (text[i + 1] === "(" || text[i + 1] === "[") && i >= until) until = formula(text, i, hopeless);
+      if (i < until && c !== "\n") { plain += c; i++; continue; }
       if (c === "\\" && /[\\`*_{}\[\]()#+\-.!~|<>]/.test(text[i + 1] || "")) { plain += text[i + 1]; i += 2; continue; }
       if (c === "\n") { plain = plain.replace(/ +$/, ""); put(node("br")); i++; continue; }
       if (depth < DEPTH) {
@@ -110,10 +120,13 @@ const Markdown = (() => {
 
   const FENCE = /^ {0,3}(`{3,}|~{3,})\s*([^\s`]*)[^`]*$/;
   const HEADING = /^ {0,3}(#{1,6})\s+(.*?)\s*#*\s*$/;
+  const UNDER = /^ {0,3}(?:={2,}|-{2,})\s*$/;             /* two: a lone - begins a list, a lone = goes on with a sum */
   const RULE = /^ {0,3}(?:(?:\*\s*){3,}|(?:-\s*){3,}|(?:_\s*){3,})$/;
   const ITEM = /^( {0,3})([*+-]|\d{1,9}[.)])(\s+|$)(.*)$/;
   const DASHES = /^ {0,3}\|?\s*:?-+:?\s*(\|\s*:?-+:?\s*)*\|?\s*$/;
   const blank = (line) => /^\s*$/.test(line);
+  /* A line that goes on with what stands in a quote or an item without being in it underlines nothing there. */
+  const lazy = (line) => (UNDER.test(line) ? "    " + line : line);
 
   function cells(line) {
     const out = [];
@@ -157,7 +170,7 @@ const Markdown = (() => {
     let k = i;
     for (; k < lines.length && !blank(lines[k]); k++) {
       if (!/^ {0,3}>/.test(lines[k]) && begins(lines, k)) break;
-      inner.push(lines[k].replace(/^ {0,3}> ?/, ""));
+      inner.push(/^ {0,3}>/.test(lines[k]) ? lines[k].replace(/^ {0,3}> ?/, "") : lazy(lines[k]));
     }
     return [node("blockquote", tree(inner, depth + 1)), k];
   }
@@ -176,7 +189,7 @@ const Markdown = (() => {
       } else if (deep >= inset) inner.push(line.slice(inset));
       else if (deep >= 2 && ITEM.test(line.trimStart()) && deep > m[1].length) inner.push(line.trimStart());
       else if (begins(lines, k)) break;
-      else inner.push(line.trimStart());
+      else inner.push(lazy(line.trimStart()));
     }
     return [inner, k, loose];
   }
@@ -212,8 +225,10 @@ const Markdown = (() => {
 
   function paragraph(lines, i) {
     let k = i + 1;
-    while (k < lines.length && !blank(lines[k]) && !begins(lines, k)) k++;
-    return [node("p", inline(lines.slice(i, k).map((l) => l.replace(/^ +/, "")).join("\n"), 0)), k];
+    while (k < lines.length && !blank(lines[k]) && !UNDER.test(lines[k]) && !begins(lines, k)) k++;
+    const under = k < lines.length && UNDER.test(lines[k]);
+    const tag = !under ? "p" : lines[k].includes("=") ? "h1" : "h2";
+    return [node(tag, inline(lines.slice(i, k).map((l) => l.trimStart()).join("\n"), 0)), k + under];
   }
 
   /* One block at line i: [node, the line behind it]. */

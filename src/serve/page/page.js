@@ -182,6 +182,7 @@ function drawAround() {
 
 /* ---- talking ---- */
 
+/* A name that was kept may be another server's, or of before it was started anew: facts() drops it. */
 const chosen = () => state.settings.model || (state.models[0] || {}).id || "";
 
 /* The first call of the last answer that has no result yet. */
@@ -326,15 +327,19 @@ function stop() { if (state.busy) state.busy.abort(); }
 
 /* ---- settings, facts, export ---- */
 
-function openSettings(focus) {
-  const s = state.settings;
+/* What the dialog shows becomes what holds with its button, and not before. */
+function showSettings(s) {
   for (const name of ["system", "tools"]) $(name).value = s[name] || "";
   for (const name of NUMBERS) $(name).value = typeof s[name] === "number" ? s[name] : "";
+  $("model").value = s.model || (state.models[0] || {}).id || "";
+  $("settings-error").textContent = "";
+}
+
+function openSettings(focus) {
   $("key").value = key();
   $("model-field").hidden = state.models.length < 2;
   $("model").replaceChildren(...state.models.map((m) => make("option", { value: m.id }, m.id)));
-  $("model").value = chosen();
-  $("settings-error").textContent = "";
+  showSettings(state.settings);
   if (!$("settings").open) $("settings").showModal();
   if (focus === "tools") { $("tools").closest("details").open = true; checkTools(); }
   if (focus) $(focus).focus();
@@ -376,6 +381,10 @@ function bytes(n) {
 async function facts() {
   try {
     state.models = (await Stream.get("/v1/models", key())).data;
+    if (state.settings.model && !state.models.some((m) => m.id === state.settings.model)) {
+      delete state.settings.model;
+      save(localStorage, "quern.settings", state.settings);
+    }
     say("");
   } catch (e) { fail(e); }
   title();
@@ -440,12 +449,7 @@ function listen() {
     if (checkTools()) takeSettings();
     else e.preventDefault();
   });
-  $("settings-reset").addEventListener("click", () => {
-    state.settings = {};
-    const was = $("key").value;
-    openSettings();
-    $("key").value = was;
-  });
+  $("settings-reset").addEventListener("click", () => showSettings({}));
   $("facts-open").addEventListener("click", showFacts);
   $("log").addEventListener("scroll", watchEnd);
   $("down").addEventListener("click", () => { toEnd(); $("say").focus(); });
