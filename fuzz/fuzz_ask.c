@@ -40,11 +40,14 @@ static qn_server *server(void) {
     m.cfg.V = V;
     m.cfg.n_eos = 1;
     m.cfg.eos[0] = 256;
-    s.o = (qn_server_options){.model = &m, .adapters = adapters, .n_adapters = 2, .body = 1 << 20,
+    s.o = (qn_server_options){.model = &m, .adapters = adapters, .adapter_paths = adapters, .n_adapters = 2,
+                              .body = 1 << 20,
                               .defaults = qn_generate_options_default()};
     pthread_mutex_init(&s.lock, NULL);
     qn_assert(qn_prompter_init(&s.prompter[0], (qn_str){0}, "ChatML", NULL) >= 0);
     qn_assert(tokens() >= 0);
+    s.o.tok = tok;
+    s.messages_most = SIZE_MAX;
     atexit(drop_server);
     s.n_free = 1;
     return &s;

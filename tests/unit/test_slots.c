@@ -286,8 +286,10 @@ TEST(a_queue_is_bounded_and_in_order) {
     qn_job *too_many[] = {all[0], all[1], all[2], all[3], all[4], all[5], all[6], all[7], &q[JOBS].j};
     CHECK_FAIL(qn_scheduler_submit(s, too_many, JOBS + 1), QN_EINVAL, "9 answers in one request; this server takes 8");
     CHECK_INT(q[0].ended, 0, "all or none");
+    pthread_mutex_lock(&w.lock);                            /* nobody can end meanwhile */
     CHECK_OK(qn_scheduler_submit(s, all, JOBS), "two slots and six that wait");
     CHECK_FAIL(qn_scheduler_submit(s, too_many + JOBS, 1), QN_ELIMIT, "the queue holds 6");
+    pthread_mutex_unlock(&w.lock);
     CHECK(qn_scheduler_retry_after(s) >= 1);
     wait_for(&w);
     qn_scheduler_close(s);
