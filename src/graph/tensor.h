@@ -60,5 +60,9 @@ QN_INLINE qn_span qn_tile_span(int64_t n, int64_t size, int64_t i) {
     const int64_t b = i * size;
     return (qn_span){b, QN_MIN(b + size, n)};
 }
+/* Part i of n items in `parts` parts, as even as can be. */
+QN_INLINE qn_span qn_part_span(int64_t n, int64_t parts, int64_t i) {
+    return (qn_span){n * i / parts, n * (i + 1) / parts};
+}
 
 #endif

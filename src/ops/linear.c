@@ -87,10 +87,9 @@ static void forward(const qn_op_ctx *c, int64_t tile, void *scratch) {
     while (tile >= weight_tiles(c, i))
         tile -= weight_tiles(c, i++);
     const qn_tensor *w = &c->in[W + i], *y = &c->out[i];
-    const int64_t row_tiles = qn_tiles(x->dim[0], ROW_TILE), parts = panel_tiles(w);
+    const int64_t row_tiles = qn_tiles(x->dim[0], ROW_TILE);
     const qn_span rows = qn_tile_span(x->dim[0], ROW_TILE, tile % row_tiles);
-    const int64_t all = qn_panels(w->dim[0]), part = tile / row_tiles;
-    const qn_span panels = {all * part / parts, all * (part + 1) / parts};
+    const qn_span panels = qn_part_span(qn_panels(w->dim[0]), panel_tiles(w), tile / row_tiles);
     const size_t ldx = qn_act_row_bytes(qn_act_form_of(x->dtype), w->dim[1]);
     const size_t row_bytes = x->layout == QN_LAYOUT_ACTS ? ldx : (size_t)x->stride * c->k->real;
     qn_linear_args a = {

@@ -182,9 +182,8 @@ void qn_xent_gather(const qn_op_ctx *c, int64_t tile, void *scratch) {
 
 /* Columns of the vocabulary that are a group's. */
 static qn_span columns_of(const qn_op_ctx *c, int64_t group) {
-    const int64_t panels = qn_panels(vocabulary(c));
-    return (qn_span){panels * group / groups(c) * QN_PANEL,
-                     QN_MIN(panels * (group + 1) / groups(c) * QN_PANEL, vocabulary(c))};
+    const qn_span panels = qn_part_span(qn_panels(vocabulary(c)), groups(c), group);
+    return (qn_span){panels.begin * QN_PANEL, QN_MIN(panels.end * QN_PANEL, vocabulary(c))};
 }
 
 int64_t qn_xent_logits_tiles(const qn_op_ctx *c) { return qn_tiles(most_rows(c), BLOCK_ROWS) * groups(c); }

@@ -52,6 +52,9 @@ QN_INLINE void prefetch(const uint8_t *at, int bytes) {
         _mm_prefetch((const char *)at + i, _MM_HINT_T0);
 }
 
+/* Four bytes of a row, broadcast. */
+QN_INLINE ivec words_at(const uint8_t *x) { return ivec_set1(*(const int32_t *)(const void *)x); }
+
 enum {
     STREAM_AHEAD = 8192,             /* bytes, where each panel is used once: 200 ns at 40 GB/s */
     ROWS_OF_A_SET = 8,

@@ -48,28 +48,22 @@ static bool floats_work(void) {
     return memcmp(got, want, sizeof got) == 0;
 }
 
-/* Q8_0 with rows of one tile and three parts: any bytes will do, but their scales are 1. */
+/* Q8_0, one tile of rows, three parts: any bytes will do, but their scales are 1. */
 static bool bytes_work(void) {
-    enum { PARTS = 3, PART = 32, BLOCK_BYTES = QN_PANEL * (2 + PART), ROW_BYTES = 128 };
+    enum { PARTS = 3, K = 32 * PARTS, BLOCK_BYTES = QN_PANEL * 34, ROW_BYTES = 128 };
     uint8_t w[PARTS * BLOCK_BYTES], x[TILE_ROWS * ROW_BYTES];
-    float got[TILE_ROWS * QN_PANEL], want[TILE_ROWS * QN_PANEL];
-    const uint16_t one_f16 = 0x3c00;
-    const float one = 1;
+    float got[TILE_ROWS * QN_PANEL], want[TILE_ROWS * QN_PANEL], row[K];
+    const uint16_t one = 0x3c00;
     for (size_t i = 0; i < sizeof w; i++)
         w[i] = (uint8_t)(i * 37 >> 2);
-    for (size_t i = 0; i < sizeof x; i++)
-        x[i] = (uint8_t)(i * 59 >> 3);
     for (int i = 0; i < PARTS * QN_PANEL; i++)
-        memcpy(w + i / QN_PANEL * BLOCK_BYTES + i % QN_PANEL * 2, &one_f16, sizeof one_f16);
-    for (int i = 0; i < TILE_ROWS * PARTS; i++) {
-        uint8_t *row = x + i / PARTS * ROW_BYTES;
-        int16_t sums[2] = {0};
-        for (int k = 0; k < PART; k++)
-            sums[k / 16] = (int16_t)(sums[k / 16] + (int8_t)row[i % PARTS * PART + k]);
-        memcpy(row + PARTS * PART + i % PARTS * 4, &one, sizeof one);
-        memcpy(row + PARTS * (PART + 4) + i % PARTS * 4, sums, sizeof sums);
+        memcpy(w + i / QN_PANEL * BLOCK_BYTES + i % QN_PANEL * 2, &one, sizeof one);
+    for (int r = 0; r < TILE_ROWS; r++) {
+        for (int k = 0; k < K; k++)
+            row[k] = qn_fill_value(3, (uint64_t)(r * K + k), 1.0f);
+        qn_act_pack_q8b32_scalar(x + r * ROW_BYTES, row, K);
     }
-    qn_linear_args a = {got, QN_PANEL, x, ROW_BYTES, w, TILE_ROWS, QN_PANEL, PARTS * PART, false};
+    qn_linear_args a = {got, QN_PANEL, x, ROW_BYTES, w, TILE_ROWS, QN_PANEL, K, false};
     qn_linear_q8_0_amx(&a);
     a.y = want;
     qn_linear_q8_0_avx512vnni(&a);

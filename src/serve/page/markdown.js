@@ -6,7 +6,8 @@
  * become markup of its own. Links go to http and https only; pictures are shown as links, never fetched. Nesting is
  * bounded, and looking for the end of an emphasis that has none is done once, so hostile text costs what it is long.
  * Taken: headings, also underlined ones, lists (also nested, numbered, to-do), quotes, tables, fences, rules; code,
- * bold, italic, struck, links, bare addresses. Formulas between \( \) and \[ \] stay as they are written. No browser is needed for blocks() and html(): tests/cli/page.sh runs them under node. */
+ * bold, italic, struck, links, bare addresses. Formulas between \( \) and \[ \] stay as they are written. No browser is
+ * needed for blocks() and html(): tests/cli/page.sh runs them under node. */
 "use strict";
 
 const Markdown = (() => {

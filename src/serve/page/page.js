@@ -183,7 +183,7 @@ function drawAround() {
 /* ---- talking ---- */
 
 /* A name that was kept may be another server's, or of before it was started anew: facts() drops it. */
-const chosen = () => state.settings.model || (state.models[0] || {}).id || "";
+const chosen = (s = state.settings) => s.model || (state.models[0] || {}).id || "";
 
 /* The first call of the last answer that has no result yet. */
 function unanswered() {
@@ -331,7 +331,7 @@ function stop() { if (state.busy) state.busy.abort(); }
 function showSettings(s) {
   for (const name of ["system", "tools"]) $(name).value = s[name] || "";
   for (const name of NUMBERS) $(name).value = typeof s[name] === "number" ? s[name] : "";
-  $("model").value = s.model || (state.models[0] || {}).id || "";
+  $("model").value = chosen(s);
   $("settings-error").textContent = "";
 }
 
