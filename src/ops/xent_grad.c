@@ -4,8 +4,8 @@
  *
  *   dL/dx_t += Σ_v g_tv · W_v         weights Wᵀ           dL/dW_v += Σ_t g_tv · x_t        rows gᵀ, weights xᵀ
  *
- * Rows with a slope lie side by side and pass in chunks, a round each: logits of LOGITS_BYTES, or a block of rows.
- * The vocabulary is cut into groups, a tile each, and those into slices of 256.
+ * Rows with a slope lie side by side and pass in chunks, a round each: logits of LOGITS_BYTES or MORE_BYTES, or a block
+ * of rows. The vocabulary is cut into groups, a tile each, and those into slices of 256.
  *
  *                 chunk 0              chunk 1 …
  *   slice 0    logits → g ────── logits → g ─────── …       dW of the slice: rows ascending, from what is there
@@ -27,7 +27,7 @@
 
 enum {
     SLICE = 256, BLOCK_ROWS = 256, GATHER_ROWS = 64, SOFT_ROWS = 8,   /* the first three: whole panels; even */
-    LOGITS_BYTES = 48 << 20, MOST_ROWS = 512,                       /* of a chunk */
+    LOGITS_BYTES = 48 << 20, MORE_BYTES = 72 << 20, MOST_ROWS = 512,         /* of a chunk; where there is dW */
     DX_BYTES = 24 << 20, FEW_GROUPS = 4, MOST_GROUPS = 16           /* for the dx of all groups */
 };
 
@@ -48,9 +48,9 @@ static bool wants_w(const qn_op_ctx *c) {
     return c->din ? c->din[W].data != NULL : can;
 }
 
-/* Rows of a chunk: whole blocks. */
+/* Rows of a chunk: whole blocks. dW passes through memory once for each chunk, which has more rows for that. */
 static int64_t chunk_rows(const qn_op_ctx *c) {
-    const int64_t fit = LOGITS_BYTES / (width(c) * (int64_t)sizeof(float));
+    const int64_t fit = (wants_w(c) ? MORE_BYTES : LOGITS_BYTES) / (width(c) * (int64_t)sizeof(float));
     return QN_MAX(BLOCK_ROWS, QN_MIN(fit, MOST_ROWS) / BLOCK_ROWS * BLOCK_ROWS);
 }
 
