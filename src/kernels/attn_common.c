@@ -8,7 +8,7 @@ size_t qn_attn_scratch(int64_t rows, int64_t Dh) {
     return QN_ATTN_GROUP * (size_t)(qn_attn_row_reals(Dh) + 2 * qn_attn_pad(Dh));
 }
 
-size_t qn_attn_grad_scratch(int64_t Dh) { return QN_KEY_CHUNK * (3 * (size_t)Dh + 2 * QN_ATTN_GRAD_GROUP); }
+size_t qn_attn_grad_scratch(int64_t Dh) { return QN_KEY_CHUNK * (3 * (size_t)Dh + 4 * QN_ATTN_GRAD_GROUP); }
 
 size_t qn_kv_block_bytes(qn_dtype t, int64_t Dh) {
     if (t == QN_Q8_0)

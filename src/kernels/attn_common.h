@@ -11,6 +11,8 @@
  *
  *   kt, vt [Dh][256]   kr [256][Dh]   p, ds [QN_ATTN_GRAD_GROUP][256]
  *
+ * By dots of BF16 the former take half of it, the latter three and a half times as much: attn_grad_avx512bf16.c.
+ *
  * And what the rows for Q8_0 share. */
 #ifndef QN_KERNELS_ATTN_COMMON_H
 #define QN_KERNELS_ATTN_COMMON_H

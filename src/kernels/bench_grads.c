@@ -9,11 +9,24 @@ typedef struct {
     float *rows, *keys, *scratch;    /* q, dO, dq [TILE_ROWS,DH], lse, D; blocks, dk, dv [256,DH] */
 } bench;
 
-static void attention(bench *b, bool gathered) {
+/* Keys and values as blocks of t. */
+static void store(bench *b, qn_dtype t) {
+    const size_t block = qn_kv_block_bytes(t, DH);
+    float x[DH];
+    for (int64_t i = 0; i < DH; i++)
+        x[i] = qn_fill_value(32, (uint64_t)i, 0.01f);
+    for (int64_t j = 0; j < QN_KEY_CHUNK; j++) {
+        char *k = (char *)b->keys + (size_t)(j / QN_KEY_BLOCK) * block;
+        b->k->kv_store_k(k, t, j % QN_KEY_BLOCK, x, DH);
+        b->k->kv_store_v(k + QN_CHUNK_BLOCKS * block, t, j % QN_KEY_BLOCK, x, DH);
+    }
+}
+
+static void attention(bench *b, qn_dtype t, bool gathered) {
     int32_t lo[TILE_ROWS], hi[TILE_ROWS];
-    const size_t block = qn_kv_block_bytes(QN_F32, DH);
+    const size_t block = qn_kv_block_bytes(t, DH);
     float *q = b->rows, *lse = q + 3 * TILE_ROWS * DH, *dk = b->keys + 2 * QN_KEY_CHUNK * DH;
-    qn_attn_grad_args a = {.q = q, .dO = q + TILE_ROWS * DH, .ldq = DH, .lddo = DH, .t = QN_F32, .gathered = gathered,
+    qn_attn_grad_args a = {.q = q, .dO = q + TILE_ROWS * DH, .ldq = DH, .lddo = DH, .t = t, .gathered = gathered,
                            .lo = lo, .hi = hi, .lse = lse, .D = lse + TILE_ROWS, .dq = q + 2 * TILE_ROWS * DH,
                            .lddq = DH, .dk = dk, .dv = dk + QN_KEY_CHUNK * DH, .scratch = b->scratch,
                            .rows = TILE_ROWS, .Dh = DH, .scale = 0.125f};
@@ -29,41 +42,35 @@ static void attention(bench *b, bool gathered) {
     b->k->attn_grad(&a);
 }
 
-static void run_attention(bench *b) { attention(b, false); }
-static void run_attention_again(bench *b) { attention(b, true); }
-
-static double best_of(bench *b, void (*run)(bench *)) {
+static double best_of(bench *b, qn_dtype t, bool again) {
     const double budget = b->o->seconds > 0 ? b->o->seconds : 0.02, end = qn_now() + budget;
     double best = 1e30;
     for (int64_t runs = 0; runs < 2 || qn_now() < end; runs++) {
         const double begin = qn_now();
-        run(b);
+        attention(b, t, again);
         best = QN_MIN(best, qn_now() - begin);
     }
     return best;
 }
 
-/* Reads and writes: each operand once; what is added to, twice. */
-static const struct {
-    const char *family, *shape;
-    double operations, elements, floats;
-    void (*run)(bench *b);
-} figures[] = {
-    {"attn_grad", "96 rows x 256 keys, head of 64", 10.0 * TILE_ROWS * QN_KEY_CHUNK * DH, TILE_ROWS * DH,
-     6.0 * QN_KEY_CHUNK * DH + 4.0 * TILE_ROWS * DH, run_attention},
-    {"attn_grad", "the same, keys gathered before", 10.0 * TILE_ROWS * QN_KEY_CHUNK * DH, TILE_ROWS * DH,
-     6.0 * QN_KEY_CHUNK * DH + 4.0 * TILE_ROWS * DH, run_attention_again},
+static const struct { const char *family, *shape; qn_dtype t; bool again; } figures[] = {
+    {"attn_grad_f32", "96 rows x 256 keys, head of 64", QN_F32, false},
+    {"attn_grad_f32", "the same, keys gathered before", QN_F32, true},
+    {"attn_grad_bf16", "96 rows x 256 keys, head of 64", QN_BF16, false},
+    {"attn_grad_bf16", "the same, keys gathered before", QN_BF16, true},
 };
 
 static int level_run(bench *b) {
     for (size_t i = 0; i < QN_LEN(figures); i++) {
         qn_bench_row f = {.family = figures[i].family, .shape = figures[i].shape, .isa = b->k->isa,
-                          .elements = figures[i].elements};
+                          .elements = TILE_ROWS * DH};
         if (!qn_bench_row_wanted(b->o, f.family, f.isa, f.shape))
             continue;
-        f.seconds = best_of(b, figures[i].run);
-        f.gops = figures[i].operations / f.seconds * 1e-9;
-        f.gbytes = figures[i].floats * sizeof(float) / f.seconds * 1e-9;
+        store(b, figures[i].t);
+        f.seconds = best_of(b, figures[i].t, figures[i].again);
+        f.gops = 10.0 * TILE_ROWS * QN_KEY_CHUNK * DH / f.seconds * 1e-9;
+        f.gbytes = (4.0 * (QN_KEY_CHUNK + TILE_ROWS) * DH * sizeof(float) +      /* what is added to, twice */
+                    2.0 * (double)(QN_CHUNK_BLOCKS * qn_kv_block_bytes(figures[i].t, DH))) / f.seconds * 1e-9;
         QN_TRY(b->o->figure(b->o->arg, &f));
     }
     return 0;

@@ -150,7 +150,8 @@ typedef void qn_attn_merge_fn(qn_real *M, qn_real *L, qn_real *O, const qn_real 
  *   p_j = exp(s_j − lse)    dP_j = Σ_d dO_d v_jd    dS_j = scale·p_j·(dP_j − D)    (·(1 − tanh²) under a soft cap)
  *   dq += Σ_j dS_j k_j        dk_j += Σ_r dS_j q        dv_j += Σ_r p_j dO
  * Rounding of queries, keys, values and p passes gradients straight through. One chain per output: keys and rows
- * ascending, so rows may come in any pieces. Keys behind the last visible one of all rows are not looked at. */
+ * ascending, so rows may come in any pieces; where BF16 has dots of pairs, in pieces of even rows, and dO, p and dS are
+ * rounded. Keys behind the last visible one of all rows are not looked at; of that one's pair, the other is finite. */
 typedef struct {
     const qn_real *q, *dO;                    /* [rows, Dh]; q as the forward rounded it */
     int64_t ldq, lddo;                        /* elements between rows */
