@@ -50,26 +50,36 @@ static workspace workspace_of(float *at, int64_t Dh) {
 }
 
 QN_INLINE h16 rounded(v16 x) { return (h16)_mm512_cvtneps_pbh(x); }
-QN_INLINE __m512i woven(h16 a, h16 b) {
-    return _mm512_or_si512(_mm512_cvtepu16_epi32(a), _mm512_slli_epi32(_mm512_cvtepu16_epi32(b), 16));
+QN_INLINE v16 woven(h16 a, h16 b) {
+    return _mm512_castsi512_ps(
+        _mm512_or_si512(_mm512_cvtepu16_epi32(a), _mm512_slli_epi32(_mm512_cvtepu16_epi32(b), 16)));
+}
+QN_INLINE void pairs_store(pair *to, v16 x) { v16_store((float *)(void *)to, x); }
+
+/* n of a vector's numbers, all where there are as many. */
+QN_INLINE void halves_store(uint16_t *to, h16 x, int64_t n) {
+    if (n == LANES)
+        h16_store(to, x);
+    else
+        memcpy(to, &x, (size_t)n * sizeof *to);
 }
 
 /* Two lines of n numbers to one of pairs; b NULL: zeros stand for the second. */
 static void weave(pair *to, const uint16_t *a, const uint16_t *b, int64_t n) {
     for (int64_t i = 0; i < n; i += LANES) {
         const int64_t k = QN_MIN(n - i, LANES);
-        _mm512_mask_storeu_epi32(to + i, m16_first(k),
-                                 woven(h16_load_n(a + i, k), b ? h16_load_n(b + i, k) : _mm256_setzero_si256()));
+        v16_store_n((float *)(void *)(to + i),
+                    woven(h16_load_n(a + i, k), b ? h16_load_n(b + i, k) : _mm256_setzero_si256()), k);
     }
 }
 
 /* A line of n pairs to the two lines that it is woven of. */
 static void unweave(uint16_t *a, uint16_t *b, const pair *from, int64_t n) {
     for (int64_t i = 0; i < n; i += LANES) {
-        const m16 in = m16_first(QN_MIN(n - i, LANES));
-        const __m512i at = _mm512_maskz_loadu_epi32(in, from + i);
-        _mm512_mask_cvtepi32_storeu_epi16(a + i, in, at);
-        _mm512_mask_cvtepi32_storeu_epi16(b + i, in, _mm512_srli_epi32(at, 16));
+        const int64_t k = QN_MIN(n - i, LANES);
+        const __m512i at = _mm512_maskz_loadu_epi32(m16_first(k), from + i);
+        halves_store(a + i, _mm512_cvtepi32_epi16(at), k);
+        halves_store(b + i, _mm512_cvtepi32_epi16(_mm512_srli_epi32(at, 16)), k);
     }
 }
 
@@ -101,7 +111,7 @@ static void round_rows(uint16_t *to, pair *two, const float *from, int64_t ld, i
     for (int64_t r = 0; r < rows; r++)
         for (int64_t d = 0; d < Dh; d += LANES) {
             const int64_t n = QN_MIN(Dh - d, LANES);
-            _mm256_mask_storeu_epi16(to + r * Dh + d, m16_first(n), rounded(v16_load_n(from + r * ld + d, n)));
+            halves_store(to + r * Dh + d, rounded(v16_load_n(from + r * ld + d, n)), n);
         }
     for (int64_t r = 0; r < rows; r += 2)
         weave(two + r / 2 * Dh, to + r * Dh, r + 1 < rows ? to + (r + 1) * Dh : NULL, Dh);
@@ -119,8 +129,8 @@ static void slopes(const qn_attn_grad_args *a, const workspace *w, int64_t r0, i
             ds[i] = rounded(slope);
             h16_store(w->ds + at, ds[i]);
         }
-        _mm512_storeu_si512(w->p2 + r / 2 * C + j, woven(p[0], p[1]));
-        _mm512_storeu_si512(w->ds2 + r / 2 * C + j, woven(ds[0], ds[1]));
+        pairs_store(w->p2 + r / 2 * C + j, woven(p[0], p[1]));
+        pairs_store(w->ds2 + r / 2 * C + j, woven(ds[0], ds[1]));
     }
 }
 
