@@ -15,4 +15,17 @@ code 0; out_is 'The capital of France is Paris.'; err_has 'prompt 37 tokens'; er
 run "$QUERN" chat "$model" --weights f32 --temp 0 -p 'What is the capital of France?'
 code 0; out_is 'The capital of France is Paris.'
 
+# Memory: never above 1.15 × the file, keys and values, and 64 MB (sanitizers take their own).
+number() { sed -n "s/.*\"$1\": \([0-9][0-9]*\).*/\1/p" "$scratch/out" | head -1; }
+for dtype in as-is q8_0 bf16; do
+    file=$model
+    [ $dtype = as-is ] || { file=$S/$dtype.gguf; run "$QUERN" convert "$model" "$file" --dtype $dtype; code 0; }
+    size=$(($(wc -c <"$file")))
+    run "$QUERN" bench "$file" --prompt 64 --gen 4 --repeat 1 --json
+    code 0
+    most=$((size * 115 / 100 + $(number kv) + 64000000))
+    grep -q -e __asan_init -e __tsan_init "$QUERN" ||
+        verdict "$(holds test "$(number peak)" -le $most)" "$dtype: at most $most bytes"
+done
+
 done_testing
