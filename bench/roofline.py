@@ -16,7 +16,8 @@ import statistics
 import subprocess
 import sys
 
-REGIMES = ["decode 64", "decode 64 × 8", "prefill 32", "prefill 512"]      # the same weights for 1, 8, 32, 512 tokens
+# The same weights for 1, 8, 32, 32 (with keys of 32 sequences) and 512 tokens.
+REGIMES = ["decode 64", "decode 64 × 8", "decode 64 × 32", "prefill 32", "prefill 512"]
 
 
 def options():
@@ -51,10 +52,28 @@ def roofs(peak, places):
         yield from ((f"limit, {name}", at, min(most, at * peak["memory_gbytes"])) for at in span)
 
 
+def read(o):
+    """What was measured, and which formats of it are wanted."""
+    try:
+        result = json.loads(o.json.read_text(encoding="utf-8"))
+        held = list(result["formats"])
+    except OSError as e:
+        sys.exit(f"roofline.py: {o.json}: {e.strerror}; compare/inference.py writes it")
+    except (ValueError, KeyError, TypeError):
+        sys.exit(f"roofline.py: {o.json} is not what compare/inference.py writes")
+    formats = o.formats.split(",") if o.formats else held
+    for name in formats:
+        if name not in held:
+            sys.exit(f"roofline.py: {o.json} holds no '{name}', but {', '.join(held)}")
+    return result, formats
+
+
 def main():
     o = options()
-    result = json.loads(o.json.read_text(encoding="utf-8"))
-    found = list(points(result, o.formats.split(",") if o.formats else result["formats"]))
+    if o.figure and not o.tool.is_file():
+        sys.exit(f"roofline.py: --tool {o.tool}: no such file; `make` builds build/release/figure")
+    result, formats = read(o)
+    found = list(points(result, formats))
     if not found:
         sys.exit(f"roofline.py: {o.json} holds none of {', '.join(REGIMES)}")
     peak = result["machine"]["peak"]

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Vectors of texts, beside PyTorch: sentences of about thirty tokens, quern and PyTorch in turn, in one run.
 
-    python3 bench/compare/embed.py MODEL_DIR TEXT [--quern build/release/quern] [--weights f32|bf16] [--rounds 3]
+    python3 bench/compare/embed.py MODEL_DIR TEXT [--quern build/release/quern] [--weights f32|bf16] [--rounds 5]
 
 TEXT is any prose; 256 sentences are cut out of it. PyTorch (transformers, SDPA, in one process that stays) takes the
 best of several batch sizes, padding to the longest of a batch; its tokenizer's time is left in, as quern's is. quern
@@ -16,7 +16,8 @@ import subprocess
 import sys
 import tempfile
 
-from common import fail, machine
+import common
+from common import fail
 
 SENTENCES, COPIES = 256, 8
 
@@ -50,7 +51,7 @@ for line in sys.stdin:
 
 
 def sentences_of(text):
-    words = pathlib.Path(text).read_text(encoding="utf-8", errors="ignore").split()
+    words = text.read_text(encoding="utf-8", errors="ignore").split()
     if len(words) < 22 * SENTENCES:
         fail(f"{text}: {22 * SENTENCES} words are needed")
     return [" ".join(words[22 * i:22 * i + 22]) for i in range(SENTENCES)]
@@ -67,36 +68,47 @@ def run_quern(args, lines):
                                                        done.stdout.splitlines()[:SENTENCES]]
 
 
+def answered(peer):
+    """The next line of the peer, whose own last words are on stderr."""
+    line = peer.stdout.readline()
+    return json.loads(line) if line else fail("PyTorch's side ended")
+
+
 def main():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("model")
-    p.add_argument("text")
+    p.add_argument("text", type=pathlib.Path)
     p.add_argument("--quern", default="build/release/quern")
+    p.add_argument("--python", default=common.peers(), help="an interpreter that has torch and transformers")
     p.add_argument("--weights", choices=["f32", "bf16"], default="f32")
-    p.add_argument("--rounds", type=int, default=3)
+    p.add_argument("--rounds", type=common.count, default=common.TURNS)
     p.add_argument("--threads", type=int, default=2)
     args = p.parse_args()
+    common.files(args, "quern", "text")
+    common.modules(args.python, "torch", "transformers")
+    described = common.machine(args.quern, args.threads)
     sentences, ours, theirs, batch = sentences_of(args.text), [], [], None
     with tempfile.TemporaryDirectory() as folder:
         lines, listed = pathlib.Path(folder, "lines.txt"), pathlib.Path(folder, "sentences.json")
         lines.write_text("".join(s + "\n" for s in sentences * COPIES), encoding="utf-8")
         listed.write_text(json.dumps(sentences), encoding="utf-8")
-        peer = subprocess.Popen([sys.executable, "-c", PEER, args.model, args.weights, listed, str(args.threads)],
+        peer = subprocess.Popen([args.python, "-c", PEER, args.model, args.weights, listed, str(args.threads)],
                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        first = json.loads(peer.stdout.readline())
+        first = answered(peer)
         vectors = None
         for _ in range(args.rounds):
             rate, vectors = run_quern(args, lines)
             ours.append(rate)
             peer.stdin.write("\n")
             peer.stdin.flush()
-            answer = json.loads(peer.stdout.readline())
+            answer = answered(peer)
             theirs.append(answer["rate"])
             batch = answer["batch"]
         peer.stdin.close()
         peer.wait()
     cosine = min(sum(a * b for a, b in zip(x, y)) for x, y in zip(vectors, first["vectors"]))
-    print(json.dumps({"machine": machine(args.quern), "sentences": SENTENCES, "tokens": first["tokens"],
+    print(common.turns(args.rounds), file=sys.stderr)
+    print(json.dumps({"machine": described, "rounds": args.rounds, "sentences": SENTENCES, "tokens": first["tokens"],
                       "weights": args.weights, "quern": ours, "pytorch": theirs, "pytorch_batch": batch,
                       "ratio": statistics.median(ours) / statistics.median(theirs), "cosine": cosine}, indent=2))
 

@@ -19,7 +19,8 @@ import check_eval  # noqa: E402
 
 def main():
     o = check_eval.options()
-    machine, reference = common.machine(o.quern), check_eval.Reference(o)
+    common.modules(sys.executable, "torch", "transformers", option="the interpreter")
+    machine, reference = common.machine(o.quern, o.threads), check_eval.Reference(o)
     seconds, counts = {}, {}
     for task, number, items in check_eval.slices(o):
         counts[task] = counts.get(task, 0) + len(items)

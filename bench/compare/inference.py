@@ -2,17 +2,20 @@
 """bench/compare/inference.py — quern beside llama.cpp and its kin, turn by turn: prefill, decoding, start-up.
 
     python3 bench/compare/inference.py --model SmolLM2-135M-Instruct.Q4_1.gguf --python VENV/bin/python
-    python3 bench/compare/inference.py --model M.gguf --peer llama.cpp=llama.cpp/build/bin --peer ik=ik/build/bin,1
+    python3 bench/compare/inference.py --model M.gguf --peer llama.cpp=llama.cpp/build/bin --peer ik=ik/build/bin
 
-Peers: llama-cpp-python of an interpreter (--python), and programs built by hand (--peer NAME=FOLDER[,FLASH]; FLASH is
-what that llama-bench calls flash attention: on, or 1). All read the same files: the published one, and others that
-`quern convert` makes of it, for speed alone. The programs alternate, so that a machine whose speed drifts treats all
-alike; each figure is the median of --repeat runs, each a process of its own with one warm-up. Flash attention is on,
-caches are each program's default. Batch: so many sequences decode together behind 128 tokens each. Start: wall time of
-a whole process that answers a one-token prompt with one token, the file being in the page cache; for llama-cpp-python
-without Python's own start. Writes a table and, with the machine and its peaks, JSON. Shares are of the limit that quern
-measures in its run: bytes over bandwidth or operations over peak, whichever takes longer."""
+Peers: llama-cpp-python of an interpreter (--python), and programs built by hand (--peer NAME=FOLDER). All read the same
+files: the published one, and others that `quern convert` makes of it, for speed alone. The programs alternate, and so
+does who goes first, so that a machine whose speed drifts treats all alike; each figure is the median of --repeat runs,
+each a process of its own with one warm-up. With every format each peer first prefills 512 tokens and decodes 32 behind
+them with flash attention and without, and where its llama-bench knows -rtr (ik_llama.cpp) with weights repacked and
+not; what was fastest it keeps. Caches are each program's default. Batch: so many sequences decode together behind 128
+tokens each. Start: wall time of a whole process that answers a one-token prompt with one token, the file being in the
+page cache; for llama-cpp-python without Python's own start. Writes a table and, after every format, JSON with the
+machine and its peaks. Shares are of the limit that quern measures in its run: bytes over bandwidth or operations over
+peak, whichever takes longer."""
 import argparse
+import itertools
 import json
 import os
 import pathlib
@@ -27,28 +30,42 @@ TESTS = {
     "decode 64": (0, 64, 0, 1),
     "decode 64 at 2048": (0, 64, 2048, 1),
     "decode 64 × 8": (0, 64, 128, 8),
+    "decode 64 × 32": (0, 64, 128, 32),
 }
 START = "start, ms"
 FORMATS = "as-published,q8_0,q4_0,f16,bf16,f32"
+KNOWN = [*FORMATS.split(","), "q4_1"]
+PROBE = (512, 32)       # tokens of a prompt, and decoded behind it: what tells a peer's better flags
 
 
 def options():
     p = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     p.add_argument("--model", type=pathlib.Path, required=True, help="a GGUF file as published")
     p.add_argument("--python", type=pathlib.Path, default=common.peers(None), help="an interpreter with llama_cpp")
-    p.add_argument("--peer", action="append", default=[], metavar="NAME=FOLDER[,FLASH]",
+    p.add_argument("--peer", action="append", default=[], metavar="NAME=FOLDER",
                    help="folder with llama-bench, llama-batched-bench, llama-completion; repeatable")
     p.add_argument("--quern", type=pathlib.Path, default=pathlib.Path("build/release/quern"))
     p.add_argument("--formats", default=FORMATS, help=f"as-published and what quern convert --dtype takes; {FORMATS}")
-    p.add_argument("--tests", help="only those whose names begin with one of these words, with commas between")
+    p.add_argument("--tests", default="", help="only those whose names begin with one of these words, with commas "
+                   "between (x is as good as ×)")
     p.add_argument("--threads", type=int, default=os.cpu_count())
-    p.add_argument("--repeat", type=int, default=5)
+    p.add_argument("--repeat", type=common.count, default=common.TURNS)
     p.add_argument("--work", type=pathlib.Path, default=pathlib.Path("build/bench"), help="folder for made files")
     p.add_argument("--json", type=pathlib.Path, help="where the result goes; default inference.json in --work")
     return p.parse_args()
 
 
-# ---- the programs: rate(path, prompt, gen, depth, batch) in tokens per second, start(path) in milliseconds ----
+def chosen(o):
+    """The names of the tests that are wanted."""
+    names, words = [*TESTS, START], o.tests.replace(" x ", " × ").replace(START, "start").split(",")
+    for word in words:
+        if not any(name.startswith(word) for name in names):
+            common.fail(f"--tests: none begins with '{word}'; known: {', '.join([*TESTS, 'start'])}")
+    return [name for name in names if name.startswith(tuple(words))]
+
+
+# ---- the programs: rate(path, prompt, gen, depth, batch) in tokens per second, start(path) in milliseconds; peers also
+# ---- have ways: what may be given to them, flags: what is, probe(path): tokens per second with those
 
 class Quern:
     name = "quern"
@@ -67,42 +84,67 @@ class Quern:
 
 
 class Programs:
-    def __init__(self, o, peer):
-        self.name, _, rest = peer.partition("=")
-        self.folder, _, self.flash = rest.partition(",")
-        self.threads = o.threads
-        if not rest:
+    """llama.cpp's, or those of its kin: ik_llama.cpp's have no -d but -gp, and -rtr, which is a word by itself behind
+    all but llama-bench."""
+
+    def __init__(self, o, peer, tests):
+        self.name, _, folder = peer.partition("=")
+        if not folder:
             common.fail(f"--peer {peer}: NAME=FOLDER is wanted")
+        self.threads, self.flags, option = o.threads, ["-fa", 1], "--peer NAME=FOLDER"
+        self.bench = common.tool(folder, "llama-bench", option=option)
+        if any(TESTS[test][3] > 1 for test in tests if test != START):
+            self.batched = common.tool(folder, "llama-batched-bench", option=option)
+        if START in tests:
+            self.answer = common.tool(folder, "llama-completion", "llama-cli", option=option)
+        words = common.run([self.bench, "--help"], errors=True)
+        self.deep = "--n-depth" in words
+        repack = [["-rtr", 0], ["-rtr", 1]] if "-rtr" in words else [[]]
+        self.ways = [["-fa", flash, *more] for flash, more in itertools.product([1, 0], repack)]
+
+    def ask(self, path, *words):
+        out = common.run([self.bench, "-m", path, *words, "-t", self.threads, "-r", 1, *self.flags, "-o", "json"])
+        return json.loads(out)[-1]["avg_ts"]
+
+    def probe(self, path):
+        return self.ask(path, "-p", 0, "-n", 0, "-pg", f"{PROBE[0]},{PROBE[1]}")
 
     def rate(self, path, prompt, gen, depth, batch):
         if batch > 1:
             return self.together(path, gen, depth, batch)
-        out = common.run([common.tool(self.folder, "llama-bench"), "-m", path, "-p", prompt, "-n", gen, "-d", depth,
-                          "-t", self.threads, "-r", 1, "-fa", self.flash or "on", "-o", "json"])
-        return json.loads(out)[0]["avg_ts"]
+        if depth and not self.deep:
+            return self.ask(path, "-p", 0, "-n", 0, "-gp", f"{depth},{gen}")
+        return self.ask(path, "-p", prompt, "-n", gen, *(["-d", depth] if depth else []))
 
     def together(self, path, gen, depth, batch):
-        out = common.run([common.tool(self.folder, "llama-batched-bench"), "-m", path, "-c", (depth + gen) * batch,
-                          "-npp", depth, "-ntg", gen, "-npl", batch, "-t", self.threads, "-fa", self.flash or "on",
-                          "--output-format", "jsonl"])
-        return json.loads([line for line in out.splitlines() if line.startswith("{")][-1])["speed_tg"]
+        """The last number but two of the last row of its table: S_TG."""
+        repack = ["-rtr"] if self.flags[2:] == ["-rtr", 1] else []
+        out = common.run([self.batched, "-m", path, "-c", (depth + gen) * batch, "-npp", depth, "-ntg", gen, "-npl",
+                          batch, "-t", self.threads, *self.flags[:2], *repack], errors=True)
+        row = [line for line in out.splitlines() if line.startswith("|") and line.count("|") > 9][-1]
+        return float(row.split("|")[-4])
 
     def start(self, path):
-        return common.wall_ms([common.tool(self.folder, "llama-completion"), "-m", path, "-p", "Hi", "-n", 1, "-t",
-                               self.threads, "-no-cnv", "--no-warmup", "--temp", 0])
+        return common.wall_ms([self.answer, "-m", path, "-p", "Hi", "-n", 1, "-t", self.threads, "-no-cnv",
+                               "--no-warmup", "--temp", 0])
 
 
 class Package:
     """llama-cpp-python: each measurement a process of the interpreter that has it."""
     name = "llama-cpp-python"
+    ways = [["--flash", 1], ["--flash", 0]]
 
     def __init__(self, o):
-        self.python, self.threads = o.python, o.threads
+        self.python, self.threads, self.flags = o.python, o.threads, self.ways[0]
+        common.modules(o.python, "llama_cpp", "numpy")
 
     def ask(self, path, *words):
         script = pathlib.Path(__file__).with_name("inference_llama.py")
-        out = common.run([self.python, script, "--model", path, "--threads", self.threads, *words])
+        out = common.run([self.python, script, "--model", path, "--threads", self.threads, *self.flags, *words])
         return json.loads(out.splitlines()[-1])
+
+    def probe(self, path):
+        return self.ask(path, "--prompt", PROBE[0], "--gen", PROBE[1])["tokens_per_second"]
 
     def rate(self, path, prompt, gen, depth, batch):
         return self.ask(path, "--prompt", prompt, "--gen", gen, "--depth", depth, "--batch", batch)["tokens_per_second"]
@@ -127,16 +169,27 @@ def converted(o):
     return paths
 
 
-def measure(o, programs, name, path):
+def settle(program, path):
+    """The peer's flags that were fastest from now on, and what each of them reached."""
+    speeds = {}
+    for program.flags in program.ways:
+        speeds[" ".join(map(str, program.flags))] = program.probe(path)
+    best = max(speeds, key=speeds.get)
+    program.flags = program.ways[list(speeds).index(best)]
+    print(f"  {program.name}: {best} of " + ", ".join(f"{way} {speed:.4g}" for way, speed in speeds.items()),
+          file=sys.stderr, flush=True)
+    return {"taken": best, "tokens_per_second": speeds}
+
+
+def measure(o, programs, tests, name, path):
     """All tests of one format, the programs in turn: {test: {program: […], "limit": […], "work": of a token}}."""
-    wanted = (o.tests or "").split(",")
-    got = {test: {"limit": []} for test in [*TESTS, START] if any(test.startswith(word) for word in wanted)}
+    got = {test: {**{program.name: [] for program in programs}, "limit": []} for test in tests}
     for i in range(o.repeat):
         print(f"{name}: run {i + 1} of {o.repeat}", file=sys.stderr)
         for test, runs in got.items():
-            for program in programs:
+            for program in programs[::-1] if i % 2 else programs:
                 value = program.start(path) if test == START else program.rate(path, *TESTS[test])
-                runs.setdefault(program.name, []).append(value)
+                runs[program.name].append(value)
                 print(f"  {test}, {program.name}: {value:.4g}", file=sys.stderr, flush=True)
             if test != START:
                 runs["limit"].append(programs[0].regime["limit"])
@@ -165,25 +218,33 @@ def summary(programs, name, got):
 
 def main():
     o = options()
-    if not o.quern.is_file() or not o.model.is_file():
-        common.fail(f"{o.quern} and {o.model} must both be there")
-    programs = [Quern(o), *(Programs(o, peer) for peer in o.peer), *([Package(o)] if o.python else [])]
+    tests = chosen(o)
+    common.among("--formats", o.formats, KNOWN)
+    common.files(o, "quern", "model")
+    programs = [Quern(o), *(Programs(o, peer, tests) for peer in o.peer), *([Package(o)] if o.python else [])]
+    if len(programs) == 1:
+        print("warning: quern alone; `sh bench/peers.sh` installs a peer, --peer NAME=FOLDER or --python names one",
+              file=sys.stderr)
+    target = o.json or o.work / "inference.json"
     result = {"what": "inference", "model": o.model.name, "threads": o.threads, "repeat": o.repeat,
-              "machine": common.machine(o.quern), "quern": common.run([o.quern, "version"]).strip(), "formats": {}}
+              "machine": common.machine(o.quern, o.threads), "quern": common.run([o.quern, "version"]).strip(),
+              "formats": {}}
     rows = []
     for name, path in converted(o).items():
-        got = measure(o, programs, name, path)
-        result["formats"][name] = {"bytes": path.stat().st_size, "tests": got}
+        flags = {program.name: settle(program, path) for program in programs[1:] if tests != [START]}
+        got = measure(o, programs, tests, name, path)
+        result["formats"][name] = {"bytes": path.stat().st_size, "flags": flags, "tests": got}
+        common.keep(target, result)
         rows += summary(programs, name, got)
     peak = result["machine"]["peak"]
-    print(f"{o.model.name}, {o.threads} threads, {result['machine']['cpu']}, {peak['isa']}, median of {o.repeat}")
-    print("peaks " + ", ".join(f"{k} {v:.0f}" for k, v in peak.items() if isinstance(v, (int, float))))
+    common.heading(o.model.name, result["machine"], o.repeat)
+    print("peaks " + ", ".join(f"{k} {v:.0f}" for k, v in peak.items() if isinstance(v, float)))
     print("tokens per second; start-up in milliseconds; ratio above 1: quern is faster; of: share of the limit\n")
     head = ["", "quern", "least – most", "of"]
     for program in programs[1:]:
         head += [program.name, "ratio", "of"]
     common.table(head, rows)
-    common.write_json(o.json or o.work / "inference.json", result)
+    print(f"\nwritten: {target}")
 
 
 if __name__ == "__main__":

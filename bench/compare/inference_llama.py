@@ -4,9 +4,9 @@
     VENV/bin/python bench/compare/inference_llama.py --model M.gguf --threads 2 --prompt 512
     VENV/bin/python bench/compare/inference_llama.py --model M.gguf --threads 2 --gen 64 --depth 2048 --batch 8
 
-Prints JSON: tokens per second of what was asked for, after one round that warms up, and start_ms: from before the file
-is opened to the first token of a one-token prompt, without the time that Python itself needs. Flash attention is on,
-the cache f16."""
+Prints JSON: tokens per second of what was asked for (of a prompt and what is decoded behind it: both together), after
+one round that warms up, and start_ms: from before the file is opened to the first token of a one-token prompt, without
+the time that Python itself needs. The cache is f16."""
 import argparse
 import ctypes
 import json
@@ -24,6 +24,7 @@ def options():
     p.add_argument("--gen", type=int, default=0, help="decode so many steps")
     p.add_argument("--depth", type=int, default=0)
     p.add_argument("--batch", type=int, default=1, help="sequences that decode together")
+    p.add_argument("--flash", type=int, default=1, help="1: with flash attention; 0: without")
     return p.parse_args()
 
 
@@ -33,11 +34,11 @@ class Session:
         lib.llama_backend_init()
         self.model = lib.llama_model_load_from_file(o.model.encode(), lib.llama_model_default_params())
         c = lib.llama_context_default_params()
-        c.n_ctx = (o.depth + max(o.prompt, o.gen) + 64) * o.batch
+        c.n_ctx = (o.depth + o.prompt + o.gen + 64) * o.batch
         c.n_batch = c.n_ubatch = 512
         c.n_seq_max = o.batch
         c.n_threads = c.n_threads_batch = o.threads
-        c.flash_attn_type = lib.LLAMA_FLASH_ATTN_TYPE_ENABLED
+        c.flash_attn_type = lib.LLAMA_FLASH_ATTN_TYPE_ENABLED if o.flash else lib.LLAMA_FLASH_ATTN_TYPE_DISABLED
         self.context = lib.llama_init_from_model(self.model, c)
         self.batch = lib.llama_batch_init(512, 0, 1)
         self.vocab = lib.llama_vocab_n_tokens(lib.llama_model_get_vocab(self.model))
@@ -82,10 +83,12 @@ def timed(run, again):
     return time.perf_counter() - start
 
 
-def decode(s, o):
+def work(s, o):
+    if o.prompt:
+        s.prefill(0, o.prompt, o.depth)
     tokens = [13] * o.batch
     for step in range(o.gen):
-        s.feed([(i, tokens[i], o.depth + step) for i in range(o.batch)])
+        s.feed([(i, tokens[i], o.depth + o.prompt + step) for i in range(o.batch)])
         tokens = [s.best(i) for i in range(o.batch)]
 
 
@@ -95,10 +98,9 @@ def main():
     out = {"start_ms": s.start_ms}
     for seq in range(o.batch if o.depth else 0):
         s.prefill(seq, o.depth)
-    if o.prompt:
-        out["tokens_per_second"] = o.prompt / timed(lambda: s.prefill(0, o.prompt, o.depth), lambda: s.clear(o.depth))
-    elif o.gen:
-        out["tokens_per_second"] = o.gen * o.batch / timed(lambda: decode(s, o), lambda: s.clear(o.depth))
+    if o.prompt or o.gen:
+        tokens = o.prompt + o.gen * o.batch
+        out["tokens_per_second"] = tokens / timed(lambda: work(s, o), lambda: s.clear(o.depth))
     print(json.dumps(out))
 
 

@@ -63,7 +63,9 @@ def torch_run(o, seed):
 
 def main():
     o = options()
-    result = {"machine": common.machine(o.quern)}
+    common.files(o, "quern", "text")
+    common.modules(o.python, "torch")
+    result = {"machine": common.machine(o.quern, o.threads)}
     runs = {"PyTorch, 0.02": [], "quern, 0.02": [], "quern": []}
     prepare(o)
     for seed in range(1, o.seeds + 1):

@@ -12,6 +12,7 @@ import math
 import os
 import pathlib
 import re
+import sys
 
 import common
 
@@ -73,6 +74,11 @@ def transformers(o, text):
 
 def main():
     o = options()
+    common.files(o, "quern", "model", "text")
+    if o.llama_bin:
+        common.tool(o.llama_bin, "llama-perplexity")
+    if o.transformers:
+        common.modules(sys.executable, "torch", "transformers", option="the interpreter")
     o.work.mkdir(parents=True, exist_ok=True)
     text = o.work / "text.txt"
     text.write_text(o.text.read_bytes()[:o.max_bytes].decode("utf-8", "ignore"), encoding="utf-8")
@@ -87,7 +93,7 @@ def main():
     common.table(["", "perplexity", "±"], [[f["who"], f"{f['ppl']:.4f}", f"{f.get('stderr', 0):.4f}"] for f in found])
     common.write_json(o.json or o.work / "quality.json", {
         "what": "quality", "model": o.model.name, "text": o.text.name, "bytes": text.stat().st_size, "ctx": o.ctx,
-        "protocol": "half", "machine": common.machine(o.quern), "results": found})
+        "protocol": "half", "machine": common.machine(o.quern, o.threads), "results": found})
 
 
 if __name__ == "__main__":

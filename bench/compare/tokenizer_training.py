@@ -39,7 +39,7 @@ def options():
     p.add_argument("--text", type=pathlib.Path, required=True)
     p.add_argument("--vocab", type=int, default=8192)
     p.add_argument("--threads", default="1,2", help="with commas between")
-    p.add_argument("--repeat", type=int, default=5)
+    p.add_argument("--repeat", type=common.count, default=common.TURNS)
     p.add_argument("--json", type=pathlib.Path, default=pathlib.Path("build/bench/tokenizer_training.json"))
     return p.parse_args()
 
@@ -67,8 +67,11 @@ def merges(path):
 
 def main():
     o = options()
-    result, rows = {"machine": common.machine(o.quern), "text": o.text.name, "bytes": o.text.stat().st_size,
-                    "vocab": o.vocab, "runs": {}}, []
+    common.files(o, "quern", "text")
+    common.modules(o.python, "tokenizers")
+    most = max(map(int, o.threads.split(",")))
+    result, rows = {"machine": common.machine(o.quern, most), "text": o.text.name, "bytes": o.text.stat().st_size,
+                    "vocab": o.vocab, "repeat": o.repeat, "runs": {}}, []
     with tempfile.TemporaryDirectory() as work:
         for threads in o.threads.split(","):
             runs = {"quern": [], "tokenizers": []}
@@ -85,7 +88,8 @@ def main():
                          f"{middle('quern', 'seconds'):.3f} s",
                          f"{middle('tokenizers', 'seconds') / middle('quern', 'seconds'):.1f}",
                          f"{middle('tokenizers', 'kib') / 1000:.0f} MB", f"{middle('quern', 'kib') / 1000:.0f} MB"])
-    print(f"{o.text.name}, {result['bytes'] / 1e6:.1f} MB, vocabulary {o.vocab}, merges equal, median of {o.repeat}")
+    common.heading(f"{o.text.name}, {result['bytes'] / 1e6:.1f} MB, vocabulary {o.vocab}, merges equal",
+                   result["machine"], o.repeat)
     common.table(["", "tokenizers", "quern", "ratio", "memory", "quern's"], rows)
     common.write_json(o.json, result)
 

@@ -1,18 +1,16 @@
 #!/usr/bin/env python3
 """bench/compare/tokenizing.py — quern and tiktoken, turn by turn on one thread, on the vocabulary of one GGUF file.
 
-    VENV/bin/python bench/compare/tokenizing.py --model SmolLM2-135M-Instruct.Q4_1.gguf --text shakespeare.txt wiki.txt
+    python3 bench/compare/tokenizing.py --model SmolLM2-135M-Instruct.Q4_1.gguf --text shakespeare.txt wiki.txt
 
 tiktoken gets the file's merges as ranks and the pattern that its pre-tokenizer comes to (numbers cut apart, then
-GPT-2's). Both must give the same ids, or there is no figure. Each is a process of its own per run, alternating; a run
-times the text --inner times after one that warms up and takes the median; the figure is the median over --repeat runs.
-`first` is the first time in a process: quern's cache of words is empty then. Needs tiktoken and gguf in the
-interpreter."""
+GPT-2's). Both must give the same ids, or there is no figure. Each is a process of its own per run, alternating. The
+ratio is that of the first sight of the text in a process, when quern's cache of words is empty. Warm is the median of
+--inner times behind it, which that cache serves: it stands beside. Figures are medians over --repeat runs."""
 import argparse
 import json
 import pathlib
 import statistics
-import subprocess
 import sys
 import time
 
@@ -26,8 +24,9 @@ def options():
     p.add_argument("--model", type=pathlib.Path, required=True, help="a GGUF file whose tokenizer.ggml.pre is smollm")
     p.add_argument("--text", type=pathlib.Path, nargs="+", required=True)
     p.add_argument("--quern", type=pathlib.Path, default=pathlib.Path("build/release/quern"))
-    p.add_argument("--repeat", type=int, default=5)
-    p.add_argument("--inner", type=int, default=3)
+    p.add_argument("--python", default=common.peers(), help="an interpreter that has tiktoken and gguf")
+    p.add_argument("--repeat", type=common.count, default=common.TURNS)
+    p.add_argument("--inner", type=common.count, default=3)
     p.add_argument("--json", type=pathlib.Path, default=pathlib.Path("build/bench/tokenizing.json"))
     p.add_argument("--peer", action="store_true", help=argparse.SUPPRESS)
     return p.parse_args()
@@ -83,7 +82,7 @@ def peer(o):
 # ---- both ----
 
 def tiktoken_run(o, text):
-    out = json.loads(common.run([sys.executable, __file__, "--peer", "--model", o.model, "--text", text, "--inner",
+    out = json.loads(common.run([o.python, __file__, "--peer", "--model", o.model, "--text", text, "--inner",
                                  o.inner]))
     size = text.stat().st_size / 1e6
     return size / out["median"], size / out["first"], out["ids"]
@@ -115,17 +114,22 @@ def main():
     if o.peer:
         peer(o)
         return
-    rows, result = [], {"what": "tokenizing", "model": o.model.name, "machine": common.machine(o.quern), "texts": {}}
+    common.files(o, "quern", "model", "text")
+    common.modules(o.python, "tiktoken", "gguf")
+    rows, result = [], {"what": "tokenizing", "model": o.model.name, "repeat": o.repeat,
+                        "machine": common.machine(o.quern, 1), "texts": {}}
     for text in o.text:
         got = measure(o, text)
         result["texts"][text.name] = got
-        mid = {k: statistics.median(v) for k, v in got.items() if isinstance(v, list)}
-        ratios = [q / t for q, t in zip(got["quern"], got["tiktoken"])]
-        rows.append([text.name, f"{text.stat().st_size / 1e6:.2f}", f"{mid['tiktoken']:.1f}", f"{mid['quern']:.1f}",
-                     f"{statistics.median(ratios):.1f} ({min(ratios):.1f} – {max(ratios):.1f})",
-                     f"{mid['quern first'] / mid['tiktoken first']:.1f}"])
-    print(f"{o.model.name}, 1 thread, {result['machine']['cpu']}, median of {o.repeat} × {o.inner}; same ids\n")
-    common.table(["MB/s", "MB", "tiktoken", "quern", "ratio", "first time"], rows)
+        row = [text.name, f"{text.stat().st_size / 1e6:.2f}"]
+        for when in (" first", ""):
+            ours, theirs = got["quern" + when], got["tiktoken" + when]
+            ratios = [q / t for q, t in zip(ours, theirs)]
+            row += [f"{statistics.median(theirs):.1f}", f"{statistics.median(ours):.1f}",
+                    f"{statistics.median(ratios):.1f} ({min(ratios):.1f} – {max(ratios):.1f})"]
+        rows.append(row)
+    common.heading(f"{o.model.name}, same ids", result["machine"], o.repeat)
+    common.table(["MB/s", "MB", "tiktoken", "quern", "ratio", "warm: tiktoken", "quern", "ratio"], rows)
     common.write_json(o.json, result)
 
 

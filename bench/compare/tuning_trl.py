@@ -1,9 +1,10 @@
 """bench/compare/tuning_trl.py TASK MODE MODEL DATA STEPS THREADS — the side of TRL and PEFT of tuning.py: one process.
 
-TASK: lora (rows packed to 512), full (4 examples, padded), dpo (2 pairs). MODE: fp32, bf16 (weights in bf16). MODEL: a
-directory of Hugging Face's form; DATA: Alpaca rows, or ShareGPT pairs. Prints one line of JSON behind what TRL prints:
-tokens that are no padding, or pairs, for each second of the steps behind two that warm up, the losses, the seconds
-before the first step, and the peak memory of the process."""
+TASK: lora, full (4 rows packed to 512), dpo (2 pairs). MODE: fp32, bf16 (weights in bf16). MODEL: a directory of
+Hugging Face's form; DATA: Alpaca rows, or ShareGPT pairs. Prints one line of JSON behind what TRL prints: tokens and
+pairs for each second of the steps behind two that warm up, tokens for each of these steps, the losses, the seconds
+before the first step, and the peak memory of the process. Tokens are those of prompts and answers that the model
+reads, without padding, as quern counts them."""
 import json
 import pathlib
 import resource
@@ -58,8 +59,8 @@ def trainer_of(task, model, tok, rows, common, watch):
         args = DPOConfig(max_length=CONTEXT, beta=0.1, per_device_train_batch_size=2, **common)
         return DPOTrainer(model=model, args=args, train_dataset=dpo_rows(rows), processing_class=tok, peft_config=lora,
                           callbacks=[watch])
-    packed = {"packing": True, "packing_strategy": "wrapped"} if task == "lora" else {}
-    args = SFTConfig(max_length=CONTEXT, per_device_train_batch_size=4, **packed, **common)
+    args = SFTConfig(max_length=CONTEXT, per_device_train_batch_size=4, packing=True, packing_strategy="wrapped",
+                     **common)
     return SFTTrainer(model=model, args=args, train_dataset=sft_rows(rows), processing_class=tok,
                       peft_config=lora if task == "lora" else None, callbacks=[watch])
 
@@ -87,7 +88,8 @@ def main():
         trainer.compute_loss = counted
         trainer.train()
     seconds = sum(watch.seconds[WARM:])
-    print(json.dumps({"tokens_per_second": sum(watch.tokens[WARM:]) / seconds, "loss": watch.loss,
+    tokens = sum(watch.tokens[WARM:])
+    print(json.dumps({"tokens_per_second": tokens / seconds, "tokens_per_step": tokens / int(steps), "loss": watch.loss,
                       "pairs_per_second": 2 * len(watch.seconds[WARM:]) / seconds, "first_step_s": watch.first,
                       "memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 976.6}))
 
