@@ -262,7 +262,7 @@ static int run(qn_cli *c) {
     job j = {.c = c, .kernels = qn_kernels_at(qn_cli_isa(c))};
     int rc;
     QN_TRY_OUT(qn_cli_pool(c, &j.pool));
-    QN_TRY_OUT(qn_peak_arithmetic(j.pool, &j.peak));
+    QN_TRY_OUT(qn_peak_arithmetic(j.pool, j.kernels->isa, &j.peak));
     choose(&j);
     QN_TRY_OUT(make(&j));
     QN_TRY_OUT(measure(&j));

@@ -55,6 +55,11 @@ run "$QUERN" bench "$M" --prompt 0 --gen 4 -r 1 --json --threads 1 --profile
 code 0; out_has '"decode": {'; out_lacks '"prefill": {'; out_has '"threads": 1,'; out_has '"first_token": '
 out_has '"barriers_per_layer": '; out_has '"wait": '; out_has '"ops_per_token": '; out_has '"bytes_per_token": '
 out_has '"decode_allocations": 0,'; out_has '"memory_gbytes": '; out_has '"bound_by": "'
+# The limits are those of the instructions in use.
+run "$QUERN" bench "$M" --prompt 4 --gen 0 -r 1 --json --isa scalar --threads 1
+code 0; out_has '"bf16_gops": 0,'; out_has '"int8_gops": 0,'; out_lacks '"isa": "avx'
+run "$QUERN" bench "$M" --prompt 4 --gen 0 -r 1 --isa scalar --threads 1
+code 0; out_has ', no bf16, no int8 G operations/s; memory '
 run "$QUERN" bench "$S/absent"
 code 4
 run "$QUERN" bench
@@ -66,6 +71,13 @@ run "$QUERN" bench kernels --filter 'linear_grad_f32 352' --seconds 0.001 --thre
 code 0; out_has '4096 rows, 352 x 128'; out_lacks 'linear_dx'
 run "$QUERN" bench kernels --filter 'xent_grad_f32 0.9 M' --seconds 0.001 --threads 1
 code 0; out_has 'xent_grad_f32'; out_lacks 'linear'
+for level in scalar avx2; do
+    run "$QUERN" version --json --isa $level
+    if grep -qF "\"isa\": \"$level\"" "$scratch/out"; then
+        run "$QUERN" bench kernels --isa $level --filter rmsnorm_grad --seconds 0.001 --threads 1 --json
+        code 0; out_has "\"isa\": \"$level\""; out_has '"bf16_gops": 0,'; out_lacks '"isa": "avx512'
+    fi
+done
 run "$QUERN" bench kernels --filter nothing-like-it --seconds 0.001
 code 2; err_has 'matches nothing'
 if [ "${QUERN_CPU:-}" != scalar ]; then         # seconds per product
