@@ -11,7 +11,7 @@
 #include "ops/bench_products.h"
 
 static const qn_opt opts[] = {
-    QN_OPT_STRING("", "filter", NULL, "WORDS", "only what has all WORDS in its dtype, its row, its model or its shape"),
+    QN_OPT_STRING("", "filter", NULL, "WORDS", "only what has all WORDS in its dtype, row, model or shape (5632x2048)"),
     QN_OPT_FLAG("", "all-levels", "also the rows of lower instruction levels"),
     QN_OPT_FLOAT("", "seconds", "0.05", 0.001, 60, "spend X seconds on each figure"),
     QN_OPT_JSON,
@@ -21,6 +21,7 @@ static const qn_opt opts[] = {
 static const char *const examples[] = {
     "quern bench kernels",
     "quern bench kernels --filter 'q8_0 head' --threads 1",
+    "quern bench kernels --filter '1.1b 5632x2048' --isa avx2",
     "quern bench kernels --filter attn",
     "quern bench kernels --filter linear_grad --threads 1",
     "quern bench kernels --all-levels --seconds 0.2 --json",

@@ -71,6 +71,8 @@ run "$QUERN" bench kernels --filter 'linear_grad_f32 352' --seconds 0.001 --thre
 code 0; out_has '4096 rows, 352 x 128'; out_lacks 'linear_dx'
 run "$QUERN" bench kernels --filter 'xent_grad_f32 0.9 M' --seconds 0.001 --threads 1
 code 0; out_has 'xent_grad_f32'; out_lacks 'linear'
+run "$QUERN" bench kernels --filter 'LINEAR_GRAD_F32 352X128 0.9 m' --seconds 0.001 --threads 1
+code 0; out_has '4096 rows, 352 x 128'; out_lacks 'linear_dx'
 for level in scalar avx2; do
     run "$QUERN" version --json --isa $level
     if grep -qF "\"isa\": \"$level\"" "$scratch/out"; then
@@ -84,6 +86,11 @@ if [ "${QUERN_CPU:-}" != scalar ]; then         # seconds per product
     run "$QUERN" bench kernels --filter 'q4_0 head' --seconds 0.001 --threads 1 --json
     code 0; out_has '"row": "qn_linear_q4_0_'; out_has '"N": 49152,'; out_lacks 'GPT-2'; out_has '"memory_gbytes": '
     out_has '"gops_share": '
+    # Shapes as they are printed, N first, and as who thinks of x times W says them: all these words at once.
+    run "$QUERN" bench kernels --filter 'gpt-2 3072X768 768x3072 3072 x 768 LINEAR_Q4_0' --seconds 0.001 --json
+    code 0; out_has '"N": 3072,'; out_has '"K": 768,'; out_lacks '"N": 576,'; out_lacks '"N": 5632,'
+    run "$QUERN" bench kernels --filter 'q4_0 1.1b 2048x5632' --seconds 0.001 --threads 2
+    code 0; out_has '   5632   2048 '; out_lacks '   2048   2048 '
 fi
 
 # All of it takes seconds, and test_kernels_*.c and test_house_checks.c have each check by itself: here one of a kind.
