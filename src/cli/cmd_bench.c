@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { RUN_ROWS = 512, OPS = 32 };      /* tokens per run that a session takes by default */
 
@@ -110,7 +111,9 @@ static int measure(job *j) {
 /* ---- telling: text ---- */
 
 static double mb(double bytes) { return bytes / 1e6; }
-static double per_layer(const job *j) { return (double)j->memory.barriers / (double)j->m.model->cfg.layers; }
+/* One thread by itself waits for nobody. */
+static int barriers(const job *j) { return qn_pool_threads(j->m.pool) > 1 ? j->memory.barriers : 0; }
+static double per_layer(const job *j) { return (double)barriers(j) / (double)j->m.model->cfg.layers; }
 static double first_token_ms(const job *j) {
     return 1e3 * (j->m.load_seconds + j->session_seconds + j->r.first_seconds);
 }
@@ -166,8 +169,7 @@ static int put_costs(const job *j) {
     QN_TRY(qn_out_printf(j->c, "memory    peak %.1f MB: weights %.1f, KV %.1f, activations %.1f, scratch %.1f\n",
                          mb((double)j->peak_bytes), mb((double)j->memory.weights), mb((double)j->memory.kv_used),
                          mb((double)j->memory.activations), mb((double)j->memory.scratch)));
-    QN_TRY(qn_out_printf(j->c, "per step  %d barriers, %.1f a layer, %.2f allocations\n", j->memory.barriers,
-                         per_layer(j),
+    QN_TRY(qn_out_printf(j->c, "per step  %d barriers, %.1f a layer, %.2f allocations\n", barriers(j), per_layer(j),
                          (double)j->r.decode_allocations / (double)QN_MAX(1, j->o.gen * (j->o.repeat + 1))));
     QN_TRY(qn_out_puts(j->c, "machine   "));
     QN_TRY(qn_put_peaks(j->c, &j->peak));
@@ -267,7 +269,7 @@ static int put_json(job *j) {
     json_regime(w, &j->decode);
     json_start(w, j);
     json_memory(w, j);
-    qn_field_i64(w, "barriers_per_step", j->memory.barriers);
+    qn_field_i64(w, "barriers_per_step", barriers(j));
     qn_field_f64(w, "barriers_per_layer", per_layer(j));
     qn_field_i64(w, "decode_allocations", j->r.decode_allocations);
     qn_jw_key(w, "peak");
@@ -276,8 +278,29 @@ static int put_json(job *j) {
     return qn_out_json_end(j->c);
 }
 
+/* ---- what cannot be meant ---- */
+
+/* `bench kernel` is no model of that name, where there is none: the second word of a command that was meant. */
+static int check_name(const char *path) {
+    static const char first[] = "bench ";
+    const char *words[16];
+    size_t n = 0;
+    for (const qn_cmd *const *at = qn_commands; *at && n < QN_LEN(words); at++)
+        if (strncmp((*at)->name, first, strlen(first)) == 0)
+            words[n++] = (*at)->name + strlen(first);
+    const char *near = access(path, F_OK) == 0 ? NULL : qn_nearest(path, words, n);
+    return near ? qn_fail(QN_EUSAGE, "%s: there is no such model; did you mean `quern bench %s`?", path, near) : 0;
+}
+
+static int check(const qn_cli *c) {
+    if (qn_cli_int(c, "prompt") == 0 && qn_cli_int(c, "gen") == 0)
+        return qn_fail(QN_EUSAGE, "--prompt 0 --gen 0 leaves nothing to measure; one of them needs a number above 0");
+    return check_name(qn_cli_arg(c, 0));
+}
+
 static int run(qn_cli *c) {
     job j = {.c = c};
+    QN_TRY(check(c));
     j.o = (qn_speed_options){
         .prompt = qn_cli_int(c, "prompt"), .gen = qn_cli_int(c, "gen"), .depth = qn_cli_int(c, "depth"),
         .batch = qn_cli_int(c, "batch"), .repeat = (int)qn_cli_int(c, "repeat"),

@@ -55,11 +55,23 @@ run "$QUERN" bench "$M" --prompt 0 --gen 4 -r 1 --json --threads 1 --profile
 code 0; out_has '"decode": {'; out_lacks '"prefill": {'; out_has '"threads": 1,'; out_has '"first_token": '
 out_has '"barriers_per_layer": '; out_has '"wait": '; out_has '"ops_per_token": '; out_has '"bytes_per_token": '
 out_has '"decode_allocations": 0,'; out_has '"memory_gbytes": '; out_has '"bound_by": "'
+# One thread by itself waits for nobody.
+out_has '"barriers_per_step": 0,'
+run "$QUERN" bench "$M" --prompt 0 --gen 4 -r 1 --threads 1
+code 0; out_has 'per step  0 barriers, 0.0 a layer'
+run "$QUERN" bench "$M" --prompt 0 --gen 4 -r 1 --json --threads 2
+code 0; out_lacks '"barriers_per_step": 0,'
 # The limits are those of the instructions in use.
 run "$QUERN" bench "$M" --prompt 4 --gen 0 -r 1 --json --isa scalar --threads 1
 code 0; out_has '"bf16_gops": 0,'; out_has '"int8_gops": 0,'; out_lacks '"isa": "avx'
 run "$QUERN" bench "$M" --prompt 4 --gen 0 -r 1 --isa scalar --threads 1
 code 0; out_has ', no bf16, no int8 G operations/s; memory '
+run "$QUERN" bench "$M" --prompt 0 --gen 0
+code 2; out_is ''; err_has '--prompt 0 --gen 0 leaves nothing to measure'
+run "$QUERN" bench kernel
+code 2; out_is ''; err_has 'did you mean `quern bench kernels`?'
+run "$QUERN" bench trian
+code 2; err_has 'did you mean `quern bench train`?'
 run "$QUERN" bench "$S/absent"
 code 4
 run "$QUERN" bench
