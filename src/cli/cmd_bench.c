@@ -1,11 +1,13 @@
 /* cli/cmd_bench.c — `quern bench MODEL`: how fast a model runs here, beside what this machine allows. */
 #include "base/json_fields.h"
+#include "cli/bench_text.h"
 #include "cli/open_model.h"
 #include "cli/peaks.h"
 #include "eval/speed.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { RUN_ROWS = 512, OPS = 32 };      /* tokens per run that a session takes by default */
 
@@ -33,8 +35,8 @@ static const char *const examples[] = {
 static const char notes[] =
     "The limit beside a figure is the least time that this machine needs for the bytes that must be read (memory "
     "bandwidth) or for the operations (its peaks), whichever is longer; the share is what was reached of it. Both are "
-    "measured in the same run, with all threads. A share above 100 % means that caches held what memory was charged "
-    "for.";
+    "measured in the same run, with all threads and the instructions that --isa allows. A share above 100 % means that "
+    "caches held what memory was charged for.";
 
 /* What was measured of one regime. */
 typedef struct {
@@ -101,7 +103,7 @@ static int measure(job *j) {
     QN_TRY(qn_speed_measure(j->m.session, &j->o, &j->r));
     j->peak_bytes = qn_cli_peak_bytes();
     j->memory = qn_session_memory_get(j->m.session);
-    QN_TRY(qn_peak_measure(j->m.pool, &j->peak));
+    QN_TRY(qn_peak_measure(j->m.pool, j->m.kernels->isa, &j->peak));
     QN_TRY(finish(j, &j->prefill, false));
     return finish(j, &j->decode, true);
 }
@@ -109,7 +111,9 @@ static int measure(job *j) {
 /* ---- telling: text ---- */
 
 static double mb(double bytes) { return bytes / 1e6; }
-static double per_layer(const job *j) { return (double)j->memory.barriers / (double)j->m.model->cfg.layers; }
+/* One thread by itself waits for nobody. */
+static int barriers(const job *j) { return qn_pool_threads(j->m.pool) > 1 ? j->memory.barriers : 0; }
+static double per_layer(const job *j) { return (double)barriers(j) / (double)j->m.model->cfg.layers; }
 static double first_token_ms(const job *j) {
     return 1e3 * (j->m.load_seconds + j->session_seconds + j->r.first_seconds);
 }
@@ -135,13 +139,10 @@ static double op_bytes(const regime *g, const qn_op_time *t) {
     return (double)t->bytes + (strcmp(t->op, "attention") == 0 ? g->work.kv_bytes : 0);
 }
 
-/* The part of all threads' time that they waited at barriers. */
-static double op_wait(const qn_op_time *t) { return (double)t->wait_ns / (double)QN_MAX(t->worker_ns, (int64_t)1); }
-
 static int put_op(const job *j, const regime *g, const qn_op_time *t, int64_t all_ns) {
     const double ns = (double)QN_MAX(t->ns, (int64_t)1), bytes = op_bytes(g, t), flops = (double)t->flops;
     return qn_out_printf(j->c, "  %-14s%10.2f%7.1f %%%6.0f %%%11.3f%8.1f%11.3f%8.1f%9lld\n", t->op,
-                         1e-3 * ns / total(g), 100 * ns / (double)all_ns, 100 * op_wait(t), mb(bytes) / total(g),
+                         1e-3 * ns / total(g), 100 * ns / (double)all_ns, 100 * qn_op_wait(t), mb(bytes) / total(g),
                          bytes / ns, 1e-6 * flops / total(g), flops / ns, (long long)t->calls);
 }
 
@@ -168,12 +169,11 @@ static int put_costs(const job *j) {
     QN_TRY(qn_out_printf(j->c, "memory    peak %.1f MB: weights %.1f, KV %.1f, activations %.1f, scratch %.1f\n",
                          mb((double)j->peak_bytes), mb((double)j->memory.weights), mb((double)j->memory.kv_used),
                          mb((double)j->memory.activations), mb((double)j->memory.scratch)));
-    QN_TRY(qn_out_printf(j->c, "per step  %d barriers, %.1f a layer, %.2f allocations\n", j->memory.barriers,
-                         per_layer(j),
+    QN_TRY(qn_out_printf(j->c, "per step  %d barriers, %.1f a layer, %.2f allocations\n", barriers(j), per_layer(j),
                          (double)j->r.decode_allocations / (double)QN_MAX(1, j->o.gen * (j->o.repeat + 1))));
-    return qn_out_printf(j->c, "machine   f32 %.0f, bf16 %.0f, int8 %.0f G operations/s; "
-                         "memory %.1f, L3 %.0f, L2 %.0f GB/s\n", j->peak.f32, j->peak.bf16, j->peak.int8,
-                         j->peak.memory, j->peak.l3, j->peak.l2);
+    QN_TRY(qn_out_puts(j->c, "machine   "));
+    QN_TRY(qn_put_peaks(j->c, &j->peak));
+    return qn_out_printf(j->c, "; memory %.1f, L3 %.0f, L2 %.0f GB/s\n", j->peak.memory, j->peak.l3, j->peak.l2);
 }
 
 static int put_text(job *j) {
@@ -202,7 +202,7 @@ static void json_profile(qn_jw *w, const regime *g) {
         qn_jw_open(w, '{');
         qn_field_str(w, "op", g->op[i].op);
         qn_field_f64(w, "us_per_token", 1e-3 * (double)g->op[i].ns / total(g));
-        qn_field_f64(w, "wait", op_wait(&g->op[i]));
+        qn_field_f64(w, "wait", qn_op_wait(&g->op[i]));
         qn_field_f64(w, "bytes_per_token", op_bytes(g, &g->op[i]) / total(g));
         qn_field_f64(w, "ops_per_token", (double)g->op[i].flops / total(g));
         qn_field_i64(w, "calls", g->op[i].calls);
@@ -269,7 +269,7 @@ static int put_json(job *j) {
     json_regime(w, &j->decode);
     json_start(w, j);
     json_memory(w, j);
-    qn_field_i64(w, "barriers_per_step", j->memory.barriers);
+    qn_field_i64(w, "barriers_per_step", barriers(j));
     qn_field_f64(w, "barriers_per_layer", per_layer(j));
     qn_field_i64(w, "decode_allocations", j->r.decode_allocations);
     qn_jw_key(w, "peak");
@@ -278,8 +278,29 @@ static int put_json(job *j) {
     return qn_out_json_end(j->c);
 }
 
+/* ---- what cannot be meant ---- */
+
+/* `bench kernel` is no model of that name, where there is none: the second word of a command that was meant. */
+static int check_name(const char *path) {
+    static const char first[] = "bench ";
+    const char *words[16];
+    size_t n = 0;
+    for (const qn_cmd *const *at = qn_commands; *at && n < QN_LEN(words); at++)
+        if (strncmp((*at)->name, first, strlen(first)) == 0)
+            words[n++] = (*at)->name + strlen(first);
+    const char *near = access(path, F_OK) == 0 ? NULL : qn_nearest(path, words, n);
+    return near ? qn_fail(QN_EUSAGE, "%s: there is no such model; did you mean `quern bench %s`?", path, near) : 0;
+}
+
+static int check(const qn_cli *c) {
+    if (qn_cli_int(c, "prompt") == 0 && qn_cli_int(c, "gen") == 0)
+        return qn_fail(QN_EUSAGE, "--prompt 0 --gen 0 leaves nothing to measure; one of them needs a number above 0");
+    return check_name(qn_cli_arg(c, 0));
+}
+
 static int run(qn_cli *c) {
     job j = {.c = c};
+    QN_TRY(check(c));
     j.o = (qn_speed_options){
         .prompt = qn_cli_int(c, "prompt"), .gen = qn_cli_int(c, "gen"), .depth = qn_cli_int(c, "depth"),
         .batch = qn_cli_int(c, "batch"), .repeat = (int)qn_cli_int(c, "repeat"),

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cli/bench_text.h"
 #include "cli/cli.h"
 #include "cli/peaks.h"
 #include "kernels/bench_kernels.h"
@@ -10,7 +11,7 @@
 #include "ops/bench_products.h"
 
 static const qn_opt opts[] = {
-    QN_OPT_STRING("", "filter", NULL, "WORDS", "only what has all WORDS in its dtype, its row, its model or its shape"),
+    QN_OPT_STRING("", "filter", NULL, "WORDS", "only what has all WORDS in its dtype, row, model or shape (5632x2048)"),
     QN_OPT_FLAG("", "all-levels", "also the rows of lower instruction levels"),
     QN_OPT_FLOAT("", "seconds", "0.05", 0.001, 60, "spend X seconds on each figure"),
     QN_OPT_JSON,
@@ -20,6 +21,7 @@ static const qn_opt opts[] = {
 static const char *const examples[] = {
     "quern bench kernels",
     "quern bench kernels --filter 'q8_0 head' --threads 1",
+    "quern bench kernels --filter '1.1b 5632x2048' --isa avx2",
     "quern bench kernels --filter attn",
     "quern bench kernels --filter linear_grad --threads 1",
     "quern bench kernels --all-levels --seconds 0.2 --json",
@@ -29,7 +31,8 @@ static const char *const examples[] = {
 static const char notes[] =
     "m rows of x[m,K] times W[N,K]. Up to 4 rows the weights come from memory, and GB/s is what counts; beyond, one "
     "matrix is used again and again, as in prefill, and G operations/s are. Each share is of the peak that the first "
-    "lines name: int8 for quantized weights, bf16 where the machine has it, f32 otherwise.\n"
+    "lines name, at the level that --isa allows: int8 for quantized weights, bf16 where there is such an instruction, "
+    "f32 otherwise.\n"
     "Attention, rows and gradients run on one thread; their share is of one thread's part of the peak. linear_dx, "
     "linear_dw, linear_grad (both) and xent_grad (head and cross entropy) are the backward half of whole operations, "
     "laying out of operands included.";
@@ -92,11 +95,11 @@ static int begin(job *j) {
     if (j->begun)
         return 0;
     j->begun = true;
-    QN_TRY(qn_peak_measure(j->pool, &j->peak));
+    QN_TRY(qn_peak_measure(j->pool, qn_cli_isa(j->c), &j->peak));
     if (!qn_cli_json(j->c)) {
-        QN_TRY(qn_out_printf(j->c, "%s, %d thread%s: f32 %.0f, bf16 %.0f, int8 %.0f G operations/s\n",
-                             qn_isa_name(p->isa), p->threads, p->threads == 1 ? "" : "s", p->f32, p->bf16, p->int8));
-        QN_TRY(qn_out_printf(j->c, "memory %.1f, L3 %.0f, L2 %.0f GB/s\n", p->memory, p->l3, p->l2));
+        QN_TRY(qn_out_printf(j->c, "%s, %d thread%s: ", qn_isa_name(p->isa), p->threads, qn_plural(p->threads)));
+        QN_TRY(qn_put_peaks(j->c, p));
+        QN_TRY(qn_out_printf(j->c, "\nmemory %.1f, L3 %.0f, L2 %.0f GB/s\n", p->memory, p->l3, p->l2));
         return qn_out_flush(j->c);
     }
     j->w = qn_out_json(j->c, 2);

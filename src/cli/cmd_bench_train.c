@@ -2,8 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json_fields.h"
+#include "cli/bench_text.h"
 #include "cli/cli.h"
-#include "cli/peaks.h"
 #include "train/dial.h"
 #include "train/engine.h"
 
@@ -37,7 +38,10 @@ static const char *const examples[] = {
 static const char notes[] =
     "Forward, backward, norm of the gradient and update on random tokens. Operations are counted as 2 for each "
     "multiply and add of products and attention, nothing for the rest or for what is computed again; the share is of "
-    "the peak of the format that multiplies.";
+    "the peak of the format that multiplies, with the instructions that --isa allows.\n"
+    "--profile runs one more step, in which all threads meet behind each operation. Its MB are what an operation "
+    "cannot but read and write, once each; none stand beside attention, whose keys and values lie elsewhere. What is "
+    "computed again counts there.";
 
 typedef struct { const char *arch; int64_t D, layers, heads, kv_heads, F, V, batch, context; } shape;
 static const shape shapes[] = {
@@ -150,6 +154,20 @@ static int by_size(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
+static int by_time(const void *a, const void *b) {
+    const qn_op_time *x = a, *y = b;
+    return (x->ns < y->ns) - (x->ns > y->ns);
+}
+
+/* Those that ran, to the front: the head's forward is done along with its backward. */
+static int ran(qn_op_time *t, int n) {
+    int kept = 0;
+    for (int i = 0; i < n; i++)
+        if (t[i].calls > 0)
+            t[kept++] = t[i];
+    return kept;
+}
+
 static int measure(job *j) {
     const int64_t repeat = qn_cli_int(j->c, "repeat");
     double uncounted;
@@ -163,7 +181,8 @@ static int measure(job *j) {
     if (qn_cli_flag(j->c, "profile")) {
         qn_engine_profile(j->engine, true);
         step(j, repeat + 1, &uncounted);
-        j->ops = qn_engine_times(j->engine, j->op, OPS);
+        j->ops = ran(j->op, qn_engine_times(j->engine, j->op, OPS));
+        qsort(j->op, (size_t)j->ops, sizeof *j->op, by_time);
     }
     qsort(j->seconds, (size_t)repeat, sizeof *j->seconds, by_size);
     qsort(j->update, (size_t)repeat, sizeof *j->update, by_size);
@@ -172,30 +191,52 @@ static int measure(job *j) {
 
 /* ---- telling ---- */
 
+static const char *const parts[] = {"forward", "again", "backward"};
+
+/* Of [repeat] in order: the one in the middle, or the mean of the two there. */
+static double middle(const job *j, const double *v) {
+    const int64_t n = qn_cli_int(j->c, "repeat");
+    return (v[(n - 1) / 2] + v[n / 2]) / 2;
+}
+
 static double tokens(const job *j) { return (double)(j->s.batch * j->s.context); }
-static double median(const job *j) { return j->seconds[qn_cli_int(j->c, "repeat") / 2]; }
-static double update(const job *j) { return j->update[qn_cli_int(j->c, "repeat") / 2]; }
+static double median(const job *j) { return middle(j, j->seconds); }
+static double update(const job *j) { return middle(j, j->update); }
 static double peak(const job *j) { return j->compute == QN_BF16 && j->peak.bf16 > 0 ? j->peak.bf16 : j->peak.f32; }
 static double gops(const job *j) { return (double)qn_engine_info_get(j->engine).flops / median(j) * 1e-9; }
 
-static int by_time(const void *a, const void *b) {
-    const qn_op_time *x = a, *y = b;
-    return (x->ns < y->ns) - (x->ns > y->ns);
+/* 0: not known. The keys and values of attention lie in pages, which the executor does not see. */
+static double op_bytes(const qn_op_time *t) { return strcmp(t->op, "attention") == 0 ? 0 : (double)t->bytes; }
+
+/* An amount and what it is a second, of so many ns; nothing stands for 0. */
+static int put_amount(qn_cli *c, double amount, double ns, double unit) {
+    return amount > 0 ? qn_out_printf(c, "%11.3f%8.1f", amount / unit, amount / ns) : qn_out_printf(c, "%19s", "");
 }
 
-static int put_profile(job *j) {
-    static const char *const parts[] = {"forward", "again", "backward"};
-    double all = 0;
+static int put_op(const job *j, const qn_op_time *t, double all_ns) {
+    const double ns = (double)QN_MAX(t->ns, (int64_t)1);
+    QN_TRY(qn_out_printf(j->c, "  %-14s%-10s%9.2f%7.1f %%%6.0f %%", t->op, parts[t->part], 1e-6 * ns,
+                         100 * ns / all_ns, 100 * qn_op_wait(t)));
+    QN_TRY(put_amount(j->c, op_bytes(t), ns, 1e6));
+    QN_TRY(put_amount(j->c, (double)t->flops, ns, 1e9));
+    return qn_out_printf(j->c, "%9lld\n", (long long)t->calls);
+}
+
+static int put_profile(const job *j) {
+    double ns = 0;
     for (int i = 0; i < j->ops; i++)
-        all += (double)j->op[i].ns;
-    qsort(j->op, (size_t)j->ops, sizeof *j->op, by_time);
+        ns += (double)j->op[i].ns;
+    if (j->ops == 0)
+        return 0;
+    QN_TRY(qn_out_puts(j->c, "\neach operation by itself, all threads meeting behind it; of one step:\n"));
+    QN_TRY(qn_out_printf(j->c, "  %-24s%9s%9s%8s%11s%8s%11s%8s%9s\n", "", "ms", "share", "wait", "MB", "GB/s", "G ops",
+                         "G/s", "calls"));
     for (int i = 0; i < j->ops; i++)
-        QN_TRY(qn_out_printf(j->c, "%-12s%-10s%9.2f ms%6.1f %%%6lld calls\n", j->op[i].op, parts[j->op[i].part],
-                             1e-6 * (double)j->op[i].ns, 100 * (double)j->op[i].ns / all, (long long)j->op[i].calls));
+        QN_TRY(put_op(j, &j->op[i], ns));
     return 0;
 }
 
-static int put_text(job *j) {
+static int put_text(const job *j) {
     const int64_t repeat = qn_cli_int(j->c, "repeat");
     QN_TRY(qn_out_printf(j->c, "%s, %.2f M parameters, %lld rows of %lld tokens, compute %s; %s, %d threads\n",
                          j->s.arch, (double)j->model->n_params / 1e6, (long long)j->s.batch, (long long)j->s.context,
@@ -210,16 +251,59 @@ static int put_text(job *j) {
     return put_profile(j);
 }
 
-static int put_json(job *j) {
-    static const char *const parts[] = {"forward", "again", "backward"};
+static void json_shape(qn_jw *w, const job *j) {
+    const qn_config *c = &j->model->cfg;
+    qn_field_open(w, "shape", '{');
+    qn_field_i64(w, "dim", c->D);
+    qn_field_i64(w, "layers", c->layers);
+    qn_field_i64(w, "heads", c->heads);
+    qn_field_i64(w, "kv_heads", c->kv_heads);
+    qn_field_i64(w, "ff", c->F);
+    qn_field_i64(w, "vocab", c->V);
+    qn_jw_close(w);
+}
+
+/* What is not known is left out. */
+static void json_op(qn_jw *w, const qn_op_time *t) {
+    qn_jw_open(w, '{');
+    qn_field_str(w, "op", t->op);
+    qn_field_str(w, "part", parts[t->part]);
+    qn_field_f64(w, "ms", 1e-6 * (double)t->ns);
+    qn_field_f64(w, "wait", qn_op_wait(t));
+    if (op_bytes(t) > 0)
+        qn_field_f64(w, "bytes", op_bytes(t));
+    if (t->flops > 0)
+        qn_field_i64(w, "operations", t->flops);
+    qn_field_i64(w, "calls", t->calls);
+    qn_jw_close(w);
+}
+
+/* Of the machine's limits those that were measured. */
+static void json_peak(qn_jw *w, const qn_peak *p) {
+    qn_field_open(w, "peak", '{');
+    qn_field_str(w, "isa", qn_isa_name(p->isa));
+    qn_field_i64(w, "threads", p->threads);
+    qn_field_f64(w, "f32_gops", p->f32);
+    qn_field_f64(w, "bf16_gops", p->bf16);
+    qn_field_f64(w, "int8_gops", p->int8);
+    qn_jw_close(w);
+}
+
+static int put_json(const job *j) {
     const int64_t repeat = qn_cli_int(j->c, "repeat");
     qn_jw *w = qn_out_json(j->c, 2);
     qn_jw_open(w, '{');
     qn_field_str(w, "architecture", j->s.arch);
+    json_shape(w, j);
     qn_field_i64(w, "parameters", j->model->n_params);
     qn_field_i64(w, "batch", j->s.batch);
     qn_field_i64(w, "context", j->s.context);
     qn_field_str(w, "compute", qn_dtype_get(j->compute)->name);
+    qn_field_str(w, "recompute", qn_cli_str(j->c, "recompute"));
+    qn_field_str(w, "optimizer", qn_cli_str(j->c, "optimizer"));
+    qn_field_str(w, "isa", qn_isa_name(j->kernels->isa));
+    qn_field_i64(w, "threads", qn_pool_threads(j->pool));
+    qn_field_i64(w, "repeat", repeat);
     qn_field_f64(w, "tokens_per_second", tokens(j) / median(j));
     qn_field_f64(w, "least", tokens(j) / j->seconds[repeat - 1]);
     qn_field_f64(w, "most", tokens(j) / j->seconds[0]);
@@ -230,18 +314,13 @@ static int put_json(job *j) {
     qn_field_f64(w, "share", gops(j) / peak(j));
     qn_field_i64(w, "peak_bytes", qn_cli_peak_bytes());
     qn_field_i64(w, "allocations", j->allocations);
-    qn_jw_key(w, "ops");
-    qn_jw_open(w, '[');
-    for (int i = 0; i < j->ops; i++) {
-        qn_jw_open(w, '{');
-        qn_field_str(w, "op", j->op[i].op);
-        qn_field_str(w, "part", parts[j->op[i].part]);
-        qn_field_f64(w, "ms", 1e-6 * (double)j->op[i].ns);
+    if (j->ops > 0) {
+        qn_field_open(w, "ops", '[');
+        for (int i = 0; i < j->ops; i++)
+            json_op(w, &j->op[i]);
         qn_jw_close(w);
     }
-    qn_jw_close(w);
-    qn_jw_key(w, "peak");
-    qn_json_peak(w, &j->peak);
+    json_peak(w, &j->peak);
     qn_jw_close(w);
     return qn_out_json_end(j->c);
 }
@@ -262,7 +341,7 @@ static int run(qn_cli *c) {
     job j = {.c = c, .kernels = qn_kernels_at(qn_cli_isa(c))};
     int rc;
     QN_TRY_OUT(qn_cli_pool(c, &j.pool));
-    QN_TRY_OUT(qn_peak_arithmetic(j.pool, &j.peak));
+    QN_TRY_OUT(qn_peak_arithmetic(j.pool, j.kernels->isa, &j.peak));
     choose(&j);
     QN_TRY_OUT(make(&j));
     QN_TRY_OUT(measure(&j));

@@ -181,7 +181,7 @@ int qn_training_look(qn_training *t, const char *from) {
 /* ---- what is shown on the way ---- */
 
 double qn_training_peak(qn_training *t) {
-    if (!t->peak.threads && qn_peak_floats(t->pool, &t->peak) < 0)
+    if (!t->peak.threads && qn_peak_floats(t->pool, qn_cli_isa(t->c), &t->peak) < 0)
         return INFINITY;                        /* no memory for a few numbers: shares of it are 0 */
     return t->recipe.compute == QN_BF16 && t->peak.bf16 > 0 ? t->peak.bf16 : t->peak.f32;
 }

@@ -63,7 +63,7 @@ qn_bound qn_speed_bound(const qn_work *w, const qn_peak *p) {
         [QN_UNIT_F32] = p->f32, [QN_UNIT_BF16] = p->bf16 > 0 ? p->bf16 : p->f32,
         [QN_UNIT_INT8] = p->int8 > 0 ? p->int8 : p->f32,
     };
-    const double threads = p->threads, l2 = threads * (512 << 10), l3 = threads * (4 << 20);
+    const double threads = p->threads, l2 = threads * (double)p->l2_bytes, l3 = threads * (double)p->l3_bytes;
     qn_bound b = {.bandwidth = w->run_bytes <= l2 ? p->l2 : w->run_bytes <= l3 ? p->l3 : p->memory};
     double ops = 0;
     for (int u = 0; u < QN_UNITS; u++) {

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 enum { FEW = 4, MOST_ROWS = 512, RING_BYTES = 128 << 20 };
 
@@ -118,20 +119,29 @@ out:
     return rc;
 }
 
+static bool holds(const char *text, const char *word, size_t n) {
+    while (*text && strncasecmp(text, word, n) != 0)
+        text++;
+    return *text != '\0';
+}
+
 bool qn_bench_wanted(const char *filter, const char *text) {
     for (const char *at = filter ? filter : ""; *at;) {
         const size_t n = strcspn(at, " ");
-        if (n > 0 && !memmem(text, strlen(text), at, n))
+        if (n > 0 && !holds(text, at, n))
             return false;
         at += n + strspn(at + n, " ");
     }
     return true;
 }
 
-/* "q8_0 qn_linear_q8_0_avx2 SmolLM2-135M head" */
+/* "q8_0 qn_linear_q8_0_avx2 SmolLM2-135M head 49152x576 576x49152 49152 x 576": whoever thinks of x times W writes K
+ * first. */
 static bool wanted(const qn_bench_options *o, qn_dtype weight, const qn_linear_row *row, size_t shape) {
-    char text[160];
-    snprintf(text, sizeof text, "%s %s %s", qn_dtype_get(weight)->name, row->name, shapes[shape].model);
+    const long long N = shapes[shape].N, K = shapes[shape].K;
+    char text[256];
+    snprintf(text, sizeof text, "%s %s %s %lldx%lld %lldx%lld %lld x %lld", qn_dtype_get(weight)->name, row->name,
+             shapes[shape].model, N, K, K, N, N, K);
     return qn_bench_wanted(o->filter, text);
 }
 

@@ -23,13 +23,13 @@ typedef struct {
     qn_isa cap;
     bool all_levels;         /* every row up to the cap, not only the rows that the cap's table uses */
     int weight;              /* one dtype alone, or -1 */
-    const char *filter;      /* words that all stand in "dtype row model"; NULL: everything. The rest is not run */
+    const char *filter;      /* words that all stand in "dtype row model NxK KxN"; NULL: all. The rest is not run */
     double seconds;          /* spent on each figure; 0 = 0.05 */
     int (*figure)(void *arg, const qn_bench_figure *f);      /* each figure as it comes; <0 stops and is returned */
     void *arg;
 } qn_bench_options;
 
-/* Does the text hold every word of a filter? NULL and "" let everything through. */
+/* Does the text hold every word of a filter, in letters of either case? NULL and "" let everything through. */
 bool qn_bench_wanted(const char *filter, const char *text);
 
 /* Runs all shapes and row counts on the pool's threads (NULL: one). Takes up to 300 MB. 0, QN_ENOMEM, or what `figure`

@@ -19,7 +19,7 @@ typedef struct {
     qn_isa cap;
     bool all_levels;         /* every level up to the cap, not the cap alone */
     double seconds;          /* spent on each figure; 0 = 0.02 */
-    const char *filter;      /* only figures with all these words in family, level and shape; NULL: all */
+    const char *filter;      /* only figures with all these words in family, level and shape ("352x128"); NULL: all */
     int (*figure)(void *arg, const qn_bench_row *f);     /* each figure as it comes; <0 stops and is returned */
     void *arg;
 } qn_bench_rows_options;

@@ -4,22 +4,36 @@
 #include "kernels/peak.h"
 #include "kernels/peak_loops.h"
 
+#include <stdio.h>
+
 #ifdef QN_EMULATE
 enum { REPEATS = 1, OPS_ROUNDS = 50 };              /* rates of an emulation say nothing */
 #else
 enum { REPEATS = 7, OPS_ROUNDS = 400000 };
 #endif
-static const size_t MEMORY_BYTES = (size_t)256 << 20, L3_BYTES = (size_t)4 << 20, L2_BYTES = (size_t)512 << 10;
+static const size_t MEMORY_BYTES = (size_t)256 << 20;
+static const int64_t L3_BYTES = 4 << 20, L2_BYTES = 512 << 10;         /* a thread's part, where the kernel says none */
 
+/* The loop over chains must vanish, or they would live in memory. */
+#ifdef __clang__
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 48")
+#endif
+
+/* So many chains that no sum is waited for, in so many registers as any CPU of 64 bits has: twelve of four floats. */
 double qn_peak_f32_scalar(int64_t rounds) {
-    float sum[8] = {0};
-    for (int64_t i = 0; i < rounds; i++)
-        for (int k = 0; k < 8; k++)
+    enum { CHAINS = 48 };
+    float sum[CHAINS] = {0};
+    for (int64_t i = 0; i < rounds; i++) {
+        UNROLL
+        for (int k = 0; k < CHAINS; k++)
             sum[k] = sum[k] * 0.5f + 1.0f;
+    }
     volatile float sink = 0;
-    for (int k = 0; k < 8; k++)
+    for (int k = 0; k < CHAINS; k++)
         sink = sink + sum[k];
-    return 8 * 2;
+    return CHAINS * 2;
 }
 
 uint64_t qn_peak_read_scalar(const void *p, size_t bytes) {
@@ -111,11 +125,12 @@ static double rate(measurement m, qn_peak_ops_fn *ops, qn_peak_read_fn *read) {
     return m.best;
 }
 
-static int arithmetic(qn_pool *pool, bool integers, qn_peak *out) {
-    const loops l = loops_pick(qn_isa_detect());
+static int arithmetic(qn_pool *pool, qn_isa cap, bool integers, qn_peak *out) {
+    const qn_isa isa = qn_isa_fit(cap);
+    const loops l = loops_pick(isa);
     span *spans = qn_zalloc(QN_MEM_SCRATCH, (size_t)qn_pool_threads(pool), sizeof *spans);
     const measurement m = {.pool = pool, .spans = spans, .rounds = OPS_ROUNDS};
-    *out = (qn_peak){.threads = qn_pool_threads(pool), .isa = qn_isa_detect()};
+    *out = (qn_peak){.threads = qn_pool_threads(pool), .isa = isa};
     if (!spans)
         return QN_ENOMEM;
     out->f32 = rate(m, l.f32, NULL);
@@ -126,29 +141,101 @@ static int arithmetic(qn_pool *pool, bool integers, qn_peak *out) {
     return 0;
 }
 
-int qn_peak_arithmetic(qn_pool *pool, qn_peak *out) { return arithmetic(pool, true, out); }
-int qn_peak_floats(qn_pool *pool, qn_peak *out) { return arithmetic(pool, false, out); }
+int qn_peak_arithmetic(qn_pool *pool, qn_isa cap, qn_peak *out) { return arithmetic(pool, cap, true, out); }
+int qn_peak_floats(qn_pool *pool, qn_isa cap, qn_peak *out) { return arithmetic(pool, cap, false, out); }
 
-int qn_peak_measure(qn_pool *pool, qn_peak *out) {
-    const int threads = qn_pool_threads(pool);
-    const size_t each = QN_MAX(MEMORY_BYTES / (size_t)threads, L3_BYTES) & ~(size_t)4095, all = each * (size_t)threads;
-    const loops l = loops_pick(qn_isa_detect());
-    QN_TRY(qn_peak_arithmetic(pool, out));
-    span *spans = qn_zalloc(QN_MEM_SCRATCH, (size_t)threads, sizeof *spans);
-    uint8_t *memory = spans ? qn_arena_map(QN_MEM_SCRATCH, all) : NULL;
+/* ---- caches ---- */
+
+/* The first line of a file of the kernel's. */
+static bool cache_line(const char *folder, int index, const char *name, char out[128]) {
+    char path[256];
+    snprintf(path, sizeof path, "%s/index%d/%s", folder, index, name);
+    FILE *f = fopen(path, "r");
+    const bool there = f && fgets(out, 128, f);
+    if (f)
+        fclose(f);
+    return there;
+}
+
+/* "1024K" */
+static int64_t size_of(const char *text) {
+    long long n = 0;
+    char unit = 0;
+    if (sscanf(text, "%lld%c", &n, &unit) < 1 || n <= 0 || n > 1 << 30)
+        return 0;
+    return (int64_t)n << (unit == 'M' ? 20 : unit == 'K' ? 10 : 0);
+}
+
+/* "0-3,8-11": eight */
+static int64_t cpus_of(const char *text) {
+    int64_t n = 0;
+    int first, last, used;
+    while (sscanf(text, "%d%n", &first, &used) == 1) {
+        last = first;
+        text += used;
+        if (*text == '-' && sscanf(text + 1, "%d%n", &last, &used) == 1)
+            text += 1 + used;
+        n += QN_MAX(last - first, 0) + 1;
+        text += *text == ',';
+    }
+    return n;
+}
+
+int64_t qn_cache_part(const char *folder, int level) {
+    char text[128];
+    for (int i = 0; cache_line(folder, i, "level", text); i++) {
+        if (text[0] != '0' + level || !cache_line(folder, i, "size", text))
+            continue;
+        const int64_t bytes = size_of(text), cpus = cache_line(folder, i, "shared_cpu_list", text) ? cpus_of(text) : 0;
+        return cpus > 0 ? bytes / cpus : 0;
+    }
+    return 0;
+}
+
+static int64_t part_or(int level, int64_t otherwise) {
+    const int64_t part = qn_cache_part(QN_CACHE_FOLDER, level);
+    return part > 0 ? part : otherwise;
+}
+
+/* How many bytes are read, again and again, that lie in the L2 for sure; in the L3 and not in the L2. */
+static size_t in_l2(const qn_peak *p) { return (size_t)QN_MAX(p->l2_bytes / 2, (int64_t)4096) & ~(size_t)4095; }
+static size_t in_l3(const qn_peak *p) {
+    return (size_t)QN_MAX(QN_MIN(p->l3_bytes, L3_BYTES), 2 * p->l2_bytes) & ~(size_t)4095;
+}
+
+/* … of each thread's memory: twice its part of the L3 at least, or caches would hold it. */
+static size_t in_memory(const qn_peak *p) {
+    const size_t least = QN_MAX(2 * (size_t)p->l3_bytes, 2 * in_l3(p));
+    return QN_MAX(MEMORY_BYTES / (size_t)p->threads, least) & ~(size_t)4095;
+}
+
+static double rate_of(measurement m, qn_peak_read_fn *read, size_t bytes, int64_t rounds) {
+    m.bytes = bytes;
+    m.rounds = rounds;
+    return rate(m, NULL, read);
+}
+
+int qn_peak_measure(qn_pool *pool, qn_isa cap, qn_peak *out) {
+    enum { CACHE_BYTES = 96 << 20 };            /* read from a cache for one timing */
+    const size_t threads = (size_t)qn_pool_threads(pool);
+    QN_TRY(qn_peak_arithmetic(pool, cap, out));
+    out->l2_bytes = part_or(2, L2_BYTES);
+    out->l3_bytes = part_or(3, L3_BYTES);
+    const size_t l2 = in_l2(out), l3 = in_l3(out), each = in_memory(out);
+    qn_peak_read_fn *const read = loops_pick(out->isa).read;
+    span *spans = qn_zalloc(QN_MEM_SCRATCH, threads, sizeof *spans);
+    uint8_t *memory = spans ? qn_arena_map(QN_MEM_SCRATCH, each * threads) : NULL;
     if (!memory) {
         qn_free(spans);
         return QN_ENOMEM;
     }
-    for (size_t i = 0; i < all; i += 4096)      /* pages that were never written would all be one zero page */
+    for (size_t i = 0; i < each * threads; i += 4096)   /* pages that were never written would all be one zero page */
         memory[i] = 1;
-    measurement m = {.pool = pool, .spans = spans, .rounds = 1, .memory = memory, .bytes = each};
-    out->memory = rate(m, NULL, l.read);
-    m.bytes = L3_BYTES, m.rounds = 20;
-    out->l3 = rate(m, NULL, l.read);
-    m.bytes = L2_BYTES, m.rounds = 200;
-    out->l2 = rate(m, NULL, l.read);
-    qn_arena_unmap(QN_MEM_SCRATCH, memory, all);
+    const measurement m = {.pool = pool, .spans = spans, .memory = memory};
+    out->memory = rate_of(m, read, each, 1);
+    out->l3 = rate_of(m, read, l3, (int64_t)(CACHE_BYTES / l3) + 1);
+    out->l2 = rate_of(m, read, l2, (int64_t)(CACHE_BYTES / l2) + 1);
+    qn_arena_unmap(QN_MEM_SCRATCH, memory, each * threads);
     qn_free(spans);
     return 0;
 }

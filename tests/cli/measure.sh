@@ -55,6 +55,23 @@ run "$QUERN" bench "$M" --prompt 0 --gen 4 -r 1 --json --threads 1 --profile
 code 0; out_has '"decode": {'; out_lacks '"prefill": {'; out_has '"threads": 1,'; out_has '"first_token": '
 out_has '"barriers_per_layer": '; out_has '"wait": '; out_has '"ops_per_token": '; out_has '"bytes_per_token": '
 out_has '"decode_allocations": 0,'; out_has '"memory_gbytes": '; out_has '"bound_by": "'
+# One thread by itself waits for nobody.
+out_has '"barriers_per_step": 0,'
+run "$QUERN" bench "$M" --prompt 0 --gen 4 -r 1 --threads 1
+code 0; out_has 'per step  0 barriers, 0.0 a layer'
+run "$QUERN" bench "$M" --prompt 0 --gen 4 -r 1 --json --threads 2
+code 0; out_lacks '"barriers_per_step": 0,'
+# The limits are those of the instructions in use.
+run "$QUERN" bench "$M" --prompt 4 --gen 0 -r 1 --json --isa scalar --threads 1
+code 0; out_has '"bf16_gops": 0,'; out_has '"int8_gops": 0,'; out_lacks '"isa": "avx'
+run "$QUERN" bench "$M" --prompt 4 --gen 0 -r 1 --isa scalar --threads 1
+code 0; out_has ', no bf16, no int8 G operations/s; memory '
+run "$QUERN" bench "$M" --prompt 0 --gen 0
+code 2; out_is ''; err_has '--prompt 0 --gen 0 leaves nothing to measure'
+run "$QUERN" bench kernel
+code 2; out_is ''; err_has 'did you mean `quern bench kernels`?'
+run "$QUERN" bench trian
+code 2; err_has 'did you mean `quern bench train`?'
 run "$QUERN" bench "$S/absent"
 code 4
 run "$QUERN" bench
@@ -66,12 +83,26 @@ run "$QUERN" bench kernels --filter 'linear_grad_f32 352' --seconds 0.001 --thre
 code 0; out_has '4096 rows, 352 x 128'; out_lacks 'linear_dx'
 run "$QUERN" bench kernels --filter 'xent_grad_f32 0.9 M' --seconds 0.001 --threads 1
 code 0; out_has 'xent_grad_f32'; out_lacks 'linear'
+run "$QUERN" bench kernels --filter 'LINEAR_GRAD_F32 352X128 0.9 m' --seconds 0.001 --threads 1
+code 0; out_has '4096 rows, 352 x 128'; out_lacks 'linear_dx'
+for level in scalar avx2; do
+    run "$QUERN" version --json --isa $level
+    if grep -qF "\"isa\": \"$level\"" "$scratch/out"; then
+        run "$QUERN" bench kernels --isa $level --filter rmsnorm_grad --seconds 0.001 --threads 1 --json
+        code 0; out_has "\"isa\": \"$level\""; out_has '"bf16_gops": 0,'; out_lacks '"isa": "avx512'
+    fi
+done
 run "$QUERN" bench kernels --filter nothing-like-it --seconds 0.001
 code 2; err_has 'matches nothing'
 if [ "${QUERN_CPU:-}" != scalar ]; then         # seconds per product
     run "$QUERN" bench kernels --filter 'q4_0 head' --seconds 0.001 --threads 1 --json
     code 0; out_has '"row": "qn_linear_q4_0_'; out_has '"N": 49152,'; out_lacks 'GPT-2'; out_has '"memory_gbytes": '
     out_has '"gops_share": '
+    # Shapes as they are printed, N first, and as who thinks of x times W says them: all these words at once.
+    run "$QUERN" bench kernels --filter 'gpt-2 3072X768 768x3072 3072 x 768 LINEAR_Q4_0' --seconds 0.001 --json
+    code 0; out_has '"N": 3072,'; out_has '"K": 768,'; out_lacks '"N": 576,'; out_lacks '"N": 5632,'
+    run "$QUERN" bench kernels --filter 'q4_0 1.1b 2048x5632' --seconds 0.001 --threads 2
+    code 0; out_has '   5632   2048 '; out_lacks '   2048   2048 '
 fi
 
 # All of it takes seconds, and test_kernels_*.c and test_house_checks.c have each check by itself: here one of a kind.

@@ -6,30 +6,95 @@
 #include "kernels/bench_rows.h"
 #include "kernels/peak.h"
 
-static void measure(int threads) {
+static void measure(int threads, qn_isa cap) {
     const int64_t before = qn_mem_stats_get(QN_MEM_SCRATCH).live_bytes;
     qn_pool *pool = NULL;
     qn_peak peak;
     CHECK_OK(qn_pool_new(&pool, threads));
-    CHECK_OK(qn_peak_measure(pool, &peak));
+    CHECK_OK(qn_peak_measure(pool, cap, &peak));
     qn_pool_free(pool);
     CHECK_INT(peak.threads, threads);
-    CHECK_INT(peak.isa, qn_isa_detect());
+    CHECK_INT(peak.isa, qn_isa_fit(cap));
     CHECK(peak.f32 > 0 && isfinite(peak.f32), "%g", peak.f32);
-    CHECK_INT(peak.bf16 > 0, qn_isa_has(QN_ISA_AVX512BF16));
-    CHECK_INT(peak.int8 > 0, qn_isa_has(QN_ISA_AVX2));
+    CHECK_INT(peak.bf16 > 0, peak.isa >= QN_ISA_AVX512BF16);
+    CHECK_INT(peak.int8 > 0, peak.isa >= QN_ISA_AVX2);
+    CHECK(peak.l2_bytes > 0 && peak.l3_bytes > 0, "%lld %lld", (long long)peak.l2_bytes, (long long)peak.l3_bytes);
     CHECK(peak.memory > 0 && peak.l3 > 0 && peak.l2 > 0, "%g %g %g", peak.memory, peak.l3, peak.l2);
     CHECK_NO_LEAK(QN_MEM_SCRATCH, before);
 }
 
-TEST(one_thread) { measure(1); }
-TEST(two_threads) { measure(2); }
+TEST(one_thread) { measure(1, QN_ISA_LEVELS - 1); }
+TEST(two_threads) { measure(2, QN_ISA_LEVELS - 1); }
+
+/* What no row up to the cap can use is no limit of it. */
+TEST(no_level_above_the_cap) {
+    for (int cap = 0; cap < QN_ISA_LEVELS; cap++) {
+        qn_peak peak;
+        CHECK_OK(qn_peak_arithmetic(NULL, (qn_isa)cap, &peak));
+        CHECK_INT(peak.isa, qn_isa_fit((qn_isa)cap));
+        CHECK_INT(peak.bf16 > 0, peak.isa >= QN_ISA_AVX512BF16, "%s", qn_isa_name((qn_isa)cap));
+        CHECK_INT(peak.int8 > 0, peak.isa >= QN_ISA_AVX2, "%s", qn_isa_name((qn_isa)cap));
+        CHECK_OK(qn_peak_floats(NULL, (qn_isa)cap, &peak));
+        CHECK(peak.f32 > 0 && peak.int8 == 0 && peak.memory == 0, "%s", qn_isa_name((qn_isa)cap));
+    }
+}
+
+/* ---- a folder as the kernel's ---- */
+
+/* A new one for each call. */
+static const char *folder_new(void) {
+    static char name[32];
+    static int made;
+    snprintf(name, sizeof name, "cache%d", made++);
+    const char *path = qn_test_temp(name);
+    CHECK(qn_dir_make(path) >= 0, "%s", path);
+    return path;
+}
+
+static void put_line(const char *folder, int index, const char *name, const char *line) {
+    char path[1200];
+    snprintf(path, sizeof path, "%s/index%d", folder, index);
+    CHECK(qn_dir_make(path) >= 0);
+    snprintf(path, sizeof path, "%s/index%d/%s", folder, index, name);
+    CHECK_OK(qn_write_file(path, line, strlen(line)));
+}
+
+static void put_cache(const char *folder, int index, const char *level, const char *size, const char *cpus) {
+    put_line(folder, index, "level", level);
+    put_line(folder, index, "size", size);
+    if (cpus)
+        put_line(folder, index, "shared_cpu_list", cpus);
+}
+
+TEST(a_cache_is_shared_by_its_cpus) {
+    const char *folder = folder_new();
+    CHECK_INT(qn_cache_part(folder, 2), 0, "nothing is told");
+    put_cache(folder, 0, "1\n", "32K\n", "0\n");
+    put_cache(folder, 1, "2\n", "1024K\n", "0,4\n");
+    put_cache(folder, 2, "3\n", "32M\n", "0-3,8-11\n");
+    CHECK_INT(qn_cache_part(folder, 1), 32 << 10);
+    CHECK_INT(qn_cache_part(folder, 2), 512 << 10);
+    CHECK_INT(qn_cache_part(folder, 3), 4 << 20);
+    CHECK_INT(qn_cache_part(folder, 4), 0);
+}
+
+TEST(what_is_told_in_other_ways_counts_as_not_told) {
+    static const struct { const char *size, *cpus; } cases[] = {
+        {"", "0\n"}, {"large\n", "0\n"}, {"-4K\n", "0\n"}, {"0K\n", "0\n"}, {"99999999999K\n", "0\n"},
+        {"512K\n", NULL}, {"512K\n", "all\n"}, {"512K\n", ""},
+    };
+    for (size_t i = 0; i < QN_LEN(cases); i++) {
+        const char *folder = folder_new();
+        put_cache(folder, 0, "2\n", cases[i].size, cases[i].cpus);
+        CHECK_INT(qn_cache_part(folder, 2), 0, "case %zu", i);
+    }
+}
 
 TEST(no_memory_is_an_error) {
     qn_peak peak;
     for (int n = 0; n < 2; n++) {
         qn_mem_fail_after(n);
-        CHECK_FAIL(qn_peak_measure(NULL, &peak), QN_ENOMEM, "");
+        CHECK_FAIL(qn_peak_measure(NULL, QN_ISA_LEVELS - 1, &peak), QN_ENOMEM, "");
     }
 }
 

@@ -562,6 +562,56 @@ TEST(parts_are_counted_apart) {
     drop(t);
 }
 
+static const qn_op_time *time_of(const qn_op_time *t, int n, const char *op, qn_op_part part) {
+    for (int i = 0; i < n; i++)
+        if (strcmp(t[i].op, op) == 0 && t[i].part == part && t[i].calls > 0)
+            return &t[i];
+    return NULL;
+}
+
+/* Of a product: its panels, x and the gradient of y are read; that of x is written where it is born, that of W is read
+ * and written. */
+static int64_t product_bytes(const net *t, int p) {
+    const int64_t N = param_shape[p].rows, K = param_shape[p].columns, real = (int64_t)t->k->real;
+    return qn_panels(N) * (int64_t)qn_panel_bytes(real_of(t), K) + (2 * N * K + T * N) * real;
+}
+
+TEST(the_walk_counts_what_it_reads_and_writes) {
+    net *t = make(qn_kernels_judge());
+    qn_op_time time[64];
+    int64_t products = 0;
+    plan(t, QN_KEEP_ALL);
+    qn_exec_profile(t->e, true);
+    step(t, NULL);
+    const int n = qn_exec_times(t->e, time, 64);
+    for (int p = QUERY; p <= DOWN; p++)
+        products += p == FFN_NORM ? 0 : product_bytes(t, p);
+    products += 2 * T * (D + H * DH + D + F) * (int64_t)sizeof(double);        /* x and dx of four nodes */
+    CHECK_INT(time_of(time, n, "linear", QN_PART_BACKWARD)->bytes, LAYERS * products);
+    CHECK_INT(time_of(time, n, "glu", QN_PART_BACKWARD)->bytes, LAYERS * 5 * T * F * (int64_t)sizeof(double));
+    CHECK_INT(time_of(time, n, "add", QN_PART_BACKWARD)->bytes, 0, "sums share their gradient");
+    CHECK_INT(time_of(time, n, "embed", QN_PART_BACKWARD)->bytes, T * 4 + (T + 2 * V) * D * (int64_t)sizeof(double));
+    drop(t);
+}
+
+/* The loss that the walk leaves along with its gradients is charged with all three products. */
+TEST(an_op_that_runs_once_is_charged_with_both_halves) {
+    for (int once = 0; once < 2; once++) {
+        net *t = make(qn_kernels_judge());
+        qn_op_time time[64];
+        plan(t, QN_KEEP_ALL);
+        qn_exec_profile(t->e, true);
+        if (once)
+            qn_exec_run_walk(t->e, T, S, NULL, &t->batch);
+        else
+            step(t, NULL);
+        const int n = qn_exec_times(t->e, time, 64);
+        CHECK_INT(time_of(time, n, "xent", QN_PART_FORWARD) != NULL, !once);
+        CHECK_INT(time_of(time, n, "xent", QN_PART_BACKWARD)->flops, (once ? 3 : 2) * 2 * S * V * D);
+        drop(t);
+    }
+}
+
 /* Only what is active counts: with the last norm alone in training, the head's rows and nothing else. */
 TEST(flops_of_the_walk_are_those_of_what_is_active) {
     net *t = make(qn_kernels_judge());

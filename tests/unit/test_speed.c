@@ -93,7 +93,8 @@ TEST(each_dtype_has_its_unit) {
 }
 
 TEST(the_longer_time_binds) {
-    const qn_peak machine = {.threads = 1, .f32 = 100, .int8 = 400, .memory = 10, .l3 = 40, .l2 = 80};
+    const qn_peak machine = {.threads = 1, .f32 = 100, .int8 = 400, .memory = 10, .l3 = 40, .l2 = 80,
+                             .l3_bytes = 4 << 20, .l2_bytes = 512 << 10};
     qn_work w = {.weight_bytes = 1e9, .kv_bytes = 1e9, .run_bytes = 2e9, .ops = {[QN_UNIT_F32] = 1e9}};
     qn_bound b = qn_speed_bound(&w, &machine);
     CHECK(b.by_memory);
@@ -109,6 +110,16 @@ TEST(the_longer_time_binds) {
     CHECK_NEAR(qn_speed_bound(&w, &machine).bandwidth, 40, 0);
     w.run_bytes = 1 << 18;
     CHECK_NEAR(qn_speed_bound(&w, &machine).bandwidth, 80, 0);
+}
+
+/* Each thread brings its part of the caches. */
+TEST(the_smallest_cache_that_holds_a_run_binds) {
+    qn_peak machine = {.threads = 2, .f32 = 100, .memory = 10, .l3 = 40, .l2 = 80, .l3_bytes = 3000, .l2_bytes = 1000};
+    static const struct { double bytes, bandwidth; } cases[] = {{2000, 80}, {2001, 40}, {6000, 40}, {6001, 10}};
+    for (size_t i = 0; i < QN_LEN(cases); i++) {
+        const qn_work w = {.weight_bytes = 1e9, .run_bytes = cases[i].bytes, .ops = {[QN_UNIT_F32] = 1}};
+        CHECK_NEAR(qn_speed_bound(&w, &machine).bandwidth, cases[i].bandwidth, 0, "%g bytes", cases[i].bytes);
+    }
 }
 
 TEST(measures_and_leaves_the_depth) {
