@@ -28,6 +28,7 @@
  *   world_report.c  what `data world` made, in figures
  *   house_checks.c  what `selftest all` looks at beside the kernels
  *   fields.h peaks.h  members of JSON results; the machine's peaks among them
+ *   bench_text.h    what tables of `bench` write alike
  *   cmd_<verb>.c    one command each
  *
  * A command is one file and one row of cmd_list.inc. Its file is a table of options, some examples, a run function and

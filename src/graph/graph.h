@@ -110,8 +110,9 @@ qn_exec_info qn_exec_info_get(const qn_exec *e);
 
 /* Costs per op and part, for --profile; off by default. All are accumulated over runs. Every step waits for all workers
  * then, also where it could have run with its neighbours. wait_ns: at barriers, of all workers together, of whose time
- * worker_ns is the sum. bytes: what forward and its repetition read and write, once each, without the pages of
- * attention; flops: as in qn_exec_info. */
+ * worker_ns is the sum. bytes: what a step reads and writes, once each, without the pages of attention; of backward the
+ * values that it looks at, and gradients, one that is added to twice. flops: as in qn_exec_info, but what is made again
+ * counts, and an op that runs once for both halves with both. */
 typedef enum { QN_PART_FORWARD, QN_PART_AGAIN, QN_PART_BACKWARD } qn_op_part;
 typedef struct {
     const char *op;
