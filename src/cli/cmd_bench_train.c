@@ -5,6 +5,7 @@
 #include "base/json_fields.h"
 #include "cli/bench_text.h"
 #include "cli/cli.h"
+#include "cli/peaks.h"
 #include "train/dial.h"
 #include "train/engine.h"
 
@@ -278,17 +279,6 @@ static void json_op(qn_jw *w, const qn_op_time *t) {
     qn_jw_close(w);
 }
 
-/* Of the machine's limits those that were measured. */
-static void json_peak(qn_jw *w, const qn_peak *p) {
-    qn_field_open(w, "peak", '{');
-    qn_field_str(w, "isa", qn_isa_name(p->isa));
-    qn_field_i64(w, "threads", p->threads);
-    qn_field_f64(w, "f32_gops", p->f32);
-    qn_field_f64(w, "bf16_gops", p->bf16);
-    qn_field_f64(w, "int8_gops", p->int8);
-    qn_jw_close(w);
-}
-
 static int put_json(const job *j) {
     const int64_t repeat = qn_cli_int(j->c, "repeat");
     qn_jw *w = qn_out_json(j->c, 2);
@@ -320,7 +310,8 @@ static int put_json(const job *j) {
             json_op(w, &j->op[i]);
         qn_jw_close(w);
     }
-    json_peak(w, &j->peak);
+    qn_jw_key(w, "peak");
+    qn_json_peak(w, &j->peak);
     qn_jw_close(w);
     return qn_out_json_end(j->c);
 }
