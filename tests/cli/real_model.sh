@@ -19,7 +19,7 @@ code 0; out_is 'The capital of France is Paris.'
 number() { sed -n "s/.*\"$1\": \([0-9][0-9]*\).*/\1/p" "$scratch/out" | head -1; }
 for dtype in as-is q8_0 bf16; do
     file=$model
-    [ $dtype = as-is ] || { file=$S/$dtype.gguf; run "$QUERN" convert "$model" "$file" --dtype $dtype; code 0; }
+    [ $dtype = as-is ] || { file=$scratch/$dtype.gguf; run "$QUERN" convert "$model" "$file" --dtype $dtype; code 0; }
     size=$(($(wc -c <"$file")))
     run "$QUERN" bench "$file" --prompt 64 --gen 4 --repeat 1 --json
     code 0
