@@ -7,8 +7,12 @@
 
 static size_t element(const qn_op_ctx *c, const qn_tensor *t) { return t->dtype == QN_I32 ? 4 : c->k->real; }
 
+static int64_t rows_of(const qn_op_ctx *c, const qn_tensor *t) {
+    return c->n_out ? QN_MIN(t->dim[0], c->out[0].dim[0]) : t->dim[0];
+}
+
 static int64_t bytes_of(const qn_op *op, const qn_op_ctx *c, const qn_tensor *t) {
-    const int64_t rows = c->n_out ? QN_MIN(t->dim[0], c->out[0].dim[0]) : t->dim[0];
+    const int64_t rows = rows_of(c, t);
     if (!t->data || t->rank == 0)
         return 0;
     if (t->layout == QN_LAYOUT_PANELS && op->flops)
@@ -20,13 +24,49 @@ static int64_t bytes_of(const qn_op *op, const qn_op_ctx *c, const qn_tensor *t)
     return (t->rank > 1 ? rows : t->dim[0]) * qn_tensor_row(t) * (int64_t)element(c, t);
 }
 
-int64_t qn_step_bytes(const qn_op *op, const qn_op_ctx *c) {
+static int64_t values(const qn_op *op, const qn_op_ctx *c) {
     int64_t n = 0;
     for (int j = 0; j < c->n_in; j++)
         n += bytes_of(op, c, &c->in[j]);
     for (int j = 0; j < c->n_out; j++)
         n += bytes_of(op, c, &c->out[j]);
     return n;
+}
+
+/* Of a gradient that a backward step hands on: written once where it is born there, else read and written; of one that
+ * gets a row for each row put out, those rows. The gradient of the output itself, passed on, does not move. */
+static int64_t grad_elements(const qn_op *op, const qn_op_ctx *c, int j, bool born) {
+    const qn_tensor *t = &c->din[j];
+    const bool looked_up = t->rank > 1 && !op->flops && !born;
+    for (int i = 0; i < c->n_out; i++)
+        if (t->data == c->dout[i].data)
+            return 0;
+    return (born ? 1 : 2) * qn_tensor_row(t) * (looked_up ? rows_of(c, t) : t->dim[0]);
+}
+
+/* What a backward step reads and writes, once each: the values that it looks at, the gradients that come and go. */
+static int64_t back_bytes(const qn_graph *g, const qn_step *s, const qn_op_ctx *c) {
+    const qn_node *n = &g->node[s->node];
+    int64_t elements = 0;
+    qn_op_ctx seen = *c;
+    for (int j = 0; j < c->n_in; j++) {
+        if (!qn_grad_reads(g, n, j))
+            seen.in[j].data = NULL;
+        if (c->din[j].data)
+            elements += grad_elements(n->op, c, j, (s->fresh | s->clear_in) >> j & 1);
+    }
+    if (!elements)
+        return 0;
+    for (int j = 0; j < c->n_out; j++) {
+        if (!n->op->reads_out)
+            seen.out[j].data = NULL;
+        elements += qn_tensor_numel(&c->dout[j]);
+    }
+    return elements * (int64_t)c->k->real + values(n->op, &seen);
+}
+
+int64_t qn_step_bytes(const qn_graph *g, const qn_step *s, const qn_op_ctx *c) {
+    return s->part == QN_PART_BACKWARD ? back_bytes(g, s, c) : values(g->node[s->node].op, c);
 }
 
 /* A gradient of the first input, and gradients of the others, cost a product each. */

@@ -421,38 +421,6 @@ static pending run_steps_together(qn_exec *e, size_t begin, size_t end, int work
     return CLEAN;
 }
 
-/* Of a gradient that a backward step hands on: written once where it is born there, else read and written; of one that
- * gets a row for each row put out, those rows. The gradient of the output itself, passed on, does not move. */
-static int64_t grad_elements(const qn_op *op, const qn_op_ctx *c, int j, bool born) {
-    const qn_tensor *t = &c->din[j];
-    const bool looked_up = t->rank > 1 && !op->flops && !born;
-    for (int i = 0; i < c->n_out; i++)
-        if (t->data == c->dout[i].data)
-            return 0;
-    return (born ? 1 : 2) * qn_tensor_row(t) * (looked_up ? QN_MIN(t->dim[0], c->out[0].dim[0]) : t->dim[0]);
-}
-
-/* What a backward step reads and writes, once each: the values that it looks at, the gradients that come and go. */
-static int64_t back_bytes(const qn_exec *e, const qn_step *s, const qn_op_ctx *c) {
-    const qn_node *n = &e->g->node[s->node];
-    int64_t elements = 0;
-    qn_op_ctx seen = *c;
-    for (int j = 0; j < c->n_in; j++) {
-        if (!qn_grad_reads(e->g, n, j))
-            seen.in[j].data = NULL;
-        if (c->din[j].data)
-            elements += grad_elements(n->op, c, j, (s->fresh | s->clear_in) >> j & 1);
-    }
-    if (!elements)
-        return 0;
-    for (int j = 0; j < c->n_out; j++) {
-        if (!n->op->reads_out)
-            seen.out[j].data = NULL;
-        elements += qn_tensor_numel(&c->dout[j]);
-    }
-    return elements * (int64_t)e->k->real + qn_step_bytes(n->op, &seen);
-}
-
 /* An op whose forward the walk does along with its backward is charged with both. */
 static int64_t flops_of(const qn_exec *e, const qn_step *s, const qn_op_ctx *c) {
     const qn_op *op = e->g->node[s->node].op;
@@ -475,7 +443,7 @@ static void charge(qn_exec *e, size_t i, int worker, double *start) {
     t->ns += ns;
     t->calls++;
     t->flops += flops_of(e, s, c);
-    t->bytes += s->part == QN_PART_BACKWARD ? back_bytes(e, s, c) : qn_step_bytes(e->g->node[s->node].op, c);
+    t->bytes += qn_step_bytes(e->g, s, c);
 }
 
 static void run_steps(qn_exec *e, size_t begin, size_t end, int worker, pending state) {

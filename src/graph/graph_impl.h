@@ -113,8 +113,8 @@ QN_INLINE qn_value *qn_value_home(const qn_graph *g, qn_ref r) {
     return &g->value[g->value[r].kind == VALUE_VIEW ? g->value[r].base : r];
 }
 
-/* cost.c: bytes that a forward step reads and writes; operations of a step, multiply and add as two. */
-int64_t qn_step_bytes(const qn_op *op, const qn_op_ctx *c);
+/* cost.c: bytes that a step reads and writes; its operations, multiply and add as two. */
+int64_t qn_step_bytes(const qn_graph *g, const qn_step *s, const qn_op_ctx *c);
 int64_t qn_step_flops(const qn_op *op, const qn_op_ctx *c, qn_op_part part);
 
 /* Gives every node value an offset so that values alive at the same time do not overlap; returns the arena's size. */

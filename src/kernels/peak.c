@@ -4,6 +4,8 @@
 #include "kernels/peak.h"
 #include "kernels/peak_loops.h"
 
+#include "base/file.h"
+
 #include <stdio.h>
 
 #ifdef QN_EMULATE
@@ -147,15 +149,12 @@ int qn_peak_floats(qn_pool *pool, qn_isa cap, qn_peak *out) { return arithmetic(
 
 /* ---- caches ---- */
 
-/* The first line of a file of the kernel's. */
-static bool cache_line(const char *folder, int index, const char *name, char out[128]) {
+/* A file of the kernel's. */
+static bool cache_file(const char *folder, int index, const char *name, qn_buf *text) {
     char path[256];
     snprintf(path, sizeof path, "%s/index%d/%s", folder, index, name);
-    FILE *f = fopen(path, "r");
-    const bool there = f && fgets(out, 128, f);
-    if (f)
-        fclose(f);
-    return there;
+    qn_buf_clear(text);
+    return qn_is_file(path) && qn_read_file(text, path, 4096) >= 0 && text->n > 0;
 }
 
 /* "1024K" */
@@ -183,14 +182,17 @@ static int64_t cpus_of(const char *text) {
 }
 
 int64_t qn_cache_part(const char *folder, int level) {
-    char text[128];
-    for (int i = 0; cache_line(folder, i, "level", text); i++) {
-        if (text[0] != '0' + level || !cache_line(folder, i, "size", text))
+    qn_buf text = {0};
+    int64_t part = 0;
+    for (int i = 0; !part && cache_file(folder, i, "level", &text); i++) {
+        if (text.s[0] != '0' + level || !cache_file(folder, i, "size", &text))
             continue;
-        const int64_t bytes = size_of(text), cpus = cache_line(folder, i, "shared_cpu_list", text) ? cpus_of(text) : 0;
-        return cpus > 0 ? bytes / cpus : 0;
+        const int64_t bytes = size_of(text.s);
+        const int64_t cpus = cache_file(folder, i, "shared_cpu_list", &text) ? cpus_of(text.s) : 0;
+        part = cpus > 0 ? bytes / cpus : 0;
     }
-    return 0;
+    qn_buf_drop(&text);
+    return part;
 }
 
 static int64_t part_or(int level, int64_t otherwise) {

@@ -7,6 +7,7 @@
  *   panel of W      block (k0, n0) │ k0     n0 … n0+31 │             panel of Wᵀ   │ n0     k0 … k0+31 │
  *                                  │ k0+1   n0 … n0+31 │      →                    │ n0+1   k0 … k0+31 │
  *                                  │  ⋮                │                           │  ⋮                │ */
+#include "kernels/pairs.h"
 #include "kernels/panel_blocks.h"
 
 enum { BLOCK = 32 };
@@ -98,19 +99,13 @@ static void turn_64(double *dst, int64_t ldd, const double *src, int64_t lds, in
 
 typedef uint32_t words[QN_PANEL];
 
-/* Halves of one pair of rows to pairs along the rows; b NULL: there is no second row, and zero stands for it. */
-QN_INLINE void weave(uint32_t *dst, const uint16_t *a, const uint16_t *b, int64_t n) {
-    for (int64_t c = 0; c < n; c++)
-        dst[c] = a[c] | (b ? (uint32_t)b[c] << 16 : 0);
-}
-
 /* lines pairs along k of 32 columns n → pairs along n of 32 columns k: words turn, then two rows are woven. */
 static void turn_pairs(const qn_kernels *k, uint32_t *dst, const uint32_t *src, int64_t lines, int64_t n, void *room) {
     uint16_t(*row)[QN_PANEL] = room;                            /* [n][32 k] */
     memset(row, 0, (size_t)(QN_PANEL * QN_PANEL) * sizeof **row);
     k->turn(row, QN_PANEL / 2, src, QN_PANEL, lines, n);
     for (int64_t i = 0; i < n; i += 2, dst += QN_PANEL)
-        weave(dst, row[i], row[i + 1], QN_PANEL);               /* rows behind the last are zero */
+        qn_pairs_weave(dst, row[i], row[i + 1], QN_PANEL);               /* rows behind the last are zero */
 }
 
 /* ---- Wᵀ ---- */
@@ -178,8 +173,8 @@ void qn_rows_panel(void *dst, qn_act_form f, const void *x, size_t ldx, int64_t 
         memset(dst, 0, (size_t)(f == QN_ACT_BF16 ? (rows + 1) & ~(int64_t)1 : rows) * QN_PANEL * size);
     if (f == QN_ACT_BF16) {
         for (int64_t r = 0; r < rows; r += 2, from += 2 * ldx, to += sizeof(words))
-            weave((uint32_t *)(void *)to, (const uint16_t *)(const void *)from,
-                  r + 1 < rows ? (const uint16_t *)(const void *)(from + ldx) : NULL, n);
+            qn_pairs_weave((uint32_t *)(void *)to, (const uint16_t *)(const void *)from,
+                           r + 1 < rows ? (const uint16_t *)(const void *)(from + ldx) : NULL, n);
         return;
     }
     for (int64_t r = 0; r < rows; r++, from += ldx, to += QN_PANEL * size)
@@ -202,8 +197,8 @@ static void turn_halves(const qn_kernels *k, void *dst, size_t ldd, const uint8_
             for (int64_t ahead = 0; ahead < 2; ahead++)
                 for (int64_t at = 0; at < n * 2; at += 64)
                     __builtin_prefetch(from + (size_t)(AHEAD + ahead) * ldx + at);
-            weave(woven[i], (const uint16_t *)(const void *)from,
-                  r + 1 < rows ? (const uint16_t *)(const void *)(from + ldx) : NULL, n);
+            qn_pairs_weave(woven[i], (const uint16_t *)(const void *)from,
+                           r + 1 < rows ? (const uint16_t *)(const void *)(from + ldx) : NULL, n);
         }
         k->turn((uint32_t *)dst + p, (int64_t)(ldd / sizeof(uint32_t)), woven, QN_TURN_ROWS, lines, n);
     }

@@ -7,6 +7,7 @@
  *
  * dO, P and dS are rounded to BF16, q is as the forward rounded it. Keys and values of other dtypes go by AVX-512's. */
 #include "kernels/attn_common.h"
+#include "kernels/pairs.h"
 
 #include "kernels/x86/v16_avx512.h"
 
@@ -56,33 +57,6 @@ QN_INLINE v16 woven(h16 a, h16 b) {
 }
 QN_INLINE void pairs_store(pair *to, v16 x) { v16_store((float *)(void *)to, x); }
 
-/* n of a vector's numbers, all where there are as many. */
-QN_INLINE void halves_store(uint16_t *to, h16 x, int64_t n) {
-    if (n == LANES)
-        h16_store(to, x);
-    else
-        memcpy(to, &x, (size_t)n * sizeof *to);
-}
-
-/* Two lines of n numbers to one of pairs; b NULL: zeros stand for the second. */
-static void weave(pair *to, const uint16_t *a, const uint16_t *b, int64_t n) {
-    for (int64_t i = 0; i < n; i += LANES) {
-        const int64_t k = QN_MIN(n - i, LANES);
-        v16_store_n((float *)(void *)(to + i),
-                    woven(h16_load_n(a + i, k), b ? h16_load_n(b + i, k) : _mm256_setzero_si256()), k);
-    }
-}
-
-/* A line of n pairs to the two lines that it is woven of. */
-static void unweave(uint16_t *a, uint16_t *b, const pair *from, int64_t n) {
-    for (int64_t i = 0; i < n; i += LANES) {
-        const int64_t k = QN_MIN(n - i, LANES);
-        const __m512i at = _mm512_maskz_loadu_epi32(m16_first(k), from + i);
-        halves_store(a + i, _mm512_cvtepi32_epi16(at), k);
-        halves_store(b + i, _mm512_cvtepi32_epi16(_mm512_srli_epi32(at, 16)), k);
-    }
-}
-
 /* ---- keys and values ---- */
 
 /* A block of keys is pairs of head dims, [Dh/2][64]; one of values pairs of keys, [32][Dh]. */
@@ -95,13 +69,13 @@ static void gather(const qn_attn_grad_args *a, const workspace *w) {
         for (int64_t d = 0; d < Dh / 2; d++)
             memcpy(w->kd + d * C + b * B, k + d * B, B * sizeof *k);
         for (int64_t j = 0; j < B; j += 2)
-            unweave(w->lines + j * Dh, w->lines + (j + 1) * Dh, v + j / 2 * Dh, Dh);
+            qn_pairs_unweave(w->lines + j * Dh, w->lines + (j + 1) * Dh, v + j / 2 * Dh, Dh);
         qn_turn_avx2(w->vd + b * B, C, w->lines, Dh / 2, B, Dh / 2);
         if (!a->dq)
             continue;
         qn_turn_avx2(w->lines, Dh / 2, k, B, Dh / 2, B);
         for (int64_t j = 0; j < B; j += 2)
-            weave(w->kk + (b * B + j) / 2 * Dh, w->lines + j * Dh, w->lines + (j + 1) * Dh, Dh);
+            qn_pairs_weave(w->kk + (b * B + j) / 2 * Dh, w->lines + j * Dh, w->lines + (j + 1) * Dh, Dh);
     }
 }
 
@@ -109,12 +83,9 @@ static void gather(const qn_attn_grad_args *a, const workspace *w) {
 
 static void round_rows(uint16_t *to, pair *two, const float *from, int64_t ld, int64_t rows, int64_t Dh) {
     for (int64_t r = 0; r < rows; r++)
-        for (int64_t d = 0; d < Dh; d += LANES) {
-            const int64_t n = QN_MIN(Dh - d, LANES);
-            halves_store(to + r * Dh + d, rounded(v16_load_n(from + r * ld + d, n)), n);
-        }
+        qn_act_pack_bf16_avx512(to + r * Dh, from + r * ld, Dh);
     for (int64_t r = 0; r < rows; r += 2)
-        weave(two + r / 2 * Dh, to + r * Dh, r + 1 < rows ? to + (r + 1) * Dh : NULL, Dh);
+        qn_pairs_weave(two + r / 2 * Dh, to + r * Dh, r + 1 < rows ? to + (r + 1) * Dh : NULL, Dh);
 }
 
 /* S and dP of rows r and r + 1 of the group, where there is one, become P and dS. */
