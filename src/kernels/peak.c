@@ -149,12 +149,13 @@ int qn_peak_floats(qn_pool *pool, qn_isa cap, qn_peak *out) { return arithmetic(
 
 /* ---- caches ---- */
 
-/* A file of the kernel's. */
-static bool cache_file(const char *folder, int index, const char *name, qn_buf *text) {
+/* A file of the kernel's: 1 with its text, 0 where it cannot be had, QN_ENOMEM. */
+static int cache_file(const char *folder, int index, const char *name, qn_buf *text) {
     char path[256];
     snprintf(path, sizeof path, "%s/index%d/%s", folder, index, name);
     qn_buf_clear(text);
-    return qn_is_file(path) && qn_read_file(text, path, 4096) >= 0 && text->n > 0;
+    const int rc = qn_is_file(path) ? qn_read_file(text, path, 4096) : 0;
+    return rc == QN_ENOMEM ? rc : rc >= 0 && text->n > 0;
 }
 
 /* "1024K" */
@@ -181,23 +182,36 @@ static int64_t cpus_of(const char *text) {
     return n;
 }
 
+/* Of the index's cache, if it is of that level; 0 otherwise. */
+static int64_t part_of(const char *folder, int index, int level, qn_buf *text) {
+    int rc = 0;
+    if (text->s[0] != '0' + level || (rc = cache_file(folder, index, "size", text)) <= 0)
+        return rc;
+    const int64_t bytes = size_of(text->s);
+    if ((rc = cache_file(folder, index, "shared_cpu_list", text)) <= 0)
+        return rc;
+    const int64_t cpus = cpus_of(text->s);
+    return cpus > 0 ? bytes / cpus : 0;
+}
+
 int64_t qn_cache_part(const char *folder, int level) {
     qn_buf text = {0};
     int64_t part = 0;
-    for (int i = 0; !part && cache_file(folder, i, "level", &text); i++) {
-        if (text.s[0] != '0' + level || !cache_file(folder, i, "size", &text))
-            continue;
-        const int64_t bytes = size_of(text.s);
-        const int64_t cpus = cache_file(folder, i, "shared_cpu_list", &text) ? cpus_of(text.s) : 0;
-        part = cpus > 0 ? bytes / cpus : 0;
+    for (int i = 0; part == 0; i++) {
+        const int rc = cache_file(folder, i, "level", &text);
+        if (rc == 0)
+            break;
+        part = rc < 0 ? rc : part_of(folder, i, level, &text);
     }
     qn_buf_drop(&text);
     return part;
 }
 
-static int64_t part_or(int level, int64_t otherwise) {
-    const int64_t part = qn_cache_part(QN_CACHE_FOLDER, level);
-    return part > 0 ? part : otherwise;
+static int part_or(int level, int64_t otherwise, int64_t *part) {
+    *part = qn_cache_part(QN_CACHE_FOLDER, level);
+    if (*part == 0)
+        *part = otherwise;
+    return *part < 0 ? (int)*part : 0;
 }
 
 /* How many bytes are read, again and again, that lie in the L2 for sure; in the L3 and not in the L2. */
@@ -222,8 +236,9 @@ int qn_peak_measure(qn_pool *pool, qn_isa cap, qn_peak *out) {
     enum { CACHE_BYTES = 96 << 20 };            /* read from a cache for one timing */
     const size_t threads = (size_t)qn_pool_threads(pool);
     QN_TRY(qn_peak_arithmetic(pool, cap, out));
-    out->l2_bytes = part_or(2, L2_BYTES);
-    out->l3_bytes = QN_MIN(part_or(3, L3_BYTES), L3_MOST);
+    QN_TRY(part_or(2, L2_BYTES, &out->l2_bytes));
+    QN_TRY(part_or(3, L3_BYTES, &out->l3_bytes));
+    out->l3_bytes = QN_MIN(out->l3_bytes, L3_MOST);
     const size_t l2 = in_l2(out), l3 = in_l3(out), each = in_memory(out);
     qn_peak_read_fn *const read = loops_pick(out->isa).read;
     span *spans = qn_zalloc(QN_MEM_SCRATCH, threads, sizeof *spans);

@@ -25,7 +25,7 @@ int qn_peak_arithmetic(qn_pool *pool, qn_isa cap, qn_peak *out);
 int qn_peak_floats(qn_pool *pool, qn_isa cap, qn_peak *out);
 
 /* Where the kernel tells of the first CPU's caches, and one CPU's part of that of a level: its size, by the number of
- * CPUs that share it. 0: it is not told. */
+ * CPUs that share it. 0: it is not told. QN_ENOMEM. */
 #define QN_CACHE_FOLDER "/sys/devices/system/cpu/cpu0/cache"
 int64_t qn_cache_part(const char *folder, int level);
 
