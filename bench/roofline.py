@@ -7,7 +7,8 @@
 A regime stands at the operations that it needs for each byte of weights and keys that it reads (to the right: more
 tokens share them) and at the operations that it did in a second; the roof above it is bandwidth times that place, or
 the peak of the unit that multiplies (Williams, Waterman, Patterson, "Roofline", CACM 2009). The axes are logarithms.
-Writes the points as text, and the figure by build/release/figure."""
+Several files are one comparison in pieces, of one machine: the peaks are the last one's. Shares are of the limit that
+quern measured in each run. Writes the points as text, and the figure by build/release/figure."""
 import argparse
 import json
 import math
@@ -22,25 +23,27 @@ REGIMES = ["decode 64", "decode 64 × 8", "decode 64 × 32", "prefill 32", "pref
 
 def options():
     p = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    p.add_argument("json", type=pathlib.Path, help="what compare/inference.py wrote")
+    p.add_argument("json", type=pathlib.Path, nargs="+", help="what compare/inference.py wrote")
     p.add_argument("--formats", help="only these, with commas between")
     p.add_argument("--tool", type=pathlib.Path, default=pathlib.Path("build/release/figure"))
     p.add_argument("--figure", type=pathlib.Path, help="where the figure goes; without it none is drawn")
     return p.parse_args()
 
 
-def points(result, formats):
-    """(series, regime, operations per byte, G operations per second), the peers' under the names of their own."""
-    for name in formats:
+def points(tests):
+    """(series, regime, operations per byte, G operations per second, share of the limit), the peers' under the names of
+    their own."""
+    for name, of_format in tests.items():
         for regime in REGIMES:
-            runs = result["formats"][name]["tests"].get(regime)
+            runs = of_format.get(regime)
             if not runs:
                 continue
             work = runs["work"]
             place = 1e9 * work["gops_per_token"] / work["bytes_per_token"]
             for program in (key for key in runs if key not in ("limit", "work")):
-                speed = statistics.median(runs[program]) * work["gops_per_token"]
-                yield f"{program} {name}".replace("llama-cpp-python", "llama.cpp"), regime, place, speed
+                tokens = statistics.median(runs[program])
+                yield (f"{program} {name}".replace("llama-cpp-python", "llama.cpp"), regime, place,
+                       tokens * work["gops_per_token"], tokens / statistics.median(runs["limit"]))
 
 
 def roofs(peak, places):
@@ -52,36 +55,43 @@ def roofs(peak, places):
         yield from ((f"limit, {name}", at, min(most, at * peak["memory_gbytes"])) for at in span)
 
 
-def read(o):
-    """What was measured, and which formats of it are wanted."""
+def read(path):
+    """What one comparison wrote."""
     try:
-        result = json.loads(o.json.read_text(encoding="utf-8"))
-        held = list(result["formats"])
+        result = json.loads(path.read_text(encoding="utf-8"))
+        return result["machine"]["peak"], result["formats"]
     except OSError as e:
-        sys.exit(f"roofline.py: {o.json}: {e.strerror}; compare/inference.py writes it")
+        sys.exit(f"roofline.py: {path}: {e.strerror}; compare/inference.py writes it")
     except (ValueError, KeyError, TypeError):
-        sys.exit(f"roofline.py: {o.json} is not what compare/inference.py writes")
-    formats = o.formats.split(",") if o.formats else held
-    for name in formats:
-        if name not in held:
-            sys.exit(f"roofline.py: {o.json} holds no '{name}', but {', '.join(held)}")
-    return result, formats
+        sys.exit(f"roofline.py: {path} is not what compare/inference.py writes")
+
+
+def gather(o):
+    """The peaks, and {format: {test: runs}} of those that are wanted."""
+    peak, tests = None, {}
+    for path in o.json:
+        peak, formats = read(path)
+        for name, format_ in formats.items():
+            tests.setdefault(name, {}).update(format_["tests"])
+    wanted = o.formats.split(",") if o.formats else list(tests)
+    for name in wanted:
+        if name not in tests:
+            sys.exit(f"roofline.py: no file holds '{name}', but {', '.join(tests)}")
+    return peak, {name: tests[name] for name in wanted}
 
 
 def main():
     o = options()
     if o.figure and not o.tool.is_file():
         sys.exit(f"roofline.py: --tool {o.tool}: no such file; `make` builds build/release/figure")
-    result, formats = read(o)
-    found = list(points(result, formats))
+    peak, tests = gather(o)
+    found = list(points(tests))
     if not found:
-        sys.exit(f"roofline.py: {o.json} holds none of {', '.join(REGIMES)}")
-    peak = result["machine"]["peak"]
-    rows = list(roofs(peak, [place for _, _, place, _ in found]))
-    for series, regime, place, speed in found:
-        roof = min(place * peak["memory_gbytes"], peak["int8_gops"])
+        sys.exit(f"roofline.py: {', '.join(map(str, o.json))}: none of {', '.join(REGIMES)}")
+    rows = list(roofs(peak, [place for _, _, place, _, _ in found]))
+    for series, regime, place, speed, share in found:
         print(f"{series:32} {regime:14} {place:8.1f} operations a byte {speed:8.1f} G operations/s, "
-              f"{100 * speed / roof:.0f} % of bandwidth or int8's peak")
+              f"{100 * share:.0f} % of the limit")
         rows.append((series, place, speed))
     if o.figure:
         text = "".join(f"{math.log2(place):.4f}\t{speed:.4f}\t{series}\n" for series, place, speed in rows)

@@ -70,14 +70,15 @@ def bf16_dots():
 
 # ---- running ----
 
-def run(command, errors=False):
-    """stdout of a command, on request with its stderr; a failure ends the comparison with what it said."""
+def run(command, errors=False, may_fail=False):
+    """stdout of a command, on request with its stderr; a failure ends the comparison with what it said, unless it may
+    be one (some programs end so behind --help)."""
     try:
         done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False,
                               stdin=subprocess.DEVNULL)
     except OSError as e:
         fail(f"{command[0]}: {e.strerror}")
-    if done.returncode != 0:
+    if done.returncode != 0 and not may_fail:
         fail(f"{' '.join(map(str, command))}\n{(done.stderr or done.stdout)[-2000:]}")
     return done.stdout + done.stderr if errors else done.stdout
 

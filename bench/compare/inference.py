@@ -4,16 +4,17 @@
     python3 bench/compare/inference.py --model SmolLM2-135M-Instruct.Q4_1.gguf --python VENV/bin/python
     python3 bench/compare/inference.py --model M.gguf --peer llama.cpp=llama.cpp/build/bin --peer ik=ik/build/bin
 
-Peers: llama-cpp-python of an interpreter (--python), and programs built by hand (--peer NAME=FOLDER). All read the same
-files: the published one, and others that `quern convert` makes of it, for speed alone. The programs alternate, and so
-does who goes first, so that a machine whose speed drifts treats all alike; each figure is the median of --repeat runs,
-each a process of its own with one warm-up. With every format each peer first prefills 512 tokens and decodes 32 behind
-them with flash attention and without, and where its llama-bench knows -rtr (ik_llama.cpp) with weights repacked and
-not; what was fastest it keeps. Caches are each program's default. Batch: so many sequences decode together behind 128
-tokens each. Start: wall time of a whole process that answers a one-token prompt with one token, the file being in the
-page cache; for llama-cpp-python without Python's own start. Writes a table and, after every format, JSON with the
-machine and its peaks. Shares are of the limit that quern measures in its run: bytes over bandwidth or operations over
-peak, whichever takes longer."""
+Peers: llama-cpp-python of an interpreter (--python), and programs built by hand (--peer NAME=FOLDER). All read the
+same files: the published one, and others that `quern convert` makes of it, for speed alone. The programs alternate,
+and so does who goes first, so that a machine whose speed drifts treats all alike; each figure is the median of
+--repeat runs, each a process of its own with one warm-up. With every format each peer first prefills 512 tokens and
+decodes 32 behind them with flash attention and without, and where its llama-bench knows -rtr (ik_llama.cpp) with
+weights repacked and not; what was fastest it keeps. Caches are each program's default. Batch: so many sequences decode
+together behind 128 tokens each. A format like f16:bf16 is the first one's file, of which quern makes the second while
+it loads (--weights): what ik_llama.cpp does with F16 unasked. Start: wall time of a whole process that answers a
+one-token prompt with one token, the file being in the page cache; for llama-cpp-python without Python's own start.
+Writes a table and, after every format, JSON with the machine and its peaks. Shares are of the limit that quern
+measures in its run: bytes over bandwidth or operations over peak, whichever takes longer."""
 import argparse
 import itertools
 import json
@@ -34,7 +35,7 @@ TESTS = {
 }
 START = "start, ms"
 FORMATS = "as-published,q8_0,q4_0,f16,bf16,f32"
-KNOWN = [*FORMATS.split(","), "q4_1"]
+KNOWN = [*FORMATS.split(","), "q4_1", "f16:bf16"]
 PROBE = (512, 32)       # tokens of a prompt, and decoded behind it: what tells a peer's better flags
 
 
@@ -46,8 +47,8 @@ def options():
                    help="folder with llama-bench, llama-batched-bench, llama-completion; repeatable")
     p.add_argument("--quern", type=pathlib.Path, default=pathlib.Path("build/release/quern"))
     p.add_argument("--formats", default=FORMATS, help=f"as-published and what quern convert --dtype takes; {FORMATS}")
-    p.add_argument("--tests", default="", help="only those whose names begin with one of these words, with commas "
-                   "between (x is as good as ×)")
+    p.add_argument("--tests", default="", help="only those that are, or whose names begin with, one of these words, "
+                   "with commas between (x is as good as ×)")
     p.add_argument("--threads", type=int, default=os.cpu_count())
     p.add_argument("--repeat", type=common.count, default=common.TURNS)
     p.add_argument("--work", type=pathlib.Path, default=pathlib.Path("build/bench"), help="folder for made files")
@@ -61,7 +62,7 @@ def chosen(o):
     for word in words:
         if not any(name.startswith(word) for name in names):
             common.fail(f"--tests: none begins with '{word}'; known: {', '.join([*TESTS, 'start'])}")
-    return [name for name in names if name.startswith(tuple(words))]
+    return [name for name in names if name in words or name.startswith(tuple(w for w in words if w not in names))]
 
 
 # ---- the programs: rate(path, prompt, gen, depth, batch) in tokens per second, start(path) in milliseconds; peers also
@@ -71,16 +72,20 @@ class Quern:
     name = "quern"
 
     def __init__(self, o):
-        self.quern, self.threads, self.regime = o.quern, o.threads, None
+        self.quern, self.threads, self.regime, self.loading = o.quern, o.threads, None, []
+
+    def load_as(self, dtype):
+        self.loading = ["--weights", dtype] if dtype else []
 
     def rate(self, path, prompt, gen, depth, batch):
         out = json.loads(common.run([self.quern, "bench", path, "--prompt", prompt, "--gen", gen, "--depth", depth,
-                                     "--batch", batch, "--threads", self.threads, "-r", 1, "--json"]))
+                                     "--batch", batch, "--threads", self.threads, "-r", 1, "--json", *self.loading]))
         self.regime = out["prefill" if prompt else "decode"]
         return self.regime["tokens_per_second"]
 
     def start(self, path):
-        return common.wall_ms([self.quern, "generate", path, "-p", "Hi", "-n", 1, "--threads", self.threads, "-q"])
+        return common.wall_ms([self.quern, "generate", path, "-p", "Hi", "-n", 1, "--threads", self.threads, "-q",
+                               *self.loading])
 
 
 class Programs:
@@ -97,6 +102,8 @@ class Programs:
             self.batched = common.tool(folder, "llama-batched-bench", option=option)
         if START in tests:
             self.answer = common.tool(folder, "llama-completion", "llama-cli", option=option)
+            known = common.run([self.answer, "--help"], errors=True, may_fail=True)
+            self.single = ["-no-cnv"] if "-no-cnv" in known else []      # where a chat has to be asked for, nothing
         words = common.run([self.bench, "--help"], errors=True)
         self.deep = "--n-depth" in words
         repack = [["-rtr", 0], ["-rtr", 1]] if "-rtr" in words else [[]]
@@ -125,7 +132,7 @@ class Programs:
         return float(row.split("|")[-4])
 
     def start(self, path):
-        return common.wall_ms([self.answer, "-m", path, "-p", "Hi", "-n", 1, "-t", self.threads, "-no-cnv",
+        return common.wall_ms([self.answer, "-m", path, "-p", "Hi", "-n", 1, "-t", self.threads, *self.single,
                                "--no-warmup", "--temp", 0])
 
 
@@ -160,11 +167,12 @@ def converted(o):
     paths = {}
     o.work.mkdir(parents=True, exist_ok=True)
     for name in o.formats.split(","):
-        paths[name] = o.model if name == "as-published" else o.work / f"{o.model.stem}.{name}.gguf"
+        stored = name.partition(":")[0]
+        paths[name] = o.model if name == "as-published" else o.work / f"{o.model.stem}.{stored}.gguf"
         if not paths[name].exists():
             print(f"making {paths[name].name}", file=sys.stderr)
             made = paths[name].with_suffix(".part.gguf")
-            common.run([o.quern, "convert", o.model, made, "--dtype", name, "--force"])
+            common.run([o.quern, "convert", o.model, made, "--dtype", stored, "--force"])
             made.rename(paths[name])
     return paths
 
@@ -231,6 +239,7 @@ def main():
               "formats": {}}
     rows = []
     for name, path in converted(o).items():
+        programs[0].load_as(name.partition(":")[2])
         flags = {program.name: settle(program, path) for program in programs[1:] if tests != [START]}
         got = measure(o, programs, tests, name, path)
         result["formats"][name] = {"bytes": path.stat().st_size, "flags": flags, "tests": got}

@@ -21,4 +21,18 @@ static inline double qn_op_wait(const qn_op_time *t) {
     return (double)t->wait_ns / (double)QN_MAX(t->worker_ns, (int64_t)1);
 }
 
+/* What operations took together, under the name "all". */
+static inline qn_op_time qn_op_sum(const qn_op_time *op, int n) {
+    qn_op_time sum = {.op = "all"};
+    for (int i = 0; i < n; i++) {
+        sum.ns += op[i].ns;
+        sum.worker_ns += op[i].worker_ns;
+        sum.wait_ns += op[i].wait_ns;
+        sum.bytes += op[i].bytes;
+        sum.flops += op[i].flops;
+        sum.calls += op[i].calls;
+    }
+    return sum;
+}
+
 #endif

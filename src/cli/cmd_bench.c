@@ -134,9 +134,10 @@ static int put_regime(const job *j, const regime *g) {
                          g->rate.most, limit(g), share(g), by);
 }
 
-/* Keys and values lie in pages, which the executor does not see: attention reads them. */
+/* Keys and values lie in pages, which the executor does not see: attention reads them, and so does all of it. */
 static double op_bytes(const regime *g, const qn_op_time *t) {
-    return (double)t->bytes + (strcmp(t->op, "attention") == 0 ? g->work.kv_bytes : 0);
+    const bool keys = strcmp(t->op, "attention") == 0 || strcmp(t->op, "all") == 0;
+    return (double)t->bytes + (keys ? g->work.kv_bytes : 0);
 }
 
 static int put_op(const job *j, const regime *g, const qn_op_time *t, int64_t all_ns) {
@@ -147,17 +148,15 @@ static int put_op(const job *j, const regime *g, const qn_op_time *t, int64_t al
 }
 
 static int put_profile(const job *j, const regime *g) {
-    int64_t ns = 0;
-    for (int i = 0; i < g->ops; i++)
-        ns += g->op[i].ns;
+    const qn_op_time all = qn_op_sum(g->op, g->ops);
     if (g->ops == 0)
         return 0;
     QN_TRY(qn_out_printf(j->c, "\n%s, each operation by itself, all threads meeting behind it; per token:\n", g->name));
     QN_TRY(qn_out_printf(j->c, "  %-14s%11s%9s%8s%11s%8s%11s%8s%9s\n", "", "µs", "share", "wait", "MB", "GB/s", "M ops",
                          "G/s", "calls"));
     for (int i = 0; i < g->ops; i++)
-        QN_TRY(put_op(j, g, &g->op[i], ns));
-    return 0;
+        QN_TRY(put_op(j, g, &g->op[i], all.ns));
+    return put_op(j, g, &all, all.ns);
 }
 
 static int put_costs(const job *j) {

@@ -214,27 +214,25 @@ static int put_amount(qn_cli *c, double amount, double ns, double unit) {
     return amount > 0 ? qn_out_printf(c, "%11.3f%8.1f", amount / unit, amount / ns) : qn_out_printf(c, "%19s", "");
 }
 
-static int put_op(const job *j, const qn_op_time *t, double all_ns) {
+static int put_op(const job *j, const char *part, const qn_op_time *t, const qn_op_time *all) {
     const double ns = (double)QN_MAX(t->ns, (int64_t)1);
-    QN_TRY(qn_out_printf(j->c, "  %-14s%-10s%9.2f%7.1f %%%6.0f %%", t->op, parts[t->part], 1e-6 * ns,
-                         100 * ns / all_ns, 100 * qn_op_wait(t)));
+    QN_TRY(qn_out_printf(j->c, "  %-14s%-10s%9.2f%7.1f %%%6.0f %%", t->op, part, 1e-6 * ns,
+                         100 * ns / (double)QN_MAX(all->ns, (int64_t)1), 100 * qn_op_wait(t)));
     QN_TRY(put_amount(j->c, op_bytes(t), ns, 1e6));
     QN_TRY(put_amount(j->c, (double)t->flops, ns, 1e9));
     return qn_out_printf(j->c, "%9lld\n", (long long)t->calls);
 }
 
 static int put_profile(const job *j) {
-    double ns = 0;
-    for (int i = 0; i < j->ops; i++)
-        ns += (double)j->op[i].ns;
+    const qn_op_time all = qn_op_sum(j->op, j->ops);
     if (j->ops == 0)
         return 0;
     QN_TRY(qn_out_puts(j->c, "\neach operation by itself, all threads meeting behind it; of one step:\n"));
     QN_TRY(qn_out_printf(j->c, "  %-24s%9s%9s%8s%11s%8s%11s%8s%9s\n", "", "ms", "share", "wait", "MB", "GB/s", "G ops",
                          "G/s", "calls"));
     for (int i = 0; i < j->ops; i++)
-        QN_TRY(put_op(j, &j->op[i], ns));
-    return 0;
+        QN_TRY(put_op(j, parts[j->op[i].part], &j->op[i], &all));
+    return put_op(j, "", &all, &all);
 }
 
 static int put_text(const job *j) {
