@@ -167,17 +167,27 @@ static work work_of(const qn_op_ctx *c, const dims *d, int64_t index, void *scra
     return w;
 }
 
+/* The first keys of a chunk, or NULL where there is none. */
+static const void *chunk_begin(const qn_op_ctx *c, const view *v, int64_t chunk, int64_t end) {
+    const qn_attention_attr *at = c->attr;
+    const qn_batch *b = c->run;
+    if (chunk * QN_KEY_CHUNK >= end)
+        return NULL;
+    return qn_kv_block(b->kv, v->segment->page[chunk * QN_CHUNK_BLOCKS], at->layer, 0, v->head);
+}
+
 static void run_chunk(const qn_op_ctx *c, const dims *d, work *w, int64_t chunk) {
     const qn_attention_attr *at = c->attr;
     const view *v = &w->at;
+    const int64_t end = seen_end(at, v->segment, v->pos + v->tile->n - 1);
     const size_t row_bytes = query_row_bytes(c, d);
     const int64_t first = grouped(d, v->head, v->segment->row + v->tile->first, 0);
     qn_attn_args a = {
         .q = c->partials + (size_t)first * row_bytes, .ldq = row_bytes, .lo = v->lo, .hi = v->hi,
         .M = w->M, .L = w->L, .O = w->O, .merge = v->merge, .scratch = w->kernel_scratch,
-        .rows = v->rows, .Dh = d->Dh, .scale = at->scale, .cap = at->cap,
+        .rows = v->rows, .Dh = d->Dh, .scale = at->scale, .cap = at->cap, .next = chunk_begin(c, v, chunk + 1, end),
     };
-    qn_attention_blocks(c, v, chunk, seen_end(at, v->segment, v->pos + v->tile->n - 1) - 1, a.k, a.v);
+    qn_attention_blocks(c, v, chunk, end - 1, a.k, a.v);
     c->k->attn[at->kv](&a);
 }
 
