@@ -167,13 +167,13 @@ static work work_of(const qn_op_ctx *c, const dims *d, int64_t index, void *scra
     return w;
 }
 
-/* The first keys of a chunk, or NULL where there is none. */
-static const void *chunk_begin(const qn_op_ctx *c, const view *v, int64_t chunk, int64_t end) {
+/* The keys that are read behind a chunk: those of the next one, or the next head's first. NULL: who knows. */
+static const void *keys_behind(const qn_op_ctx *c, const dims *d, const view *v, int64_t chunk, int64_t end) {
     const qn_attention_attr *at = c->attr;
     const qn_batch *b = c->run;
-    if (chunk * QN_KEY_CHUNK >= end)
-        return NULL;
-    return qn_kv_block(b->kv, v->segment->page[chunk * QN_CHUNK_BLOCKS], at->layer, 0, v->head);
+    const bool last = ++chunk * QN_KEY_CHUNK >= end;
+    const int64_t head = v->head + last, next = last ? first_seen(at, v->pos) / QN_KEY_CHUNK : chunk;
+    return head < d->Hkv ? qn_kv_block(b->kv, v->segment->page[next * QN_CHUNK_BLOCKS], at->layer, 0, head) : NULL;
 }
 
 static void run_chunk(const qn_op_ctx *c, const dims *d, work *w, int64_t chunk) {
@@ -185,7 +185,7 @@ static void run_chunk(const qn_op_ctx *c, const dims *d, work *w, int64_t chunk)
     qn_attn_args a = {
         .q = c->partials + (size_t)first * row_bytes, .ldq = row_bytes, .lo = v->lo, .hi = v->hi,
         .M = w->M, .L = w->L, .O = w->O, .merge = v->merge, .scratch = w->kernel_scratch,
-        .rows = v->rows, .Dh = d->Dh, .scale = at->scale, .cap = at->cap, .next = chunk_begin(c, v, chunk + 1, end),
+        .rows = v->rows, .Dh = d->Dh, .scale = at->scale, .cap = at->cap, .next = keys_behind(c, d, v, chunk, end),
     };
     qn_attention_blocks(c, v, chunk, end - 1, a.k, a.v);
     c->k->attn[at->kv](&a);
