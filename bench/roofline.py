@@ -56,23 +56,39 @@ def roofs(peak, places):
 
 
 def read(path):
-    """What one comparison wrote."""
+    """What one comparison wrote: of which machine and model, its peaks, its tests by format."""
     try:
         result = json.loads(path.read_text(encoding="utf-8"))
-        return result["machine"]["peak"], result["formats"]
+        peak, formats = result["machine"]["peak"], result["formats"]
+        if min(peak["memory_gbytes"], peak["int8_gops"], peak["f32_gops"]) <= 0 or peak["bf16_gops"] < 0:
+            raise ValueError
+        tests = {name: dict(of["tests"]) for name, of in formats.items()}
+        if not all(drawable(runs) for of in tests.values() for regime, runs in of.items() if regime in REGIMES):
+            raise ValueError
+        return (result["machine"]["cpu"], result["model"]), peak, tests
     except OSError as e:
         sys.exit(f"roofline.py: {path}: {e.strerror}; compare/inference.py writes it")
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, AttributeError):
         sys.exit(f"roofline.py: {path} is not what compare/inference.py writes")
+
+
+def drawable(runs):
+    """Rates above zero, and what a token costs."""
+    work = runs["work"]
+    rates = [rate for name, each in runs.items() if name != "work" for rate in each or [0]]
+    return min(work["gops_per_token"], work["bytes_per_token"], *rates) > 0
 
 
 def gather(o):
     """The peaks, and {format: {test: runs}} of those that are wanted."""
-    peak, tests = None, {}
+    whose, peak, tests = None, None, {}
     for path in o.json:
-        peak, formats = read(path)
-        for name, format_ in formats.items():
-            tests.setdefault(name, {}).update(format_["tests"])
+        of, peak, formats = read(path)
+        if whose not in (None, of):
+            sys.exit(f"roofline.py: {path} is of {' and '.join(of)}, the files before it of {' and '.join(whose)}")
+        whose = of
+        for name, found in formats.items():
+            tests.setdefault(name, {}).update(found)
     wanted = o.formats.split(",") if o.formats else list(tests)
     for name in wanted:
         if name not in tests:
@@ -96,8 +112,10 @@ def main():
     if o.figure:
         text = "".join(f"{math.log2(place):.4f}\t{speed:.4f}\t{series}\n" for series, place, speed in rows)
         svg = subprocess.run([o.tool, "--log", "Roofline", "operations for a byte read, log₂", "G operations/s"],
-                             input=text, text=True, check=True, stdout=subprocess.PIPE).stdout
-        o.figure.write_text(svg, encoding="utf-8")
+                             input=text, text=True, check=False, stdout=subprocess.PIPE)
+        if svg.returncode != 0:
+            sys.exit(f"roofline.py: {o.tool} did not draw it")
+        o.figure.write_text(svg.stdout, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -70,12 +70,12 @@ def bf16_dots():
 
 # ---- running ----
 
-def run(command, errors=False, may_fail=False):
+def run(command, errors=False, may_fail=False, cwd=None):
     """stdout of a command, on request with its stderr; a failure ends the comparison with what it said, unless it may
-    be one (some programs end so behind --help)."""
+    be one (some programs end so behind --help). cwd: where it runs, for programs that leave logs."""
     try:
         done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=False,
-                              stdin=subprocess.DEVNULL)
+                              stdin=subprocess.DEVNULL, cwd=cwd)
     except OSError as e:
         fail(f"{command[0]}: {e.strerror}")
     if done.returncode != 0 and not may_fail:
@@ -83,10 +83,21 @@ def run(command, errors=False, may_fail=False):
     return done.stdout + done.stderr if errors else done.stdout
 
 
-def wall_ms(command):
+def said(command, cwd=None):
+    """What a command writes as JSON; the last line of it, or the whole."""
+    out = run(command, cwd=cwd)
+    for text in (out, out.strip().rpartition("\n")[2]):
+        try:
+            return json.loads(text)
+        except ValueError:
+            continue
+    return fail(f"{' '.join(map(str, command))}\nwrote no JSON: {out[-200:].strip() or 'nothing'}")
+
+
+def wall_ms(command, cwd=None):
     """Milliseconds from the start of a process to its end."""
     start = time.perf_counter()
-    run(command)
+    run(command, cwd=cwd)
     return 1e3 * (time.perf_counter() - start)
 
 
@@ -101,8 +112,7 @@ def machine(quern, threads=None):
     with open("/proc/meminfo", encoding="utf-8") as f:
         memory = int(f.readline().split()[1]) // 1024
     threads = ["--threads", threads] if threads else []
-    peak = json.loads(run([quern, "bench", "kernels", "--filter", "rmsnorm", "--seconds", "0.001", "--json",
-                           *threads]))["peak"]
+    peak = said([quern, "bench", "kernels", "--filter", "rmsnorm", "--seconds", "0.001", "--json", *threads])["peak"]
     return {"cpu": cpu, "cores": os.cpu_count(), "memory_mib": memory, "system": platform.platform(),
             "load_before": os.getloadavg()[0], "peak": peak}
 
@@ -112,7 +122,7 @@ def tool(folder, *names, option="--llama-bin"):
     paths = [pathlib.Path(folder).expanduser() / name for name in names]
     for path in paths:
         if path.is_file():
-            return path
+            return path.resolve()
     return fail(f"{paths[0]} is not there; {option} names llama.cpp's folder of programs, `sh bench/peers.sh` installs "
                 "llama-cpp-python")
 
@@ -157,6 +167,13 @@ def table(head, rows):
     width = [max(len(row[i]) for row in cells) for i in range(len(head))]
     for row in cells:
         print("  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, width))))
+
+
+def target(path):
+    """Where JSON goes; what cannot be written ends the comparison before anything is measured."""
+    if path.is_dir():
+        fail(f"--json {path}: is a folder; a file is wanted")
+    return path
 
 
 def keep(path, result):

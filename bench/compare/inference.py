@@ -46,7 +46,7 @@ def options():
     p.add_argument("--peer", action="append", default=[], metavar="NAME=FOLDER",
                    help="folder with llama-bench, llama-batched-bench, llama-completion; repeatable")
     p.add_argument("--quern", type=pathlib.Path, default=pathlib.Path("build/release/quern"))
-    p.add_argument("--formats", default=FORMATS, help=f"as-published and what quern convert --dtype takes; {FORMATS}")
+    p.add_argument("--formats", default=FORMATS, help=f"some of {', '.join(KNOWN)}; {FORMATS}")
     p.add_argument("--tests", default="", help="only those that are, or whose names begin with, one of these words, "
                    "with commas between (x is as good as ×)")
     p.add_argument("--threads", type=int, default=os.cpu_count())
@@ -59,6 +59,8 @@ def options():
 def chosen(o):
     """The names of the tests that are wanted."""
     names, words = [*TESTS, START], o.tests.replace(" x ", " × ").replace(START, "start").split(",")
+    if len(words) > 1 and "" in words:
+        common.fail(f"--tests '{o.tests}': a word is missing at a comma")
     for word in words:
         if not any(name.startswith(word) for name in names):
             common.fail(f"--tests: none begins with '{word}'; known: {', '.join([*TESTS, 'start'])}")
@@ -78,8 +80,8 @@ class Quern:
         self.loading = ["--weights", dtype] if dtype else []
 
     def rate(self, path, prompt, gen, depth, batch):
-        out = json.loads(common.run([self.quern, "bench", path, "--prompt", prompt, "--gen", gen, "--depth", depth,
-                                     "--batch", batch, "--threads", self.threads, "-r", 1, "--json", *self.loading]))
+        out = common.said([self.quern, "bench", path, "--prompt", prompt, "--gen", gen, "--depth", depth,
+                           "--batch", batch, "--threads", self.threads, "-r", 1, "--json", *self.loading])
         self.regime = out["prefill" if prompt else "decode"]
         return self.regime["tokens_per_second"]
 
@@ -94,8 +96,9 @@ class Programs:
 
     def __init__(self, o, peer, tests):
         self.name, _, folder = peer.partition("=")
-        if not folder:
+        if not self.name or not folder:
             common.fail(f"--peer {peer}: NAME=FOLDER is wanted")
+        self.work = o.work.resolve()
         self.threads, self.flags, option = o.threads, ["-fa", 1], "--peer NAME=FOLDER"
         self.bench = common.tool(folder, "llama-bench", option=option)
         if any(TESTS[test][3] > 1 for test in tests if test != START):
@@ -110,8 +113,11 @@ class Programs:
         self.ways = [["-fa", flash, *more] for flash, more in itertools.product([1, 0], repack)]
 
     def ask(self, path, *words):
-        out = common.run([self.bench, "-m", path, *words, "-t", self.threads, "-r", 1, *self.flags, "-o", "json"])
-        return json.loads(out)[-1]["avg_ts"]
+        command = [self.bench, "-m", path.resolve(), *words, "-t", self.threads, "-r", 1, *self.flags, "-o", "json"]
+        out = common.said(command, cwd=self.work)
+        if not isinstance(out, list) or not out or "avg_ts" not in out[-1]:
+            common.fail(f"{' '.join(map(str, command))}\nsays no avg_ts")
+        return out[-1]["avg_ts"]
 
     def probe(self, path):
         return self.ask(path, "-p", 0, "-n", 0, "-pg", f"{PROBE[0]},{PROBE[1]}")
@@ -126,14 +132,17 @@ class Programs:
     def together(self, path, gen, depth, batch):
         """The last number but two of the last row of its table: S_TG."""
         repack = ["-rtr"] if self.flags[2:] == ["-rtr", 1] else []
-        out = common.run([self.batched, "-m", path, "-c", (depth + gen) * batch, "-npp", depth, "-ntg", gen, "-npl",
-                          batch, "-t", self.threads, *self.flags[:2], *repack], errors=True)
-        row = [line for line in out.splitlines() if line.startswith("|") and line.count("|") > 9][-1]
-        return float(row.split("|")[-4])
+        command = [self.batched, "-m", path.resolve(), "-c", (depth + gen) * batch, "-npp", depth, "-ntg", gen, "-npl",
+                   batch, "-t", self.threads, *self.flags[:2], *repack]
+        out = common.run(command, errors=True, cwd=self.work)
+        rows = [line for line in out.splitlines() if line.startswith("|") and line.count("|") > 9]
+        if not rows:
+            common.fail(f"{' '.join(map(str, command))}\nwrote no table: {out[-200:].strip()}")
+        return float(rows[-1].split("|")[-4])
 
     def start(self, path):
-        return common.wall_ms([self.answer, "-m", path, "-p", "Hi", "-n", 1, "-t", self.threads, *self.single,
-                               "--no-warmup", "--temp", 0])
+        return common.wall_ms([self.answer, "-m", path.resolve(), "-p", "Hi", "-n", 1, "-t", self.threads, *self.single,
+                               "--no-warmup", "--temp", 0], cwd=self.work)
 
 
 class Package:
@@ -147,8 +156,7 @@ class Package:
 
     def ask(self, path, *words):
         script = pathlib.Path(__file__).with_name("inference_llama.py")
-        out = common.run([self.python, script, "--model", path, "--threads", self.threads, *self.flags, *words])
-        return json.loads(out.splitlines()[-1])
+        return common.said([self.python, script, "--model", path, "--threads", self.threads, *self.flags, *words])
 
     def probe(self, path):
         return self.ask(path, "--prompt", PROBE[0], "--gen", PROBE[1])["tokens_per_second"]
@@ -224,16 +232,27 @@ def summary(programs, name, got):
     return rows
 
 
+def distinct(programs):
+    """Results are kept by name."""
+    names = [program.name for program in programs]
+    for name in names[1:]:
+        if name in ("quern", "limit", "work") or names.count(name) > 1:
+            common.fail(f"--peer {name}=…: the name is taken")
+
+
 def main():
     o = options()
     tests = chosen(o)
+    if o.threads < 1:
+        common.fail(f"--threads {o.threads}: 1 and more")
     common.among("--formats", o.formats, KNOWN)
     common.files(o, "quern", "model")
     programs = [Quern(o), *(Programs(o, peer, tests) for peer in o.peer), *([Package(o)] if o.python else [])]
+    distinct(programs)
     if len(programs) == 1:
         print("warning: quern alone; `sh bench/peers.sh` installs a peer, --peer NAME=FOLDER or --python names one",
               file=sys.stderr)
-    target = o.json or o.work / "inference.json"
+    target = common.target(o.json or o.work / "inference.json")
     result = {"what": "inference", "model": o.model.name, "threads": o.threads, "repeat": o.repeat,
               "machine": common.machine(o.quern, o.threads), "quern": common.run([o.quern, "version"]).strip(),
               "formats": {}}

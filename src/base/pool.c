@@ -160,7 +160,7 @@ static void publish(qn_pool *p) {
     gate_wake(&p->epoch);
 }
 
-static int cpus_allowed(void) {
+int qn_cpus_allowed(void) {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) == 0)
         return QN_MAX(CPU_COUNT(&set), 1);
@@ -193,7 +193,7 @@ int qn_pool_new(qn_pool **out, int threads) {
     qn_pool *p = qn_zalloc(QN_MEM_BASE, 1, sizeof *p);
     if (!p)
         return QN_ENOMEM;
-    p->threads = threads ? threads : QN_MIN(cpus_allowed(), THREADS_MAX);
+    p->threads = threads ? threads : QN_MIN(qn_cpus_allowed(), THREADS_MAX);
     p->workers = qn_zalloc(QN_MEM_BASE, (size_t)p->threads, sizeof *p->workers);
     p->runs = qn_zalloc(QN_MEM_BASE, (size_t)p->threads, sizeof *p->runs);
     rc = p->workers && p->runs ? 0 : QN_ENOMEM;

@@ -22,6 +22,7 @@ typedef void qn_region_fn(void *arg, int worker);
 int qn_pool_new(qn_pool **out, int threads);     /* threads 1…1024; 0 = the CPUs this process may use */
 void qn_pool_free(qn_pool *p);
 int qn_pool_threads(const qn_pool *p);           /* 1 for NULL */
+int qn_cpus_allowed(void);                        /* that this process may use, 1 and more */
 /* Worker i stays on the i-th CPU that this process may use, round and round where there are fewer. The caller's thread
  * is left to the system: threads that it makes would inherit its place. QN_EUNSUPPORTED where the system refuses. */
 int qn_pool_pin(qn_pool *p);

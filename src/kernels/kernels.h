@@ -130,7 +130,7 @@ typedef struct {
     const void *q;                            /* rows: float[Dh], or bf16[Dh] where t is BF16 */
     size_t ldq;                               /* bytes between query rows */
     const void *k[QN_CHUNK_BLOCKS], *v[QN_CHUNK_BLOCKS];   /* blocks of the chunk; NULL beyond the last visible key */
-    const void *next;                         /* the first block that is going to be read behind these, or NULL */
+    const void *next;                         /* a block that is likely read behind these, or NULL */
     const int32_t *lo, *hi;                   /* [rows] */
     const float *slope, *rel;                 /* [rows] or NULL: ALiBi slope and query position relative to the chunk */
     qn_real *M, *L, *O;                       /* running state: [rows], [rows], [rows, Dh]; */

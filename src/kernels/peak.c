@@ -220,10 +220,12 @@ static size_t in_l3(const qn_peak *p) {
     return (size_t)QN_MAX(QN_MIN(p->l3_bytes, L3_BYTES), 2 * p->l2_bytes) & ~(size_t)4095;
 }
 
-/* … of each thread's memory: twice its part of the L3 at least, or caches would hold it. */
+/* … of each thread's memory: twice its part of the L3 at least, or caches would hold it. More threads than CPUs have
+ * parts of those. */
 static size_t in_memory(const qn_peak *p) {
-    const size_t least = QN_MAX(2 * (size_t)p->l3_bytes, 2 * in_l3(p));
-    return QN_MAX(MEMORY_BYTES / (size_t)p->threads, least) & ~(size_t)4095;
+    const size_t threads = (size_t)p->threads, cpus = QN_MIN(threads, (size_t)qn_cpus_allowed());
+    const size_t least = QN_MAX(2 * (size_t)p->l3_bytes, 2 * in_l3(p)) * cpus;
+    return QN_MAX(QN_MAX(MEMORY_BYTES, least) / threads & ~(size_t)4095, (size_t)4096);
 }
 
 static double rate_of(measurement m, qn_peak_read_fn *read, size_t bytes, int64_t rounds) {

@@ -155,7 +155,7 @@ static void attend_chunk(const bench *b, qn_attn_fn *fn, const state *s, int64_t
         .scale = b->scale, .cap = b->cap, .slope = b->alibi ? b->slope + first : NULL, .rel = b->alibi ? rel : NULL,
         .M = (char *)s->M + (size_t)first * s->real, .L = (char *)s->L + (size_t)first * s->real,
         .O = (char *)s->O + (size_t)(first * b->Dh) * s->real,
-        .scratch = b->judge_scratch};
+        .next = chunk % 2 ? block_at(b, &b->keys, 0) : NULL, .scratch = b->judge_scratch};
     if (s->real == sizeof(float))            /* ends at its guard page too */
         a.scratch = (float *)b->scratch.p + qn_attn_scratch(MAX_ROWS, MAX_DH) - qn_attn_scratch(rows, b->Dh);
     for (int64_t i = 0; i < rows; i++) {

@@ -15,7 +15,7 @@ out_has 'memory    peak '; out_has '; 0 allocations in 2 steps'; out_lacks 'GB/s
 bench --profile --recompute layers
 code 0; out_has 'wait'; out_has 'GB/s'; out_has 'G ops'; out_has 'G/s'; out_has 'calls'
 for part in 'linear        forward ' 'linear        backward ' 'rmsnorm       again ' 'attention     backward ' \
-    'xent          backward '; do
+    'xent          backward ' 'all                      '; do
     out_has "$part"
 done
 out_lacks 'xent          forward'; out_lacks 'nan'; out_lacks 'inf'
