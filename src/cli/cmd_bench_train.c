@@ -41,8 +41,8 @@ static const char notes[] =
     "multiply and add of products and attention, nothing for the rest or for what is computed again; the share is of "
     "the peak of the format that multiplies, with the instructions that --isa allows.\n"
     "--profile runs one more step, in which all threads meet behind each operation. Its MB are what an operation "
-    "cannot but read and write, once each; none stand beside attention, whose keys and values lie elsewhere. What is "
-    "computed again counts there.";
+    "cannot but read and write, once each; none stand beside attention, whose keys and values lie elsewhere, and the "
+    "sum has none of it. What is computed again counts there.";
 
 typedef struct { const char *arch; int64_t D, layers, heads, kv_heads, F, V, batch, context; } shape;
 static const shape shapes[] = {
