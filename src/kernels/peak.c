@@ -214,18 +214,25 @@ static int part_or(int level, int64_t otherwise, int64_t *part) {
     return *part < 0 ? (int)*part : 0;
 }
 
-/* How many bytes are read, again and again, that lie in the L2 for sure; in the L3 and not in the L2. */
-static size_t in_l2(const qn_peak *p) { return (size_t)QN_MAX(p->l2_bytes / 2, (int64_t)4096) & ~(size_t)4095; }
-static size_t in_l3(const qn_peak *p) {
-    return (size_t)QN_MAX(QN_MIN(p->l3_bytes, L3_BYTES), 2 * p->l2_bytes) & ~(size_t)4095;
+/* So many threads have a CPU's part of the caches. */
+static size_t sharers(const qn_peak *p) {
+    const int cpus = QN_MIN(p->threads, qn_cpus_allowed());
+    return (size_t)((p->threads + cpus - 1) / cpus);
 }
 
-/* … of each thread's memory: twice its part of the L3 at least, or caches would hold it. More threads than CPUs have
- * parts of those. */
+/* How many bytes are read, again and again, that lie in the L2 for sure; in the L3 and not in the L2. */
+static size_t in_l2(const qn_peak *p) {
+    return QN_MAX((size_t)p->l2_bytes / 2 / sharers(p), (size_t)4096) & ~(size_t)4095;
+}
+static size_t in_l3(const qn_peak *p) {
+    const size_t bytes = (size_t)QN_MAX(QN_MIN(p->l3_bytes, L3_BYTES), 2 * p->l2_bytes) / sharers(p);
+    return QN_MAX(bytes, (size_t)4096) & ~(size_t)4095;
+}
+
+/* … of each thread's memory: twice its part of the L3 at least, or caches would hold it. */
 static size_t in_memory(const qn_peak *p) {
-    const size_t threads = (size_t)p->threads, cpus = QN_MIN(threads, (size_t)qn_cpus_allowed());
-    const size_t least = QN_MAX(2 * (size_t)p->l3_bytes, 2 * in_l3(p)) * cpus;
-    return QN_MAX(QN_MAX(MEMORY_BYTES, least) / threads & ~(size_t)4095, (size_t)4096);
+    const size_t least = QN_MAX(2 * (size_t)p->l3_bytes / sharers(p), 2 * in_l3(p));
+    return QN_MAX(QN_MAX(MEMORY_BYTES / (size_t)p->threads, least), (size_t)4096) & ~(size_t)4095;
 }
 
 static double rate_of(measurement m, qn_peak_read_fn *read, size_t bytes, int64_t rounds) {

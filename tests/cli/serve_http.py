@@ -828,7 +828,8 @@ def drains(s):
             break
         data += more
     check(b"[DONE]" in data, "what is under way is answered", data[-300:])
-    check(s.process.wait(30) == 0, "and it ends in order")
+    code = s.process.wait(30)
+    check(code == 0, "and it ends in order", code, s.said()[-1000:])
     s.stop()
 
 

@@ -25,6 +25,7 @@ static void measure(int threads, qn_isa cap) {
 
 TEST(one_thread) { measure(1, QN_ISA_LEVELS - 1); }
 TEST(two_threads) { measure(2, QN_ISA_LEVELS - 1); }
+TEST(more_threads_than_cpus) { measure(2 * qn_cpus_allowed() + 1, QN_ISA_SCALAR); }
 
 /* What no row up to the cap can use is no limit of it. */
 TEST(no_level_above_the_cap) {
