@@ -7,10 +7,12 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -453,6 +455,7 @@ int qn_http_start(qn_server *s) {
     allow_files(s->o.connections);
     QN_TRY(listening_socket(&s->o, &socket));
     s->port = port_of(socket);
+    s->listening = socket;
     s->daemon = qn_http.start_daemon(
         MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ITC | MHD_USE_ERROR_LOG, 0, NULL, NULL,
         on_request, s,
@@ -477,21 +480,28 @@ static void wait_until_quiet(qn_server *s, double seconds) {
         usleep(10000);
 }
 
+/* From now on nobody is let in: the socket that listens is exchanged, under its number, for a file that never has
+ * anything to say. (MHD_quiesce_daemon would be the way. But it and the library's threads may both take the socket out
+ * of the same epoll set, and whoever comes second ends the process: 0.9.75 and later.) */
+static void stop_listening(qn_server *s) {
+    const int silent = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (silent < 0 || dup3(silent, s->listening, O_CLOEXEC) < 0)
+        shutdown(s->listening, SHUT_RD);        /* refused all the same, but the threads are told so again and again */
+    if (silent >= 0)
+        close(silent);
+}
+
 /* What is under way goes on for so long, is told that it ends, and at last is cut off. */
 void qn_http_stop(qn_server *s, double seconds) {
     if (!s->daemon)
         return;
-    const MHD_socket listening = qn_http.quiesce_daemon(s->daemon);
-    if (listening != MHD_INVALID_SOCKET)
-        shutdown(listening, SHUT_RD);               /* who comes now is refused, and need not wait to be told */
+    stop_listening(s);
     qn_scheduler_close(s->scheduler);
     wait_until_quiet(s, seconds);
     qn_scheduler_cancel(s->scheduler);
     wait_until_quiet(s, 2);
     qn_watch_cancel_all(s->watch);
     wait_until_quiet(s, 2);
-    qn_http.stop_daemon(s->daemon);
+    qn_http.stop_daemon(s->daemon);             /* closes what has the socket's number */
     s->daemon = NULL;
-    if (listening != MHD_INVALID_SOCKET)
-        close(listening);
 }

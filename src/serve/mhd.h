@@ -9,7 +9,7 @@
 
 #define QN_MHD_FUNCTIONS(X)                                                                                          \
     X(add_response_header) X(create_response_from_buffer) X(create_response_from_callback) X(destroy_response)       \
-    X(get_connection_info) X(get_connection_values) X(lookup_connection_value) X(queue_response) X(quiesce_daemon)   \
+    X(get_connection_info) X(get_connection_values) X(lookup_connection_value) X(queue_response)                     \
     X(resume_connection) X(start_daemon) X(stop_daemon) X(suspend_connection)
 
 /* MHD_queue_response by the name queue_response, and so on. */

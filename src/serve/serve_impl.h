@@ -19,6 +19,7 @@ struct qn_server {
     qn_scheduler *scheduler;
     qn_watch *watch;
     struct MHD_Daemon *daemon;
+    int listening;                  /* its socket */
     qn_prompter prompter[QN_HTTP_THREADS];  /* one for each HTTP thread; templates render in a buffer of their own */
     int free_prompter[QN_HTTP_THREADS], n_free;
     size_t messages_most;                   /* bytes: more of them would never fit the context */
