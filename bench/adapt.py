@@ -46,7 +46,7 @@ def options():
     p.add_argument("--windows", type=int, default=8, help="of 256 tokens, for perplexity")
     p.add_argument("--threads", type=int, default=os.cpu_count())
     p.add_argument("--work", type=pathlib.Path, default=pathlib.Path("build/bench/adapt"))
-    p.add_argument("--json", type=pathlib.Path, default=pathlib.Path("build/bench/adapt.json"))
+    p.add_argument("--json", type=common.target, default=pathlib.Path("build/bench/adapt.json"))
     return p.parse_args()
 
 
@@ -82,8 +82,8 @@ def merge(o, model, run, out, dtype):
 def perplexity(o, model):
     text = o.work / "text.txt"
     text.write_bytes((o.data / "wiki_demo.txt").read_bytes()[:200_000].decode("utf-8", "ignore").encode())
-    own = json.loads(common.run([o.quern, "eval", "ppl", model, "-f", text, "--ctx", 256, "--windows", o.windows,
-                                 "--json", "-q", "--threads", o.threads]))["ppl"]
+    own = common.said([o.quern, "eval", "ppl", model, "-f", text, "--ctx", 256, "--windows", o.windows,
+                       "--json", "-q", "--threads", o.threads])["ppl"]
     ids = common.run([o.quern, "tokenize", model, "--ids", "--no-special", "-f", text]).split()[:256 * o.windows]
     done = subprocess.run([o.python, "-c", LLAMA_CPP, str(model), "256"], input=json.dumps([int(i) for i in ids]),
                           capture_output=True, text=True, check=False)

@@ -28,14 +28,14 @@ def options():
     p.add_argument("--tokens", default="1024,2048,4096,8192,16384")
     p.add_argument("--lengths", default="256,512,1024,2048,4096,8192")
     p.add_argument("--figures", type=pathlib.Path, help="a folder for the figures; without it none are drawn")
-    p.add_argument("--json", type=pathlib.Path, default=pathlib.Path("build/bench/cost.json"))
+    p.add_argument("--json", type=common.target, default=pathlib.Path("build/bench/cost.json"))
     return p.parse_args()
 
 
 def measure(o, rows, length, window):
     shape = ["--dim", 64, "--layers", 2, "--heads", 2, "--ff", 192, "--vocab", 256]
-    out = json.loads(common.run([o.quern, "bench", "train", *shape, "--batch", rows, "--context", length, "--window",
-                                 window, "--threads", o.threads, "--repeat", o.repeat, "--json"]))
+    out = common.said([o.quern, "bench", "train", *shape, "--batch", rows, "--context", length, "--window",
+                       window, "--threads", o.threads, "--repeat", o.repeat, "--json"])
     return {"rows": rows, "length": length, "window": window, "tokens": rows * length, "step_ms": out["step_ms"],
             "best_ms": 1e3 * rows * length / out["most"], "peak_mb": out["peak_bytes"] / 1e6}
 

@@ -169,8 +169,9 @@ def table(head, rows):
         print("  ".join(cell.ljust(w) if i == 0 else cell.rjust(w) for i, (cell, w) in enumerate(zip(row, width))))
 
 
-def target(path):
-    """Where JSON goes; what cannot be written ends the comparison before anything is measured."""
+def target(text):
+    """Where JSON goes, as an option's type: a folder is refused before anything is measured."""
+    path = pathlib.Path(text)
     if path.is_dir():
         fail(f"--json {path}: is a folder; a file is wanted")
     return path

@@ -52,7 +52,7 @@ def options():
     p.add_argument("--threads", type=int, default=os.cpu_count())
     p.add_argument("--repeat", type=common.count, default=common.TURNS)
     p.add_argument("--work", type=pathlib.Path, default=pathlib.Path("build/bench"), help="folder for made files")
-    p.add_argument("--json", type=pathlib.Path, help="where the result goes; default inference.json in --work")
+    p.add_argument("--json", type=common.target, help="where the result goes; default inference.json in --work")
     return p.parse_args()
 
 
@@ -252,7 +252,7 @@ def main():
     if len(programs) == 1:
         print("warning: quern alone; `sh bench/peers.sh` installs a peer, --peer NAME=FOLDER or --python names one",
               file=sys.stderr)
-    target = common.target(o.json or o.work / "inference.json")
+    target = o.json or o.work / "inference.json"
     result = {"what": "inference", "model": o.model.name, "threads": o.threads, "repeat": o.repeat,
               "machine": common.machine(o.quern, o.threads), "quern": common.run([o.quern, "version"]).strip(),
               "formats": {}}

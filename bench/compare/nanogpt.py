@@ -27,7 +27,7 @@ def options():
     p.add_argument("--threads", type=int, default=os.cpu_count())
     p.add_argument("--seeds", type=int, default=1)
     p.add_argument("--work", type=pathlib.Path, default=pathlib.Path("build/bench/nanogpt"))
-    p.add_argument("--json", type=pathlib.Path, default=pathlib.Path("build/bench/nanogpt.json"))
+    p.add_argument("--json", type=common.target, default=pathlib.Path("build/bench/nanogpt.json"))
     return p.parse_args()
 
 
@@ -51,14 +51,14 @@ def quern_run(o, seed, name, more):
                 "--threads", o.threads, "-q", *more])
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     tokens = RECIPE[RECIPE.index("--batch") + 1] * RECIPE[RECIPE.index("--context") + 1]
-    score = json.loads(common.run([o.quern, "eval", "ppl", out / "last", "-f", o.work / "held.txt", "--ctx", 64,
-                                   "--protocol", "full", "--json", "-q"]))
+    score = common.said([o.quern, "eval", "ppl", out / "last", "-f", o.work / "held.txt", "--ctx", 64,
+                         "--protocol", "full", "--json", "-q"])
     return {"seconds": sum(tokens / line["tokens_per_second"] for line in lines), "loss": score["nll"]}
 
 
 def torch_run(o, seed):
     script = pathlib.Path(__file__).with_name("nanogpt_torch.py")
-    return json.loads(common.run([o.python, script, o.text, seed, o.threads]).splitlines()[-1])
+    return common.said([o.python, script, o.text, seed, o.threads])
 
 
 def main():

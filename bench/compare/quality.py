@@ -7,7 +7,6 @@ Windows of --ctx tokens, the second half scored (llama.cpp's protocol). quern ru
 weights converted; llama.cpp runs it as it is and made F16; transformers loads the same GGUF and computes in float32
 (--transformers; slow). Only the first --max-bytes of the text count."""
 import argparse
-import json
 import math
 import os
 import pathlib
@@ -30,13 +29,13 @@ def options():
     p.add_argument("--quern", type=pathlib.Path, default=pathlib.Path("build/release/quern"))
     p.add_argument("--threads", type=int, default=os.cpu_count())
     p.add_argument("--work", type=pathlib.Path, default=pathlib.Path("build/bench"), help="folder for made files")
-    p.add_argument("--json", type=pathlib.Path, help="where the result goes; default quality.json in --work")
+    p.add_argument("--json", type=common.target, help="where the result goes; default quality.json in --work")
     return p.parse_args()
 
 
 def quern(o, text, weights):
-    out = json.loads(common.run([o.quern, "eval", "ppl", o.model, "-f", text, "--ctx", o.ctx, "--weights", weights,
-                                 "--threads", o.threads, "--json", "-q"]))
+    out = common.said([o.quern, "eval", "ppl", o.model, "-f", text, "--ctx", o.ctx, "--weights", weights,
+                       "--threads", o.threads, "--json", "-q"])
     return {"who": f"quern {weights}", "ppl": out["ppl"], "stderr": out["stderr"], "tokens": out["tokens"],
             "seconds": out["seconds"], "isa": out["isa"], "kv": out["kv"]}
 

@@ -40,7 +40,7 @@ def options():
     p.add_argument("--vocab", type=int, default=8192)
     p.add_argument("--threads", default="1,2", help="with commas between")
     p.add_argument("--repeat", type=common.count, default=common.TURNS)
-    p.add_argument("--json", type=pathlib.Path, default=pathlib.Path("build/bench/tokenizer_training.json"))
+    p.add_argument("--json", type=common.target, default=pathlib.Path("build/bench/tokenizer_training.json"))
     return p.parse_args()
 
 

@@ -27,7 +27,7 @@ def options():
     p.add_argument("--python", default=common.peers(), help="an interpreter that has tiktoken and gguf")
     p.add_argument("--repeat", type=common.count, default=common.TURNS)
     p.add_argument("--inner", type=common.count, default=3)
-    p.add_argument("--json", type=pathlib.Path, default=pathlib.Path("build/bench/tokenizing.json"))
+    p.add_argument("--json", type=common.target, default=pathlib.Path("build/bench/tokenizing.json"))
     p.add_argument("--peer", action="store_true", help=argparse.SUPPRESS)
     return p.parse_args()
 
@@ -82,20 +82,19 @@ def peer(o):
 # ---- both ----
 
 def tiktoken_run(o, text):
-    out = json.loads(common.run([o.python, __file__, "--peer", "--model", o.model, "--text", text, "--inner",
-                                 o.inner]))
+    out = common.said([o.python, __file__, "--peer", "--model", o.model, "--text", text, "--inner", o.inner])
     size = text.stat().st_size / 1e6
     return size / out["median"], size / out["first"], out["ids"]
 
 
 def quern_run(o, text):
-    out = json.loads(common.run([o.quern, "tokenize", o.model, "-f", text, "--no-special", "--threads", 1, "--time",
-                                 o.inner, "--json"]))
+    out = common.said([o.quern, "tokenize", o.model, "-f", text, "--no-special", "--threads", 1, "--time",
+                       o.inner, "--json"])
     return out["mb_per_second"], out["first"]
 
 
 def measure(o, text):
-    ids = json.loads(common.run([o.quern, "tokenize", o.model, "-f", text, "--no-special", "--json"]))["ids"]
+    ids = common.said([o.quern, "tokenize", o.model, "-f", text, "--no-special", "--json"])["ids"]
     got = {"tiktoken": [], "quern": [], "tiktoken first": [], "quern first": [], "tokens": len(ids)}
     for _ in range(o.repeat):
         rate, first, peer_ids = tiktoken_run(o, text)

@@ -7,7 +7,6 @@ Forward, backward and update with AdamW on the same shapes. PyTorch's best of --
 alternate, and a figure is the median over --repeat runs of the median step of each. Without --modes bf16 is tried where
 the CPU has instructions for it. Writes a table and JSON."""
 import argparse
-import json
 import os
 import pathlib
 
@@ -27,20 +26,20 @@ def options():
     p.add_argument("--threads", type=int, default=os.cpu_count())
     p.add_argument("--steps", type=int, default=8, help="steps of one run, behind those that warm up")
     p.add_argument("--repeat", type=common.count, default=common.TURNS)
-    p.add_argument("--json", type=pathlib.Path, default=pathlib.Path("build/bench/training.json"))
+    p.add_argument("--json", type=common.target, default=pathlib.Path("build/bench/training.json"))
     return p.parse_args()
 
 
 def torch_run(o, shape, mode):
     script = pathlib.Path(__file__).with_name("training_torch.py")
-    done = json.loads(common.run([o.python, script, shape, mode, o.steps, o.threads]).splitlines()[-1])
+    done = common.said([o.python, script, shape, mode, o.steps, o.threads])
     return {"tokens_per_second": done["tokens"] / common.median(done["seconds"]), "memory_mb": done["peak_kib"] / 976.6,
             "first_step_s": done["first"]}
 
 
 def quern_run(o, shape):
-    out = json.loads(common.run([o.quern, "bench", "train", "--shape", shape, "--threads", o.threads, "--repeat",
-                                 o.steps, "--json"]))
+    out = common.said([o.quern, "bench", "train", "--shape", shape, "--threads", o.threads, "--repeat",
+                       o.steps, "--json"])
     return {"tokens_per_second": out["tokens_per_second"], "memory_mb": out["peak_bytes"] / 1e6, "share": out["share"],
             "compute": out["compute"]}
 

@@ -45,14 +45,13 @@ def options():
     p.add_argument("--steps", type=int, default=3, help="steps of one run, behind two that warm up")
     p.add_argument("--repeat", type=common.count, default=common.TURNS)
     p.add_argument("--work", type=pathlib.Path, default=pathlib.Path("build/bench/tuning"))
-    p.add_argument("--json", type=pathlib.Path, default=pathlib.Path("build/bench/tuning.json"))
+    p.add_argument("--json", type=common.target, default=pathlib.Path("build/bench/tuning.json"))
     return p.parse_args()
 
 
 def trl_run(o, task, mode):
     script = pathlib.Path(__file__).with_name("tuning_trl.py")
-    return json.loads(common.run([o.python, script, task, mode, o.work / "hf", o.data / EXAMPLES[task], o.steps,
-                                  o.threads]).splitlines()[-1])
+    return common.said([o.python, script, task, mode, o.work / "hf", o.data / EXAMPLES[task], o.steps, o.threads])
 
 
 def peak_mb(command):
