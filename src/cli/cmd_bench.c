@@ -89,11 +89,12 @@ static int finish(job *j, regime *g, bool decode) {
     g->rate = decode ? j->r.decode : j->r.prefill;
     g->work = work_of(j, g, decode);
     g->bound = qn_speed_bound(&g->work, &j->peak);
-    if (qn_cli_flag(j->c, "profile")) {
+    if (qn_cli_flag(j->c, "profile"))
         g->ops = qn_speed_profile(j->m.session, &j->o, decode, g->op, OPS);
-        return QN_MIN(g->ops, 0);
-    }
-    return 0;
+    for (int i = 0; i < g->ops; i++)        /* keys and values lie in pages, which the executor does not see */
+        if (strcmp(g->op[i].op, "attention") == 0)
+            g->op[i].bytes += (int64_t)g->work.kv_bytes;
+    return QN_MIN(g->ops, 0);
 }
 
 static int measure(job *j) {
@@ -134,14 +135,8 @@ static int put_regime(const job *j, const regime *g) {
                          g->rate.most, limit(g), share(g), by);
 }
 
-/* Keys and values lie in pages, which the executor does not see: attention reads them, and so does all of it. */
-static double op_bytes(const regime *g, const qn_op_time *t) {
-    const bool keys = strcmp(t->op, "attention") == 0 || strcmp(t->op, "all") == 0;
-    return (double)t->bytes + (keys ? g->work.kv_bytes : 0);
-}
-
 static int put_op(const job *j, const regime *g, const qn_op_time *t, int64_t all_ns) {
-    const double ns = (double)QN_MAX(t->ns, (int64_t)1), bytes = op_bytes(g, t), flops = (double)t->flops;
+    const double ns = (double)QN_MAX(t->ns, (int64_t)1), bytes = (double)t->bytes, flops = (double)t->flops;
     return qn_out_printf(j->c, "  %-14s%10.2f%7.1f %%%6.0f %%%11.3f%8.1f%11.3f%8.1f%9lld\n", t->op,
                          1e-3 * ns / total(g), 100 * ns / (double)all_ns, 100 * qn_op_wait(t), mb(bytes) / total(g),
                          bytes / ns, 1e-6 * flops / total(g), flops / ns, (long long)t->calls);
@@ -202,7 +197,7 @@ static void json_profile(qn_jw *w, const regime *g) {
         qn_field_str(w, "op", g->op[i].op);
         qn_field_f64(w, "us_per_token", 1e-3 * (double)g->op[i].ns / total(g));
         qn_field_f64(w, "wait", qn_op_wait(&g->op[i]));
-        qn_field_f64(w, "bytes_per_token", op_bytes(g, &g->op[i]) / total(g));
+        qn_field_f64(w, "bytes_per_token", (double)g->op[i].bytes / total(g));
         qn_field_f64(w, "ops_per_token", (double)g->op[i].flops / total(g));
         qn_field_i64(w, "calls", g->op[i].calls);
         qn_jw_close(w);

@@ -160,12 +160,16 @@ static int by_time(const void *a, const void *b) {
     return (x->ns < y->ns) - (x->ns > y->ns);
 }
 
-/* Those that ran, to the front: the head's forward is done along with its backward. */
+/* Those that ran, to the front: the head's forward is done along with its backward. Keys and values lie in pages, which
+ * the executor does not see: the bytes of attention are not known, 0. */
 static int ran(qn_op_time *t, int n) {
     int kept = 0;
-    for (int i = 0; i < n; i++)
+    for (int i = 0; i < n; i++) {
+        if (strcmp(t[i].op, "attention") == 0)
+            t[i].bytes = 0;
         if (t[i].calls > 0)
             t[kept++] = t[i];
+    }
     return kept;
 }
 
@@ -206,9 +210,6 @@ static double update(const job *j) { return middle(j, j->update); }
 static double peak(const job *j) { return j->compute == QN_BF16 && j->peak.bf16 > 0 ? j->peak.bf16 : j->peak.f32; }
 static double gops(const job *j) { return (double)qn_engine_info_get(j->engine).flops / median(j) * 1e-9; }
 
-/* 0: not known. The keys and values of attention lie in pages, which the executor does not see. */
-static double op_bytes(const qn_op_time *t) { return strcmp(t->op, "attention") == 0 ? 0 : (double)t->bytes; }
-
 /* An amount and what it is a second, of so many ns; nothing stands for 0. */
 static int put_amount(qn_cli *c, double amount, double ns, double unit) {
     return amount > 0 ? qn_out_printf(c, "%11.3f%8.1f", amount / unit, amount / ns) : qn_out_printf(c, "%19s", "");
@@ -218,7 +219,7 @@ static int put_op(const job *j, const char *part, const qn_op_time *t, const qn_
     const double ns = (double)QN_MAX(t->ns, (int64_t)1);
     QN_TRY(qn_out_printf(j->c, "  %-14s%-10s%9.2f%7.1f %%%6.0f %%", t->op, part, 1e-6 * ns,
                          100 * ns / (double)QN_MAX(all->ns, (int64_t)1), 100 * qn_op_wait(t)));
-    QN_TRY(put_amount(j->c, op_bytes(t), ns, 1e6));
+    QN_TRY(put_amount(j->c, (double)t->bytes, ns, 1e6));
     QN_TRY(put_amount(j->c, (double)t->flops, ns, 1e9));
     return qn_out_printf(j->c, "%9lld\n", (long long)t->calls);
 }
@@ -269,8 +270,8 @@ static void json_op(qn_jw *w, const qn_op_time *t) {
     qn_field_str(w, "part", parts[t->part]);
     qn_field_f64(w, "ms", 1e-6 * (double)t->ns);
     qn_field_f64(w, "wait", qn_op_wait(t));
-    if (op_bytes(t) > 0)
-        qn_field_f64(w, "bytes", op_bytes(t));
+    if (t->bytes > 0)
+        qn_field_f64(w, "bytes", (double)t->bytes);
     if (t->flops > 0)
         qn_field_i64(w, "operations", t->flops);
     qn_field_i64(w, "calls", t->calls);
