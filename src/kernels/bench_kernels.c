@@ -5,9 +5,9 @@
  * machine may have other work. */
 #include "kernels/bench_kernels.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
-#include <strings.h>
 
 enum { FEW = 4, MOST_ROWS = 512, RING_BYTES = 128 << 20 };
 
@@ -119,8 +119,19 @@ out:
     return rc;
 }
 
+/* "352 x 128" begins with "352x128" too. */
+static bool begins(const char *text, const char *word, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        const bool x = tolower((unsigned char)word[i]) == 'x' && strncmp(text, " x ", 3) == 0;
+        if (!x && tolower((unsigned char)*text) != tolower((unsigned char)word[i]))
+            return false;
+        text += x ? 3 : 1;
+    }
+    return true;
+}
+
 static bool holds(const char *text, const char *word, size_t n) {
-    while (*text && strncasecmp(text, word, n) != 0)
+    while (*text && !begins(text, word, n))
         text++;
     return *text != '\0';
 }
@@ -135,13 +146,12 @@ bool qn_bench_wanted(const char *filter, const char *text) {
     return true;
 }
 
-/* "q8_0 qn_linear_q8_0_avx2 SmolLM2-135M head 49152x576 576x49152 49152 x 576": whoever thinks of x times W writes K
- * first. */
+/* "q8_0 qn_linear_q8_0_avx2 SmolLM2-135M head 49152 x 576 576 x 49152": whoever thinks of x times W writes K first. */
 static bool wanted(const qn_bench_options *o, qn_dtype weight, const qn_linear_row *row, size_t shape) {
     const long long N = shapes[shape].N, K = shapes[shape].K;
     char text[256];
-    snprintf(text, sizeof text, "%s %s %s %lldx%lld %lldx%lld %lld x %lld", qn_dtype_get(weight)->name, row->name,
-             shapes[shape].model, N, K, K, N, N, K);
+    snprintf(text, sizeof text, "%s %s %s %lld x %lld %lld x %lld", qn_dtype_get(weight)->name, row->name,
+             shapes[shape].model, N, K, K, N);
     return qn_bench_wanted(o->filter, text);
 }
 

@@ -29,7 +29,8 @@ typedef struct {
     void *arg;
 } qn_bench_options;
 
-/* Does the text hold every word of a filter, in letters of either case? NULL and "" let everything through. */
+/* Does the text hold every word of a filter, in letters of either case, "352 x 128" as "352x128" too? NULL and "" let
+ * everything through. */
 bool qn_bench_wanted(const char *filter, const char *text);
 
 /* Runs all shapes and row counts on the pool's threads (NULL: one). Takes up to 300 MB. 0, QN_ENOMEM, or what `figure`

@@ -7,7 +7,6 @@
 #include "kernels/bench_rows.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #include "kernels/bench_kernels.h"
 
@@ -128,17 +127,9 @@ static double best_of(bench *b, void (*run)(bench *, int64_t, int), int64_t n, i
     return best;
 }
 
-/* "352 x 128" goes by "352x128" too. */
 bool qn_bench_row_wanted(const qn_bench_rows_options *o, const char *family, qn_isa isa, const char *shape) {
-    char text[300];
-    const int n = snprintf(text, sizeof text, "%s %s %s ", family, qn_isa_name(isa), shape);
-    char *to = text + n, *end = text + sizeof text - 1;
-    for (const char *at = shape; *at && to < end; at++) {
-        const bool x = strncmp(at, " x ", 3) == 0;
-        *to++ = x ? 'x' : *at;
-        at += x ? 2 : 0;
-    }
-    *to = '\0';
+    char text[200];
+    snprintf(text, sizeof text, "%s %s %s", family, qn_isa_name(isa), shape);
     return qn_bench_wanted(o->filter, text);
 }
 
