@@ -207,32 +207,25 @@ int64_t qn_cache_part(const char *folder, int level) {
     return part;
 }
 
-static int part_or(int level, int64_t otherwise, int64_t *part) {
-    *part = qn_cache_part(QN_CACHE_FOLDER, level);
-    if (*part == 0)
-        *part = otherwise;
-    return *part < 0 ? (int)*part : 0;
-}
-
-/* So many threads have a CPU's part of the caches. */
-static size_t sharers(const qn_peak *p) {
-    const int cpus = QN_MIN(p->threads, qn_cpus_allowed());
-    return (size_t)((p->threads + cpus - 1) / cpus);
+/* A thread's part: where there are more of them than CPUs, several share a CPU's, `most` of it. */
+static int thread_part(int level, int64_t otherwise, int64_t most, int threads, int64_t *part) {
+    const int cpus = QN_MIN(threads, qn_cpus_allowed()), sharers = (threads + cpus - 1) / cpus;
+    const int64_t told = qn_cache_part(QN_CACHE_FOLDER, level);
+    *part = QN_MIN(told > 0 ? told : otherwise, most) / sharers;
+    return (int)QN_MIN(told, (int64_t)0);
 }
 
 /* How many bytes are read, again and again, that lie in the L2 for sure; in the L3 and not in the L2. */
-static size_t in_l2(const qn_peak *p) {
-    return QN_MAX((size_t)p->l2_bytes / 2 / sharers(p), (size_t)4096) & ~(size_t)4095;
-}
+static size_t in_l2(const qn_peak *p) { return (size_t)QN_MAX(p->l2_bytes / 2, (int64_t)4096) & ~(size_t)4095; }
 static size_t in_l3(const qn_peak *p) {
-    const size_t bytes = (size_t)QN_MAX(QN_MIN(p->l3_bytes, L3_BYTES), 2 * p->l2_bytes) / sharers(p);
-    return QN_MAX(bytes, (size_t)4096) & ~(size_t)4095;
+    const int64_t bytes = QN_MAX(QN_MIN(p->l3_bytes, L3_BYTES), 2 * p->l2_bytes);
+    return (size_t)QN_MAX(bytes, (int64_t)4096) & ~(size_t)4095;
 }
 
 /* … of each thread's memory: twice its part of the L3 at least, or caches would hold it. */
 static size_t in_memory(const qn_peak *p) {
-    const size_t least = QN_MAX(2 * (size_t)p->l3_bytes / sharers(p), 2 * in_l3(p));
-    return QN_MAX(QN_MAX(MEMORY_BYTES / (size_t)p->threads, least), (size_t)4096) & ~(size_t)4095;
+    const size_t least = QN_MAX(2 * (size_t)p->l3_bytes, 2 * in_l3(p));
+    return QN_MAX(MEMORY_BYTES / (size_t)p->threads, least) & ~(size_t)4095;
 }
 
 static double rate_of(measurement m, qn_peak_read_fn *read, size_t bytes, int64_t rounds) {
@@ -245,9 +238,8 @@ int qn_peak_measure(qn_pool *pool, qn_isa cap, qn_peak *out) {
     enum { CACHE_BYTES = 96 << 20 };            /* read from a cache for one timing */
     const size_t threads = (size_t)qn_pool_threads(pool);
     QN_TRY(qn_peak_arithmetic(pool, cap, out));
-    QN_TRY(part_or(2, L2_BYTES, &out->l2_bytes));
-    QN_TRY(part_or(3, L3_BYTES, &out->l3_bytes));
-    out->l3_bytes = QN_MIN(out->l3_bytes, L3_MOST);
+    QN_TRY(thread_part(2, L2_BYTES, INT64_MAX, out->threads, &out->l2_bytes));
+    QN_TRY(thread_part(3, L3_BYTES, L3_MOST, out->threads, &out->l3_bytes));
     const size_t l2 = in_l2(out), l3 = in_l3(out), each = in_memory(out);
     qn_peak_read_fn *const read = loops_pick(out->isa).read;
     span *spans = qn_zalloc(QN_MEM_SCRATCH, threads, sizeof *spans);

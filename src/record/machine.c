@@ -1,9 +1,9 @@
 /* record/machine.c — what machine this is, as a record needs it: what explains figures, never who or where. */
-#include <sched.h>
 #include <string.h>
 #include <sys/sysinfo.h>
 #include <sys/utsname.h>
 
+#include "base/pool.h"
 #include "record/run_file.h"
 
 #define PROC_MAX ((size_t)16 << 20)
@@ -34,12 +34,6 @@ static void find_cpu(qn_machine *m) {
         for (size_t i = 0; i < QN_LEN(keys) && !cpu_line(text.s, keys[i], m->cpu, sizeof m->cpu); i++)
             m->cpu[0] = '\0';
     qn_buf_drop(&text);
-}
-
-/* As base/pool.c counts them. */
-static int count_cores(void) {
-    cpu_set_t set;
-    return sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
 }
 
 /* A container's limit, where there is one: "max" or a number. */
@@ -84,7 +78,7 @@ static void join(char *out, size_t size, const char *const *word, size_t n) {
 
 void qn_machine_get(qn_machine *m) {
     struct utsname u;
-    *m = (qn_machine){.cores = count_cores(), .memory = find_memory()};
+    *m = (qn_machine){.cores = qn_cpus_allowed(), .memory = find_memory()};
     find_cpu(m);
     if (uname(&u) == 0)
         join(m->os, sizeof m->os, (const char *const[]){u.sysname, u.release, u.machine}, 3);   /* never nodename */
